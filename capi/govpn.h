@@ -1,0 +1,297 @@
+/* govpn.h: the C interface of govpn (image classification with variational positive-incentive noise).
+ *
+ * Conventions
+ *   - Functions return GOVPN_OK (0) or another GOVPN_* status. The reason of a failure is the calling thread's
+ *     govpn_last_error(). On failure every output is left as it was.
+ *   - Options are JSON text in UTF-8. NULL, "" and "{}" mean "all defaults"; an unknown key is an error (GOVPN_E_ARG).
+ *   - Every char * and uint8_t * that a function hands out belongs to the caller, who frees it with govpn_free().
+ *   - Handles are numbers, 0 is none. A handle that was freed, or never given out, is an error (GOVPN_E_HANDLE).
+ *   - Arrow structs given in are moved (their release becomes NULL) on success only; after a failure they still belong to
+ *     the caller. Arrow structs handed out belong to the caller, who calls their release.
+ *   - Every function may be called from any thread. Callbacks run on the thread that called the function they were given to,
+ *     and must not throw or longjmp. In a callback, only govpn_model_cancel, govpn_model_history, govpn_model_config and
+ *     the functions that take no handle may be called on the model in use; others answer GOVPN_E_BUSY or wait.
+ *   - After fork() the child cannot use the library: every function answers GOVPN_E_FORKED there, and freeing does nothing.
+ *     exec() in the child, or start workers by spawn.
+ */
+#ifndef GOVPN_H
+#define GOVPN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The Arrow C data interface and C stream interface, as https://arrow.apache.org/docs/format/CDataInterface.html defines them. */
+#ifndef ARROW_C_DATA_INTERFACE
+#define ARROW_C_DATA_INTERFACE
+
+#define ARROW_FLAG_DICTIONARY_ORDERED 1
+#define ARROW_FLAG_NULLABLE 2
+#define ARROW_FLAG_MAP_KEYS_SORTED 4
+
+struct ArrowSchema {
+  const char *format;
+  const char *name;
+  const char *metadata;
+  int64_t flags;
+  int64_t n_children;
+  struct ArrowSchema **children;
+  struct ArrowSchema *dictionary;
+  void (*release)(struct ArrowSchema *);
+  void *private_data;
+};
+
+struct ArrowArray {
+  int64_t length;
+  int64_t null_count;
+  int64_t offset;
+  int64_t n_buffers;
+  int64_t n_children;
+  const void **buffers;
+  struct ArrowArray **children;
+  struct ArrowArray *dictionary;
+  void (*release)(struct ArrowArray *);
+  void *private_data;
+};
+#endif /* ARROW_C_DATA_INTERFACE */
+
+#ifndef ARROW_C_STREAM_INTERFACE
+#define ARROW_C_STREAM_INTERFACE
+
+struct ArrowArrayStream {
+  int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *out);
+  int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *out);
+  const char *(*get_last_error)(struct ArrowArrayStream *);
+  void (*release)(struct ArrowArrayStream *);
+  void *private_data;
+};
+#endif /* ARROW_C_STREAM_INTERFACE */
+
+/* Grows by one with every incompatible change of this header; compare it with govpn_abi_version(). */
+#define GOVPN_ABI_VERSION 1
+
+typedef uint64_t govpn_data;  /* a data set: images, and labels if known */
+typedef uint64_t govpn_model; /* a classifier with its noise generator */
+
+enum {
+  GOVPN_OK = 0,
+  GOVPN_E_ARG = 1,         /* an argument or an option is wrong; the message says what is wanted */
+  GOVPN_E_HANDLE = 2,      /* a handle was freed, never given out, or is of the other kind */
+  GOVPN_E_UNSUPPORTED = 3, /* correct, but this build, device or format cannot do it */
+  GOVPN_E_CANCELLED = 4,   /* stopped by a callback or by govpn_model_cancel; the model keeps what it has learned */
+  GOVPN_E_IO = 5,          /* a file could not be read or written */
+  GOVPN_E_FORMAT = 6,      /* a file or an Arrow struct is damaged or of another format */
+  GOVPN_E_MEMORY = 7,      /* not enough memory on the host or the device */
+  GOVPN_E_DEVICE = 8,      /* the device cannot be opened or failed */
+  GOVPN_E_FORKED = 9,      /* called in a forked child */
+  GOVPN_E_BUSY = 10,       /* the model is being trained */
+  GOVPN_E_INTERNAL = 11    /* a defect of govpn; the model that met it is unusable and can only be freed */
+};
+
+enum { GOVPN_PHASE_COMPILING = 0, GOVPN_PHASE_TRAINING = 1, GOVPN_PHASE_EVALUATING = 2 };
+
+enum { GOVPN_LOG_DEBUG = 0, GOVPN_LOG_INFO = 1, GOVPN_LOG_WARNING = 2, GOVPN_LOG_ERROR = 3 };
+
+/* How far govpn_model_fit has come. Fields are only ever added at the end: struct_size says how much is there. */
+typedef struct {
+  uint32_t struct_size; /* bytes of this struct */
+  int32_t epoch;        /* epochs finished so far */
+  int32_t epochs;       /* epochs to do in all */
+  int32_t phase;        /* GOVPN_PHASE_*; a compilation cannot be cancelled */
+  int64_t step;         /* steps done in this epoch */
+  int64_t steps;        /* steps of one epoch */
+  double loss;          /* mean training loss of this epoch so far; NaN before the first step */
+  double metric;        /* mean training accuracy of this epoch so far, 0..1; NaN before the first step */
+  double elapsed_s;     /* seconds since fit was called */
+} govpn_progress;
+
+/* progress is valid during the call only. Return 0 to go on, anything else to stop training within one step. */
+typedef int32_t (*govpn_progress_fn)(const govpn_progress *progress, void *user_data);
+
+/* level is GOVPN_LOG_*, message is valid during the call only. */
+typedef void (*govpn_log_fn)(int32_t level, const char *message, void *user_data);
+
+/* ---- the library ------------------------------------------------------------------------------------------------------ */
+
+/* Returns the GOVPN_ABI_VERSION that the library was built with. Works in a forked child. */
+uint32_t govpn_abi_version(void);
+
+/* Returns the version, such as "0.1.0". Static; do not free. Works in a forked child. */
+const char *govpn_version(void);
+
+/* Returns the name of a status, such as "GOVPN_E_ARG", or "GOVPN_E_?" for a number that is none. Static; do not free. */
+const char *govpn_status_name(int32_t status);
+
+/* Returns the message of the calling thread's last failure, whole, "" when there was none. Do not free; valid until the
+ * thread's next govpn call. A success does not clear it. Works in a forked child. */
+const char *govpn_last_error(void);
+
+/* Sets the library up; optional, and may be repeated (devices that are already open stay as they are).
+ *   json  {"plugin_paths": [..],  XLA plugins: files, or folders to search
+ *          "threads": 0,          threads of the go and cpu devices, 0 = all cores
+ *          "log_level": "warning"} least level that reaches the log callback: "debug" "info" "warning" "error" "off" */
+int32_t govpn_init(const char *json);
+
+/* Describes the build.
+ *   json  receives {"version", "abi_version", "go_version", "gomlx_version", "os", "arch", "simd", "xla", "default_device"};
+ *         free with govpn_free */
+int32_t govpn_build_info(char **json);
+
+/* Lists the devices.
+ *   json  receives [{"device", "available", "description", "plugin", "devices", "why"}, ..]; free with govpn_free */
+int32_t govpn_devices(char **json);
+
+/* Sends log messages to fn (NULL: nowhere, the default). Messages are kept until a govpn function is about to return, and
+ * delivered on that thread.
+ *   user_data  passed through; must stay valid until govpn_set_log is called again */
+int32_t govpn_set_log(govpn_log_fn fn, void *user_data);
+
+/* Frees text and bytes that a govpn function handed out; NULL is fine. Not for Arrow structs. */
+void govpn_free(void *memory);
+
+/* ---- data sets -------------------------------------------------------------------------------------------------------- */
+
+/* Makes a data set of Arrow memory, without copying pixels where the layout allows it.
+ *   schema, array  images: a fixed_shape_tensor (H, W, C) or (H, W), any permutation, or a FixedSizeList with "shape" given,
+ *                  of uint8 (0..255) or float32 (0..1); or a struct array with such a column and optionally a column of
+ *                  integer labels. Moved on success. No nulls.
+ *   json           {"shape": [H, W, C],      needed when the array does not tell
+ *                   "image_column": "image", default: the first of image, images, pixels
+ *                   "label_column": "label", default: label, labels or y, if there
+ *                   "class_names": [..]}     names of labels 0, 1, ..
+ *   out            receives the data set; free with govpn_data_free, which calls the array's release after the last use */
+int32_t govpn_data_import(struct ArrowSchema *schema, struct ArrowArray *array, const char *json, govpn_data *out);
+
+/* Makes a data set of a stream of struct arrays (record batches); reads it to the end.
+ *   stream  moved (and released) on success; after a failure it may have been read in part, and belongs to the caller
+ *   json    as in govpn_data_import
+ *   out     receives the data set; free with govpn_data_free */
+int32_t govpn_data_import_stream(struct ArrowArrayStream *stream, const char *json, govpn_data *out);
+
+/* Lends memory that the device computes on directly: fill it, and nothing is ever copied.
+ *   json    {"shape": [N, H, W, C], "dtype": "uint8" | "float32", "device": "auto"}; shape and dtype are required
+ *   schema, array  receive N zeroed images as an arrow.fixed_shape_tensor. The memory may be written through the child's
+ *                  buffers[1] until a model first uses the data set; it stays valid until the array is released, also after
+ *                  govpn_data_free(out)
+ *   out     receives the data set over the same memory; free with govpn_data_free */
+int32_t govpn_data_alloc(const char *json, struct ArrowSchema *schema, struct ArrowArray *array, govpn_data *out);
+
+/* Opens a data set on disk.
+ *   json  {"format": "idx", "images": path, "labels": path} (gzip or not), or
+ *         {"format": "fashion-mnist", "path": folder, "split": "train" | "test"}
+ *   out   receives the data set; free with govpn_data_free */
+int32_t govpn_data_open(const char *json, govpn_data *out);
+
+/* Gives a data set its labels, replacing those it has. Calls that already use the data set keep the old ones.
+ *   schema, array  integers of any width, one per image, 0 or more, no nulls. Copied; moved and released on success
+ *   json           {"class_names": [..]} */
+int32_t govpn_data_set_labels(govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json);
+
+/* Splits a labelled data set in two at random, every class in proportion. Nothing is copied: both parts share the images.
+ *   json  {"first": images in a, "seed": 0}
+ *   a, b  receive the parts; free each with govpn_data_free; data stays usable */
+int32_t govpn_data_split(govpn_data data, const char *json, govpn_data *a, govpn_data *b);
+
+/* Describes a data set.
+ *   json  receives {"images", "height", "width", "channels", "dtype", "labelled", "classes", "class_names",
+ *         "bytes_copied", "why"}; free with govpn_free */
+int32_t govpn_data_info(govpn_data data, char **json);
+
+/* Frees a data set; 0 is fine. Never waits: a call that still uses it finishes, and then its memory is released. */
+void govpn_data_free(govpn_data data);
+
+/* ---- models ----------------------------------------------------------------------------------------------------------- */
+
+/* Makes an untrained model.
+ *   json  {"device": "auto" | "go" | "cpu" | "cuda", "preset": "default" | "paper" | "official", and any of:
+ *          "base": "sr" | "dnn3", "generator": "dnn3", "mode": "joint" | "frozen" | "plain" | "gaussian",
+ *          "epochs", "batch_size", "eval_batch_size", "optimizer": "adam" | "sgd", "learning_rate", "momentum",
+ *          "weight_decay", "schedule": "constant" | "cosine", "noise_samples", "base_loss_weight", "label_coefficient",
+ *          "label_encoding": "scaled" | "index", "std": "abs" | "bounded" | "rms", "std_range": [low, high], "std_rms",
+ *          "fixed_std", "normalize": {"where", "mean", "std"}, "clip_noisy", "patience", "restore_best", "seed",
+ *          "image_shape": [H, W, C], "classes", "class_names"}
+ *   out   receives the model; free with govpn_model_free */
+int32_t govpn_model_create(const char *json, govpn_model *out);
+
+/* Trains.
+ *   train     labelled
+ *   valid     labelled, for early stopping and the best weights; 0 for none
+ *   json      {"epochs": 0 (as configured), "resume": false, "checkpoint": path written after every epoch}
+ *   progress  called before compilation, about every 50 ms and after every epoch; NULL for none
+ * Returns GOVPN_E_CANCELLED when stopped (the model is usable with the weights so far), GOVPN_E_BUSY when already training. */
+int32_t govpn_model_fit(govpn_model model, govpn_data train, govpn_data valid, const char *json, govpn_progress_fn progress,
+                        void *user_data);
+
+/* Takes one training step on all images of a labelled data set.
+ *   json     no options yet
+ *   metrics  receives {"loss", "accuracy", "std_mean", "std_min", "std_max"} (null where there is none), or pass NULL;
+ *            free with govpn_free */
+int32_t govpn_model_train_batch(govpn_model model, govpn_data data, const char *json, char **metrics);
+
+/* Stops the model's running fit or prediction within one step; from any thread. Not an error when nothing runs. */
+int32_t govpn_model_cancel(govpn_model model);
+
+/* Classifies N images.
+ *   json           {"noise": "none" | "classwise", "samples": 1 (draws per class, classwise only), "seed": 0 (as configured),
+ *                   "output": "label" | "proba" | "scores" | "logits"}; default "none", "label"
+ *   schema, array  receive N int32 labels, or N float32 fixed_shape_tensors of shape [classes] */
+int32_t govpn_model_predict(govpn_model model, govpn_data data, const char *json, struct ArrowSchema *schema,
+                            struct ArrowArray *array);
+
+/* Computes the noise for N labelled images.
+ *   json           {"output": "std" | "sample", "samples": n, "seed": 0 (as configured)}; default "std"
+ *   schema, array  receive, as float32 fixed_shape_tensors, the standard deviations: N of shape [H, W, C]; or noise drawn
+ *                  with them: n of shape [N, H, W, C] */
+int32_t govpn_model_noise(govpn_model model, govpn_data data, const char *json, struct ArrowSchema *schema,
+                          struct ArrowArray *array);
+
+/* Measures the model on a labelled data set.
+ *   json      {"noise": "none" | "classwise", "samples": 1, "seed": 0 (as configured)}
+ *   json_out  receives {"images", "accuracy", "cross_entropy", "std_mean", "std_min", "std_max", "std_cv",
+ *             "std_label_change"} (null where there is none); free with govpn_free */
+int32_t govpn_model_evaluate(govpn_model model, govpn_data data, const char *json, char **json_out);
+
+/* Copies the training history: a struct array with a row per epoch and the columns epoch (int32), loss, accuracy, val_loss,
+ * val_accuracy, std_mean, std_min, std_max, seconds, images_per_second (float64, NaN where there is none).
+ * Answers at once, also during fit. */
+int32_t govpn_model_history(govpn_model model, struct ArrowSchema *schema, struct ArrowArray *array);
+
+/* Describes the model. Answers at once, also during fit.
+ *   json  receives {"config", "parameters", "device", "epochs_done", "best_epoch", "warnings"}; free with govpn_free */
+int32_t govpn_model_config(govpn_model model, char **json);
+
+/* Writes the weights as a safetensors file, with PyTorch's names and layouts. json: no options yet */
+int32_t govpn_model_export_safetensors(govpn_model model, const char *path, const char *json);
+
+/* Reads weights from a safetensors file: base.*, generator.* or both. Before fit, the model needs image_shape and classes in
+ * its configuration. json: no options yet */
+int32_t govpn_model_import_safetensors(govpn_model model, const char *path, const char *json);
+
+/* Writes everything (weights, optimiser, configuration, history, random state) to a file, replacing it in one step. */
+int32_t govpn_model_save(govpn_model model, const char *path);
+
+/* Reads a model that govpn_model_save wrote.
+ *   json  {"device": "auto"}
+ *   out   receives the model; free with govpn_model_free */
+int32_t govpn_model_load(const char *path, const char *json, govpn_model *out);
+
+/* Does what govpn_model_save does, in memory.
+ *   bytes, size  receive the content; free bytes with govpn_free */
+int32_t govpn_model_to_bytes(govpn_model model, uint8_t **bytes, size_t *size);
+
+/* Reads a model from size bytes that govpn_model_to_bytes made; they are not kept.
+ *   json  {"device": "auto"}
+ *   out   receives the model; free with govpn_model_free */
+int32_t govpn_model_from_bytes(const uint8_t *bytes, size_t size, const char *json, govpn_model *out);
+
+/* Frees a model; 0 is fine. Never waits: calls that still use it finish first. */
+void govpn_model_free(govpn_model model);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* GOVPN_H */
