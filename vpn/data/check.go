@@ -1,0 +1,67 @@
+package data
+
+import "math"
+
+// checkShape reports whether n images of h×w×c values need exactly size values.
+func checkShape(size, n, h, w, c int) error {
+	if n == 0 {
+		return argErrorf("images is empty, want at least 1 image")
+	}
+	total := 1
+	for i, dim := range []int{n, h, w, c} {
+		if dim < 1 {
+			return argErrorf("%s is %d, want at least 1", [...]string{"n", "height", "width", "channels"}[i], dim)
+		}
+		if dim > math.MaxInt32 || total > math.MaxInt/dim { // a view's indices are int32
+			return argErrorf("images of shape (%d, %d, %d, %d) are too large", n, h, w, c)
+		}
+		total *= dim
+	}
+	if total != size {
+		return argErrorf("images hold %d values, want %d for shape (%d, %d, %d, %d)", size, total, n, h, w, c)
+	}
+	return nil
+}
+
+// checkPixels reports the first value that is not in [0, 1].
+func checkPixels(pixels []float32, h, w, c int) error {
+	for i, p := range pixels {
+		if p >= 0 && p <= 1 { // false for NaN
+			continue
+		}
+		image, row, column, channel := i/(h*w*c), i/(w*c)%h, i/c%w, i%c
+		remedy := "divide by 255 or pass uint8"
+		if v := float64(p); math.IsNaN(v) || math.IsInf(v, 0) {
+			remedy = "remove or replace such values"
+		}
+		return argErrorf("images[%d, %d, %d, %d] is %v, want a value in [0, 1]: %s", image, row, column, channel, p, remedy)
+	}
+	return nil
+}
+
+// checkLabels returns the number of classes of n labels.
+func checkLabels(labels []int32, names []string, n int) (classes int, err error) {
+	if len(names) > MaxClasses {
+		return 0, argErrorf("class_names has %d names, want at most %d", len(names), MaxClasses)
+	}
+	if labels == nil {
+		return len(names), nil
+	}
+	if len(labels) != n {
+		return 0, argErrorf("labels has %d values, want %d: one per image", len(labels), n)
+	}
+	limit := MaxClasses
+	if len(names) > 0 {
+		limit = len(names)
+	}
+	for i, y := range labels {
+		if y < 0 || int(y) >= limit {
+			if len(names) > 0 {
+				return 0, argErrorf("labels[%d] is %d, want 0..%d: class_names has %d names", i, y, limit-1, limit)
+			}
+			return 0, argErrorf("labels[%d] is %d, want 0..%d: the class number, from 0", i, y, limit-1)
+		}
+		classes = max(classes, int(y)+1)
+	}
+	return max(classes, len(names)), nil
+}

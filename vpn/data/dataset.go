@@ -1,0 +1,211 @@
+// Package data holds images and labels: built from memory, Arrow arrays or files, split into views, and sent to a device once.
+//
+// No function keeps a second copy of the pixels unless it has to; [Info] tells how many bytes were copied, and why.
+package data
+
+import (
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// MaxClasses bounds the number of classes, so that a stray label is an error and not an attempt to build an enormous model.
+const MaxClasses = 1 << 16
+
+// Dataset is an immutable set of images of shape (N, H, W, C), uint8 (0..255) or float32 ([0, 1]), with optional int32 labels (N).
+// The pixels may be foreign memory (Arrow, lent memory); they reach a device once ([Dataset.OnDevice]) and batches are gathered
+// there by index.
+//
+// Subset, WithLabels, Share and Split return views: they share the pixels, and every view is closed by itself.
+// All methods may be called from any goroutine.
+type Dataset struct {
+	store   *storage
+	indices []int32 // of the view's images in the storage; nil: all, in order
+	labels  []int32 // of the view's images; nil: unlabelled
+	names   []string
+	classes int
+	closed  atomic.Bool
+}
+
+// Info describes a data set; it is the JSON of govpn_data_info.
+type Info struct {
+	Images      int      `json:"images"`
+	Height      int      `json:"height"`
+	Width       int      `json:"width"`
+	Channels    int      `json:"channels"`
+	DType       string   `json:"dtype"` // "uint8" or "float32"
+	Labelled    bool     `json:"labelled"`
+	Classes     int      `json:"classes"`
+	ClassNames  []string `json:"class_names"`
+	BytesCopied int64    `json:"bytes_copied"` // by the import and by transfers to devices, of the whole storage
+	Why         string   `json:"why"`          // the reason for each copy; "" when there was none
+}
+
+// Options are the optional parts of a data set.
+type Options struct {
+	Labels     []int32  // one per image, in 0..MaxClasses-1; kept, not copied
+	ClassNames []string // one per class
+	Release    func()   // called exactly once, when the last view is closed; never on error
+}
+
+// FromUint8 makes a data set of n images of h×w×c values in 0..255, in the order (n, h, w, c). It keeps pixels and copies nothing.
+func FromUint8(pixels []uint8, n, h, w, c int, o Options) (*Dataset, error) {
+	if err := checkShape(len(pixels), n, h, w, c); err != nil {
+		return nil, err
+	}
+	return newDataset(&storage{n: n, h: h, w: w, c: c, dtype: dtypes.Uint8, u8: pixels}, o)
+}
+
+// FromFloat32 makes a data set of n images of h×w×c values in [0, 1], in the order (n, h, w, c). It keeps pixels and copies
+// nothing. A value that is NaN, infinite or out of [0, 1] is an error that names the first one.
+func FromFloat32(pixels []float32, n, h, w, c int, o Options) (*Dataset, error) {
+	if err := checkShape(len(pixels), n, h, w, c); err != nil {
+		return nil, err
+	}
+	if err := checkPixels(pixels, h, w, c); err != nil {
+		return nil, err
+	}
+	return newDataset(&storage{n: n, h: h, w: w, c: c, dtype: dtypes.Float32, f32: pixels}, o)
+}
+
+// FromTensor makes a data set of lent memory: a tensor of shape (N, H, W, C), uint8 or float32, that the caller may fill and change
+// between uses. On the tensor's own backend nothing is ever copied; float32 pixels are checked at each use.
+// The tensor still belongs to the caller, who may finalize it in Options.Release.
+func FromTensor(images *tensors.Tensor, o Options) (*Dataset, error) {
+	if images == nil || !images.Ok() {
+		return nil, argErrorf("images is nil or finalized, want a tensor of shape (N, H, W, C)")
+	}
+	shape := images.Shape()
+	if shape.Rank() != 4 || (shape.DType != dtypes.Uint8 && shape.DType != dtypes.Float32) {
+		return nil, argErrorf("images is %s, want (Uint8) or (Float32) of shape [N H W C]", shape)
+	}
+	d := shape.Dimensions
+	if err := checkShape(shape.Size(), d[0], d[1], d[2], d[3]); err != nil {
+		return nil, err
+	}
+	s := &storage{n: d[0], h: d[1], w: d[2], c: d[3], dtype: shape.DType, tensor: images}
+	if images.IsShared() || images.IsOnAnyDevice() {
+		s.home, _ = images.Backend()
+	}
+	return newDataset(s, o)
+}
+
+// newDataset checks the options and makes the first view of a storage.
+func newDataset(s *storage, o Options) (*Dataset, error) {
+	d := &Dataset{store: s}
+	if err := d.setLabels(o.Labels, o.ClassNames, s.n); err != nil {
+		return nil, err
+	}
+	s.refs, s.release = 1, o.Release
+	return d, nil
+}
+
+// setLabels checks and sets the labels of a view of n images.
+func (d *Dataset) setLabels(labels []int32, names []string, n int) error {
+	classes, err := checkLabels(labels, names, n)
+	if err != nil {
+		return err
+	}
+	d.labels, d.names, d.classes = labels, slices.Clone(names), classes
+	return nil
+}
+
+// Len is the number of images of this view.
+func (d *Dataset) Len() int {
+	if d.indices != nil {
+		return len(d.indices)
+	}
+	return d.store.n
+}
+
+// Shape is the height, width and number of channels of every image.
+func (d *Dataset) Shape() (h, w, c int) { return d.store.h, d.store.w, d.store.c }
+
+// DType is the type of the pixels: Uint8 or Float32.
+func (d *Dataset) DType() dtypes.DType { return d.store.dtype }
+
+// Labels are those of this view's images, in order; nil when unlabelled. They must not be changed.
+func (d *Dataset) Labels() []int32 { return d.labels }
+
+// Classes is the number of class names where there are any, or else the largest label + 1; 0 when unlabelled and unnamed.
+// A subset keeps the number of the set that it was taken from.
+func (d *Dataset) Classes() int { return d.classes }
+
+// ClassNames are the names of the classes; nil when unknown.
+func (d *Dataset) ClassNames() []string { return slices.Clone(d.names) }
+
+// Indices are those of this view's images in the shared storage ([Dataset.OnDevice]); nil means all of them, in order.
+// They must not be changed.
+func (d *Dataset) Indices() []int32 { return d.indices }
+
+// WithLabels is a view of the same images with other labels (one per image of this view; nil for none) and class names.
+func (d *Dataset) WithLabels(labels []int32, names []string) (*Dataset, error) {
+	v := &Dataset{store: d.store, indices: d.indices}
+	if err := v.setLabels(labels, names, d.Len()); err != nil {
+		return nil, err
+	}
+	return d.attach(v)
+}
+
+// Subset is a view of the images with the given indices into this view, in that order; an index may repeat. No pixel is copied.
+func (d *Dataset) Subset(indices []int32) (*Dataset, error) {
+	if len(indices) == 0 {
+		return nil, argErrorf("indices is empty, want at least 1 image")
+	}
+	n := d.Len()
+	v := &Dataset{store: d.store, names: d.names, classes: d.classes, indices: make([]int32, len(indices))}
+	if d.labels != nil {
+		v.labels = make([]int32, len(indices))
+	}
+	for i, k := range indices {
+		if k < 0 || int(k) >= n {
+			return nil, argErrorf("indices[%d] is %d, want 0..%d", i, k, n-1)
+		}
+		if d.labels != nil {
+			v.labels[i] = d.labels[k]
+		}
+		if d.indices != nil {
+			k = d.indices[k]
+		}
+		v.indices[i] = k
+	}
+	return d.attach(v)
+}
+
+// Share is another view of the same images and labels. It keeps the pixels and their device memory alive while a computation uses
+// them, even when d is closed meanwhile.
+func (d *Dataset) Share() (*Dataset, error) {
+	return d.attach(&Dataset{store: d.store, indices: d.indices, labels: d.labels, names: d.names, classes: d.classes})
+}
+
+// attach counts the view v of d's storage.
+func (d *Dataset) attach(v *Dataset) (*Dataset, error) {
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	if d.closed.Load() {
+		return nil, errClosed()
+	}
+	d.store.refs++
+	return v, nil
+}
+
+// Info describes this view; the bytes copied are those of the storage that all views share.
+func (d *Dataset) Info() Info {
+	s := d.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := slices.Clone(d.names)
+	if names == nil {
+		names = []string{}
+	}
+	return Info{
+		Images: d.Len(), Height: s.h, Width: s.w, Channels: s.c, DType: strings.ToLower(s.dtype.String()),
+		Labelled: d.labels != nil, Classes: d.classes, ClassNames: names,
+		BytesCopied: s.copied, Why: strings.Join(s.why, "; "),
+	}
+}
+
+func errClosed() error { return argErrorf("the data set is closed") }
