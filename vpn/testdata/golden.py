@@ -137,7 +137,7 @@ def objective(name, config):
         gap = (grads["f32"][key].double() - g).norm() / g.norm()
         assert gap < 1e-4, f"{name}: {key} differs by {gap} between float32 and float64"
         out |= summary(key, g)
-    return write(HERE, "objective", name, config, inputs | losses | out, gradients=list(grads["f64"]))
+    return write(HERE, "objective", name, config, inputs | losses | out, trained=list(grads["f64"]))
 
 
 def training(name, config):
