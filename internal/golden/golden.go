@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,6 +110,17 @@ func Tensor(values []float64, dtype dtypes.DType, dims ...int) *tensors.Tensor {
 // As converts a float tensor to dtype.
 func As(x *tensors.Tensor, dtype dtypes.DType) *tensors.Tensor {
 	return Tensor(Float64s(x), dtype, x.Shape().Dimensions...)
+}
+
+// Part cuts the first axis of x in n equal parts and returns part i.
+func Part(x *tensors.Tensor, i, n int) *tensors.Tensor {
+	dims := slices.Clone(x.Shape().Dimensions)
+	dims[0] /= n
+	size := x.Shape().Size() / n
+	if x.DType() == dtypes.Int32 {
+		return tensors.FromFlatDataAndDimensions(tensors.MustCopyFlatData[int32](x)[i*size:(i+1)*size], dims...)
+	}
+	return Tensor(Float64s(x)[i*size:(i+1)*size], x.DType(), dims...)
 }
 
 // Tag is the prefix of the outputs that PyTorch computed in dtype.

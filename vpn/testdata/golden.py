@@ -141,9 +141,9 @@ def objective(name, config):
 
 
 def training(name, config):
-    """(loss, L_VPN, L_base) of ten steps, five epochs of two batches, for noise z (steps, N, m, H, W, C)."""
+    """(loss, L_VPN, L_base) of ten steps, five epochs of two batches, for noise z (10 N, m, H, W, C)."""
     inputs = batch(name, 2 * BATCH)
-    z = batch(name, STEPS * BATCH, config["noise_samples"])["z"].view(STEPS, BATCH, -1, *SHAPE)
+    z = batch(name, STEPS * BATCH, config["noise_samples"])["z"]
     tensors = {"z": z} if config["mode"] != "plain" else {}
     for tag, dtype in DTYPES.items():
         ref = Reference(config, dtype)
@@ -152,8 +152,8 @@ def training(name, config):
         losses, rates = [], []
         for step in range(STEPS):
             half = slice(step % 2 * BATCH, (step % 2 + 1) * BATCH)
-            step_inputs = {k: v[half] for k, v in inputs.items()} | {"z": z[step]}
-            values = ref.losses(params, *call(step_inputs, dtype))
+            x, y, _ = call({k: v[half] for k, v in inputs.items()}, dtype)
+            values = ref.losses(params, x, y, z[step * BATCH : (step + 1) * BATCH].to(dtype))
             opt.zero_grad()
             values[0].backward()
             opt.step()
@@ -171,7 +171,7 @@ def std_and_scores():
     """sigma for every parametrisation and label encoding; classwise scores for given noise."""
     rows, inputs = [], batch("std", BATCH)
     samples, scored = 2, batch("classwise", 5)
-    z = batch("classwise", samples * CLASSES * 5, 1)["z"].view(samples, CLASSES, 5, *SHAPE)
+    z = batch("classwise", samples * 5 * CLASSES, 1)["z"]  # (samples * N * K, 1, H, W, C)
     for std in ("abs", "bounded", "rms"):
         for encoding, coefficient in (("scaled", 0.3), ("index", 0.2)):
             config = DEFAULTS | {"std": std, "label_encoding": encoding, "label_coefficient": coefficient}
@@ -180,10 +180,11 @@ def std_and_scores():
                 ref = Reference(config, dtype)
                 params = ref.parameters()
                 sigma[f"{tag}/std"] = ref.sigma(params, *call(inputs, dtype)[:2])
-                x, zd = scored["images"].to(dtype), z.to(dtype)
+                x = scored["images"].to(dtype)
                 scores[f"{tag}/none"] = ref.logits(params, x).softmax(1)
-                scores[f"{tag}/scores"] = ref.classwise(params, x, zd)
-                scores[f"{tag}/scores-shared"] = ref.classwise(params, x, zd[:, :1].expand(zd.shape))
+                scores[f"{tag}/scores"] = ref.classwise(
+                    params, x, z.view(samples, 5, CLASSES, *SHAPE).to(dtype)
+                )
             rows.append(write(HERE, "std", f"{std}-{encoding}", config, inputs | sigma))
             if encoding == "scaled":
                 scores |= {"images": scored["images"], "z": z}

@@ -124,11 +124,11 @@ class Reference:
 
     def classwise(self, params, x, z):
         """Scores s_k = softmax(f(x + g(x + kappa kbar) * z_k))_k, averaged over samples:
-        z (samples, classes, N, H, W, C) -> (N, classes). They do not sum to 1."""
+        z (samples, N, classes, H, W, C) -> (N, classes). They do not sum to 1."""
         x, columns = self.images(x), []
         for k in range(self.classes):
             y = torch.full((len(x),), k)
-            noisy = self.noisy(params, x, y, z[:, k].transpose(0, 1))  # (N, samples, H, W, C)
+            noisy = self.noisy(params, x, y, z[:, :, k].transpose(0, 1))  # (N, samples, H, W, C)
             s = self.logits(params, noisy.flatten(0, 1)).softmax(1)[:, k]
             columns.append(s.view(len(x), -1).mean(1))
         return torch.stack(columns, 1)
