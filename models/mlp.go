@@ -1,0 +1,42 @@
+package models
+
+import (
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/layers/activation"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/nn"
+)
+
+// Hidden is the width of both hidden layers of DNN3 and of the dnn3 generator (VPN paper, Section IV).
+const Hidden = 1024
+
+// DNN3 ("dnn3") is the paper's three-layer perceptron: d → 1024 → 1024 → classes with ReLU, parameters
+// fc1.weight … fc3.bias.
+func DNN3(s *model.Scope, images *Node, classes int) *Node {
+	return MLP(s, images, classes, TorchUniform)
+}
+
+// MLP is the perceptron of DNN3 with a choice of initial values and of the number of outputs:
+// x (N, …) → (N, outputs).
+func MLP(s *model.Scope, x *Node, outputs int, init Init) *Node {
+	x = Flatten(x)                                            // (N, d)
+	x = activation.Relu(Linear(s.In("fc1"), x, Hidden, init)) // (N, 1024)
+	x = activation.Relu(Linear(s.In("fc2"), x, Hidden, init)) // (N, 1024)
+	return Linear(s.In("fc3"), x, outputs, init)              // (N, outputs)
+}
+
+// Flatten keeps the batch axis: (N, …) → (N, d).
+func Flatten(x *Node) *Node {
+	return Reshape(x, x.Shape().Dimensions[0], -1)
+}
+
+// Linear is torch.nn.Linear: x (N, in) → x·weightᵀ + bias (N, out), with weight (out, in) and bias (out).
+func Linear(s *model.Scope, x *Node, out int, init Init) *Node {
+	n, in := x.Shape().Dimensions[0], x.Shape().Dimensions[1]
+	weight := Param(s, x.Graph(), x.DType(), "weight", init, in, out, in)
+	bias := Param(s, x.Graph(), x.DType(), "bias", init, in, out)
+	x = nn.Dense(x, weight, bias, compute.DenseLayoutOutputsInput)
+	x.AssertDims(n, out)
+	return x
+}

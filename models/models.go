@@ -1,0 +1,35 @@
+// Package models holds the base classifiers of govpn and the layers they share.
+//
+// A model is one function that builds a GoMLX graph. Its parameters are variables of the given scope, under the
+// names and in the layouts of PyTorch's state dictionary: scope "base", variable "fc1/weight" is PyTorch's
+// "base.fc1.weight" of shape (out, in). The package knows nothing of noise.
+package models
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Func builds a classifier in scope s: images (N, H, W, C) → logits (N, classes), in the dtype of the images.
+type Func func(s *model.Scope, images *Node, classes int) *Node
+
+var byName = map[string]Func{
+	"sr":   SoftmaxRegression,
+	"dnn3": DNN3,
+}
+
+// Names lists the base models that ByName knows, sorted.
+func Names() []string { return slices.Sorted(maps.Keys(byName)) }
+
+// ByName returns the base model of that name.
+func ByName(name string) (Func, error) {
+	if f, ok := byName[name]; ok {
+		return f, nil
+	}
+	return nil, fmt.Errorf("models: base model is %q, want one of %s", name, strings.Join(Names(), ", "))
+}

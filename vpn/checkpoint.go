@@ -1,0 +1,237 @@
+package vpn
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/govpn/govpn/vpn/data"
+)
+
+// A saved model is a safetensors file: the weights ("base.fc1.weight"), those of the best epoch ("best.base.…"), the
+// optimiser's state ("optimizer.…"), and as metadata the format's version, the configuration, the run (epoch, step,
+// history: the random state follows from seed and step) and a SHA-256 over all of these.
+const checkpointVersion = "1"
+
+// tensorName is the PyTorch name of a variable: "/base/fc1/weight" → "base.fc1.weight".
+func tensorName(v *model.Variable) string {
+	return strings.ReplaceAll(strings.TrimPrefix(v.Path(), "/"), "/", ".")
+}
+
+func variablePath(name string) string { return "/" + strings.ReplaceAll(name, ".", "/") }
+
+// Save writes the model to path, for Load. The file is written beside path and renamed.
+func (m *Model) Save(path string) error {
+	done, err := m.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	return m.save(path)
+}
+
+func (m *Model) save(path string) error {
+	f, err := m.content()
+	if err != nil {
+		return err
+	}
+	return writeFile(path, f.write)
+}
+
+// Marshal is Save to memory.
+func (m *Model) Marshal() ([]byte, error) {
+	done, err := m.use()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	f, err := m.content()
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = f.write(&b)
+	return b.Bytes(), err
+}
+
+func (m *Model) content() (*tensorFile, error) {
+	f := &tensorFile{tensors: map[string]*tensors.Tensor{}}
+	for _, v := range variables(m.store, "base", "generator", "optimizer") {
+		f.tensors[tensorName(v)] = v.MustValue()
+	}
+	for path, t := range m.best {
+		f.tensors["best."+tensorName(m.store.GetVariable(path))] = t
+	}
+	config, err := json.Marshal(m.net.cfg)
+	if err != nil {
+		return nil, err
+	}
+	run, err := json.Marshal(m.state.run)
+	if err != nil {
+		return nil, err
+	}
+	f.metadata = map[string]string{"govpn.version": checkpointVersion, "govpn.config": string(config), "govpn.run": string(run)}
+	f.metadata["govpn.sha256"], err = f.checksum()
+	return f, err
+}
+
+// checksum covers the metadata (but itself) and all tensors with their names.
+func (f *tensorFile) checksum() (string, error) {
+	h := sha256.New()
+	for _, key := range slices.Sorted(maps.Keys(f.metadata)) {
+		if key != "govpn.sha256" {
+			fmt.Fprintf(h, "%s\x00%s\x00", key, f.metadata[key])
+		}
+	}
+	err := f.eachBytes(func(name string, b []byte) error {
+		fmt.Fprintf(h, "%s\x00%d\x00", name, len(b))
+		_, err := h.Write(b)
+		return err
+	})
+	return hex.EncodeToString(h.Sum(nil)), err
+}
+
+// Load reads a model that Save wrote, on any device. Fit with Resume goes on with its training.
+func Load(path string, backend compute.Backend) (*Model, error) {
+	f, err := readTensorFile(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := restore(f, backend)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+// Unmarshal is Load from what Marshal returned.
+func Unmarshal(b []byte, backend compute.Backend) (*Model, error) {
+	f, err := parseTensorFile(b)
+	if err != nil {
+		return nil, err
+	}
+	return restore(f, backend)
+}
+
+func restore(f *tensorFile, backend compute.Backend) (*Model, error) {
+	switch version, ok := f.metadata["govpn.version"]; {
+	case !ok:
+		return nil, formatError("the file holds weights but no govpn model: make a model and import them with ImportSafetensors")
+	case version != checkpointVersion:
+		return nil, data.Errorf(ErrUnsupported, "vpn: the model has format version %s, this govpn reads %s", version, checkpointVersion)
+	}
+	if sum, err := f.checksum(); err != nil || sum != f.metadata["govpn.sha256"] {
+		return nil, formatError("the checksum does not match: the file is damaged")
+	}
+	var cfg Config
+	if err := json.Unmarshal([]byte(f.metadata["govpn.config"]), &cfg); err != nil {
+		return nil, formatError("the configuration does not decode: %v", err)
+	}
+	m, err := New(cfg, backend)
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal([]byte(f.metadata["govpn.run"]), &m.state.run); err != nil {
+		return nil, formatError("the run does not decode: %v", err)
+	}
+	for name, t := range f.tensors {
+		if strings.HasPrefix(name, "optimizer.") {
+			m.store.VariableWithValue(variablePath(name), t)
+			delete(f.tensors, name)
+		} else if best, ok := strings.CutPrefix(name, "best."); ok {
+			if m.best == nil {
+				m.best = map[string]*tensors.Tensor{}
+			}
+			m.best[variablePath(best)] = t
+			delete(f.tensors, name)
+		}
+	}
+	m.useBest = m.best != nil
+	return m, m.setWeights(f, "base", "generator")
+}
+
+// ExportSafetensors writes the weights that inference uses, under PyTorch's names and layouts ("base.fc1.weight", (out, in)).
+func (m *Model) ExportSafetensors(path string) error {
+	done, err := m.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	f := &tensorFile{tensors: map[string]*tensors.Tensor{}}
+	for _, v := range variables(m.store, "base", "generator") {
+		if f.tensors[tensorName(v)], err = m.inferenceValue(v); err != nil {
+			return err
+		}
+	}
+	return writeFile(path, func(w io.Writer) error { return f.write(w) })
+}
+
+// ImportSafetensors replaces the weights by those of a file with the names and layouts of ExportSafetensors. A file of
+// base or generator weights alone replaces that part; in a part, missing, surplus and misshapen tensors are errors,
+// all listed, and nothing is changed. The model's sizes must be known (Config.ImageShape and Classes, or a fit).
+func (m *Model) ImportSafetensors(path string) error {
+	f, err := readTensorFile(path)
+	if err != nil {
+		return err
+	}
+	_, end, err := m.startTraining(nil)
+	if err != nil {
+		return err
+	}
+	defer end()
+	if !m.shaped() {
+		return argumentError("the model does not know its sizes: set ImageShape and Classes before importing weights")
+	}
+	var parts []string
+	for _, part := range []string{"base", "generator"} {
+		if slices.ContainsFunc(slices.Collect(maps.Keys(f.tensors)), func(n string) bool { return strings.HasPrefix(n, part+".") }) {
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) == 0 {
+		return formatError("%s has no tensor named base.… or generator.…", path)
+	}
+	if err := m.setWeights(f, parts...); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return m.restart()
+}
+
+// setWeights replaces the variables of the given parts, all or none.
+func (m *Model) setWeights(f *tensorFile, parts ...string) error {
+	var problems []string
+	wanted := variables(m.store, parts...)
+	for _, v := range wanted {
+		name := tensorName(v)
+		if t, ok := f.tensors[name]; !ok {
+			problems = append(problems, name+" is missing")
+		} else if !t.Shape().Equal(v.Shape()) {
+			problems = append(problems, fmt.Sprintf("%s is %s, want %s", name, t.Shape(), v.Shape()))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.tensors)) {
+		if m.store.GetVariable(variablePath(name)) == nil {
+			problems = append(problems, name+" is not a weight of this model")
+		}
+	}
+	if len(problems) > 0 {
+		return formatError("the tensors do not fit the model: %s", strings.Join(problems, "; "))
+	}
+	for _, v := range wanted {
+		if err := v.SetValuePreservingOld(f.tensors[tensorName(v)]); err != nil {
+			return err
+		}
+	}
+	m.setTrained()
+	return nil
+}

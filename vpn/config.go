@@ -1,0 +1,213 @@
+package vpn
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/govpn/govpn/models"
+)
+
+// Config is everything that defines a model and its training. It crosses every boundary as JSON.
+type Config struct {
+	Base      string `json:"base"`      // base classifier, one of models.Names()
+	Generator string `json:"generator"` // one of GeneratorNames()
+
+	// Mode is what training does: "joint" trains base and generator together, "frozen" the generator alone,
+	// "plain" the base without noise (the baseline), "gaussian" the base with Gaussian noise of FixedStd.
+	Mode string `json:"mode"`
+
+	Epochs        int `json:"epochs"`
+	BatchSize     int `json:"batch_size"`
+	EvalBatchSize int `json:"eval_batch_size"` // images per chunk of inference; 0 chooses
+
+	Optimizer    string  `json:"optimizer"`     // "adam" or "sgd", with PyTorch's semantics
+	LearningRate float64 `json:"learning_rate"` // > 0
+	Momentum     float64 `json:"momentum"`      // sgd only, in [0, 1)
+	WeightDecay  float64 `json:"weight_decay"`  // ≥ 0, added to the gradient
+	Schedule     string  `json:"schedule"`      // "constant", or "cosine" to 0 over the epochs, stepped per epoch
+
+	NoiseSamples     int        `json:"noise_samples"`     // m of Eq. 12, ≥ 1
+	BaseLossWeight   float64    `json:"base_loss_weight"`  // λ of Eq. 13, ≥ 0
+	LabelCoefficient float64    `json:"label_coefficient"` // κ
+	LabelEncoding    string     `json:"label_encoding"`    // "scaled": κ·y/(K−1), "index": κ·y
+	Std              string     `json:"std"`               // parametrisation of σ, one of StdNames()
+	StdRange         [2]float64 `json:"std_range"`         // [lo, hi] of "bounded", in units of the pixel range [0, 1]
+	StdRMS           float64    `json:"std_rms"`           // r of "rms", same units
+	FixedStd         float64    `json:"fixed_std"`         // σ of mode "gaussian", same units
+	ClipNoisy        bool       `json:"clip_noisy"`        // clip noisy pixels to [0, 1]
+
+	Normalize Normalize `json:"normalize"`
+
+	Patience    int   `json:"patience"`     // stop after so many epochs without a better val_accuracy; 0 never stops
+	RestoreBest bool  `json:"restore_best"` // with validation data, infer with the weights of the best epoch
+	Seed        int64 `json:"seed"`
+
+	ImageShape [3]int   `json:"image_shape"` // H, W, C; zeros: from the first data set
+	Classes    int      `json:"classes"`     // K; 0: from the first data set
+	ClassNames []string `json:"class_names"`
+}
+
+// Normalize is (x − Mean)/Std per channel. Where "image" it happens inside the base model, after the noise, so that σ
+// is in units of the pixel range; where "input", before generator and noise, as the authors' code does for ImageNet.
+type Normalize struct {
+	Where string    `json:"where"`
+	Mean  []float64 `json:"mean"` // C values; empty for none
+	Std   []float64 `json:"std"`  // C values > 0
+}
+
+// PaperConfig is the paper's recipe (Section IV): 40 epochs, learning rate 0.001, batch 256, m = 1. The optimiser,
+// λ and the bounds of σ are not in the paper; Adam, λ = 0 and |o| are those of the authors' public code.
+func PaperConfig() Config {
+	return Config{
+		Base: "dnn3", Generator: "dnn3", Mode: "joint", Epochs: 40, BatchSize: 256,
+		Optimizer: "adam", LearningRate: 1e-3, Momentum: 0.9, Schedule: "constant",
+		NoiseSamples: 1, LabelCoefficient: 0.01, LabelEncoding: "scaled",
+		Std: "abs", StdRange: [2]float64{0.01, 0.3}, StdRMS: 0.1, FixedStd: 0.1,
+		Normalize: Normalize{Where: "image"}, RestoreBest: true,
+	}
+}
+
+// OfficialConfig is the recipe of the authors' public code: SGD 0.1, momentum 0.9, weight decay 5e-4, cosine over
+// 200 epochs.
+func OfficialConfig() Config {
+	c := PaperConfig()
+	c.Epochs, c.Optimizer, c.LearningRate, c.WeightDecay, c.Schedule = 200, "sgd", 0.1, 5e-4, "cosine"
+	return c
+}
+
+// DefaultConfig is what validation data chose on Fashion-MNIST; docs/results.md has the figures.
+func DefaultConfig() Config {
+	c := PaperConfig()
+	c.Epochs, c.Schedule, c.BaseLossWeight, c.Std = 20, "cosine", 1, "bounded"
+	return c
+}
+
+var presets = map[string]func() Config{"default": DefaultConfig, "paper": PaperConfig, "official": OfficialConfig}
+
+// ParseConfig reads a configuration: {"preset": "paper", "epochs": 10, …} is the preset (default: "default") with
+// the given values in place of its own. Unknown keys are errors.
+func ParseConfig(text []byte) (Config, error) {
+	var head struct {
+		Preset string `json:"preset"`
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		text = []byte("{}")
+	}
+	if err := json.Unmarshal(text, &head); err != nil {
+		return Config{}, argumentError("the configuration is not valid JSON: %v", err)
+	}
+	preset, ok := presets[head.Preset]
+	if !ok && head.Preset != "" {
+		return Config{}, argumentError("preset is %q, want default, paper or official", head.Preset)
+	} else if !ok {
+		preset = DefaultConfig
+	}
+	full := struct {
+		Preset string `json:"preset"`
+		Config
+	}{Config: preset()}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&full); err != nil {
+		return Config{}, argumentError("the configuration does not decode: %v", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return Config{}, argumentError("the configuration has text after its JSON object")
+	}
+	return full.Config, full.Config.Validate()
+}
+
+// Validate says what is wrong with a configuration.
+func (c *Config) Validate() error {
+	if err := c.validateNames(); err != nil {
+		return err
+	}
+	if err := c.validateNumbers(); err != nil {
+		return err
+	}
+	return c.validateShape()
+}
+
+func (c *Config) validateNames() error {
+	for _, f := range []struct {
+		name, got string
+		want      []string
+	}{
+		{"Base", c.Base, models.Names()},
+		{"Generator", c.Generator, GeneratorNames()},
+		{"Mode", c.Mode, []string{"joint", "frozen", "plain", "gaussian"}},
+		{"Optimizer", c.Optimizer, []string{"adam", "sgd"}},
+		{"Schedule", c.Schedule, []string{"constant", "cosine"}},
+		{"LabelEncoding", c.LabelEncoding, []string{"scaled", "index"}},
+		{"Std", c.Std, StdNames()},
+		{"Normalize.Where", c.Normalize.Where, []string{"image", "input"}},
+	} {
+		if !slices.Contains(f.want, f.got) {
+			return argumentError("%s is %q, want one of %s", f.name, f.got, strings.Join(f.want, ", "))
+		}
+	}
+	return nil
+}
+
+func (c *Config) validateNumbers() error {
+	for _, f := range []struct {
+		name     string
+		got, min int
+	}{
+		{"Epochs", c.Epochs, 1}, {"BatchSize", c.BatchSize, 1}, {"EvalBatchSize", c.EvalBatchSize, 0},
+		{"NoiseSamples", c.NoiseSamples, 1}, {"Patience", c.Patience, 0}, {"Classes", c.Classes, 0},
+	} {
+		if f.got < f.min || f.got > math.MaxInt32 {
+			return argumentError("%s is %d, want at least %d", f.name, f.got, f.min)
+		}
+	}
+	for _, f := range []struct {
+		name string
+		got  float64
+		ok   bool
+		want string
+	}{
+		{"LearningRate", c.LearningRate, c.LearningRate > 0, "> 0"},
+		{"Momentum", c.Momentum, c.Momentum >= 0 && c.Momentum < 1, "in [0, 1)"},
+		{"WeightDecay", c.WeightDecay, c.WeightDecay >= 0, "≥ 0"},
+		{"BaseLossWeight", c.BaseLossWeight, c.BaseLossWeight >= 0, "≥ 0"},
+		{"LabelCoefficient", c.LabelCoefficient, true, "finite"},
+		{"StdRange[0]", c.StdRange[0], c.StdRange[0] >= 0, "≥ 0"},
+		{"StdRange[1]", c.StdRange[1], c.StdRange[1] > c.StdRange[0], "> StdRange[0]"},
+		{"StdRMS", c.StdRMS, c.StdRMS > 0, "> 0"},
+		{"FixedStd", c.FixedStd, c.FixedStd >= 0, "≥ 0"},
+	} {
+		if !f.ok || math.IsInf(f.got, 0) || math.IsNaN(f.got) {
+			return argumentError("%s is %g, want a finite number %s", f.name, f.got, f.want)
+		}
+	}
+	return nil
+}
+
+func (c *Config) validateShape() error {
+	s := c.ImageShape
+	if s != [3]int{} && (min(s[0], s[1], s[2]) < 1 || max(s[0], s[1], s[2]) > math.MaxInt16) {
+		return argumentError("ImageShape is %v, want H, W, C from 1 to %d", s, math.MaxInt16)
+	}
+	if len(c.ClassNames) > 0 && c.Classes > 0 && len(c.ClassNames) != c.Classes {
+		return argumentError("ClassNames has %d names, want %d, one per class", len(c.ClassNames), c.Classes)
+	}
+	n := c.Normalize
+	if len(n.Mean) != len(n.Std) || (s[2] > 0 && len(n.Mean) > 0 && len(n.Mean) != s[2]) {
+		return argumentError("Normalize has %d means and %d deviations, want one of each per channel", len(n.Mean), len(n.Std))
+	}
+	for i := range n.Mean {
+		if !(n.Std[i] > 0) || math.IsInf(n.Std[i], 0) || math.IsNaN(n.Mean[i]) || math.IsInf(n.Mean[i], 0) {
+			return argumentError("Normalize has mean %g and deviation %g in channel %d, want finite numbers, the second > 0", n.Mean[i], n.Std[i], i)
+		}
+	}
+	if c.ClipNoisy && n.Where == "input" && len(n.Mean) > 0 {
+		return argumentError("ClipNoisy is true with Normalize.Where \"input\": there noise is not in pixel units; want one of the two")
+	}
+	return nil
+}

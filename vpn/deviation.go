@@ -1,0 +1,164 @@
+package vpn
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/govpn/govpn/vpn/data"
+)
+
+// NoiseOptions are those of Noise.
+type NoiseOptions struct {
+	Output  string `json:"output"`  // "std" (also ""): σ; "sample": σ⊙z
+	Samples int    `json:"samples"` // of "sample": how many per image; 0 is 1
+	Seed    int64  `json:"seed"`    // of "sample"; 0: Config.Seed
+}
+
+// noiseGraph is images (B, H, W, C), labels (B) → σ (B, H, W, C); with a random state (3) → σ⊙z.
+func (m *Model) noiseGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
+	sigma := m.net.std(s, m.net.pixels(in[0]), in[1])
+	if len(in) < 3 {
+		return []*Node{sigma}, nil
+	}
+	_, z := standardNormal(in[2], sigma.Shape())
+	return []*Node{Mul(sigma, z)}, nil
+}
+
+// Noise is what the generator makes of the images and labels of d: σ of shape (N, H, W, C), or samples of the noise,
+// (Samples, N, H, W, C), row-major, in units of the pixel range [0, 1] (of the normalised pixels where
+// Normalize.Where is "input").
+func (m *Model) Noise(ctx context.Context, d *data.Dataset, o NoiseOptions) (values []float32, dims []int, err error) {
+	cfg := m.Config()
+	switch {
+	case o.Output != "" && o.Output != "std" && o.Output != "sample":
+		return nil, nil, argumentError("Output is %q, want std or sample", o.Output)
+	case o.Samples < 0:
+		return nil, nil, argumentError("Samples is %d, want at least 1", o.Samples)
+	case !m.hasGenerator():
+		return nil, nil, argumentError("the model was made with Mode %q, which has no generator; want joint or frozen", cfg.Mode)
+	}
+	if o.Seed == 0 {
+		o.Seed = cfg.Seed
+	}
+	f, ctx, done, err := m.inference(ctx, d, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer done()
+	shape := m.net.cfg.ImageShape
+	dims = []int{f.size, shape[0], shape[1], shape[2]}
+	draws := 1
+	if o.Output == "sample" {
+		draws = max(1, o.Samples)
+		dims = append([]int{draws}, dims...)
+	}
+	for draw := range draws {
+		err = f.chunks(m.chunkSize(f.size, chunkImages), func(images, labels *tensors.Tensor, start, valid int) error {
+			if err := cancelled(ctx); err != nil {
+				return err
+			}
+			inputs := []any{images, labels}
+			if o.Output == "sample" {
+				inputs = append(inputs, randomState(o.Seed, streamSample, int64(draw)*int64(f.size)+int64(start)))
+			}
+			out, err := m.deviation.call(inputs...)
+			if err == nil {
+				values = appendRows(values, out[0], valid)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return values, dims, nil
+}
+
+// stdStatistics describe σ over a set of images, at their own labels.
+type stdStatistics struct {
+	mean, min, max float64
+	cv             float64 // coefficient of variation over the pixels of an image, mean over the images
+	labelChange    float64 // mean |σ(x, y) − σ(x, y+1 mod K)| over mean σ; NaN for one class
+}
+
+// statisticsGraph is images (B, H, W, C), labels (B) → (B, 5): mean, minimum, maximum and standard deviation of σ over an
+// image, and its mean absolute change from label y to y+1 mod K.
+func (m *Model) statisticsGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
+	x := m.net.pixels(in[0])
+	other := Mod(AddScalar(in[1], 1), ConstAs(in[1], m.net.cfg.Classes))
+	flat := func(sigma *Node) *Node { return Reshape(sigma, x.Shape().Dimensions[0], -1) } // (B, d)
+	own := flat(m.net.std(s, x, in[1]))
+	change := Abs(Sub(own, flat(m.net.std(s, x, other))))
+	mean := ReduceMean(own, -1)
+	spread := Sqrt(ReduceMean(Square(Sub(own, InsertAxes(mean, -1))), -1))
+	return []*Node{Stack([]*Node{mean, ReduceMin(own, -1), ReduceMax(own, -1), spread, ReduceMean(change, -1)}, -1)}, nil
+}
+
+func (m *Model) stdStatistics(ctx context.Context, f *feed) (s stdStatistics, err error) {
+	var rows []float32
+	err = f.chunks(m.chunkSize(f.size, chunkImages), func(images, labels *tensors.Tensor, _, valid int) error {
+		if err := cancelled(ctx); err != nil {
+			return err
+		}
+		out, err := m.statistics.call(images, labels)
+		if err == nil {
+			rows = appendRows(rows, out[0], valid)
+		}
+		return err
+	})
+	if err != nil {
+		return s, err
+	}
+	s.min = math.Inf(1)
+	for n := float64(f.size); len(rows) > 0; rows = rows[5:] {
+		mean := float64(rows[0])
+		s.mean += mean / n
+		s.min, s.max = min(s.min, float64(rows[1])), max(s.max, float64(rows[2]))
+		s.cv += float64(rows[3]) / max(mean, 1e-30) / n
+		s.labelChange += float64(rows[4]) / n
+	}
+	s.labelChange /= max(s.mean, 1e-30)
+	if m.net.cfg.Classes < 2 {
+		s.labelChange = math.NaN()
+	}
+	return s, nil
+}
+
+// Below these, σ has collapsed to one value for all pixels, or for all labels.
+const (
+	minStdCV          = 0.1
+	minStdLabelChange = 0.01
+	warningImages     = 1024 // training images that the check looks at
+)
+
+// warn checks the trained generator for a collapsed σ.
+func (m *Model) warn(f *feed) error {
+	var warnings []string
+	if m.hasGenerator() {
+		sample := *f
+		sample.size = min(f.size, warningImages)
+		s, err := m.stdStatistics(context.Background(), &sample)
+		if err != nil {
+			return err
+		}
+		if s.cv < minStdCV {
+			warnings = append(warnings, fmt.Sprintf("σ has collapsed over the pixels: its coefficient of variation is %.3g, below %g; "+
+				"the noise is the same everywhere (mean σ %.3g)", s.cv, minStdCV, s.mean))
+		}
+		if s.labelChange < minStdLabelChange {
+			warnings = append(warnings, fmt.Sprintf("σ hardly depends on the label: it changes by %.3g %% of its mean from one label "+
+				"to the next, below %g %%; classwise prediction then adds little (a larger label_coefficient may help)",
+				100*s.labelChange, 100*minStdLabelChange))
+		}
+	}
+	m.state.Lock()
+	m.state.warnings = warnings
+	m.state.Unlock()
+	return nil
+}

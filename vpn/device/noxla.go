@@ -1,0 +1,16 @@
+//go:build !cgo
+
+package device
+
+import (
+	"errors"
+
+	"github.com/gomlx/compute"
+)
+
+// HasXLA says whether this build can open XLA plugins: it needs cgo.
+const HasXLA = false
+
+func openXLA(string, string) (compute.Backend, error) {
+	return nil, errors.New("this build has no XLA: build with CGO_ENABLED=1")
+}

@@ -1,0 +1,88 @@
+package vpn
+
+import (
+	"context"
+	"math"
+
+	"github.com/govpn/govpn/vpn/data"
+)
+
+// EvalOptions are those of Evaluate, with the meaning that they have in PredictOptions.
+type EvalOptions struct {
+	Noise   string `json:"noise"`
+	Samples int    `json:"samples"`
+	Seed    int64  `json:"seed"`
+}
+
+// Evaluation is how a model does on labelled images. The σ values, in units of the pixel range, are those at the true
+// labels; null without a generator.
+type Evaluation struct {
+	Images   int   `json:"images"`
+	Accuracy Float `json:"accuracy"` // in [0, 1]
+	// CrossEntropy is the mean of −log p_y in nats; with classwise noise p is the s_k normalised to sum 1.
+	CrossEntropy   Float `json:"cross_entropy"`
+	StdMean        Float `json:"std_mean"`
+	StdMin         Float `json:"std_min"`
+	StdMax         Float `json:"std_max"`
+	StdCV          Float `json:"std_cv"`           // coefficient of variation over an image's pixels, mean over images
+	StdLabelChange Float `json:"std_label_change"` // mean change of σ from one label to the next, over its mean
+}
+
+// Evaluate measures the model on all images of d.
+func (m *Model) Evaluate(ctx context.Context, d *data.Dataset, o EvalOptions) (Evaluation, error) {
+	predict := PredictOptions{Noise: o.Noise, Samples: o.Samples, Seed: o.Seed, Output: "scores"}
+	if err := m.checkPredict(&predict); err != nil {
+		return Evaluation{}, err
+	}
+	f, ctx, done, err := m.inference(ctx, d, true)
+	if err != nil {
+		return Evaluation{}, err
+	}
+	defer done()
+	k := m.net.cfg.Classes
+	var logits []float32
+	if predict.Noise == "classwise" {
+		if logits, err = m.classwiseScores(ctx, f, predict); err == nil {
+			for i, s := range logits { // log s_k is a logit of the normalised s_k
+				logits[i] = float32(math.Log(math.Max(float64(s), math.SmallestNonzeroFloat32)))
+			}
+		}
+	} else {
+		logits, err = m.logitsOf(ctx, f)
+	}
+	if err != nil {
+		return Evaluation{}, err
+	}
+	loss, accuracy := scoreLogits(logits, f.set.Labels(), k)
+	nan := Float(math.NaN())
+	e := Evaluation{f.size, Float(accuracy), Float(loss), nan, nan, nan, nan, nan}
+	if m.hasGenerator() {
+		s, err := m.stdStatistics(ctx, f)
+		if err != nil {
+			return Evaluation{}, err
+		}
+		e.StdMean, e.StdMin, e.StdMax = Float(s.mean), Float(s.min), Float(s.max)
+		e.StdCV, e.StdLabelChange = Float(s.cv), Float(s.labelChange)
+	}
+	return e, nil
+}
+
+// Description is what Describe says of a model.
+type Description struct {
+	Config     Config         `json:"config"`
+	Parameters map[string]int `json:"parameters"` // "base", "generator": how many; empty before the sizes are known
+	Epochs     int            `json:"epochs_done"`
+	BestEpoch  int            `json:"best_epoch"` // 0 without validation data
+	Trained    bool           `json:"trained"`
+	Warnings   []string       `json:"warnings"`
+}
+
+// Describe summarises the model. It never waits for training.
+func (m *Model) Describe() Description {
+	m.state.Lock()
+	defer m.state.Unlock()
+	return Description{
+		Config: m.net.cfg, Parameters: m.state.parameters, Epochs: m.state.run.Epoch,
+		BestEpoch: m.state.run.BestEpoch, Trained: m.state.trained, Warnings: append([]string{}, m.state.warnings...),
+	}
+}

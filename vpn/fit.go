@@ -1,0 +1,200 @@
+package vpn
+
+import (
+	"context"
+	"time"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/govpn/govpn/vpn/data"
+)
+
+// Fit trains the model on train: on all of its images in every epoch, in an order drawn anew, except those of a last
+// partial batch (a set smaller than BatchSize is one batch). It starts from the weights that the model has, with a
+// fresh optimiser and history; or, with Resume, goes on where the last Fit stopped, up to Epochs in total.
+//
+// With valid (else nil), every epoch ends with an evaluation without noise, and inference uses the weights of the
+// epoch with the best val_accuracy (Config.RestoreBest). Stopped by Cancel, ctx or Progress, it returns
+// ErrCancelled; the model stays usable with the weights so far, and Fit with Resume goes on from that step.
+func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOptions) error {
+	ctx, end, err := m.startTraining(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
+	if o.Epochs < 0 {
+		return argumentError("FitOptions.Epochs is %d, want at least 1, or 0 for the configuration's", o.Epochs)
+	}
+	f := &fit{Model: m, ctx: ctx, options: o, start: time.Now(), epochs: o.Epochs}
+	if f.epochs == 0 {
+		f.epochs = m.net.cfg.Epochs
+	}
+	if f.train, err = m.trainingFeed(train); err != nil {
+		return err
+	}
+	defer f.train.close()
+	if valid != nil {
+		if err := m.accept(valid, "the validation set", true); err != nil {
+			return err
+		}
+		if f.valid, err = m.newFeed(valid); err != nil {
+			return err
+		}
+		defer f.valid.close()
+	}
+	m.useBest = false
+	if !o.Resume {
+		if err := m.restart(); err != nil {
+			return err
+		}
+	}
+	err = f.run()
+	m.useBest = m.best != nil
+	if err == nil {
+		err = m.warn(f.train)
+	}
+	return err
+}
+
+// restart forgets the optimiser's state and the history, and keeps the weights.
+func (m *Model) restart() error {
+	m.dropBest()
+	m.state.Lock()
+	defer m.state.Unlock()
+	m.state.run, m.state.warnings = run{}, nil
+	return m.store.DeleteVariablesInScope("/optimizer")
+}
+
+// fit is one call of Fit.
+type fit struct {
+	*Model
+	ctx          context.Context
+	options      FitOptions
+	train, valid *feed
+	epochs       int
+	start        time.Time
+	reported     time.Time
+}
+
+func (f *fit) run() error {
+	for f.state.run.Epoch < f.epochs {
+		row, err := f.epoch()
+		if err != nil {
+			return err
+		}
+		better, err := f.validate(&row)
+		if err != nil {
+			return err
+		}
+		f.finishEpoch(row, better)
+		if f.options.Checkpoint != "" {
+			if err := f.save(f.options.Checkpoint); err != nil {
+				return err
+			}
+		}
+		if f.report("epoch", row.Loss, row.Accuracy) {
+			return cancelled(f.stopped())
+		}
+		if p := f.net.cfg.Patience; p > 0 && f.valid != nil && row.Epoch-f.state.run.BestEpoch >= p {
+			break
+		}
+	}
+	return nil
+}
+
+// stopped is a context that has ended: the caller's progress function asked to stop.
+func (f *fit) stopped() context.Context {
+	f.Cancel()
+	return f.ctx
+}
+
+// epoch trains the batches of one epoch that are still to do.
+func (f *fit) epoch() (Epoch, error) {
+	r := &f.state.run
+	size := min(f.net.cfg.BatchSize, f.train.size)
+	order := permutation(f.net.cfg.Seed, r.Epoch, f.train.size)
+	for batches := f.train.size / size; r.Batch < batches; {
+		if err := cancelled(f.ctx); err != nil {
+			return Epoch{}, err
+		}
+		if f.reported.IsZero() && f.report("compiling", 0, 0) {
+			return Epoch{}, cancelled(f.stopped())
+		}
+		began := time.Now()
+		images, labels, err := f.train.batch(order[r.Batch*size : (r.Batch+1)*size])
+		if err != nil {
+			return Epoch{}, err
+		}
+		metrics, err := f.step(images, labels, r.Epoch, f.epochs)
+		free(images, labels)
+		if err != nil {
+			return Epoch{}, err
+		}
+		f.state.Lock()
+		r.Batch++
+		r.Sums.add(metrics)
+		r.Sums.Seconds += time.Since(began).Seconds()
+		f.state.Unlock()
+		if f.due() && f.report("training", r.Sums.mean(r.Sums.Loss), r.Sums.mean(r.Sums.Correct)) {
+			return Epoch{}, cancelled(f.stopped())
+		}
+	}
+	return r.Sums.epoch(r.Epoch+1, size), nil
+}
+
+// validate fills the validation columns, and says whether the epoch is the best so far.
+func (f *fit) validate(row *Epoch) (better bool, err error) {
+	if f.valid == nil {
+		return false, nil
+	}
+	logits, err := f.logitsOf(f.ctx, f.valid)
+	if err != nil {
+		return false, err
+	}
+	loss, accuracy := scoreLogits(logits, f.valid.set.Labels(), f.net.cfg.Classes)
+	row.ValLoss, row.ValAccuracy = Float(loss), Float(accuracy)
+	r := &f.state.run
+	return r.BestEpoch == 0 || accuracy > r.BestScore, nil
+}
+
+// finishEpoch adds a row to the history and keeps the weights of the best epoch.
+func (f *fit) finishEpoch(row Epoch, better bool) {
+	f.state.Lock()
+	r := &f.state.run
+	r.History = append(r.History, row)
+	r.Epoch, r.Batch, r.Sums = row.Epoch, 0, sums{}
+	if better {
+		r.BestEpoch, r.BestScore = row.Epoch, float64(row.ValAccuracy)
+	}
+	f.state.Unlock()
+	if better && f.net.cfg.RestoreBest {
+		f.dropBest()
+		f.best = map[string]*tensors.Tensor{}
+		for _, v := range variables(f.store, "base", "generator") {
+			f.best[v.Path()] = v.MustValue() // step leaves these tensors alone from now on
+		}
+	}
+}
+
+func (s *sums) mean(sum Float) Float { return sum / Float(max(s.Batches, 1)) }
+
+func (f *fit) due() bool { return time.Since(f.reported) >= progressInterval }
+
+// report calls Progress; it says whether that asks to stop.
+func (f *fit) report(phase string, loss, accuracy Float) (stop bool) {
+	f.reported = time.Now()
+	if f.options.Progress == nil {
+		return false
+	}
+	r := &f.state.run
+	steps := int64(f.train.size / min(f.net.cfg.BatchSize, f.train.size))
+	epoch := min(r.Epoch+1, f.epochs)
+	if phase == "epoch" {
+		epoch = r.Epoch
+	}
+	return f.options.Progress(Progress{
+		Phase: phase, Epoch: epoch, Epochs: f.epochs,
+		Step: int64(r.Epoch)*steps + int64(r.Batch), Steps: int64(f.epochs) * steps,
+		Loss: float64(loss), Accuracy: float64(accuracy), Elapsed: time.Since(f.start),
+	})
+}

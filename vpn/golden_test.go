@@ -1,0 +1,194 @@
+package vpn
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/stretchr/testify/require"
+
+	"github.com/govpn/govpn/internal/golden"
+	"github.com/govpn/govpn/vpn/device"
+)
+
+// The expected values of this file come from PyTorch: testdata/golden.py computes them for the same weights, images
+// and noise.
+
+// goldenNetwork is the network of a case in the dtype of the test, and a store with its weights.
+func goldenNetwork(t *testing.T, c golden.Case, dtype dtypes.DType) (*network, *model.Store) {
+	cfg, err := ParseConfig(c.Config)
+	require.NoError(t, err)
+	n, err := newNetwork(cfg)
+	require.NoError(t, err)
+	n.dtype = dtype
+	store, d := model.NewStore(), cfg.ImageShape[0]*cfg.ImageShape[1]*cfg.ImageShape[2]
+	golden.SetWeights(store, dtype, "base", cfg.Base, d, cfg.Classes)
+	if cfg.Mode == "joint" || cfg.Mode == "frozen" {
+		golden.SetWeights(store, dtype, "generator", cfg.Generator, d, d)
+	}
+	return n, store
+}
+
+// goldenInputs are the images, labels and noise of a case.
+func goldenInputs(stored map[string]*tensors.Tensor, dtype dtypes.DType) (images, labels, z *tensors.Tensor) {
+	images, labels = golden.As(stored["images"], dtype), stored["labels"]
+	if stored["z"] == nil { // plain: no noise, but an input all the same
+		return images, labels, images
+	}
+	return images, labels, golden.As(stored["z"], dtype)
+}
+
+// goldenCall compiles and runs build over the variables of a store.
+func goldenCall(t *testing.T, backend compute.Backend, store *model.Store,
+	build func(s *model.Scope, in []*Node) []*Node, inputs ...any) []*tensors.Tensor {
+	out, err := model.MustNewExec(backend, store, build).Call(inputs...)
+	require.NoError(t, err)
+	return out
+}
+
+func eachGoldenCase(t *testing.T, kind string,
+	test func(t *testing.T, c golden.Case, backend compute.Backend, dtype dtypes.DType)) {
+	for _, c := range golden.Cases(t, kind) {
+		t.Run(c.Name, func(t *testing.T) {
+			golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
+				test(t, c, backend, dtype)
+			})
+		})
+	}
+}
+
+// σ for every parametrisation and label encoding.
+func TestGoldenStd(t *testing.T) {
+	eachGoldenCase(t, "std", func(t *testing.T, c golden.Case, backend compute.Backend, dtype dtypes.DType) {
+		stored := c.Tensors(t)
+		n, store := goldenNetwork(t, c, dtype)
+		images, labels, _ := goldenInputs(stored, dtype)
+		got := goldenCall(t, backend, store, func(s *model.Scope, in []*Node) []*Node {
+			return []*Node{n.std(s, n.pixels(in[0]), in[1])}
+		}, images, labels)
+		golden.RequireClose(t, stored[golden.Tag(dtype)+"std"], got[0], golden.Tolerance(dtype, 1e-5), "σ")
+	})
+}
+
+// The loss of every mode (Eq. 12 and 13), L_base, and the gradients of everything that the mode trains.
+func TestGoldenObjective(t *testing.T) {
+	eachGoldenCase(t, "objective", func(t *testing.T, c golden.Case, backend compute.Backend, dtype dtypes.DType) {
+		stored := c.Tensors(t)
+		n, store := goldenNetwork(t, c, dtype)
+		images, labels, z := goldenInputs(stored, dtype)
+		got := goldenCall(t, backend, store, func(s *model.Scope, in []*Node) []*Node {
+			x := n.pixels(in[0])
+			loss := n.objective(s, x, in[1], in[2]).loss
+			var trained []*Node
+			for _, name := range c.Trained {
+				path := "/" + strings.ReplaceAll(name, ".", "/")
+				trained = append(trained, s.Store().GetVariable(path).NodeValue(loss.Graph()))
+			}
+			return append([]*Node{loss, crossEntropy(n.logits(s, x), in[1])}, Gradient(loss, trained...)...)
+		}, images, labels, z)
+
+		want := golden.Float64s(stored[golden.Tag(dtype)+"losses"]) // loss, L_VPN, L_base
+		require.InEpsilon(t, want[0], floats(got[0])[0], golden.Tolerance(dtype, 1e-5), "loss")
+		require.InEpsilon(t, want[2], floats(got[1])[0], golden.Tolerance(dtype, 1e-5), "L_base")
+		for i, name := range c.Trained {
+			golden.RequireGradient(t, stored, name, got[2+i], golden.Tolerance(dtype, 1e-3))
+		}
+	})
+}
+
+// Ten training steps follow PyTorch's losses; what the mode does not train stays as it was, bit for bit.
+func TestGoldenTraining(t *testing.T) {
+	eachGoldenCase(t, "training", func(t *testing.T, c golden.Case, backend compute.Backend, dtype dtypes.DType) {
+		stored := c.Tensors(t)
+		n, store := goldenNetwork(t, c, dtype)
+		images, labels, z := goldenInputs(stored, dtype)
+		want := golden.Float64s(stored[golden.Tag(dtype)+"losses"]) // (steps, 3)
+		before := map[string][]float64{}
+		for _, v := range variables(store, "base", "generator") {
+			before[v.Path()] = floats(v.MustValue())
+		}
+		step := goldenStep(t, n, store, backend)
+		for i := range len(want) / 3 {
+			half := golden.Part(images, i%2, 2)
+			batch := []any{half, golden.Part(labels, i%2, 2), half}
+			if n.cfg.Mode != "plain" { // stored as (10·N, m, H, W, C)
+				batch[2] = golden.Part(z, i, 10)
+			}
+			got := step(batch, int64(i+1), i/2)
+			require.InEpsilon(t, want[3*i], got, golden.Tolerance(dtype, 1e-4), "loss of step %d", i+1)
+		}
+		for _, v := range variables(store, "base", "generator") {
+			frozen := n.cfg.Mode == "frozen" && strings.HasPrefix(v.Path(), "/base/")
+			require.Equal(t, frozen, golden.RelativeL2(floats(v.MustValue()), before[v.Path()]) == 0, v.Path())
+		}
+	})
+}
+
+// goldenStep makes training steps on given images, labels and noise, and returns their loss.
+func goldenStep(t *testing.T, n *network, store *model.Store, backend compute.Backend) func(batch []any, step int64, epoch int) float64 {
+	read := func(v *model.Variable) (*tensors.Tensor, error) { return v.Value() }
+	p, err := newProgram(backend, store, "train", read, func(s *model.Scope, in []*Node) ([]*Node, []update) {
+		loss := n.objective(s, n.pixels(in[0]), in[1], in[2]).loss
+		return []*Node{loss}, n.trainingUpdates(s, loss, in[3])
+	})
+	require.NoError(t, err)
+	t.Cleanup(p.close)
+	return func(batch []any, step int64, epoch int) float64 {
+		out, err := p.call(append(batch, n.vector(n.cfg.stepRates(step, epoch, n.cfg.Epochs)))...)
+		require.NoError(t, err)
+		for i, v := range p.updates {
+			require.NoError(t, v.SetValue(out[1+i]))
+		}
+		return floats(out[0])[0]
+	}
+}
+
+// Classwise scores (Algorithm 2), averaged over two noises per class, and without noise.
+func TestGoldenClasswise(t *testing.T) {
+	eachGoldenCase(t, "classwise", func(t *testing.T, c golden.Case, backend compute.Backend, dtype dtypes.DType) {
+		stored := c.Tensors(t)
+		n, store := goldenNetwork(t, c, dtype)
+		images, _, z := goldenInputs(stored, dtype) // z (2·N·K, 1, H, W, C)
+		got := goldenCall(t, backend, store, func(s *model.Scope, in []*Node) []*Node {
+			x := n.pixels(in[0])
+			scores := Add(n.classwise(s, x, in[1]), n.classwise(s, x, in[2]))
+			return []*Node{MulScalar(scores, 0.5), Softmax(n.logits(s, x), -1)}
+		}, images, golden.Part(z, 0, 2), golden.Part(z, 1, 2))
+		tag, tolerance := golden.Tag(dtype), golden.Tolerance(dtype, 1e-5)
+		golden.RequireClose(t, stored[tag+"scores"], got[0], tolerance, "scores")
+		golden.RequireClose(t, stored[tag+"none"], got[1], tolerance, "none")
+	})
+}
+
+// The optimisers and their schedules, in float64, against torch.optim.
+func TestGoldenOptimizer(t *testing.T) {
+	backend, _, err := device.Open("go", device.Options{})
+	require.NoError(t, err)
+	for _, c := range golden.Cases(t, "optimizer") {
+		t.Run(c.Name, func(t *testing.T) {
+			cfg, err := ParseConfig(c.Config)
+			require.NoError(t, err)
+			n := &network{cfg: cfg, dtype: dtypes.Float64}
+			store := model.NewStore()
+			v := store.VariableWithValue("/base/p", c.Params[0])
+			read := func(v *model.Variable) (*tensors.Tensor, error) { return v.Value() }
+			p, err := newProgram(backend, store, "step", read, func(s *model.Scope, in []*Node) ([]*Node, []update) {
+				return []*Node{in[0]}, n.optimizerUpdates(s, v, in[0], in[1])
+			})
+			require.NoError(t, err)
+			defer p.close()
+			for i, gradient := range c.Gradients {
+				out, err := p.call(n.vector(gradient), n.vector(cfg.stepRates(int64(i+1), i/2, cfg.Epochs)))
+				require.NoError(t, err)
+				for j, u := range p.updates {
+					require.NoError(t, u.SetValue(out[1+j]))
+				}
+				require.InEpsilonSlice(t, c.Params[i+1], floats(v.MustValue()), 1e-12, "step %d", i+1)
+			}
+		})
+	}
+}

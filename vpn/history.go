@@ -1,0 +1,108 @@
+package vpn
+
+import (
+	"encoding/json"
+	"math"
+)
+
+// Float is a float64 whose JSON is null where it is not a number.
+type Float float64
+
+// MarshalJSON writes NaN and ±Inf as null.
+func (f Float) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(f))
+}
+
+// UnmarshalJSON reads null as NaN.
+func (f *Float) UnmarshalJSON(text []byte) error {
+	if string(text) == "null" {
+		*f = Float(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(text, (*float64)(f))
+}
+
+// Epoch is one row of a model's history. Loss (nats), Accuracy and the σ statistics (units of the pixel range) are over
+// the training batches of the epoch, as they were trained on: Accuracy is without noise where BaseLossWeight > 0, else
+// with it. The validation columns are without noise. A value that does not exist is NaN.
+type Epoch struct {
+	Epoch           int   `json:"epoch"` // from 1
+	Loss            Float `json:"loss"`
+	Accuracy        Float `json:"accuracy"`
+	ValLoss         Float `json:"val_loss"`
+	ValAccuracy     Float `json:"val_accuracy"`
+	StdMean         Float `json:"std_mean"`
+	StdMin          Float `json:"std_min"`
+	StdMax          Float `json:"std_max"`
+	Seconds         Float `json:"seconds"` // wall time of the epoch, without its validation
+	ImagesPerSecond Float `json:"images_per_second"`
+}
+
+// Metrics is what one training step reports.
+type Metrics struct {
+	Loss     Float `json:"loss"`
+	Accuracy Float `json:"accuracy"`
+	StdMean  Float `json:"std_mean"`
+	StdMin   Float `json:"std_min"`
+	StdMax   Float `json:"std_max"`
+}
+
+// run is how far training has come: all that a resumed run needs besides the weights and the optimiser's state.
+type run struct {
+	Epoch     int     `json:"epoch"` // epochs finished
+	Step      int64   `json:"step"`  // optimiser steps made
+	Batch     int     `json:"batch"` // batches made of the next epoch
+	Sums      sums    `json:"sums"`  // of those batches
+	BestEpoch int     `json:"best_epoch"`
+	BestScore float64 `json:"best_score"` // val_accuracy of BestEpoch
+	History   []Epoch `json:"history"`
+}
+
+// sums gathers the metrics of an epoch's batches.
+type sums struct {
+	Batches int     `json:"batches"`
+	Loss    Float   `json:"loss"`
+	Correct Float   `json:"correct"`
+	StdMean Float   `json:"std_mean"`
+	StdMin  Float   `json:"std_min"`
+	StdMax  Float   `json:"std_max"`
+	Seconds float64 `json:"seconds"`
+}
+
+func (s *sums) add(m Metrics) {
+	if s.Batches == 0 {
+		s.StdMin, s.StdMax = m.StdMin, m.StdMax
+	}
+	s.Batches++
+	s.Loss += m.Loss
+	s.Correct += m.Accuracy
+	s.StdMean += m.StdMean
+	s.StdMin, s.StdMax = min(s.StdMin, m.StdMin), max(s.StdMax, m.StdMax)
+}
+
+// epoch is the history row of number epoch (from 1) with batches of size images.
+func (s *sums) epoch(number, size int) Epoch {
+	n, nan := Float(s.Batches), Float(math.NaN())
+	return Epoch{
+		Epoch: number, Loss: s.Loss / n, Accuracy: s.Correct / n, ValLoss: nan, ValAccuracy: nan,
+		StdMean: s.StdMean / n, StdMin: s.StdMin, StdMax: s.StdMax,
+		Seconds: Float(s.Seconds), ImagesPerSecond: n * Float(size) / Float(s.Seconds),
+	}
+}
+
+// History is the table of the finished epochs.
+func (m *Model) History() []Epoch {
+	m.state.Lock()
+	defer m.state.Unlock()
+	return append([]Epoch(nil), m.state.run.History...)
+}
+
+// Warnings says what looks wrong with the trained model, such as a σ that has collapsed.
+func (m *Model) Warnings() []string {
+	m.state.Lock()
+	defer m.state.Unlock()
+	return append([]string(nil), m.state.warnings...)
+}

@@ -1,0 +1,233 @@
+package vpn
+
+import (
+	"context"
+	"sync"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/govpn/govpn/vpn/data"
+)
+
+// Model is a base classifier with its noise generator on one device. All its methods may be called from any
+// goroutine: calls that compute wait for one another, except during Fit and TrainBatch, when they answer ErrBusy.
+type Model struct {
+	backend compute.Backend
+	net     *network
+	store   *model.Store
+
+	gather                                            *program
+	train, classify, classwise, deviation, statistics *program
+
+	mu      sync.Mutex // held by every call that computes; by training, only to set fitting
+	fitting bool
+
+	state struct { // what History, Config and the like read while training goes on
+		sync.Mutex
+		run        run
+		trained    bool           // the weights come from training or from a file
+		parameters map[string]int // "base", "generator": how many
+		warnings   []string
+		cancel     context.CancelFunc
+	}
+	best    map[string]*tensors.Tensor // weights of the best epoch by path; nil when they are the current ones
+	useBest bool                       // inference reads best, not the store
+	closed  bool
+}
+
+// New makes a model of a valid configuration on a backend (see package device). Where ImageShape or Classes is
+// missing, the first data set gives them.
+func New(cfg Config, backend compute.Backend) (*Model, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	if backend == nil {
+		return nil, argumentError("backend is nil, want one from device.Open")
+	}
+	if cfg.Classes == 0 {
+		cfg.Classes = len(cfg.ClassNames)
+	}
+	net, err := newNetwork(cfg)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{backend: backend, net: net, store: model.NewStore()}
+	m.store.SetParam("/"+model.ParamInitialSeed, cfg.Seed)
+	if err := m.buildPrograms(); err != nil {
+		return nil, err
+	}
+	if m.shaped() {
+		err = m.createVariables()
+	}
+	return m, err
+}
+
+// buildPrograms declares the programs; each compiles at its first call.
+func (m *Model) buildPrograms() error {
+	current := func(v *model.Variable) (*tensors.Tensor, error) { return v.Value() }
+	for _, p := range []struct {
+		to    **program
+		name  string
+		read  values
+		build func(s *model.Scope, in []*Node) ([]*Node, []update)
+	}{
+		{&m.gather, "gather", current, gatherBatch},
+		{&m.train, "train", current, m.trainGraph},
+		{&m.classify, "classify", m.inferenceValue, m.classifyGraph},
+		{&m.classwise, "classwise", m.inferenceValue, m.classwiseGraph},
+		{&m.deviation, "noise", m.inferenceValue, m.noiseGraph},
+		{&m.statistics, "statistics", m.inferenceValue, m.statisticsGraph},
+	} {
+		var err error
+		if *p.to, err = newProgram(m.backend, m.store, p.name, p.read, p.build); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inferenceValue is the value of a variable that inference uses.
+func (m *Model) inferenceValue(v *model.Variable) (*tensors.Tensor, error) {
+	if t, ok := m.best[v.Path()]; ok && m.useBest {
+		return t, nil
+	}
+	return v.Value()
+}
+
+// shaped says whether the sizes of images and classes are known, and with them those of the weights.
+func (m *Model) shaped() bool { return m.net.cfg.ImageShape[0] > 0 && m.net.cfg.Classes > 0 }
+
+// createVariables makes all weights of base and generator by building their graph once, without compiling it.
+func (m *Model) createVariables() error {
+	err := try(func() error {
+		g := NewGraph(m.backend, "variables")
+		defer g.Finalize()
+		s := m.net.cfg.ImageShape
+		x := Zeros(g, shapes.Make(m.net.dtype, 1, s[0], s[1], s[2]))
+		m.net.logits(m.store.RootScope(), x)
+		if m.hasGenerator() {
+			m.net.std(m.store.RootScope(), x, Zeros(g, shapes.Make(labelDType, 1)))
+		}
+		return nil
+	})
+	m.state.Lock()
+	defer m.state.Unlock()
+	m.state.parameters = map[string]int{}
+	for _, part := range []string{"base", "generator"} {
+		for _, v := range variables(m.store, part) {
+			m.state.parameters[part] += v.Shape().Size()
+		}
+	}
+	return err
+}
+
+// setTrained notes that the weights are worth something.
+func (m *Model) setTrained() {
+	m.state.Lock()
+	defer m.state.Unlock()
+	m.state.trained = true
+}
+
+// hasGenerator says whether this mode trains a generator.
+func (m *Model) hasGenerator() bool { return m.net.cfg.Mode == "joint" || m.net.cfg.Mode == "frozen" }
+
+// accept checks a data set against the model; a model without sizes takes them from it.
+func (m *Model) accept(d *data.Dataset, name string, labelled bool) error {
+	if d == nil {
+		return argumentError("%s is nil, want a data set", name)
+	}
+	h, w, c := d.Shape()
+	shape, want := [3]int{h, w, c}, m.net.cfg.ImageShape
+	if want != [3]int{} && shape != want {
+		return argumentError("%s has images of %d×%d×%d, want %d×%d×%d as the model", name, h, w, c, want[0], want[1], want[2])
+	}
+	if labelled && d.Labels() == nil {
+		return argumentError("%s has no labels, want one per image", name)
+	}
+	if k := m.net.cfg.Classes; labelled && k > 0 {
+		for i, y := range d.Labels() {
+			if int(y) >= k {
+				return argumentError("%s has label %d at index %d, want labels below %d, the model's number of classes", name, y, i, k)
+			}
+		}
+	}
+	return nil
+}
+
+// shapeFrom takes missing sizes from a training set and creates the weights.
+func (m *Model) shapeFrom(d *data.Dataset) error {
+	if m.shaped() {
+		return nil
+	}
+	cfg := m.net.cfg
+	h, w, c := d.Shape()
+	cfg.ImageShape = [3]int{h, w, c}
+	if cfg.Classes == 0 {
+		cfg.Classes, cfg.ClassNames = d.Classes(), d.ClassNames()
+	}
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	m.state.Lock()
+	m.net.cfg = cfg
+	m.state.Unlock()
+	return m.createVariables()
+}
+
+// use begins a call that computes, and done ends it. Inference needs weights, training makes them.
+func (m *Model) use() (done func(), err error) {
+	m.mu.Lock()
+	switch {
+	case m.closed:
+		err = argumentError("the model is closed, want an open one")
+	case m.fitting:
+		err = data.Errorf(ErrBusy, "vpn: the model is training; wait until it ends, or cancel it")
+	case !m.state.trained:
+		err = argumentError("the model has no weights: fit it, or import weights, first")
+	}
+	if err != nil {
+		m.mu.Unlock()
+		return nil, err
+	}
+	return m.mu.Unlock, nil
+}
+
+// Close frees the device memory. The model cannot be used afterwards.
+func (m *Model) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fitting {
+		return data.Errorf(ErrBusy, "vpn: the model is training; cancel it before closing it")
+	}
+	if m.closed {
+		return nil
+	}
+	m.closed = true
+	for _, p := range []*program{m.gather, m.train, m.classify, m.classwise, m.deviation, m.statistics} {
+		p.close()
+	}
+	m.dropBest()
+	m.store.Finalize()
+	return nil
+}
+
+// dropBest forgets the weights of the best epoch.
+func (m *Model) dropBest() {
+	for path, t := range m.best {
+		if v := m.store.GetVariable(path); v == nil || v.MustValue() != t {
+			free(t)
+		}
+	}
+	m.best, m.useBest = nil, false
+}
+
+// Config is the configuration, with the sizes that data have given.
+func (m *Model) Config() Config {
+	m.state.Lock()
+	defer m.state.Unlock()
+	return m.net.cfg
+}

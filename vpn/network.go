@@ -1,0 +1,72 @@
+package vpn
+
+import (
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/govpn/govpn/models"
+)
+
+// network is the base classifier f and the generator g of one configuration, as functions that build graphs.
+type network struct {
+	cfg       Config
+	base      models.Func
+	generator generatorFunc
+	dtype     dtypes.DType
+}
+
+func newNetwork(cfg Config) (*network, error) {
+	base, err := models.ByName(cfg.Base)
+	if err != nil {
+		return nil, argumentError("Base: %v", err)
+	}
+	gen, err := generator(cfg.Generator)
+	if err != nil {
+		return nil, err
+	}
+	return &network{cfg: cfg, base: base, generator: gen, dtype: dtypes.Float32}, nil
+}
+
+// pixels turns stored images (N, H, W, C), uint8 0–255 or float [0, 1], into the network's input.
+func (n *network) pixels(images *Node) *Node {
+	x := ConvertDType(images, n.dtype)
+	if images.DType() == dtypes.Uint8 {
+		x = MulScalar(x, 1.0/255)
+	}
+	if n.cfg.Normalize.Where == "input" {
+		x = n.normalize(x)
+	}
+	return x
+}
+
+// logits is f(x): (N, H, W, C) → (N, K).
+func (n *network) logits(s *model.Scope, x *Node) *Node {
+	if n.cfg.Normalize.Where == "image" {
+		x = n.normalize(x)
+	}
+	logits := n.base(s.At("base"), x, n.cfg.Classes)
+	logits.AssertDims(x.Shape().Dimensions[0], n.cfg.Classes)
+	return logits
+}
+
+// normalize is (x − mean)/std per channel.
+func (n *network) normalize(x *Node) *Node {
+	if len(n.cfg.Normalize.Mean) == 0 {
+		return x
+	}
+	channel := func(values []float64) *Node { // (1, 1, 1, C)
+		return InsertAxes(ConstAsDType(x.Graph(), x.DType(), values), 0, 0, 0)
+	}
+	return Div(Sub(x, channel(n.cfg.Normalize.Mean)), channel(n.cfg.Normalize.Std))
+}
+
+// noisy is x̃ = x + σ⊙z for m noises per image: x (N, H, W, C), z (N, m, H, W, C) → (N·m, H, W, C).
+func (n *network) noisy(x, sigma, z *Node) *Node {
+	noisy := Add(InsertAxes(x, 1), Mul(InsertAxes(sigma, 1), z)) // (N, m, H, W, C)
+	if n.cfg.ClipNoisy {
+		noisy = ClipScalar(noisy, 0, 1)
+	}
+	dims := x.Shape().Dimensions
+	return Reshape(noisy, -1, dims[1], dims[2], dims[3])
+}

@@ -1,0 +1,70 @@
+package vpn
+
+import (
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/ml/train/loss"
+)
+
+// objective is what one training step minimises and what it reports.
+type objective struct {
+	loss    *Node // scalar: Eq. 13, L = L_VPN + λ·L_base
+	correct *Node // scalar: fraction of images classified right; without noise where that pass exists, else with it
+	std     *Node // σ (N, H, W, C), nil where there is no noise
+}
+
+// objective builds the loss of Config.Mode for x (N, H, W, C), labels (N) and standard normal noise z
+// (N, m, H, W, C), which plain training does not use.
+//
+//	joint, frozen:  −(1/(N·m)) Σᵢ Σⱼ log q(yᵢ | xᵢ + σ(xᵢ, yᵢ)⊙zᵢⱼ) + λ·CE(f(x), y)    (Eq. 12, 13)
+//	plain:          CE(f(x), y)
+//	gaussian:       the cross-entropy of x + FixedStd·z, plus λ·CE(f(x), y)
+//
+// A frozen base makes λ·CE(f(x), y) constant, so that it is left out.
+func (n *network) objective(s *model.Scope, x, labels, z *Node) objective {
+	var o objective
+	if n.cfg.Mode == "plain" {
+		logits := n.logits(s, x)
+		o.loss, o.correct = crossEntropy(logits, labels), accuracy(logits, labels)
+		return o
+	}
+	if n.cfg.Mode == "gaussian" {
+		o.std = FillScalar(x.Graph(), x.Shape(), n.cfg.FixedStd)
+	} else {
+		o.std = n.std(s, x, labels)
+	}
+	noisy := n.noisy(x, o.std, z)
+	repeated := repeat(labels, z.Shape().Dimensions[1])
+
+	if n.cfg.BaseLossWeight == 0 || n.cfg.Mode == "frozen" {
+		logits := n.logits(s, noisy)
+		o.loss, o.correct = crossEntropy(logits, repeated), accuracy(logits, repeated)
+		return o
+	}
+	// One pass over clean and noisy images: one product with each weight, and one for its gradient.
+	size := x.Shape().Dimensions[0]
+	logits := n.logits(s, Concatenate([]*Node{x, noisy}, 0)) // (N + N·m, K)
+	clean, dirty := Slice(logits, AxisRange(0, size)), Slice(logits, AxisRange(size))
+	o.loss = Add(crossEntropy(dirty, repeated), MulScalar(crossEntropy(clean, labels), n.cfg.BaseLossWeight))
+	o.correct = accuracy(clean, labels)
+	return o
+}
+
+// crossEntropy is the mean of −log softmax(logits)_y: logits (N, K), labels (N) → scalar.
+func crossEntropy(logits, labels *Node) *Node {
+	return ReduceAllMean(loss.SparseCategoricalCrossEntropyLogits(
+		[]*Node{InsertAxes(labels, -1)}, []*Node{logits}))
+}
+
+// accuracy is the fraction of rows whose largest logit is the label's.
+func accuracy(logits, labels *Node) *Node {
+	right := Equal(ArgMax(logits, -1, dtypes.Int32), labels)
+	return ReduceAllMean(ConvertDType(right, logits.DType()))
+}
+
+// repeat is (N) → (N·m), each value m times in a row.
+func repeat(labels *Node, m int) *Node {
+	n := labels.Shape().Dimensions[0]
+	return Reshape(BroadcastToDims(InsertAxes(labels, -1), n, m), n*m)
+}

@@ -1,0 +1,194 @@
+package vpn
+
+import (
+	"context"
+	"math/bits"
+
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/govpn/govpn/vpn/data"
+)
+
+// PredictOptions are those of Predict.
+type PredictOptions struct {
+	// Noise is "none" (also ""): argmax f(x); or "classwise": for every class k, noise drawn for k and the score
+	// s_k = softmax(f(x + ε_k))_k, predict argmax s_k.
+	Noise   string `json:"noise"`
+	Samples int    `json:"samples"` // noises per class whose scores are averaged; 0 is 1
+	Seed    int64  `json:"seed"`    // of the noise; 0: Config.Seed
+	// Output is "label" (also ""), "proba" (rows sum to 1; the normalised s_k for classwise), "scores" (the s_k, which
+	// do not sum to 1; for none the same as proba) or "logits" (for none only).
+	Output string `json:"output"`
+}
+
+// Prediction holds a label per image and, unless Output is "label", Classes scores per image.
+type Prediction struct {
+	Labels  []int32
+	Scores  []float32 // (N, Classes), row-major
+	Classes int
+}
+
+// Images per chunk of inference, where Config.EvalBatchSize does not say. Classwise passes hold all classes at once.
+const (
+	chunkImages   = 512
+	chunkPassages = 2560 // images × classes
+)
+
+// classifyGraph is images (B, H, W, C) → logits (B, K).
+func (m *Model) classifyGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
+	return []*Node{m.net.logits(s, m.net.pixels(in[0]))}, nil
+}
+
+// classwiseGraph is one draw of Algorithm 2 for all classes at once: images (B, H, W, C), random state (3) → scores (B, K).
+func (m *Model) classwiseGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
+	x := m.net.pixels(in[0])
+	_, z := standardNormal(in[1], shapes.Make(x.DType(), m.net.classwiseDims(x)...))
+	return []*Node{m.net.classwise(s, x, z)}, nil
+}
+
+// classwiseDims is (B·K, 1, H, W, C): an image under every class, with one noise each.
+func (n *network) classwiseDims(x *Node) []int {
+	d := x.Shape().Dimensions
+	return []int{d[0] * n.cfg.Classes, 1, d[1], d[2], d[3]}
+}
+
+// classwise is s_k = softmax(f(x + σ(x, k)⊙z_k))_k: x (B, H, W, C), z (B·K, 1, H, W, C) → (B, K).
+func (n *network) classwise(s *model.Scope, x, z *Node) *Node {
+	k, d := n.cfg.Classes, x.Shape().Dimensions
+	x = BroadcastToDims(InsertAxes(x, 1), d[0], k, d[1], d[2], d[3])
+	x = Reshape(x, d[0]*k, d[1], d[2], d[3])                                         // (B·K, H, W, C)
+	classes := Reshape(Iota(x.Graph(), shapes.Make(labelDType, d[0], k), 1), d[0]*k) // (B·K)
+	probabilities := Softmax(n.logits(s, n.noisy(x, n.std(s, x, classes), z)), -1)   // (B·K, K)
+	own := Mul(probabilities, OneHot(classes, k, probabilities.DType()))             // the class's own column
+	return Reshape(ReduceSum(own, -1), d[0], k)
+}
+
+// Predict classifies the images of d.
+func (m *Model) Predict(ctx context.Context, d *data.Dataset, o PredictOptions) (*Prediction, error) {
+	if err := m.checkPredict(&o); err != nil {
+		return nil, err
+	}
+	f, ctx, done, err := m.inference(ctx, d, false)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	k := m.net.cfg.Classes
+	var scores []float32
+	if o.Noise == "classwise" {
+		scores, err = m.classwiseScores(ctx, f, o)
+	} else if scores, err = m.logitsOf(ctx, f); err == nil && o.Output != "logits" && o.Output != "label" {
+		softmaxRows(scores, k)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &Prediction{Labels: argmaxRows(scores, k), Classes: k}
+	if o.Output == "proba" && o.Noise == "classwise" {
+		normalizeRows(scores, k)
+	}
+	if o.Output != "label" {
+		p.Scores = scores
+	}
+	return p, nil
+}
+
+func (m *Model) checkPredict(o *PredictOptions) error {
+	if o.Noise == "" {
+		o.Noise = "none"
+	}
+	if o.Output == "" {
+		o.Output = "label"
+	}
+	if o.Samples == 0 {
+		o.Samples = 1
+	}
+	cfg := m.Config()
+	switch {
+	case o.Noise != "none" && o.Noise != "classwise":
+		return argumentError("Noise is %q, want none or classwise", o.Noise)
+	case o.Noise == "classwise" && !m.hasGenerator():
+		return argumentError("Noise is classwise, but the model was made with Mode %q, which has no generator; want none", cfg.Mode)
+	case o.Samples < 1:
+		return argumentError("Samples is %d, want at least 1", o.Samples)
+	case o.Output != "label" && o.Output != "proba" && o.Output != "scores" && o.Output != "logits":
+		return argumentError("Output is %q, want label, proba, scores or logits", o.Output)
+	case o.Output == "logits" && o.Noise == "classwise":
+		return argumentError("Output is logits with Noise classwise, which has one softmax per class; want scores or proba")
+	}
+	if o.Seed == 0 {
+		o.Seed = cfg.Seed
+	}
+	return nil
+}
+
+// inference begins a call that reads the model: it checks d and sends it to the device.
+func (m *Model) inference(ctx context.Context, d *data.Dataset, labelled bool) (*feed, context.Context, func(), error) {
+	done, err := m.use()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err = m.accept(d, "the data set", labelled); err == nil {
+		var f *feed
+		if f, err = m.newFeed(d); err == nil {
+			ctx, release := m.cancellable(ctx)
+			return f, ctx, func() { release(); f.close(); done() }, nil
+		}
+	}
+	done()
+	return nil, nil, nil, err
+}
+
+// chunkSize is a power of two, so that data sets of many sizes share a few compiled programs.
+func (m *Model) chunkSize(images, limit int) int {
+	if m.net.cfg.EvalBatchSize > 0 {
+		limit = m.net.cfg.EvalBatchSize
+	}
+	return max(1, min(limit, 1<<bits.Len(uint(images-1))))
+}
+
+// logitsOf is f(x) of all images of a feed: (N, K), row-major.
+func (m *Model) logitsOf(ctx context.Context, f *feed) ([]float32, error) {
+	logits := make([]float32, 0, f.size*m.net.cfg.Classes)
+	err := f.chunks(m.chunkSize(f.size, chunkImages), func(images, _ *tensors.Tensor, _, valid int) error {
+		if err := cancelled(ctx); err != nil {
+			return err
+		}
+		out, err := m.classify.call(images)
+		if err != nil {
+			return err
+		}
+		logits = appendRows(logits, out[0], valid)
+		return nil
+	})
+	return logits, err
+}
+
+// classwiseScores is s_k of all images of a feed, averaged over the samples: (N, K), row-major.
+func (m *Model) classwiseScores(ctx context.Context, f *feed, o PredictOptions) ([]float32, error) {
+	k := m.net.cfg.Classes
+	size := m.chunkSize(f.size, max(1, chunkPassages/k))
+	scores := make([]float32, 0, f.size*k)
+	err := f.chunks(size, func(images, _ *tensors.Tensor, start, valid int) error {
+		sum := make([]float32, valid*k)
+		for sample := range o.Samples {
+			if err := cancelled(ctx); err != nil {
+				return err
+			}
+			draw := int64(start)*int64(o.Samples) + int64(sample)
+			out, err := m.classwise.call(images, randomState(o.Seed, streamClasswise, draw))
+			if err != nil {
+				return err
+			}
+			for i, s := range appendRows(nil, out[0], valid) {
+				sum[i] += s / float32(o.Samples)
+			}
+		}
+		scores = append(scores, sum...)
+		return nil
+	})
+	return scores, err
+}

@@ -1,0 +1,81 @@
+package vpn
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/gomlx/compute"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// program is a compiled graph over the variables of a store, one executable per shape of its inputs. A call reads
+// the variables and changes none: a program that updates them returns their new values, so that a failed step
+// leaves the model as it was.
+type program struct {
+	exec    *Exec
+	updates []*model.Variable // the variables whose new values follow the outputs, in order
+}
+
+// values gives the tensor of a variable to a program.
+type values func(v *model.Variable) (*tensors.Tensor, error)
+
+// newProgram compiles build at its first call. It returns the outputs and, for a training program, the updates.
+func newProgram(backend compute.Backend, store *model.Store, name string, read values,
+	build func(s *model.Scope, inputs []*Node) (outputs []*Node, updates []update)) (*program, error) {
+	p := &program{}
+	exec, err := NewExec(backend, func(inputs []*Node) []*Node {
+		outputs, updates := build(store.RootScope(), inputs)
+		p.updates = p.updates[:0]
+		for _, u := range updates {
+			p.updates = append(p.updates, u.variable)
+			outputs = append(outputs, u.value)
+		}
+		return outputs
+	})
+	if err != nil {
+		return nil, err
+	}
+	exec.WithName(name).SetMaxCache(-1)
+	exec.SetSideParamsHook(func(g *Graph, buffers []compute.Buffer, _ []bool) error {
+		for v := range store.IterVariables() {
+			if !v.InUseByGraph(g) {
+				continue
+			}
+			value, err := read(v)
+			if err != nil {
+				return err
+			}
+			if buffers[v.NodeValue(g).GetParameterHandle()], err = value.Buffer(backend, 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	p.exec = exec
+	return p, nil
+}
+
+func (p *program) call(inputs ...any) (outputs []*tensors.Tensor, err error) {
+	err = try(func() error {
+		outputs, err = p.exec.Call(inputs...)
+		return err
+	})
+	return outputs, err
+}
+
+func (p *program) close() { p.exec.Finalize() }
+
+// zerosLike is a tensor of zeros in the shape of v.
+func zerosLike(v *model.Variable) *tensors.Tensor { return tensors.FromShape(v.Shape()) }
+
+// variables lists the variables of a store below the given scopes, sorted by path.
+func variables(store *model.Store, scopes ...string) []*model.Variable {
+	var found []*model.Variable
+	for _, scope := range scopes {
+		found = append(found, slices.Collect(store.Scope("/"+scope).IterVariables())...)
+	}
+	slices.SortFunc(found, func(a, b *model.Variable) int { return strings.Compare(a.Path(), b.Path()) })
+	return found
+}

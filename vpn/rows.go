@@ -1,0 +1,89 @@
+package vpn
+
+import (
+	"math"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/tensors"
+)
+
+// appendRows copies the first rows of a float tensor and frees it.
+func appendRows(to []float32, t *tensors.Tensor, rows int) []float32 {
+	defer free(t)
+	n := rows * t.Size() / t.Shape().Dimensions[0]
+	if t.DType() == dtypes.Float64 {
+		tensors.MustConstFlatData(t, func(flat []float64) {
+			for _, v := range flat[:n] {
+				to = append(to, float32(v))
+			}
+		})
+		return to
+	}
+	tensors.MustConstFlatData(t, func(flat []float32) { to = append(to, flat[:n]...) })
+	return to
+}
+
+func argmaxRows(scores []float32, k int) []int32 {
+	labels := make([]int32, len(scores)/k)
+	for i := range labels {
+		row := scores[i*k : (i+1)*k]
+		for j, s := range row {
+			if s > row[labels[i]] {
+				labels[i] = int32(j)
+			}
+		}
+	}
+	return labels
+}
+
+// softmaxRows replaces logits by their softmax.
+func softmaxRows(rows []float32, k int) {
+	for ; len(rows) > 0; rows = rows[k:] {
+		lse := logSumExp(rows[:k])
+		for j := range k {
+			rows[j] = float32(math.Exp(float64(rows[j]) - lse))
+		}
+	}
+}
+
+func normalizeRows(rows []float32, k int) {
+	for ; len(rows) > 0; rows = rows[k:] {
+		var sum float64
+		for _, s := range rows[:k] {
+			sum += float64(s)
+		}
+		for j := range k {
+			if sum > 0 {
+				rows[j] = float32(float64(rows[j]) / sum)
+			} else {
+				rows[j] = 1 / float32(k)
+			}
+		}
+	}
+}
+
+func logSumExp(row []float32) float64 {
+	top := math.Inf(-1)
+	for _, v := range row {
+		top = max(top, float64(v))
+	}
+	var sum float64
+	for _, v := range row {
+		sum += math.Exp(float64(v) - top)
+	}
+	return top + math.Log(sum)
+}
+
+// scoreLogits is the mean cross-entropy (nats) and the accuracy of logits (N, K).
+func scoreLogits(logits []float32, labels []int32, k int) (loss, accuracy float64) {
+	predicted := argmaxRows(logits, k)
+	for i, y := range labels {
+		row := logits[i*k : (i+1)*k]
+		loss += logSumExp(row) - float64(row[y])
+		if predicted[i] == y {
+			accuracy++
+		}
+	}
+	n := float64(len(labels))
+	return loss / n, accuracy / n
+}

@@ -1,0 +1,203 @@
+package vpn
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/govpn/govpn/vpn/data"
+)
+
+// The safetensors format (Hugging Face): 8 bytes little-endian header length, a JSON header, the tensors' bytes. Own
+// code, because GoMLX's go-huggingface reads files of its hub only and writes none.
+
+const maxSafetensorsHeader = 100 << 20 // as the reference implementation's limit
+
+// tensorFile is the content of a safetensors file.
+type tensorFile struct {
+	metadata map[string]string
+	tensors  map[string]*tensors.Tensor
+}
+
+// tensorEntry is one tensor of the header.
+type tensorEntry struct {
+	DType   string   `json:"dtype"`
+	Shape   []int    `json:"shape"`
+	Offsets [2]int64 `json:"data_offsets"`
+}
+
+var safetensorsDTypes = map[string]dtypes.DType{"F32": dtypes.Float32, "F64": dtypes.Float64}
+
+// write writes the file, tensors in the order of their names.
+func (f *tensorFile) write(w io.Writer) error {
+	header := map[string]any{}
+	if len(f.metadata) > 0 {
+		header["__metadata__"] = f.metadata
+	}
+	var offset int64
+	names := slices.Sorted(maps.Keys(f.tensors))
+	for _, name := range names {
+		t := f.tensors[name]
+		dtype := "F32"
+		if t.DType() == dtypes.Float64 {
+			dtype = "F64"
+		}
+		end := offset + t.ByteSize()
+		header[name] = tensorEntry{dtype, append([]int{}, t.Shape().Dimensions...), [2]int64{offset, end}}
+		offset = end
+	}
+	text, err := json.Marshal(header)
+	if err != nil {
+		return err
+	}
+	text = append(text, bytes.Repeat([]byte(" "), (8-len(text)%8)%8)...) // the data starts aligned
+	if err := binary.Write(w, binary.LittleEndian, uint64(len(text))); err != nil {
+		return err
+	}
+	if _, err := w.Write(text); err != nil {
+		return err
+	}
+	return f.eachBytes(func(_ string, b []byte) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// eachBytes calls fn for every tensor's bytes, in the order of the names.
+func (f *tensorFile) eachBytes(fn func(name string, b []byte) error) error {
+	for _, name := range slices.Sorted(maps.Keys(f.tensors)) {
+		var failed error
+		if err := f.tensors[name].ConstBytes(func(b []byte) { failed = fn(name, b) }); err != nil {
+			return err
+		}
+		if failed != nil {
+			return failed
+		}
+	}
+	return nil
+}
+
+// parseTensorFile reads a file. It trusts nothing: sizes, types, offsets, gaps and overlaps are checked before
+// anything is allocated for them.
+func parseTensorFile(b []byte) (*tensorFile, error) {
+	if len(b) < 8 {
+		return nil, formatError("the file has %d bytes, want at least 8", len(b))
+	}
+	size := binary.LittleEndian.Uint64(b)
+	if size > maxSafetensorsHeader || size > uint64(len(b)-8) {
+		return nil, formatError("the header claims %d bytes of the file's %d: not a safetensors file, or a truncated one", size, len(b))
+	}
+	header, body := map[string]json.RawMessage{}, b[8+size:]
+	if err := json.Unmarshal(b[8:8+size], &header); err != nil {
+		return nil, formatError("the header is not JSON: %v", err)
+	}
+	f := &tensorFile{tensors: map[string]*tensors.Tensor{}}
+	entries := map[string]tensorEntry{}
+	for name, raw := range header {
+		if name == "__metadata__" {
+			if err := json.Unmarshal(raw, &f.metadata); err != nil {
+				return nil, formatError("the metadata does not decode: %v", err)
+			}
+			continue
+		}
+		var e tensorEntry
+		if err := json.Unmarshal(raw, &e); err != nil {
+			return nil, formatError("tensor %q does not decode: %v", name, err)
+		}
+		entries[name] = e
+	}
+	if err := checkEntries(entries, int64(len(body))); err != nil {
+		return nil, err
+	}
+	for name, e := range entries {
+		t, err := tensors.FromRaw(nil, 0, shapes.Make(safetensorsDTypes[e.DType], e.Shape...), body[e.Offsets[0]:e.Offsets[1]])
+		if err != nil {
+			return nil, err
+		}
+		f.tensors[name] = t
+	}
+	return f, nil
+}
+
+// checkEntries checks that the tensors fill the body without gap or overlap, each with the bytes that its shape needs.
+func checkEntries(entries map[string]tensorEntry, body int64) error {
+	names := slices.SortedFunc(maps.Keys(entries), func(a, b string) int {
+		return int(min(1, max(-1, entries[a].Offsets[0]-entries[b].Offsets[0])))
+	})
+	var end int64
+	for _, name := range names {
+		e := entries[name]
+		dtype, ok := safetensorsDTypes[e.DType]
+		if !ok {
+			return data.Errorf(ErrUnsupported, "vpn: tensor %q has dtype %s, want F32 or F64: convert it first", name, e.DType)
+		}
+		bytes := int64(dtype.Size())
+		for _, d := range e.Shape {
+			if d < 1 || bytes > body/int64(d) {
+				return formatError("tensor %q has shape %v, which does not fit the file", name, e.Shape)
+			}
+			bytes *= int64(d)
+		}
+		if e.Offsets[0] != end || e.Offsets[1] != end+bytes {
+			return formatError("tensor %q lies at %v, want [%d %d]: the file is damaged", name, e.Offsets, end, end+bytes)
+		}
+		end += bytes
+	}
+	if end != body {
+		return formatError("the tensors take %d bytes, the file has %d: it is truncated or damaged", end, body)
+	}
+	return nil
+}
+
+func formatError(format string, args ...any) error {
+	return data.Errorf(ErrFormat, "vpn: "+format, args...)
+}
+
+// readTensorFile reads the file at path.
+func readTensorFile(path string) (*tensorFile, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, data.Errorf(ErrIO, "vpn: cannot read: %w", err)
+	}
+	f, err := parseTensorFile(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+// writeFile writes beside path, flushes and renames: whatever happens, path holds the old or the new content, whole.
+func writeFile(path string, write func(w io.Writer) error) error {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return data.Errorf(ErrIO, "vpn: cannot write %s: %w", path, err)
+	}
+	defer os.Remove(file.Name()) // fails once renamed
+	err = write(file)
+	if err == nil {
+		err = file.Chmod(0o644)
+	}
+	if err == nil {
+		err = file.Sync()
+	}
+	if closed := file.Close(); err == nil {
+		err = closed
+	}
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return data.Errorf(ErrIO, "vpn: cannot write %s: %w", path, err)
+	}
+	return nil
+}

@@ -1,0 +1,220 @@
+package vpn
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/govpn/govpn/vpn/data"
+)
+
+const labelDType = dtypes.Int32
+
+// progressInterval is the shortest time between two reports of progress within an epoch.
+const progressInterval = 50 * time.Millisecond
+
+// Progress tells how far a Fit has come.
+type Progress struct {
+	Phase          string // "compiling", "training", "epoch" (one has just ended)
+	Epoch, Epochs  int    // the current epoch, from 1, and their number
+	Step, Steps    int64  // the current step of this fit, from 1, and their number
+	Loss, Accuracy float64
+	Elapsed        time.Duration
+}
+
+// FitOptions are those of one Fit.
+type FitOptions struct {
+	Epochs     int                          `json:"epochs"`     // total number of epochs; 0: Config.Epochs
+	Resume     bool                         `json:"resume"`     // go on with the optimiser, history and random state
+	Checkpoint string                       `json:"checkpoint"` // file to save the model to after every epoch; "" for none
+	Progress   func(p Progress) (stop bool) `json:"-"`
+}
+
+// trainGraph is one training step: images (B, H, W, C), labels (B), random state (3), rates (2) → Metrics (5; 2
+// without noise) and the updates of everything that the mode trains.
+func (m *Model) trainGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
+	images, labels, state, rates := in[0], in[1], in[2], in[3]
+	x := m.net.pixels(images)
+	dims := x.Shape().Dimensions
+	var z *Node
+	if m.net.cfg.Mode != "plain" {
+		_, z = standardNormal(state, shapes.Make(x.DType(), dims[0], m.net.cfg.NoiseSamples, dims[1], dims[2], dims[3]))
+	}
+	o := m.net.objective(s, x, labels, z)
+	updates := m.net.trainingUpdates(s, o.loss, rates)
+
+	metrics := []*Node{o.loss, o.correct}
+	if o.std != nil {
+		metrics = append(metrics, ReduceAllMean(o.std), ReduceAllMin(o.std), ReduceAllMax(o.std))
+	}
+	return []*Node{Stack(metrics, 0)}, updates
+}
+
+// trainingUpdates is the optimiser's step on what the mode trains. A frozen base gets no gradient at all.
+func (n *network) trainingUpdates(s *model.Scope, loss, rates *Node) (updates []update) {
+	scopes := map[string][]string{"joint": {"base", "generator"}, "frozen": {"generator"}, "plain": {"base"}, "gaussian": {"base"}}
+	trainable := variables(s.Store(), scopes[n.cfg.Mode]...)
+	values := make([]*Node, len(trainable))
+	for i, v := range trainable {
+		values[i] = v.NodeValue(loss.Graph())
+	}
+	for i, gradient := range Gradient(loss, values...) {
+		updates = append(updates, n.optimizerUpdates(s, trainable[i], gradient, rates)...)
+	}
+	return updates
+}
+
+// step runs one training step and takes over the new weights. On an error the model is as it was.
+func (m *Model) step(images, labels *tensors.Tensor, epoch, epochs int) (Metrics, error) {
+	number := m.state.run.Step + 1
+	rates := m.net.cfg.stepRates(number, epoch, epochs)
+	out, err := m.train.call(images, labels, randomState(m.net.cfg.Seed, streamTrain, number), m.net.vector(rates))
+	if err != nil {
+		return Metrics{}, err
+	}
+	for i, v := range m.train.updates {
+		old := v.MustValue()
+		if err := v.SetValuePreservingOld(out[1+i]); err != nil {
+			return Metrics{}, err
+		}
+		if m.best[v.Path()] != old {
+			free(old)
+		}
+	}
+	got := append(floats(out[0]), math.NaN(), math.NaN(), math.NaN())
+	free(out[0])
+	m.state.Lock()
+	m.state.run.Step, m.state.trained = number, true
+	m.state.Unlock()
+	return Metrics{Float(got[0]), Float(got[1]), Float(got[2]), Float(got[3]), Float(got[4])}, nil
+}
+
+// vector is a tensor of the network's dtype.
+func (n *network) vector(values []float64) *tensors.Tensor {
+	if n.dtype == dtypes.Float64 {
+		return tensors.FromFlatDataAndDimensions(values, len(values))
+	}
+	narrow := make([]float32, len(values))
+	for i, v := range values {
+		narrow[i] = float32(v)
+	}
+	return tensors.FromFlatDataAndDimensions(narrow, len(values))
+}
+
+// floats copies a float tensor to the host.
+func floats(t *tensors.Tensor) (values []float64) {
+	if t.DType() == dtypes.Float64 {
+		return tensors.MustCopyFlatData[float64](t)
+	}
+	for _, v := range tensors.MustCopyFlatData[float32](t) {
+		values = append(values, float64(v))
+	}
+	return values
+}
+
+// TrainBatch makes one training step on all images of d as one batch. It compiles once per number of images.
+func (m *Model) TrainBatch(ctx context.Context, d *data.Dataset) (Metrics, error) {
+	_, end, err := m.startTraining(ctx)
+	if err != nil {
+		return Metrics{}, err
+	}
+	defer end()
+	f, err := m.trainingFeed(d)
+	if err != nil {
+		return Metrics{}, err
+	}
+	defer f.close()
+	m.dropBest()
+	images, labels, err := f.batch(sequence(f.size))
+	if err != nil {
+		return Metrics{}, err
+	}
+	defer free(images, labels)
+	return m.step(images, labels, min(m.state.run.Epoch, m.net.cfg.Epochs-1), m.net.cfg.Epochs)
+}
+
+// startTraining claims the model for training until end is called; Cancel cancels the context it returns.
+func (m *Model) startTraining(ctx context.Context) (cancellable context.Context, end func(), err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closed {
+		return nil, nil, argumentError("the model is closed, want an open one")
+	}
+	if m.fitting {
+		return nil, nil, data.Errorf(ErrBusy, "vpn: the model is already training; wait until it ends, or cancel it")
+	}
+	m.fitting = true
+	ctx, release := m.cancellable(ctx)
+	return ctx, func() {
+		release()
+		m.mu.Lock()
+		m.fitting = false
+		m.mu.Unlock()
+	}, nil
+}
+
+// cancellable makes Cancel reach a context.
+func (m *Model) cancellable(ctx context.Context) (context.Context, func()) {
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	m.state.Lock()
+	m.state.cancel = cancel
+	m.state.Unlock()
+	return ctx, cancel
+}
+
+// Cancel stops the running Fit, Predict, Noise or Evaluate within one step; it then returns ErrCancelled.
+func (m *Model) Cancel() {
+	m.state.Lock()
+	defer m.state.Unlock()
+	if m.state.cancel != nil {
+		m.state.cancel()
+	}
+}
+
+func cancelled(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return data.Errorf(ErrCancelled, "vpn: stopped on request")
+}
+
+// trainingFeed checks a training set, gives the model its sizes where they are missing, and sends the set to the device.
+func (m *Model) trainingFeed(d *data.Dataset) (*feed, error) {
+	if err := m.accept(d, "the training set", true); err != nil {
+		return nil, err
+	}
+	if err := m.shapeFrom(d); err != nil {
+		return nil, err
+	}
+	if m.net.cfg.Mode == "frozen" && !m.state.trained {
+		return nil, argumentError("Mode is frozen but the base has no trained weights: fit a model in mode plain or joint " +
+			"and import its base weights first")
+	}
+	return m.newFeed(d)
+}
+
+// permutation is the order of n images in an epoch.
+func permutation(seed int64, epoch, n int) []int32 {
+	order := sequence(n)
+	rng := rand.New(rand.NewPCG(uint64(seed), streamShuffle<<56|uint64(epoch)))
+	rng.Shuffle(n, func(i, j int) { order[i], order[j] = order[j], order[i] })
+	return order
+}
+
+func sequence(n int) []int32 {
+	s := make([]int32, n)
+	for i := range s {
+		s[i] = int32(i)
+	}
+	return s
+}
