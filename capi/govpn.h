@@ -24,10 +24,9 @@
 extern "C" {
 #endif
 
-/* The Arrow C data interface and C stream interface, as https://arrow.apache.org/docs/format/CDataInterface.html defines them. */
+/* The Arrow C data and stream interfaces, as defined in https://arrow.apache.org/docs/format/CDataInterface.html */
 #ifndef ARROW_C_DATA_INTERFACE
 #define ARROW_C_DATA_INTERFACE
-
 #define ARROW_FLAG_DICTIONARY_ORDERED 1
 #define ARROW_FLAG_NULLABLE 2
 #define ARROW_FLAG_MAP_KEYS_SORTED 4
@@ -91,20 +90,24 @@ enum {
   GOVPN_E_INTERNAL = 11    /* a defect of govpn; the model that met it is unusable and can only be freed */
 };
 
-enum { GOVPN_PHASE_COMPILING = 0, GOVPN_PHASE_TRAINING = 1, GOVPN_PHASE_EVALUATING = 2 };
+enum {
+  GOVPN_PHASE_COMPILING = 0, /* before the first step; a compilation cannot be stopped before its end */
+  GOVPN_PHASE_TRAINING = 1,
+  GOVPN_PHASE_EPOCH = 2 /* an epoch has just ended, with its evaluation */
+};
 
 enum { GOVPN_LOG_DEBUG = 0, GOVPN_LOG_INFO = 1, GOVPN_LOG_WARNING = 2, GOVPN_LOG_ERROR = 3 };
 
 /* How far govpn_model_fit has come. Fields are only ever added at the end: struct_size says how much is there. */
 typedef struct {
   uint32_t struct_size; /* bytes of this struct */
-  int32_t epoch;        /* epochs finished so far */
+  int32_t epoch;        /* the current epoch, from 1 */
   int32_t epochs;       /* epochs to do in all */
-  int32_t phase;        /* GOVPN_PHASE_*; a compilation cannot be cancelled */
-  int64_t step;         /* steps done in this epoch */
-  int64_t steps;        /* steps of one epoch */
-  double loss;          /* mean training loss of this epoch so far; NaN before the first step */
-  double metric;        /* mean training accuracy of this epoch so far, 0..1; NaN before the first step */
+  int32_t phase;        /* GOVPN_PHASE_* */
+  int64_t step;         /* steps done, of all epochs */
+  int64_t steps;        /* steps to do, in all epochs */
+  double loss;          /* mean training loss of this epoch so far; NaN while compiling */
+  double metric;        /* mean training accuracy of this epoch so far, 0..1; NaN while compiling */
   double elapsed_s;     /* seconds since fit was called */
 } govpn_progress;
 
@@ -131,7 +134,7 @@ const char *govpn_last_error(void);
 
 /* Sets the library up; optional, and may be repeated (devices that are already open stay as they are).
  *   json  {"plugin_paths": [..],  XLA plugins: files, or folders to search
- *          "threads": 0,          threads of the go and cpu devices, 0 = all cores
+ *          "threads": 0,          threads of the device go, 0 = all cores
  *          "log_level": "warning"} least level that reaches the log callback: "debug" "info" "warning" "error" "off" */
 int32_t govpn_init(const char *json);
 
@@ -157,7 +160,7 @@ void govpn_free(void *memory);
 /* Makes a data set of Arrow memory, without copying pixels where the layout allows it.
  *   schema, array  images: a fixed_shape_tensor (H, W, C) or (H, W), any permutation, or a FixedSizeList with "shape" given,
  *                  of uint8 (0..255) or float32 (0..1); or a struct array with such a column and optionally a column of
- *                  integer labels. Moved on success. No nulls.
+ *                  labels (see govpn_data_set_labels). Moved on success. No nulls.
  *   json           {"shape": [H, W, C],      needed when the array does not tell
  *                   "image_column": "image", default: the first of image, images, pixels
  *                   "label_column": "label", default: label, labels or y, if there
@@ -186,7 +189,8 @@ int32_t govpn_data_alloc(const char *json, struct ArrowSchema *schema, struct Ar
 int32_t govpn_data_open(const char *json, govpn_data *out);
 
 /* Gives a data set its labels, replacing those it has. Calls that already use the data set keep the old ones.
- *   schema, array  integers of any width, one per image, 0 or more, no nulls. Copied; moved and released on success
+ *   schema, array  integers of any width, 0 or more, or a dictionary of class names; one per image, no nulls. Copied; moved
+ *                  and released on success
  *   json           {"class_names": [..]} */
 int32_t govpn_data_set_labels(govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json);
 

@@ -1,0 +1,183 @@
+package main
+
+// #include <stdlib.h>
+// #include "bridge.h"
+import "C"
+
+import (
+	"encoding/json"
+	"runtime"
+	"unsafe"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/cdata"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/govpn/govpn/vpn"
+	"github.com/govpn/govpn/vpn/data"
+)
+
+type (
+	cSchema = C.struct_ArrowSchema
+	cArray  = C.struct_ArrowArray
+	cStream = C.struct_ArrowArrayStream
+)
+
+// check refuses malformed structs before arrow-go follows their pointers.
+func check(schema *cSchema, array *cArray) error {
+	const size = 256
+	buffer := (*C.char)(C.malloc(size))
+	defer C.free(unsafe.Pointer(buffer))
+	if why := C.bridge_check(schema, array, buffer, size); why != nil {
+		return data.Errorf(vpn.ErrFormat, "govpn: malformed Arrow data: %s", C.GoString(why))
+	}
+	return nil
+}
+
+// readSchema reads a checked schema, which stays the producer's.
+func readSchema(schema *cSchema) (field arrow.Field, err error) {
+	borrowed := C.bridge_borrow_schema(schema)
+	if borrowed == nil {
+		return field, data.Errorf(vpn.ErrMemory, "govpn: no memory to read the schema")
+	}
+	defer C.bridge_free_borrowed_schema(borrowed)
+	return field, arrowSays(func() error {
+		field, err = cdata.ImportCArrowField((*cdata.CArrowSchema)(unsafe.Pointer(borrowed)))
+		return err
+	})
+}
+
+// readArray makes a Go array over the memory of a checked array, which stays the producer's: the result is valid until
+// the producer's release is called.
+func readArray(array *cArray, t arrow.DataType) (result arrow.Array, err error) {
+	borrowed := (*cArray)(C.calloc(1, C.sizeof_struct_ArrowArray))
+	defer C.free(unsafe.Pointer(borrowed))
+	C.bridge_borrow_array(array, borrowed)
+	return result, arrowSays(func() error {
+		result, err = cdata.ImportCArrayWithType((*cdata.CArrowArray)(unsafe.Pointer(borrowed)), t)
+		return err
+	})
+}
+
+// arrowSays gives what arrow-go finds wrong its kind, also where it panics.
+func arrowSays(read func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = data.Errorf(vpn.ErrFormat, "govpn: malformed Arrow data: %v", p)
+		}
+	}()
+	if err := read(); err != nil {
+		return data.Errorf(vpn.ErrFormat, "govpn: malformed Arrow data: %w", err)
+	}
+	return nil
+}
+
+// A batch is a foreign array that govpn owns: its producer's release is called once, by release.
+type batch struct {
+	array  arrow.Array
+	source *cArray
+}
+
+// takeBatch moves an array; on an error it stays where it is.
+func takeBatch(schema *cSchema, array *cArray, t arrow.DataType) (batch, error) {
+	if err := check(schema, array); err != nil {
+		return batch{}, err
+	}
+	a, err := readArray(array, t)
+	if err != nil {
+		return batch{}, err
+	}
+	source := C.bridge_take_array(array)
+	if source == nil {
+		return batch{}, data.Errorf(vpn.ErrMemory, "govpn: no memory to take the array")
+	}
+	return batch{a, source}, nil
+}
+
+func (b batch) release() {
+	b.array.Release()
+	C.bridge_release_array(b.source)
+}
+
+// giveBack undoes takeBatch.
+func (b batch) giveBack(array *cArray) {
+	b.array.Release()
+	C.bridge_return_array(b.source, array)
+}
+
+// handOut moves an array, described by a field, to the caller's structs. arrow-go writes to zeroed memory of ours first:
+// the caller's may hold anything, and the garbage collector would look at it.
+func handOut(field arrow.Field, a arrow.Array, schema *cSchema, array *cArray) {
+	s := (*cSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
+	defer C.free(unsafe.Pointer(s))
+	c := (*cArray)(C.calloc(1, C.sizeof_struct_ArrowArray))
+	defer C.free(unsafe.Pointer(c))
+	cdata.ExportArrowSchema(arrow.NewSchema([]arrow.Field{field}, nil), (*cdata.CArrowSchema)(unsafe.Pointer(s)))
+	cdata.ExportArrowArray(a, (*cdata.CArrowArray)(unsafe.Pointer(c)), nil)
+	C.bridge_hand_out(s, c, schema, array)
+}
+
+// lentBuffer is memory that C may read and write until the last array over it is released; then done is called.
+func lentBuffer(bytes []byte, done func()) *memory.Buffer {
+	l := &lender{done: done}
+	if len(bytes) > 0 {
+		l.pin.Pin(&bytes[0]) // does nothing where the memory is a device's and not Go's
+	}
+	return memory.NewBufferWithAllocator(bytes, l)
+}
+
+// lender is the arrow allocator of a lentBuffer; all it ever does is Free.
+type lender struct {
+	pin  runtime.Pinner
+	done func()
+}
+
+func (l *lender) Free([]byte) {
+	l.pin.Unpin()
+	if l.done != nil {
+		l.done()
+	}
+}
+func (*lender) Allocate(int) []byte           { panic("a lender does not allocate") }
+func (*lender) Reallocate(int, []byte) []byte { panic("a lender does not allocate") }
+
+// flat is an array of n values of a primitive type over a buffer.
+func flat(t arrow.DataType, n int, values *memory.Buffer) arrow.ArrayData {
+	defer values.Release()
+	return array.NewData(t, n, []*memory.Buffer{nil, values}, nil, 0, 0)
+}
+
+// tensorArray is n tensors of a shape, one after another in values, as an arrow.fixed_shape_tensor: the storage with the
+// extension in the field's metadata, because arrow-go drops the children of an exported extension array.
+func tensorArray(values arrow.ArrayData, n int, shape []int) (arrow.Field, arrow.Array) {
+	defer values.Release()
+	size := 1
+	for _, d := range shape {
+		size *= d
+	}
+	t := arrow.FixedSizeListOf(int32(size), values.DataType())
+	list := array.NewData(t, n, []*memory.Buffer{nil}, []arrow.ArrayData{values}, 0, 0)
+	defer list.Release()
+	description, _ := json.Marshal(map[string][]int{"shape": shape}) // integers cannot fail
+	metadata := arrow.NewMetadata([]string{"ARROW:extension:name", "ARROW:extension:metadata"},
+		[]string{"arrow.fixed_shape_tensor", string(description)})
+	return arrow.Field{Type: t, Metadata: metadata}, array.MakeFromData(list)
+}
+
+// handOutTensors hands out n float32 tensors.
+func handOutTensors(values []float32, n int, shape []int, schema *cSchema, array *cArray) {
+	bytes := arrow.Float32Traits.CastToBytes(values)
+	field, a := tensorArray(flat(arrow.PrimitiveTypes.Float32, len(values), lentBuffer(bytes, nil)), n, shape)
+	defer a.Release()
+	handOut(field, a, schema, array)
+}
+
+// handOutInts hands out int32 values.
+func handOutInts(values []int32, schema *cSchema, out *cArray) {
+	d := flat(arrow.PrimitiveTypes.Int32, len(values), lentBuffer(arrow.Int32Traits.CastToBytes(values), nil))
+	defer d.Release()
+	a := array.MakeFromData(d)
+	defer a.Release()
+	handOut(arrow.Field{Type: arrow.PrimitiveTypes.Int32}, a, schema, out)
+}

@@ -1,0 +1,49 @@
+/* bridge.h: what the Go files and the C files of this folder need of each other. Not installed. */
+#ifndef GOVPN_BRIDGE_H
+#define GOVPN_BRIDGE_H
+
+#include "govpn.h"
+
+#define GOVPN_VERSION "0.1.0"
+
+typedef const char bridge_text;      /* cgo drops const: these keep it */
+typedef const uint8_t bridge_bytes;
+
+/* stub.c */
+void bridge_set_error(const char *message);
+int bridge_forked(void);
+void bridge_call_log(govpn_log_fn fn, int32_t level, bridge_text *message, void *user_data);
+int32_t bridge_call_progress(govpn_progress_fn fn, const govpn_progress *progress, void *user_data);
+
+/* arrow.c */
+
+/* Checks two structs of the Arrow C data interface as far as that is possible without reading the buffers.
+ * Returns NULL when they are sound, else the reason (in buffer, or static). array may be NULL: then only the schema. */
+const char *bridge_check(const struct ArrowSchema *schema, const struct ArrowArray *array, char *buffer, size_t size);
+
+/* Returns a copy of the schema's nodes that may be released without the producer noticing; NULL when memory is short. */
+struct ArrowSchema *bridge_borrow_schema(const struct ArrowSchema *schema);
+void bridge_free_borrowed_schema(struct ArrowSchema *borrowed);
+
+/* Copies the top node to out; releasing the copy does nothing. */
+void bridge_borrow_array(const struct ArrowArray *array, struct ArrowArray *out);
+
+/* Moves the array to new memory (NULL when memory is short). bridge_release_array calls its release and frees that memory,
+ * bridge_return_array moves it back. bridge_discard_array releases one that was not taken. */
+struct ArrowArray *bridge_take_array(struct ArrowArray *array);
+void bridge_release_array(struct ArrowArray *taken);
+void bridge_discard_array(struct ArrowArray *array);
+void bridge_return_array(struct ArrowArray *taken, struct ArrowArray *array);
+void bridge_release_schema(struct ArrowSchema *schema);
+
+int bridge_stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out);
+int bridge_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out);
+bridge_text *bridge_stream_error(struct ArrowArrayStream *stream);
+void bridge_release_stream(struct ArrowArrayStream *stream);
+
+/* Moves the only child of an exported schema, and an exported array, to the caller's structs, and makes every release in them
+ * do nothing in a forked child. */
+void bridge_hand_out(struct ArrowSchema *schema, struct ArrowArray *array, struct ArrowSchema *schema_out,
+                     struct ArrowArray *array_out);
+
+#endif

@@ -1,0 +1,174 @@
+package main
+
+// #include <stdlib.h>
+// #include "bridge.h"
+import "C"
+
+import (
+	"unsafe"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/govpn/govpn/vpn"
+	"github.com/govpn/govpn/vpn/data"
+)
+
+//export goModelExportSafetensors
+func goModelExportSafetensors(h C.govpn_model, path, json *C.bridge_text) C.int32_t {
+	return withPath(h, path, json, (*vpn.Model).ExportSafetensors)
+}
+
+//export goModelImportSafetensors
+func goModelImportSafetensors(h C.govpn_model, path, json *C.bridge_text) C.int32_t {
+	return withPath(h, path, json, (*vpn.Model).ImportSafetensors)
+}
+
+//export goModelSave
+func goModelSave(h C.govpn_model, path *C.bridge_text) C.int32_t {
+	return withPath(h, path, nil, (*vpn.Model).Save)
+}
+
+func withPath(h C.govpn_model, path, json *C.bridge_text, f func(*vpn.Model, string) error) C.int32_t {
+	return call(func() error {
+		if err := given(arg("path", path)); err != nil {
+			return err
+		}
+		if err := options(text(json), &none{}); err != nil {
+			return err
+		}
+		return useModel(h, func(m *vpn.Model) error { return f(m, text(path)) })
+	})
+}
+
+//export goModelLoad
+func goModelLoad(path, json *C.bridge_text, out *C.govpn_model) C.int32_t {
+	return call(func() error {
+		if err := given(arg("path", path), arg("out", out)); err != nil {
+			return err
+		}
+		o := struct {
+			Device string `json:"device"`
+		}{"auto"}
+		if err := options(text(json), &o); err != nil {
+			return err
+		}
+		backend, err := openDevice(o.Device)
+		if err != nil {
+			return err
+		}
+		m, err := vpn.Load(text(path), backend)
+		if err != nil {
+			return err
+		}
+		*out = C.govpn_model(put(m))
+		return nil
+	})
+}
+
+//export goModelToBytes
+func goModelToBytes(h C.govpn_model, out **C.uint8_t, size *C.size_t) C.int32_t {
+	return call(func() error {
+		if err := given(arg("bytes", out), arg("size", size)); err != nil {
+			return err
+		}
+		return useModel(h, func(m *vpn.Model) error {
+			content, err := m.Marshal()
+			if err != nil {
+				return err
+			}
+			copied := C.malloc(C.size_t(len(content) + 1))
+			if copied == nil {
+				return data.Errorf(vpn.ErrMemory, "govpn: no memory for the %d bytes of the model", len(content))
+			}
+			copy(unsafe.Slice((*byte)(copied), len(content)), content)
+			*out, *size = (*C.uint8_t)(copied), C.size_t(len(content))
+			return nil
+		})
+	})
+}
+
+//export goModelFromBytes
+func goModelFromBytes(content *C.bridge_bytes, size C.size_t, json *C.bridge_text, out *C.govpn_model) C.int32_t {
+	return call(func() error {
+		if err := given(arg("bytes", content), arg("out", out)); err != nil {
+			return err
+		}
+		if size > 1<<47 {
+			return argError("size is %d, want the number of bytes", uint64(size))
+		}
+		o := struct {
+			Device string `json:"device"`
+		}{"auto"}
+		if err := options(text(json), &o); err != nil {
+			return err
+		}
+		backend, err := openDevice(o.Device)
+		if err != nil {
+			return err
+		}
+		m, err := vpn.Unmarshal(unsafe.Slice((*byte)(unsafe.Pointer(content)), int(size)), backend)
+		if err != nil {
+			return err
+		}
+		*out = C.govpn_model(put(m))
+		return nil
+	})
+}
+
+//export goModelHistory
+func goModelHistory(h C.govpn_model, schema *cSchema, out *cArray) C.int32_t {
+	return call(func() error {
+		if err := given(arg("schema", schema), arg("array", out)); err != nil {
+			return err
+		}
+		return useModel(h, func(m *vpn.Model) error {
+			a := historyArray(m.History())
+			defer a.Release()
+			handOut(arrow.Field{Type: a.DataType()}, a, schema, out)
+			return nil
+		})
+	})
+}
+
+// The columns of the history after "epoch".
+var historyColumns = []struct {
+	name string
+	of   func(vpn.Epoch) vpn.Float
+}{
+	{"loss", func(e vpn.Epoch) vpn.Float { return e.Loss }},
+	{"accuracy", func(e vpn.Epoch) vpn.Float { return e.Accuracy }},
+	{"val_loss", func(e vpn.Epoch) vpn.Float { return e.ValLoss }},
+	{"val_accuracy", func(e vpn.Epoch) vpn.Float { return e.ValAccuracy }},
+	{"std_mean", func(e vpn.Epoch) vpn.Float { return e.StdMean }},
+	{"std_min", func(e vpn.Epoch) vpn.Float { return e.StdMin }},
+	{"std_max", func(e vpn.Epoch) vpn.Float { return e.StdMax }},
+	{"seconds", func(e vpn.Epoch) vpn.Float { return e.Seconds }},
+	{"images_per_second", func(e vpn.Epoch) vpn.Float { return e.ImagesPerSecond }},
+}
+
+// historyArray is the history as a struct array, one row per epoch.
+func historyArray(rows []vpn.Epoch) arrow.Array {
+	n := len(rows)
+	epochs := make([]int32, n)
+	for i, e := range rows {
+		epochs[i] = int32(e.Epoch)
+	}
+	fields := []arrow.Field{{Name: "epoch", Type: arrow.PrimitiveTypes.Int32}}
+	columns := []arrow.ArrayData{flat(arrow.PrimitiveTypes.Int32, n, lentBuffer(arrow.Int32Traits.CastToBytes(epochs), nil))}
+	for _, c := range historyColumns {
+		values := make([]float64, n)
+		for i, e := range rows {
+			values[i] = float64(c.of(e))
+		}
+		fields = append(fields, arrow.Field{Name: c.name, Type: arrow.PrimitiveTypes.Float64})
+		columns = append(columns, flat(arrow.PrimitiveTypes.Float64, n, lentBuffer(arrow.Float64Traits.CastToBytes(values), nil)))
+	}
+	d := array.NewData(arrow.StructOf(fields...), n, []*memory.Buffer{nil}, columns, 0, 0)
+	for _, c := range columns {
+		c.Release()
+	}
+	defer d.Release()
+	return array.MakeFromData(d)
+}

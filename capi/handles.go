@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/govpn/govpn/vpn"
+	"github.com/govpn/govpn/vpn/data"
+)
+
+// An object is what a handle stands for.
+type object interface {
+	*data.Dataset | *vpn.Model
+}
+
+// An entry is an object with the number of its users. One of these is the handle itself, until it is freed; the last closes
+// the object, so that freeing never waits for a call that is still at work.
+type entry struct {
+	object any
+	users  int
+	failed error // an internal error made the object unusable
+}
+
+// The handles given out and not yet freed. Numbers are never used again, so that a stale handle is an error and not
+// another object.
+var handles = struct {
+	sync.Mutex
+	count uint64
+	live  map[uint64]*entry
+}{live: map[uint64]*entry{}}
+
+// put gives an object a handle.
+func put[T object](o T) uint64 {
+	handles.Lock()
+	defer handles.Unlock()
+	handles.count++
+	h := handles.count * 0x9E3779B97F4A7C15 // odd, so no two are equal; scattered, so a stray small number is no handle
+	handles.live[h] = &entry{object: o, users: 1}
+	return h
+}
+
+// use calls f with the object of a handle, which stays alive meanwhile.
+func use[T object](h uint64, name string, f func(T) error) error {
+	e, o, err := acquire[T](h, name)
+	if err != nil {
+		return err
+	}
+	defer e.drop()
+	return f(o)
+}
+
+func acquire[T object](h uint64, name string) (*entry, T, error) {
+	handles.Lock()
+	defer handles.Unlock()
+	var none T
+	e, ok := handles.live[h]
+	if !ok && h == 0 {
+		return nil, none, data.Errorf(errHandle, "govpn: %s is 0, want a handle of %s", name, kind(none))
+	}
+	if !ok {
+		return nil, none, data.Errorf(errHandle, "govpn: %s is %#x, which was freed or never given out, want a handle of %s", name, h, kind(none))
+	}
+	o, ok := e.object.(T)
+	if !ok {
+		return nil, none, data.Errorf(errHandle, "govpn: %s is a handle of %s, want one of %s", name, kind(e.object), kind(none))
+	}
+	if e.failed != nil {
+		return nil, none, data.Errorf(vpn.ErrInternal, "govpn: %s is unusable since an earlier failure (%w) and can only be freed", name, e.failed)
+	}
+	e.users++
+	return e, o, nil
+}
+
+func (e *entry) drop() {
+	handles.Lock()
+	e.users--
+	last := e.users == 0
+	handles.Unlock()
+	if !last {
+		return
+	}
+	switch o := e.object.(type) {
+	case *data.Dataset:
+		o.Close()
+	case *vpn.Model:
+		if err := o.Close(); err != nil {
+			record(logWarning, err.Error())
+		}
+	}
+}
+
+// fail marks the object as unusable.
+func (e *entry) fail(err error) {
+	handles.Lock()
+	defer handles.Unlock()
+	e.failed = err
+}
+
+// replace gives a handle another object. Calls that use the old one keep it until they end.
+func replace[T object](h uint64, name string, o T) error {
+	handles.Lock()
+	old, ok := handles.live[h]
+	if ok {
+		handles.live[h] = &entry{object: o, users: 1}
+	}
+	handles.Unlock()
+	if !ok {
+		return data.Errorf(errHandle, "govpn: %s was freed during the call", name)
+	}
+	old.drop()
+	return nil
+}
+
+// free ends a handle; 0 is fine.
+func free[T object](h uint64, name string) error {
+	if h == 0 {
+		return nil
+	}
+	handles.Lock()
+	e, ok := handles.live[h]
+	var o any
+	if ok {
+		o = e.object
+	}
+	if _, same := o.(T); !same {
+		handles.Unlock()
+		return data.Errorf(errHandle, "govpn: %s is %#x, which was freed, never given out, or is of another kind", name, h)
+	}
+	delete(handles.live, h)
+	handles.Unlock()
+	e.drop()
+	return nil
+}
+
+func kind(o any) string {
+	switch o.(type) {
+	case *data.Dataset:
+		return "a data set"
+	case *vpn.Model:
+		return "a model"
+	}
+	return fmt.Sprintf("%T", o)
+}

@@ -1,0 +1,114 @@
+package main
+
+// #include <stdlib.h>
+// #include "bridge.h"
+import "C"
+
+import (
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+
+	"github.com/gomlx/compute"
+
+	"github.com/govpn/govpn/vpn/device"
+)
+
+// What govpn_init sets.
+var settings struct {
+	sync.Mutex
+	device device.Options
+}
+
+func openDevice(name string) (compute.Backend, error) {
+	settings.Lock()
+	o := settings.device
+	settings.Unlock()
+	backend, _, err := device.Open(name, o)
+	return backend, err
+}
+
+//export goInit
+func goInit(json *C.bridge_text) C.int32_t {
+	return call(func() error {
+		var o struct {
+			PluginPaths []string `json:"plugin_paths"`
+			Threads     int      `json:"threads"`
+			LogLevel    string   `json:"log_level"`
+		}
+		if err := options(text(json), &o); err != nil {
+			return err
+		}
+		if o.Threads < 0 || o.Threads > 1<<16 {
+			return argError("threads is %d, want 0 (all cores) to 65536", o.Threads)
+		}
+		if o.LogLevel != "" {
+			if err := setLogLevel(o.LogLevel); err != nil {
+				return err
+			}
+		}
+		if o.Threads > 0 {
+			runtime.GOMAXPROCS(o.Threads)
+		}
+		if o.PluginPaths != nil {
+			settings.Lock()
+			defer settings.Unlock()
+			settings.device.PluginPaths = o.PluginPaths
+		}
+		return nil
+	})
+}
+
+//export goBuildInfo
+func goBuildInfo(out **C.char) C.int32_t {
+	return call(func() error {
+		if err := given(arg("json", out)); err != nil {
+			return err
+		}
+		settings.Lock()
+		o := settings.device
+		settings.Unlock()
+		_, best, err := device.Open("auto", o)
+		if err != nil {
+			return err
+		}
+		gomlx, simd := builtWith()
+		return toJSON(map[string]any{
+			"version": C.GOVPN_VERSION, "abi_version": int(C.GOVPN_ABI_VERSION), "go_version": runtime.Version(), "gomlx_version": gomlx,
+			"os": runtime.GOOS, "arch": runtime.GOARCH, "simd": simd, "xla": device.HasXLA, "default_device": best.Name,
+		}, out)
+	})
+}
+
+// builtWith is the version of GoMLX, and whether the Go device computes with vector instructions (GOEXPERIMENT=simd).
+func builtWith() (gomlx string, simd bool) {
+	build, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "", false
+	}
+	for _, m := range build.Deps {
+		if m.Path == "github.com/gomlx/gomlx" {
+			gomlx = m.Version
+		}
+	}
+	for _, s := range build.Settings {
+		if s.Key == "GOEXPERIMENT" {
+			simd = strings.Contains(","+s.Value+",", ",simd,")
+		}
+	}
+	return gomlx, simd
+}
+
+//export goDevices
+func goDevices(out **C.char) C.int32_t {
+	return call(func() error {
+		if err := given(arg("json", out)); err != nil {
+			return err
+		}
+		settings.Lock()
+		o := settings.device
+		settings.Unlock()
+		return toJSON(device.List(o), out)
+	})
+}

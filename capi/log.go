@@ -1,0 +1,112 @@
+package main
+
+// #include <stdlib.h>
+// #include "bridge.h"
+import "C"
+
+import (
+	"flag"
+	"log"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"k8s.io/klog/v2"
+)
+
+// Messages wait here until a call returns: callbacks run only on threads that called govpn.
+var logging = struct {
+	sync.Mutex
+	fn      C.govpn_log_fn
+	user    unsafe.Pointer
+	least   C.int32_t
+	waiting []message
+}{least: C.GOVPN_LOG_WARNING}
+
+type message struct {
+	level C.int32_t
+	text  string
+}
+
+const (
+	mostWaiting = 256
+	logWarning  = C.GOVPN_LOG_WARNING
+)
+
+// The libraries below log through klog and log; nothing of it may reach the host's standard error.
+func init() {
+	flags := flag.NewFlagSet("klog", flag.ContinueOnError)
+	klog.InitFlags(flags)
+	for name, value := range map[string]string{
+		"logtostderr": "false", "alsologtostderr": "false", "stderrthreshold": "FATAL", "one_output": "true", "skip_headers": "true",
+	} {
+		if err := flags.Set(name, value); err != nil {
+			panic(err)
+		}
+	}
+	klog.SetOutputBySeverity("INFO", sink(C.GOVPN_LOG_INFO))
+	klog.SetOutputBySeverity("WARNING", sink(C.GOVPN_LOG_WARNING))
+	klog.SetOutputBySeverity("ERROR", sink(C.GOVPN_LOG_ERROR))
+	klog.SetOutputBySeverity("FATAL", sink(C.GOVPN_LOG_ERROR))
+	log.SetFlags(0)
+	log.SetOutput(sink(C.GOVPN_LOG_INFO))
+}
+
+// sink is a writer that records each write as a message of its level.
+type sink C.int32_t
+
+func (s sink) Write(p []byte) (int, error) {
+	record(C.int32_t(s), strings.TrimRight(string(p), "\n"))
+	return len(p), nil
+}
+
+// record keeps a message for the log callback.
+func record(level C.int32_t, text string) {
+	logging.Lock()
+	defer logging.Unlock()
+	if logging.fn != nil && level >= logging.least && len(logging.waiting) < mostWaiting {
+		logging.waiting = append(logging.waiting, message{level, text})
+	}
+}
+
+// flushLog delivers the waiting messages on this thread.
+func flushLog() {
+	logging.Lock()
+	waiting, fn, user := logging.waiting, logging.fn, logging.user
+	logging.waiting = nil
+	logging.Unlock()
+	if fn == nil {
+		return
+	}
+	for _, m := range waiting {
+		text := C.CString(m.text)
+		C.bridge_call_log(fn, m.level, (*C.bridge_text)(text), user)
+		C.free(unsafe.Pointer(text))
+	}
+}
+
+//export goSetLog
+func goSetLog(fn C.govpn_log_fn, user unsafe.Pointer) C.int32_t {
+	return call(func() error {
+		logging.Lock()
+		defer logging.Unlock()
+		logging.fn, logging.user, logging.waiting = fn, user, nil
+		return nil
+	})
+}
+
+var levels = map[string]C.int32_t{
+	"debug": C.GOVPN_LOG_DEBUG, "info": C.GOVPN_LOG_INFO, "warning": C.GOVPN_LOG_WARNING, "error": C.GOVPN_LOG_ERROR,
+	"off": C.GOVPN_LOG_ERROR + 1,
+}
+
+func setLogLevel(name string) error {
+	level, ok := levels[name]
+	if !ok {
+		return argError("log_level is %q, want debug, info, warning, error or off", name)
+	}
+	logging.Lock()
+	defer logging.Unlock()
+	logging.least = level
+	return nil
+}

@@ -1,0 +1,205 @@
+package main
+
+// #include <stdlib.h>
+// #include "bridge.h"
+import "C"
+
+import (
+	"context"
+	"errors"
+	"math"
+	"unsafe"
+
+	"github.com/govpn/govpn/vpn"
+	"github.com/govpn/govpn/vpn/data"
+)
+
+// useModel calls f with the model of a handle. An internal error makes the model unusable.
+func useModel(h C.govpn_model, f func(*vpn.Model) error) error {
+	e, m, err := acquire[*vpn.Model](uint64(h), "model")
+	if err != nil {
+		return err
+	}
+	defer e.drop()
+	if err = protect(func() error { return f(m) }); errors.Is(err, vpn.ErrInternal) {
+		e.fail(err)
+	}
+	return err
+}
+
+// useBoth calls f with a model and a data set.
+func useBoth(h C.govpn_model, d C.govpn_data, name string, f func(*vpn.Model, *data.Dataset) error) error {
+	return useModel(h, func(m *vpn.Model) error {
+		return use(uint64(d), name, func(d *data.Dataset) error { return f(m, d) })
+	})
+}
+
+//export goModelCreate
+func goModelCreate(json *C.bridge_text, out *C.govpn_model) C.int32_t {
+	return call(func() error {
+		if err := given(arg("out", out)); err != nil {
+			return err
+		}
+		device, rest, err := takeDevice(text(json))
+		if err != nil {
+			return err
+		}
+		config, err := vpn.ParseConfig([]byte(rest))
+		if err != nil {
+			return err
+		}
+		backend, err := openDevice(device)
+		if err != nil {
+			return err
+		}
+		m, err := vpn.New(config, backend)
+		if err != nil {
+			return err
+		}
+		*out = C.govpn_model(put(m))
+		return nil
+	})
+}
+
+//export goModelFit
+func goModelFit(h C.govpn_model, train, valid C.govpn_data, json *C.bridge_text, fn C.govpn_progress_fn, user unsafe.Pointer) C.int32_t {
+	return call(func() error {
+		var o vpn.FitOptions
+		if err := options(text(json), &o); err != nil {
+			return err
+		}
+		if fn != nil {
+			o.Progress = func(p vpn.Progress) bool { return report(p, fn, user) }
+		}
+		return useBoth(h, train, "train", func(m *vpn.Model, t *data.Dataset) error {
+			if valid == 0 {
+				return m.Fit(context.Background(), t, nil, o)
+			}
+			return use(uint64(valid), "valid", func(v *data.Dataset) error { return m.Fit(context.Background(), t, v, o) })
+		})
+	})
+}
+
+var phases = map[string]C.int32_t{
+	"compiling": C.GOVPN_PHASE_COMPILING, "training": C.GOVPN_PHASE_TRAINING, "epoch": C.GOVPN_PHASE_EPOCH,
+}
+
+// report calls the progress callback, on the thread that called fit.
+func report(p vpn.Progress, fn C.govpn_progress_fn, user unsafe.Pointer) (stop bool) {
+	c := C.govpn_progress{
+		struct_size: C.sizeof_govpn_progress, phase: phases[p.Phase],
+		epoch: C.int32_t(p.Epoch), epochs: C.int32_t(p.Epochs), step: C.int64_t(p.Step), steps: C.int64_t(p.Steps),
+		loss: C.double(p.Loss), metric: C.double(p.Accuracy), elapsed_s: C.double(p.Elapsed.Seconds()),
+	}
+	if p.Phase == "compiling" {
+		c.loss, c.metric = C.double(math.NaN()), C.double(math.NaN())
+	}
+	return C.bridge_call_progress(fn, &c, user) != 0
+}
+
+//export goModelTrainBatch
+func goModelTrainBatch(h C.govpn_model, d C.govpn_data, json *C.bridge_text, metrics **C.char) C.int32_t {
+	return call(func() error {
+		if err := options(text(json), &none{}); err != nil {
+			return err
+		}
+		return useBoth(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
+			got, err := m.TrainBatch(context.Background(), d)
+			if err != nil || metrics == nil {
+				return err
+			}
+			return toJSON(got, metrics)
+		})
+	})
+}
+
+//export goModelCancel
+func goModelCancel(h C.govpn_model) C.int32_t {
+	return call(func() error {
+		return useModel(h, func(m *vpn.Model) error { m.Cancel(); return nil })
+	})
+}
+
+//export goModelPredict
+func goModelPredict(h C.govpn_model, d C.govpn_data, json *C.bridge_text, schema *cSchema, array *cArray) C.int32_t {
+	return call(func() error {
+		if err := given(arg("schema", schema), arg("array", array)); err != nil {
+			return err
+		}
+		var o vpn.PredictOptions
+		if err := options(text(json), &o); err != nil {
+			return err
+		}
+		return useBoth(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
+			p, err := m.Predict(context.Background(), d, o)
+			if err != nil {
+				return err
+			}
+			if p.Scores == nil {
+				handOutInts(p.Labels, schema, array)
+			} else {
+				handOutTensors(p.Scores, len(p.Labels), []int{p.Classes}, schema, array)
+			}
+			return nil
+		})
+	})
+}
+
+//export goModelNoise
+func goModelNoise(h C.govpn_model, d C.govpn_data, json *C.bridge_text, schema *cSchema, array *cArray) C.int32_t {
+	return call(func() error {
+		if err := given(arg("schema", schema), arg("array", array)); err != nil {
+			return err
+		}
+		var o vpn.NoiseOptions
+		if err := options(text(json), &o); err != nil {
+			return err
+		}
+		return useBoth(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
+			values, shape, err := m.Noise(context.Background(), d, o)
+			if err != nil {
+				return err
+			}
+			if len(values)/shape[0] > math.MaxInt32 {
+				return argError("one sample of noise for all images has %d values, want at most 2³¹−1: pass fewer images", len(values)/shape[0])
+			}
+			handOutTensors(values, shape[0], shape[1:], schema, array)
+			return nil
+		})
+	})
+}
+
+//export goModelEvaluate
+func goModelEvaluate(h C.govpn_model, d C.govpn_data, json *C.bridge_text, out **C.char) C.int32_t {
+	return call(func() error {
+		if err := given(arg("json_out", out)); err != nil {
+			return err
+		}
+		var o vpn.EvalOptions
+		if err := options(text(json), &o); err != nil {
+			return err
+		}
+		return useBoth(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
+			got, err := m.Evaluate(context.Background(), d, o)
+			if err != nil {
+				return err
+			}
+			return toJSON(got, out)
+		})
+	})
+}
+
+//export goModelConfig
+func goModelConfig(h C.govpn_model, out **C.char) C.int32_t {
+	return call(func() error {
+		if err := given(arg("json", out)); err != nil {
+			return err
+		}
+		return useModel(h, func(m *vpn.Model) error { return toJSON(m.Describe(), out) })
+	})
+}
+
+//export goModelFree
+func goModelFree(h C.govpn_model) {
+	call(func() error { return free[*vpn.Model](uint64(h), "model") })
+}

@@ -1,0 +1,94 @@
+package main
+
+// #include <stdlib.h>
+// #include "bridge.h"
+import "C"
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"reflect"
+	"strings"
+
+	"github.com/govpn/govpn/vpn"
+	"github.com/govpn/govpn/vpn/data"
+)
+
+// none is for functions that have no options yet.
+type none struct{}
+
+// options decodes the options of a call over the defaults in o, a pointer to a struct.
+func options(text string, o any) error {
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(o); err != nil {
+		why := strings.TrimPrefix(err.Error(), "json: ")
+		if _, key, ok := strings.Cut(why, "unknown field "); ok {
+			return argError("options have the unknown key %s, want %s", key, keys(reflect.TypeOf(o).Elem()))
+		}
+		return argError("options are wrong: %s", why)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return argError("options have text after their JSON object")
+	}
+	return nil
+}
+
+func keys(t reflect.Type) string {
+	var names []string
+	for i := range t.NumField() {
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" && name != "-" {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// takeDevice removes "device" from an object of options, and returns it and the rest.
+func takeDevice(text string) (device, rest string, err error) {
+	if strings.TrimSpace(text) == "" {
+		return "auto", "{}", nil
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		return "", "", argError("options are wrong: %s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	device = "auto"
+	if raw, ok := all["device"]; ok {
+		if err := json.Unmarshal(raw, &device); err != nil {
+			return "", "", argError("device is %s, want a string such as \"auto\"", raw)
+		}
+		delete(all, "device")
+	}
+	left, err := json.Marshal(all)
+	return device, string(left), err
+}
+
+// toJSON hands out v as JSON text.
+func toJSON(v any, out **C.char) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return data.Errorf(vpn.ErrInternal, "govpn: writing JSON: %w", err)
+	}
+	*out = C.CString(strings.TrimSuffix(b.String(), "\n"))
+	return nil
+}
+
+// number is x for JSON, which has no NaN or infinity: null stands for them.
+func number(x float64) any {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return nil
+	}
+	return x
+}

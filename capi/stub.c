@@ -1,0 +1,119 @@
+/* stub.c: the public functions. Each refuses to run in a forked child, where the Go runtime would hang, and otherwise calls
+ * its Go export. Nothing of Go is entered before that check. */
+#include "bridge.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "_cgo_export.h"
+
+static volatile int forked;
+static pthread_key_t error_key; /* the thread's last message, malloc'ed */
+
+static void after_fork(void) { forked = 1; }
+
+__attribute__((constructor)) static void set_up(void) {
+  pthread_key_create(&error_key, free);
+  pthread_atfork(NULL, NULL, after_fork);
+}
+
+int bridge_forked(void) { return forked; }
+
+void bridge_set_error(const char *message) {
+  char *copy = strdup(message);
+  free(pthread_getspecific(error_key));
+  pthread_setspecific(error_key, copy);
+}
+
+void bridge_call_log(govpn_log_fn fn, int32_t level, bridge_text *message, void *user_data) { fn(level, message, user_data); }
+
+int32_t bridge_call_progress(govpn_progress_fn fn, const govpn_progress *progress, void *user_data) {
+  return fn(progress, user_data);
+}
+
+static int32_t refuse(void) {
+  bridge_set_error("govpn cannot be used in a forked child of the process that loaded it; "
+                   "start workers by spawn instead of fork, or call exec first");
+  return GOVPN_E_FORKED;
+}
+
+/* What works everywhere. */
+
+uint32_t govpn_abi_version(void) { return GOVPN_ABI_VERSION; }
+
+const char *govpn_version(void) { return GOVPN_VERSION; }
+
+const char *govpn_last_error(void) {
+  const char *message = pthread_getspecific(error_key);
+  return message ? message : "";
+}
+
+const char *govpn_status_name(int32_t status) {
+  static const char *const names[] = {
+      "GOVPN_OK",       "GOVPN_E_ARG",    "GOVPN_E_HANDLE", "GOVPN_E_UNSUPPORTED", "GOVPN_E_CANCELLED", "GOVPN_E_IO",
+      "GOVPN_E_FORMAT", "GOVPN_E_MEMORY", "GOVPN_E_DEVICE", "GOVPN_E_FORKED",      "GOVPN_E_BUSY",      "GOVPN_E_INTERNAL"};
+  return status >= 0 && status <= GOVPN_E_INTERNAL ? names[status] : "GOVPN_E_?";
+}
+
+void govpn_free(void *memory) {
+  if (!forked) free(memory);
+}
+
+/* What enters Go. */
+
+#define GUARDED(name, export, parameters, arguments) \
+  int32_t name parameters { return forked ? refuse() : export arguments; }
+
+GUARDED(govpn_init, goInit, (const char *json), (json))
+GUARDED(govpn_build_info, goBuildInfo, (char **json), (json))
+GUARDED(govpn_devices, goDevices, (char **json), (json))
+GUARDED(govpn_set_log, goSetLog, (govpn_log_fn fn, void *user_data), (fn, user_data))
+
+GUARDED(govpn_data_import, goDataImport,
+        (struct ArrowSchema * schema, struct ArrowArray *array, const char *json, govpn_data *out), (schema, array, json, out))
+GUARDED(govpn_data_import_stream, goDataImportStream, (struct ArrowArrayStream * stream, const char *json, govpn_data *out),
+        (stream, json, out))
+GUARDED(govpn_data_alloc, goDataAlloc,
+        (const char *json, struct ArrowSchema *schema, struct ArrowArray *array, govpn_data *out), (json, schema, array, out))
+GUARDED(govpn_data_open, goDataOpen, (const char *json, govpn_data *out), (json, out))
+GUARDED(govpn_data_set_labels, goDataSetLabels,
+        (govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json), (data, schema, array, json))
+GUARDED(govpn_data_split, goDataSplit, (govpn_data data, const char *json, govpn_data *a, govpn_data *b), (data, json, a, b))
+GUARDED(govpn_data_info, goDataInfo, (govpn_data data, char **json), (data, json))
+
+void govpn_data_free(govpn_data data) {
+  if (data && !forked) goDataFree(data);
+}
+
+GUARDED(govpn_model_create, goModelCreate, (const char *json, govpn_model *out), (json, out))
+GUARDED(govpn_model_fit, goModelFit,
+        (govpn_model model, govpn_data train, govpn_data valid, const char *json, govpn_progress_fn progress, void *user_data),
+        (model, train, valid, json, progress, user_data))
+GUARDED(govpn_model_train_batch, goModelTrainBatch, (govpn_model model, govpn_data data, const char *json, char **metrics),
+        (model, data, json, metrics))
+GUARDED(govpn_model_cancel, goModelCancel, (govpn_model model), (model))
+GUARDED(govpn_model_predict, goModelPredict,
+        (govpn_model model, govpn_data data, const char *json, struct ArrowSchema *schema, struct ArrowArray *array),
+        (model, data, json, schema, array))
+GUARDED(govpn_model_noise, goModelNoise,
+        (govpn_model model, govpn_data data, const char *json, struct ArrowSchema *schema, struct ArrowArray *array),
+        (model, data, json, schema, array))
+GUARDED(govpn_model_evaluate, goModelEvaluate, (govpn_model model, govpn_data data, const char *json, char **json_out),
+        (model, data, json, json_out))
+GUARDED(govpn_model_history, goModelHistory, (govpn_model model, struct ArrowSchema *schema, struct ArrowArray *array),
+        (model, schema, array))
+GUARDED(govpn_model_config, goModelConfig, (govpn_model model, char **json), (model, json))
+GUARDED(govpn_model_export_safetensors, goModelExportSafetensors, (govpn_model model, const char *path, const char *json),
+        (model, path, json))
+GUARDED(govpn_model_import_safetensors, goModelImportSafetensors, (govpn_model model, const char *path, const char *json),
+        (model, path, json))
+GUARDED(govpn_model_save, goModelSave, (govpn_model model, const char *path), (model, path))
+GUARDED(govpn_model_load, goModelLoad, (const char *path, const char *json, govpn_model *out), (path, json, out))
+GUARDED(govpn_model_to_bytes, goModelToBytes, (govpn_model model, uint8_t **bytes, size_t *size), (model, bytes, size))
+GUARDED(govpn_model_from_bytes, goModelFromBytes, (const uint8_t *bytes, size_t size, const char *json, govpn_model *out),
+        (bytes, size, json, out))
+
+void govpn_model_free(govpn_model model) {
+  if (model && !forked) goModelFree(model);
+}
