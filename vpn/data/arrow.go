@@ -1,6 +1,13 @@
 package data
 
-import "github.com/apache/arrow-go/v18/arrow"
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+)
 
 // ArrowOptions tell how to read Arrow arrays; all are optional. It is the JSON of govpn_data_import.
 type ArrowOptions struct {
@@ -10,13 +17,143 @@ type ArrowOptions struct {
 	ClassNames  []string `json:"class_names"`
 }
 
-// FromArrow makes a data set of the arrays, one after another, which all have the type and metadata of field. They must stay valid
-// until release, which is called exactly once: when the data set is closed, or at once when nothing of them is needed any more; never on error.
+// FromArrow makes a data set of the arrays, one after another, which all have the type and metadata of field:
+//   - images, each a FixedSizeList of uint8 (0..255) or float ([0, 1]) values, nested or with a shape, or a fixed_shape_tensor with
+//     any permutation; float64 is converted to float32;
+//   - or structs with a column of such images and perhaps a column of labels: integers, or a dictionary of class names.
+//
+// There must be no nulls. A single uint8 or float32 array in the order (H, W, C) is kept and not copied; [Dataset.Info] tells of copies.
+//
+// The arrays must stay valid until release (nil: none) is called. It is called exactly once: when the last view is closed, or at once
+// when the pixels had to be copied. It is not called on error.
 func FromArrow(field arrow.Field, arrays []arrow.Array, o ArrowOptions, release func()) (*Dataset, error) {
-	return nil, Errorf(ErrUnsupported, "data: FromArrow is not written yet")
+	if err := checkWanted(o.Shape); err != nil {
+		return nil, err
+	}
+	for i, a := range arrays {
+		if !arrow.TypeEqual(a.DataType(), field.Type) {
+			return nil, argErrorf("array %d has type %s, want %s as the first says", i, a.DataType(), field.Type)
+		}
+	}
+	arrays = slices.DeleteFunc(slices.Clone(arrays), func(a arrow.Array) bool { return a.Len() == 0 })
+	if len(arrays) == 0 {
+		return nil, argErrorf("images is empty, want at least 1 image")
+	}
+	images, labels, err := splitColumns(field, arrays, o)
+	if err != nil {
+		return nil, err
+	}
+	options := Options{ClassNames: o.ClassNames, Release: release}
+	if labels.arrays != nil {
+		if options.Labels, options.ClassNames, err = ArrowLabels(labels.arrays, o.ClassNames); err != nil {
+			return nil, err
+		}
+	}
+	return images.dataset(o.Shape, options)
 }
 
-// FromRecords is FromArrow for record batches, for example of a stream.
+// FromRecords is FromArrow for record batches, for example those of a stream.
 func FromRecords(schema *arrow.Schema, batches []arrow.RecordBatch, o ArrowOptions, release func()) (*Dataset, error) {
-	return nil, Errorf(ErrUnsupported, "data: FromRecords is not written yet")
+	field := arrow.Field{Type: arrow.StructOf(schema.Fields()...), Metadata: schema.Metadata()}
+	structs := make([]arrow.Array, len(batches))
+	free := func() {
+		for _, s := range structs {
+			s.Release()
+		}
+	}
+	for i, batch := range batches {
+		structs[i] = array.RecordToStructArray(batch)
+	}
+	d, err := FromArrow(field, structs, o, func() {
+		free()
+		if release != nil {
+			release()
+		}
+	})
+	if err != nil {
+		free()
+	}
+	return d, err
+}
+
+// column is one column of all arrays.
+type column struct {
+	field  arrow.Field
+	arrays []arrow.Array
+}
+
+// splitColumns finds the images and, where there are any, the labels.
+func splitColumns(field arrow.Field, arrays []arrow.Array, o ArrowOptions) (images, labels column, err error) {
+	table, ok := field.Type.(*arrow.StructType)
+	if !ok {
+		if o.ImageColumn != "" || o.LabelColumn != "" {
+			return images, labels, argErrorf("images is a plain array of type %s: image_column and label_column need a struct array", field.Type)
+		}
+		return column{field, arrays}, column{}, nil
+	}
+	for i, a := range arrays {
+		if k := firstNull(a, 0, a.Len()); k >= 0 {
+			return images, labels, argErrorf("row %d of struct array %d is null, want no nulls", k, i)
+		}
+	}
+	if images, err = pick(table, arrays, "image_column", o.ImageColumn, "image", "images", "pixels"); err != nil {
+		return images, labels, err
+	}
+	if images.arrays == nil {
+		return images, labels, argErrorf("columns are %s, want image, images or pixels: give image_column", columnNames(table))
+	}
+	labels, err = pick(table, arrays, "label_column", o.LabelColumn, "label", "labels", "y")
+	return images, labels, err
+}
+
+// pick returns the column called name, or the first of the defaults that exists when name is ""; arrays is nil when there is none.
+func pick(table *arrow.StructType, arrays []arrow.Array, option, name string, defaults ...string) (column, error) {
+	wanted := defaults
+	if name != "" {
+		wanted = []string{name}
+	}
+	for _, candidate := range wanted {
+		found := table.FieldIndices(candidate)
+		if len(found) == 0 {
+			continue
+		}
+		if len(found) > 1 {
+			return column{}, argErrorf("%d columns are called %q, want 1", len(found), candidate)
+		}
+		c := column{field: table.Field(found[0])}
+		for i, a := range arrays {
+			child := a.(*array.Struct).Field(found[0])
+			if child.Len() != a.Len() {
+				return column{}, argErrorf("column %q of array %d has %d rows, want %d", candidate, i, child.Len(), a.Len())
+			}
+			c.arrays = append(c.arrays, child)
+		}
+		return c, nil
+	}
+	if name != "" {
+		return column{}, argErrorf("%s is %q, want one of the columns %s", option, name, columnNames(table))
+	}
+	return column{}, nil
+}
+
+func columnNames(table *arrow.StructType) string {
+	var names []string
+	for _, f := range table.Fields() {
+		names = append(names, fmt.Sprintf("%q", f.Name))
+	}
+	return "[" + strings.Join(names, ", ") + "]"
+}
+
+// firstNull returns the first null of a[start:end]; -1 when there is none. (a.NullN would panic on a count of -1 without a bitmap,
+// which a C producer may send.)
+func firstNull(a arrow.Array, start, end int) int {
+	if a.Data().NullN() == 0 || len(a.NullBitmapBytes()) == 0 {
+		return -1
+	}
+	for i := start; i < end; i++ {
+		if a.IsNull(i) {
+			return i
+		}
+	}
+	return -1
 }

@@ -80,7 +80,7 @@ func FromTensor(images *tensors.Tensor, o Options) (*Dataset, error) {
 	}
 	shape := images.Shape()
 	if shape.Rank() != 4 || (shape.DType != dtypes.Uint8 && shape.DType != dtypes.Float32) {
-		return nil, argErrorf("images is %s, want (Uint8) or (Float32) of shape [N H W C]", shape)
+		return nil, argErrorf("images is %s, want (Uint8) or (Float32) of shape [N, H, W, C]", shape)
 	}
 	d := shape.Dimensions
 	if err := checkShape(shape.Size(), d[0], d[1], d[2], d[3]); err != nil {

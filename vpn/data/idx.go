@@ -1,6 +1,147 @@
 package data
 
-// ReadIDX reads images and labels in the IDX format of the MNIST family, gzip-compressed or not. With labels == "" the set is unlabelled.
+import (
+	"bufio"
+	"compress/flate"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math"
+	"os"
+)
+
+// ReadIDX reads the IDX files of the MNIST family, gzip-compressed or not: uint8 images of shape (N, H, W) or (N, H, W, C), and
+// uint8 labels of shape (N). With labels == "" the set is unlabelled.
 func ReadIDX(images, labels string) (*Dataset, error) {
-	return nil, Errorf(ErrUnsupported, "data: ReadIDX is not written yet")
+	pixels, dims, err := readIDX(images, 3, 4)
+	if err != nil {
+		return nil, err
+	}
+	if len(dims) == 3 {
+		dims = append(dims, 1)
+	}
+	var o Options
+	if labels != "" {
+		if o.Labels, err = readIDXLabels(labels, dims[0]); err != nil {
+			return nil, err
+		}
+	}
+	return FromUint8(pixels, dims[0], dims[1], dims[2], dims[3], o)
+}
+
+func readIDXLabels(path string, n int) ([]int32, error) {
+	values, dims, err := readIDX(path, 1, 1)
+	if err != nil {
+		return nil, err
+	}
+	if dims[0] != n {
+		return nil, Errorf(ErrFormat, "data: %s holds %d labels, want %d: one per image", path, dims[0], n)
+	}
+	labels := make([]int32, n)
+	for i, v := range values {
+		labels[i] = int32(v)
+	}
+	return labels, nil
+}
+
+// readIDX reads a whole file of uint8 values with minRank to maxRank dimensions, none of them 0.
+func readIDX(path string, minRank, maxRank int) (values []byte, dims []int, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, nil, Errorf(ErrIO, "data: opening an IDX file: %w", err)
+	}
+	defer file.Close()
+	r, limit, err := decompress(file)
+	if err != nil {
+		return nil, nil, readError(path, err)
+	}
+	if dims, err = readIDXHeader(r, path, minRank, maxRank); err != nil {
+		return nil, nil, err
+	}
+	size := int64(1)
+	for _, dim := range dims {
+		if dim == 0 || size > math.MaxInt64/int64(dim) {
+			return nil, nil, Errorf(ErrFormat, "data: %s has shape %v, want at least 1 and fewer than 2^63 values", path, dims)
+		}
+		size *= int64(dim)
+	}
+	if size > limit { // checked before the memory is allocated
+		return nil, nil, Errorf(ErrFormat, "data: %s is truncated: shape %v needs %d bytes, the file holds at most %d", path, dims, size, limit)
+	}
+	values = make([]byte, size)
+	if n, err := io.ReadFull(r, values); err == io.EOF || err == io.ErrUnexpectedEOF {
+		return nil, nil, Errorf(ErrFormat, "data: %s is truncated: it holds %d of %d values of shape %v", path, n, size, dims)
+	} else if err != nil {
+		return nil, nil, readError(path, err)
+	}
+	switch _, err := r.ReadByte(); { // which also checks the sum at the end of a gzip file
+	case err == nil:
+		return nil, nil, Errorf(ErrFormat, "data: %s has surplus bytes after the %d values of shape %v", path, size, dims)
+	case err != io.EOF:
+		return nil, nil, readError(path, err)
+	}
+	return values, dims, nil
+}
+
+// maxDeflateRatio bounds the growth of gzip data: a match of 258 bytes takes at least 2 bits.
+const maxDeflateRatio = 1032
+
+// decompress returns a reader of the file's contents, and the most bytes that they can have.
+func decompress(file *os.File) (r *bufio.Reader, limit int64, err error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	r = bufio.NewReaderSize(file, 1<<16)
+	magic, err := r.Peek(2)
+	if err != nil {
+		return nil, 0, err
+	}
+	if magic[0] != 0x1f || magic[1] != 0x8b {
+		return r, info.Size(), nil
+	}
+	unzip, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, 0, err
+	}
+	return bufio.NewReaderSize(unzip, 1<<16), info.Size() * maxDeflateRatio, nil
+}
+
+// readIDXHeader reads two zero bytes, the data type, the number of dimensions, and each dimension as a big-endian uint32.
+func readIDXHeader(r io.Reader, path string, minRank, maxRank int) ([]int, error) {
+	var magic [4]byte
+	if _, err := io.ReadFull(r, magic[:]); err != nil {
+		return nil, readError(path, err)
+	}
+	rank := int(magic[3])
+	switch {
+	case magic[0] != 0 || magic[1] != 0:
+		return nil, Errorf(ErrFormat, "data: %s is not an IDX file: it starts with % x, want 00 00", path, magic[:2])
+	case magic[2] != 0x08:
+		return nil, Errorf(ErrFormat, "data: %s holds values of IDX type %#02x, want 0x08 (uint8)", path, magic[2])
+	case rank < minRank || rank > maxRank:
+		return nil, Errorf(ErrFormat, "data: %s has %d dimensions, want %d to %d", path, rank, minRank, maxRank)
+	}
+	sizes := make([]uint32, rank)
+	if err := binary.Read(r, binary.BigEndian, sizes); err != nil {
+		return nil, readError(path, err)
+	}
+	dims := make([]int, rank)
+	for i, size := range sizes {
+		dims[i] = int(size)
+	}
+	return dims, nil
+}
+
+// readError tells a malformed file from one that cannot be read.
+func readError(path string, err error) error {
+	var corrupt flate.CorruptInputError
+	switch {
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return Errorf(ErrFormat, "data: %s is truncated", path)
+	case errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, &corrupt):
+		return Errorf(ErrFormat, "data: %s is damaged: %w", path, err)
+	}
+	return Errorf(ErrIO, "data: reading %s: %w", path, err)
 }

@@ -76,13 +76,13 @@ func (s *storage) upload(backend compute.Backend, flat any) (*tensors.Tensor, er
 	shape := shapes.Make(s.dtype, s.n, s.h, s.w, s.c)
 	buffer, err := backend.BufferFromFlatData(0, flat, shape)
 	if err != nil {
-		return nil, Errorf(ErrDevice, "data: sending %s to device %s: %w", shape, backend.Name(), err)
+		return nil, Errorf(ErrDevice, "data: sending %s to the device (%s): %w", shape, backend.Name(), err)
 	}
 	images, err := tensors.FromBuffer(buffer)
 	if err != nil {
-		return nil, Errorf(ErrDevice, "data: sending %s to device %s: %w", shape, backend.Name(), err)
+		return nil, Errorf(ErrDevice, "data: sending %s to the device (%s): %w", shape, backend.Name(), err)
 	}
-	s.count(shape.ByteSize(), "sent to device "+backend.Name())
+	s.count(shape.ByteSize(), "sent to the device ("+backend.Name()+")")
 	return images, nil
 }
 

@@ -1,0 +1,177 @@
+package data
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+)
+
+// dataset makes a data set of a column of images.
+func (c column) dataset(want []int, o Options) (*Dataset, error) {
+	m, leaf, err := tensorType(c.field)
+	if err != nil {
+		return nil, err
+	}
+	l, err := m.layout(want)
+	if err != nil {
+		return nil, err
+	}
+	switch leaf.ID() {
+	case arrow.UINT8:
+		pixels, why, err := gather[uint8, uint8](c, l)
+		if err != nil {
+			return nil, err
+		}
+		return finish(pixels, 1, why, l, o, FromUint8)
+	case arrow.FLOAT32:
+		pixels, why, err := gather[float32, float32](c, l)
+		if err != nil {
+			return nil, err
+		}
+		return finish(pixels, 4, why, l, o, FromFloat32)
+	case arrow.FLOAT64:
+		pixels, why, err := gather[float32, float64](c, l)
+		if err != nil {
+			return nil, err
+		}
+		return finish(pixels, 4, why, l, o, FromFloat32)
+	}
+	return nil, argErrorf("images has values of type %s, want uint8 (0..255) or float32 ([0, 1])", leaf)
+}
+
+// finish makes the data set, counts the copy that why tells of, and releases the arrays where there was one.
+func finish[T number](pixels []T, width int64, why string, l layout, o Options,
+	from func(pixels []T, n, h, w, c int, o Options) (*Dataset, error)) (*Dataset, error) {
+	release := o.Release
+	if why != "" {
+		o.Release = nil
+	}
+	s := l.shape()
+	d, err := from(pixels, len(pixels)/(s[0]*s[1]*s[2]), s[0], s[1], s[2], o)
+	if err != nil || why == "" {
+		return d, err
+	}
+	d.store.count(int64(len(pixels))*width, why)
+	if release != nil {
+		release()
+	}
+	return d, nil
+}
+
+// tensorType returns the shape of the images of a column, and the type of their values.
+func tensorType(field arrow.Field) (m tensorMetadata, leaf arrow.DataType, err error) {
+	leaf = field.Type
+	name, _ := field.Metadata.GetValue("ARROW:extension:name")
+	text, _ := field.Metadata.GetValue("ARROW:extension:metadata")
+	if ext, ok := leaf.(arrow.ExtensionType); ok {
+		name, text, leaf = ext.ExtensionName(), ext.Serialize(), ext.StorageType()
+	}
+	size := 1
+	for {
+		list, ok := leaf.(*arrow.FixedSizeListType)
+		if !ok {
+			break
+		}
+		n := int(list.Len())
+		if n < 1 || size > math.MaxInt32/n || len(m.Shape) == 3 {
+			return m, nil, argErrorf("images has type %s, want lists of 1..%d values in 1 to 3 dimensions", field.Type, math.MaxInt32)
+		}
+		size *= n
+		m.Shape = append(m.Shape, n)
+		leaf = list.Elem()
+	}
+	if m.Shape == nil {
+		return m, nil, argErrorf("images has type %s, want a fixed_shape_tensor or a FixedSizeList", field.Type)
+	}
+	if name != "arrow.fixed_shape_tensor" {
+		return m, leaf, nil
+	}
+	depth := len(m.Shape)
+	if m, err = parseTensor(text); err != nil {
+		return m, nil, err
+	}
+	rest := size
+	for _, dim := range m.Shape { // divides, as a product could overflow
+		if rest%dim != 0 {
+			depth = 0
+			break
+		}
+		rest /= dim
+	}
+	if depth != 1 || rest != 1 {
+		return m, nil, argErrorf("images has fixed_shape_tensor shape %v, want its product to be the list size %d, in one list", m.Shape, size)
+	}
+	return m, leaf, nil
+}
+
+// gather returns the pixels of all arrays in the order (N, H, W, C): those of the array itself where they are so already, or else a copy,
+// with the reason for it.
+func gather[D, S number](c column, l layout) (pixels []D, why string, err error) {
+	parts := make([][]S, len(c.arrays))
+	total, first := 0, 0
+	for i, a := range c.arrays {
+		if parts[i], err = values[S](a, first); err != nil {
+			return nil, "", err
+		}
+		total += len(parts[i])
+		first += a.Len()
+	}
+	same, ok := any(parts[0]).([]D)
+	if ok && len(parts) == 1 && l.inOrder() {
+		return same, "", nil
+	}
+	pixels = make([]D, total)
+	k := 0
+	for _, part := range parts {
+		place(pixels[k:], part, l)
+		k += len(part)
+	}
+	return pixels, reason(len(parts), l, !ok), nil
+}
+
+// reason says why pixels were copied.
+func reason(arrays int, l layout, converted bool) string {
+	var why []string
+	if arrays > 1 {
+		why = append(why, fmt.Sprintf("joined %d arrays", arrays))
+	}
+	if !l.inOrder() {
+		why = append(why, fmt.Sprintf("transposed from memory of shape %v to (H, W, C) = %v", l.dims, l.shape()))
+	}
+	if converted {
+		why = append(why, "converted from float64 to float32")
+	}
+	return strings.Join(why, ", ")
+}
+
+// values returns the values of an array of images, whose first image has number `first` in messages. They are not copied.
+func values[S number](a arrow.Array, first int) ([]S, error) {
+	if ext, ok := a.(array.ExtensionArray); ok {
+		a = ext.Storage()
+	}
+	start, end, size := 0, a.Len(), 1
+	for {
+		if k := firstNull(a, start, end); k >= 0 {
+			return nil, argErrorf("images[%d] is null or has a null, want no nulls", first+(k-start)/size)
+		}
+		list, ok := a.(*array.FixedSizeList)
+		if !ok {
+			break
+		}
+		n := int(list.DataType().(*arrow.FixedSizeListType).Len())
+		child := list.ListValues()
+		offset := list.Data().Offset()
+		if end+offset > child.Len()/n { // (end + offset) × n > child.Len(), without overflow
+			return nil, argErrorf("images needs %d × %d values, its child array holds %d", end+offset, n, child.Len())
+		}
+		a, start, end, size = child, (start+offset)*n, (end+offset)*n, size*n
+	}
+	flat, ok := a.(interface{ Values() []S })
+	if !ok || len(flat.Values()) < end {
+		return nil, argErrorf("images needs %d values of type %s, its buffer holds fewer", end, a.DataType())
+	}
+	return flat.Values()[start:end:end], nil
+}

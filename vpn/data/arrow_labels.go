@@ -1,0 +1,115 @@
+package data
+
+import (
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+)
+
+// ArrowLabels returns the labels that the arrays hold, one after another, as int32, and the names of the classes. The arrays are all of
+// one type: integers of any width, 0 or more, or dictionaries of strings, which are class names. Where names are given, a
+// dictionary's strings must be among them and take their numbers; else they are numbered as the dictionaries list them.
+func ArrowLabels(arrays []arrow.Array, names []string) (labels []int32, classNames []string, err error) {
+	labels = []int32{} // not nil, which means unlabelled
+	classNames = slices.Clone(names)
+	for _, a := range arrays {
+		first := len(labels)
+		if k := firstNull(a, 0, a.Len()); k >= 0 {
+			return nil, nil, argErrorf("labels[%d] is null, want no nulls", first+k)
+		}
+		dictionary, ok := a.(*array.Dictionary)
+		if !ok {
+			labels, err = appendIntegers(labels, a, MaxClasses)
+		} else if a.Len() > 0 {
+			labels, classNames, err = appendDictionary(labels, dictionary, classNames, names != nil)
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return labels, classNames, nil
+}
+
+// appendIntegers appends the values of an integer array, which must be in 0..limit-1.
+func appendIntegers(labels []int32, a arrow.Array, limit int) ([]int32, error) {
+	switch a := a.(type) {
+	case *array.Int8:
+		return appendChecked(labels, a.Values(), limit)
+	case *array.Int16:
+		return appendChecked(labels, a.Values(), limit)
+	case *array.Int32:
+		return appendChecked(labels, a.Values(), limit)
+	case *array.Int64:
+		return appendChecked(labels, a.Values(), limit)
+	case *array.Uint8:
+		return appendChecked(labels, a.Values(), limit)
+	case *array.Uint16:
+		return appendChecked(labels, a.Values(), limit)
+	case *array.Uint32:
+		return appendChecked(labels, a.Values(), limit)
+	case *array.Uint64:
+		return appendChecked(labels, a.Values(), limit)
+	}
+	remedy := "convert them to an integer type"
+	if arrow.IsBaseBinary(a.DataType().ID()) || a.DataType().ID() == arrow.STRING_VIEW {
+		remedy = "encode them as a dictionary (pyarrow: dictionary_encode)"
+	}
+	return nil, argErrorf("labels has type %s, want integers or a dictionary of class names: %s", a.DataType(), remedy)
+}
+
+func appendChecked[T arrow.IntType | arrow.UintType](labels []int32, values []T, limit int) ([]int32, error) {
+	first := len(labels)
+	labels = slices.Grow(labels, len(values))
+	for i, v := range values {
+		if v < 0 || uint64(v) >= uint64(limit) {
+			return nil, argErrorf("labels[%d] is %d, want 0..%d", first+i, v, limit-1)
+		}
+		labels = append(labels, int32(v))
+	}
+	return labels, nil
+}
+
+// appendDictionary appends the class numbers of a dictionary array's values. New names get the next numbers, unless names is fixed.
+func appendDictionary(labels []int32, a *array.Dictionary, names []string, fixed bool) ([]int32, []string, error) {
+	values, ok := a.Dictionary().(interface {
+		arrow.Array
+		Value(int) string
+	})
+	if !ok {
+		return nil, nil, argErrorf("labels is a dictionary of %s, want strings: decode it (pyarrow: dictionary_decode)", a.Dictionary().DataType())
+	}
+	if k := firstNull(values, 0, values.Len()); k >= 0 {
+		return nil, nil, argErrorf("entry %d of the dictionary of labels is null, want no nulls", k)
+	}
+	if values.Len() > MaxClasses {
+		return nil, nil, argErrorf("the dictionary of labels has %d entries, want at most %d", values.Len(), MaxClasses)
+	}
+	numberOf := make(map[string]int32, len(names))
+	for i, name := range names {
+		numberOf[name] = int32(i)
+	}
+	class := make([]int32, values.Len()) // of each entry
+	for i := range class {
+		name := values.Value(i)
+		number, known := numberOf[name]
+		if !known && fixed {
+			return nil, nil, argErrorf("labels has the class %q, want one of class_names", name)
+		}
+		if !known {
+			number = int32(len(names))
+			numberOf[string([]byte(name))] = number
+			names = append(names, string([]byte(name))) // a copy: the array may be released before the names
+		}
+		class[i] = number
+	}
+	first := len(labels)
+	labels, err := appendIntegers(labels, a.Indices(), len(class))
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, entry := range labels[first:] {
+		labels[first+i] = class[entry]
+	}
+	return labels, names, nil
+}

@@ -1,0 +1,185 @@
+package data
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// layout is how one image lies in memory: its physical dimensions, outermost first, and which of them are height, width and channels.
+// A missing channel dimension is physical dimension 2, of size 1.
+type layout struct {
+	dims [3]int
+	axes [3]int
+}
+
+// shape is the image's (height, width, channels).
+func (l layout) shape() [3]int {
+	return [3]int{l.dims[l.axes[0]], l.dims[l.axes[1]], l.dims[l.axes[2]]}
+}
+
+// inOrder reports whether memory is already in the order (height, width, channels); dimensions of size 1 do not matter.
+func (l layout) inOrder() bool {
+	var order []int
+	for _, axis := range l.axes {
+		if l.dims[axis] > 1 {
+			order = append(order, axis)
+		}
+	}
+	return slices.IsSorted(order)
+}
+
+// tensorMetadata is the JSON of Arrow's fixed_shape_tensor: arrow.apache.org/docs/format/CanonicalExtensions.html#fixed-shape-tensor.
+type tensorMetadata struct {
+	Shape        []int    `json:"shape"`        // physical
+	DimNames     []string `json:"dim_names"`    // of the physical dimensions
+	Permutation  []int    `json:"permutation"`  // logical dimension i is physical dimension permutation[i]
+	Permutations []int    `json:"permutations"` // what arrow-rs calls it
+}
+
+// parseTensor reads and checks a fixed_shape_tensor's metadata.
+func parseTensor(text string) (tensorMetadata, error) {
+	var m tensorMetadata
+	if err := json.Unmarshal([]byte(text), &m); err != nil {
+		return m, argErrorf("images has fixed_shape_tensor metadata %q: %w", text, err)
+	}
+	if m.Permutation == nil {
+		m.Permutation = m.Permutations
+	}
+	rank := len(m.Shape)
+	if rank < 1 || rank > 3 || slices.Min(m.Shape) < 1 {
+		return m, argErrorf("images has fixed_shape_tensor shape %v, want (H, W, C) or (H, W), each at least 1", m.Shape)
+	}
+	if m.DimNames != nil && len(m.DimNames) != rank {
+		return m, argErrorf("images has fixed_shape_tensor dim_names %q, want %d names", m.DimNames, rank)
+	}
+	if m.Permutation != nil {
+		if sorted := slices.Sorted(slices.Values(m.Permutation)); !slices.Equal(sorted, []int{0, 1, 2}[:rank]) {
+			return m, argErrorf("images has fixed_shape_tensor permutation %v, want an order of 0..%d", m.Permutation, rank-1)
+		}
+	}
+	return m, nil
+}
+
+// layout decides which physical dimension is which. want, (H, W, C), (H, W) or nil, is the shape that the caller asks for.
+func (m tensorMetadata) layout(want []int) (layout, error) {
+	if len(m.Shape) == 1 {
+		return flatLayout(m.Shape[0], want)
+	}
+	readings := m.readings()
+	if want == nil {
+		return readings[0], nil
+	}
+	for _, l := range readings {
+		if l.shape() == shape3(want) {
+			return l, nil
+		}
+	}
+	return layout{}, argErrorf("images has shape %v, want %v as the option shape says", readings[0].shape(), shape3(want))
+}
+
+// readings are the layouts that the metadata can mean, the likeliest first.
+//
+// Dimensions named height, width and channels settle it, else the permutation does. A cyclic permutation has two readings: the
+// specification's, and its inverse, which pyarrow's from_numpy_ndarray writes (seen in version 26). The likelier is the one
+// with fewer channels, or the specification's when both have as many.
+func (m tensorMetadata) readings() []layout {
+	if axes := namedAxes(m.DimNames); axes != nil {
+		return []layout{m.reading(axes)}
+	}
+	if m.Permutation == nil {
+		return []layout{m.reading([]int{0, 1, 2})}
+	}
+	inverse := make([]int, len(m.Permutation))
+	for i, axis := range m.Permutation {
+		inverse[axis] = i
+	}
+	specified, inverted := m.reading(m.Permutation), m.reading(inverse)
+	if inverted.shape()[2] < specified.shape()[2] {
+		return []layout{inverted, specified}
+	}
+	return []layout{specified, inverted}
+}
+
+// reading is the layout with the given physical dimensions of height, width and channels.
+func (m tensorMetadata) reading(axes []int) layout {
+	l := layout{dims: shape3(m.Shape), axes: [3]int{0, 1, 2}}
+	copy(l.axes[:], axes)
+	return l
+}
+
+// namedAxes returns the physical dimensions of height, width and channels; nil when the names do not tell.
+func namedAxes(names []string) []int {
+	axes := make([]int, len(names))
+	seen := 0
+	for i, name := range names {
+		axis, ok := map[string]int{"h": 0, "height": 0, "w": 1, "width": 1, "c": 2, "channel": 2, "channels": 2}[strings.ToLower(name)]
+		if !ok || axis >= len(names) {
+			return nil
+		}
+		axes[axis] = i
+		seen |= 1 << axis
+	}
+	if len(names) == 0 || seen != 1<<len(names)-1 {
+		return nil
+	}
+	return axes
+}
+
+// flatLayout is the layout of images that are plain lists of size values, in the order of the shape that the caller gives.
+func flatLayout(size int, want []int) (layout, error) {
+	if want == nil {
+		return layout{}, argErrorf("images are lists of %d values: the option shape is needed, (H, W, C) or (H, W)", size)
+	}
+	dims := shape3(want)
+	if dims[0]*dims[1]*dims[2] != size {
+		return layout{}, argErrorf("shape is %v, which has %d values, want %d: the list size of images", want, dims[0]*dims[1]*dims[2], size)
+	}
+	return layout{dims: dims, axes: [3]int{0, 1, 2}}, nil
+}
+
+// checkWanted checks the option shape; nil is fine.
+func checkWanted(want []int) error {
+	if want == nil {
+		return nil
+	}
+	for _, dim := range want {
+		if dim < 1 || dim > maxImageSide {
+			return argErrorf("shape is %v, want each dimension in 1..%d", want, maxImageSide)
+		}
+	}
+	if len(want) != 2 && len(want) != 3 {
+		return argErrorf("shape is %v, want (H, W, C) or (H, W)", want)
+	}
+	return nil
+}
+
+// maxImageSide bounds the option shape so that the product of three fits an int.
+const maxImageSide = 1 << 20
+
+// shape3 is a shape (H, W) or (H, W, C) as (H, W, C).
+func shape3(dims []int) [3]int {
+	shape := [3]int{1, 1, 1}
+	copy(shape[:], dims)
+	return shape
+}
+
+type number interface{ uint8 | float32 | float64 }
+
+// place writes images of layout l to dst in the order (N, H, W, C), converting the values.
+func place[D, S number](dst []D, src []S, l layout) {
+	stride := [3]int{l.dims[1] * l.dims[2], l.dims[2], 1} // of the physical dimensions
+	shape := l.shape()
+	sh, sw, sc := stride[l.axes[0]], stride[l.axes[1]], stride[l.axes[2]]
+	size, k := shape[0]*shape[1]*shape[2], 0
+	for base := 0; base < len(src); base += size {
+		for y := range shape[0] {
+			for x := range shape[1] {
+				for c := range shape[2] {
+					dst[k] = D(src[base+y*sh+x*sw+c*sc])
+					k++
+				}
+			}
+		}
+	}
+}
