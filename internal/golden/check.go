@@ -2,6 +2,7 @@ package golden
 
 import (
 	"fmt"
+	"hash/crc32"
 	"math"
 	"testing"
 
@@ -62,13 +63,12 @@ func RequireGradient(t testing.TB, stored map[string]*tensors.Tensor, name strin
 	require.NotEmpty(t, projections)
 	var meanSquare float64
 	for j, want := range projections {
-		dot := 0.0
-		for i, sign := range Uniform(fmt.Sprintf("projection%d", j), len(values)) {
-			if sign < 0 {
-				dot -= values[i]
-			} else {
-				dot += values[i]
+		dot, offset := 0.0, crc32.ChecksumIEEE(fmt.Appendf(nil, "projection%d", j))
+		for i, v := range values {
+			if Mix(uint32(i)*2654435761+offset) < 1<<31 { // Uniform < 0
+				v = -v
 			}
+			dot += v
 		}
 		meanSquare += (dot - want) * (dot - want) / float64(len(projections))
 	}

@@ -22,7 +22,7 @@ from reference import Reference, formula_weights, mix, mlp, optimizer, uniform
 
 HERE = pathlib.Path(__file__).resolve().parent
 MODELS = HERE.parent.parent / "models" / "testdata"
-SAMPLE, PROJECTIONS = 4096, 32
+SAMPLE, PROJECTIONS = 4096, 8
 DTYPES = {"f32": torch.float32, "f64": torch.float64}
 
 SHAPE, CLASSES, BATCH = [6, 5, 2], 4, 8
@@ -60,12 +60,22 @@ OBJECTIVES = {
     "plain-dnn3": {"mode": "plain"},
     "gaussian-sr": {"base": "sr", "mode": "gaussian", "fixed_std": 0.2, "base_loss_weight": 0.0},
 }
+# A ReLU unit that rounding alone turns on or off gets an Adam step of full size. With a generator and at rate 1e-3,
+# PyTorch in float64 departs from itself by up to 2e-3 of the loss in ten steps of eight images when its weights
+# are perturbed by 1e-6 each step, at 2e-4 by 2e-4: only then does a tolerance of 1e-3 test more than luck.
+GENTLE = {"learning_rate": 2e-4}
 TRAININGS = {
-    "joint-adam": {},
-    "joint-adam-decay-cosine": {"weight_decay": 1e-2, "schedule": "cosine", "std": "rms", "noise_samples": 3},
+    "joint-adam": GENTLE,
+    "joint-adam-decay-cosine": {
+        **GENTLE,
+        "weight_decay": 1e-2,
+        "schedule": "cosine",
+        "std": "rms",
+        "noise_samples": 3,
+    },
     "joint-sgd-cosine": {**SGD, "base": "sr", "learning_rate": 0.02},
     "joint-dnn3-sgd-cosine": {**SGD, "learning_rate": 0.01},
-    "frozen-adam": {"mode": "frozen", "std": "abs"},
+    "frozen-adam": {**GENTLE, "mode": "frozen", "std": "abs"},
     "plain-adam": {"mode": "plain"},
     "plain-sgd-cosine": {**SGD, "base": "sr", "mode": "plain"},
     "gaussian-adam": {"mode": "gaussian", "fixed_std": 0.2, "base_loss_weight": 0.0},
