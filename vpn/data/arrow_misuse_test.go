@@ -88,38 +88,33 @@ func TestArrowMisuse(t *testing.T) {
 		_, err := FromArrow(plainField(images), []arrow.Array{images, uint8s(1)}, ArrowOptions{}, nil)
 		return err
 	}
-	column := func() error {
-		_, err := FromArrow(plainField(images), []arrow.Array{images}, ArrowOptions{ImageColumn: "image"}, nil)
-		return err
-	}
 	short := array.NewFixedSizeListData(array.NewData(images.DataType(), 4, []*memory.Buffer{nil}, images.Data().Children(), 0, 0))
 	late := array.NewFixedSizeListData(array.NewData(images.DataType(), 3, []*memory.Buffer{nil}, images.Data().Children(), 0, 1))
 	nulls := build(t, arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Uint8), "[1, 2]", "", "[3, 4]")
 	inner := wrap(build(t, arrow.PrimitiveTypes.Uint8, "1", "2", "3", "4", "", "6"), 1, 2)
 	for want, err := range map[string]error{
-		"images are lists of 4 values: the option shape is needed, (H, W, C) or (H, W)":                                                with(images),
-		"shape is [2 3], which has 6 values, want 4: the list size of images":                                                          with(images, 2, 3),
-		"shape is [4], want (H, W, C) or (H, W)":                                                                                       with(images, 4),
-		"shape is [2 0], want each dimension in 1..1048576":                                                                            with(images, 2, 0),
-		"images is empty, want at least 1 image":                                                                                       with(array.NewSlice(images, 0, 0), 2, 2),
-		"images needs 4 × 4 values, its child array holds 12":                                                                          with(short, 2, 2),
-		"images[1] is null or has a null, want no nulls":                                                                               with(nulls, 1, 2),
-		"images[2] is null or has a null, want no nulls":                                                                               with(inner),
-		"images has type uint8, want a fixed_shape_tensor or a FixedSizeList":                                                          with(uint8s(1)),
-		"images has values of type int64, want uint8 (0..255) or float32 ([0, 1])":                                                     with(wrap(int64s(1, 2), 2), 1, 2),
-		"images[1, 0, 0, 0] is NaN, want a value in [0, 1]: remove or replace such values":                                             with(wrap(float32s(0, float32(math.NaN())), 1), 1, 1),
-		"images[0, 0, 1, 0] is 255, want a value in [0, 1]: divide by 255 or pass uint8":                                               with(wrap(float32s(0, 255), 2), 1, 2),
-		"images has shape [2 2 1], want [1 4 1] as the option shape says":                                                              tensor(`{"shape": [2, 2]}`, 1, 4),
-		"images has fixed_shape_tensor shape [2 3], want its product to be the list size 4, in one list":                               tensor(`{"shape": [2, 3]}`),
-		"images has fixed_shape_tensor shape [], want (H, W, C) or (H, W), each at least 1":                                            tensor(`{}`),
-		"images has fixed_shape_tensor shape [1 1 2 2], want (H, W, C) or (H, W), each at least 1":                                     tensor(`{"shape": [1, 1, 2, 2]}`),
-		"images has fixed_shape_tensor shape [-2 -2], want (H, W, C) or (H, W), each at least 1":                                       tensor(`{"shape": [-2, -2]}`),
-		"images has fixed_shape_tensor permutation [1 1], want an order of 0..1":                                                       tensor(`{"shape": [2, 2], "permutation": [1, 1]}`),
-		"images has fixed_shape_tensor permutation [0], want an order of 0..1":                                                         tensor(`{"shape": [2, 2], "permutation": [0]}`),
-		`images has fixed_shape_tensor dim_names ["H"], want 2 names`:                                                                  tensor(`{"shape": [2, 2], "dim_names": ["H"]}`),
-		`images has fixed_shape_tensor metadata "?": invalid character '?' looking for beginning of value`:                             tensor("?"),
-		"array 1 has type uint8, want fixed_size_list<item: uint8, nullable>[4] as the first says":                                     other(),
-		"images is a plain array of type fixed_size_list<item: uint8, nullable>[4]: image_column and label_column need a struct array": column(),
+		"images are lists of 4 values: the option shape is needed, (H, W, C) or (H, W)":                    with(images),
+		"shape is [2 3], which has 6 values, want 4: the list size of images":                              with(images, 2, 3),
+		"shape is [4], want (H, W, C) or (H, W)":                                                           with(images, 4),
+		"shape is [2 0], want each dimension in 1..1048576":                                                with(images, 2, 0),
+		"images is empty, want at least 1 image":                                                           with(array.NewSlice(images, 0, 0), 2, 2),
+		"images needs 4 × 4 values, its child array holds 12":                                              with(short, 2, 2),
+		"images[1] is null or has a null, want no nulls":                                                   with(nulls, 1, 2),
+		"images[2] is null or has a null, want no nulls":                                                   with(inner),
+		"images has type uint8, want a fixed_shape_tensor or a FixedSizeList":                              with(uint8s(1)),
+		"images has values of type int64, want uint8 (0..255) or float32 ([0, 1])":                         with(wrap(int64s(1, 2), 2), 1, 2),
+		"images[1, 0, 0, 0] is NaN, want a value in [0, 1]: remove or replace such values":                 with(wrap(float32s(0, float32(math.NaN())), 1), 1, 1),
+		"images[0, 0, 1, 0] is 255, want a value in [0, 1]: divide by 255 or pass uint8":                   with(wrap(float32s(0, 255), 2), 1, 2),
+		"images has shape [2 2 1], want [1 4 1] as the option shape says":                                  tensor(`{"shape": [2, 2]}`, 1, 4),
+		"images has fixed_shape_tensor shape [2 3], want its product to be the list size 4, in one list":   tensor(`{"shape": [2, 3]}`),
+		"images has fixed_shape_tensor shape [], want (H, W, C) or (H, W), each at least 1":                tensor(`{}`),
+		"images has fixed_shape_tensor shape [1 1 2 2], want (H, W, C) or (H, W), each at least 1":         tensor(`{"shape": [1, 1, 2, 2]}`),
+		"images has fixed_shape_tensor shape [-2 -2], want (H, W, C) or (H, W), each at least 1":           tensor(`{"shape": [-2, -2]}`),
+		"images has fixed_shape_tensor permutation [1 1], want an order of 0..1":                           tensor(`{"shape": [2, 2], "permutation": [1, 1]}`),
+		"images has fixed_shape_tensor permutation [0], want an order of 0..1":                             tensor(`{"shape": [2, 2], "permutation": [0]}`),
+		`images has fixed_shape_tensor dim_names ["H"], want 2 names`:                                      tensor(`{"shape": [2, 2], "dim_names": ["H"]}`),
+		`images has fixed_shape_tensor metadata "?": invalid character '?' looking for beginning of value`: tensor("?"),
+		"array 1 has type uint8, want fixed_size_list<item: uint8, nullable>[4] as the first says":         other(),
 	} {
 		assert.EqualError(t, err, "data: "+want)
 		assert.ErrorIs(t, err, ErrArgument)
@@ -144,15 +139,20 @@ func TestArrowColumnsMisuse(t *testing.T) {
 		_, err := FromArrow(plainField(a), []arrow.Array{a}, o, nil)
 		return err
 	}
+	plain := func() error {
+		_, err := FromArrow(plainField(images), []arrow.Array{images}, ArrowOptions{ImageColumn: "image"}, nil)
+		return err
+	}
 	short := array.NewSlice(labels, 0, 1)
 	for want, err := range map[string]error{
-		`columns are ["x"], want image, images or pixels: give image_column`: table(ArrowOptions{}, nil, []string{"x"}, images),
-		`image_column is "img", want one of the columns ["image", "label"]`:  table(ArrowOptions{ImageColumn: "img"}, nil, []string{"image", "label"}, images, labels),
-		`label_column is "class", want one of the columns ["image"]`:         table(ArrowOptions{LabelColumn: "class"}, nil, []string{"image"}, images),
-		`2 columns are called "image", want 1`:                               table(ArrowOptions{}, nil, []string{"image", "image"}, images, images),
-		`column "label" of array 0 has 1 rows, want 2`:                       table(ArrowOptions{}, nil, []string{"image", "label"}, images, short),
-		`row 1 of struct array 0 is null, want no nulls`:                     table(ArrowOptions{}, []byte{1}, []string{"image"}, images),
-		`labels[1] is 1, want 0..0: class_names has 1 names`:                 table(ArrowOptions{ClassNames: []string{"a"}}, nil, []string{"image", "y"}, images, labels),
+		`columns are ["x"], want image, images or pixels: give image_column`:                                                    table(ArrowOptions{}, nil, []string{"x"}, images),
+		`image_column is "img", want one of the columns ["image", "label"]`:                                                     table(ArrowOptions{ImageColumn: "img"}, nil, []string{"image", "label"}, images, labels),
+		`label_column is "class", want one of the columns ["image"]`:                                                            table(ArrowOptions{LabelColumn: "class"}, nil, []string{"image"}, images),
+		`2 columns are called "image", want 1`:                                                                                  table(ArrowOptions{}, nil, []string{"image", "image"}, images, images),
+		`column "label" of array 0 has 1 rows, want 2`:                                                                          table(ArrowOptions{}, nil, []string{"image", "label"}, images, short),
+		`row 1 of struct array 0 is null, want no nulls`:                                                                        table(ArrowOptions{}, []byte{1}, []string{"image"}, images),
+		`labels[1] is 1, want 0..0: class_names has 1 names`:                                                                    table(ArrowOptions{ClassNames: []string{"a"}}, nil, []string{"image", "y"}, images, labels),
+		`images is a plain array of type ` + images.DataType().String() + `: image_column and label_column need a struct array`: plain(),
 	} {
 		assert.EqualError(t, err, "data: "+want)
 	}

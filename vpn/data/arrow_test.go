@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -97,53 +98,50 @@ func TestArrowSlices(t *testing.T) {
 	assert.Equal(t, 8, cap(pixels8(d)), "nothing beyond the slice can be reached")
 }
 
-// One image of (H, W, C) = (4, 5, 3) whose pixel (y, x, c) is 100c + 10y + x, laid out in memory in every order of the dimensions.
-func TestArrowPermutations(t *testing.T) {
+// layOut returns one image of (H, W, C) = (4, 5, 3), whose pixel (y, x, c) is 100c + 10y + x, in the given order of dimensions (0, 1, 2 =
+// H, W, C), outermost first.
+func layOut(order [3]int) (memory []uint8) {
 	shape := [3]int{4, 5, 3}
-	value := func(i [3]int) uint8 { return uint8(100*i[2] + 10*i[0] + i[1]) }
-	var want []uint8
-	for y := range 4 {
-		for x := range 5 {
-			for c := range 3 {
-				want = append(want, value([3]int{y, x, c}))
+	var i [3]int
+	for a := range shape[order[0]] {
+		for b := range shape[order[1]] {
+			for c := range shape[order[2]] {
+				i[order[0]], i[order[1]], i[order[2]] = a, b, c
+				memory = append(memory, uint8(100*i[2]+10*i[0]+i[1]))
 			}
 		}
 	}
-	for _, order := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} { // logical dimension of each physical one
-		var memory []uint8
-		var i [3]int
-		for i[order[0]] = 0; i[order[0]] < shape[order[0]]; i[order[0]]++ {
-			for i[order[1]] = 0; i[order[1]] < shape[order[1]]; i[order[1]]++ {
-				for i[order[2]] = 0; i[order[2]] < shape[order[2]]; i[order[2]]++ {
-					memory = append(memory, value(i))
-				}
-			}
+	return memory
+}
+
+// Every order of the dimensions in memory, described in every way.
+func TestArrowPermutations(t *testing.T) {
+	list := func(p ...int) string { return strings.ReplaceAll(fmt.Sprint(p), " ", ", ") }
+	for _, order := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		var shape, permutation [3]int
+		var names [3]string
+		for physical, logical := range order {
+			shape[physical] = [3]int{4, 5, 3}[logical]
+			names[physical] = [3]string{`"H"`, `"W"`, `"C"`}[logical]
+			permutation[logical] = physical // the specification
 		}
-		physical := fmt.Sprintf("[%d, %d, %d]", shape[order[0]], shape[order[1]], shape[order[2]])
-		var permutation [3]int // the specification: logical dimension i is physical dimension permutation[i]
-		for p, logical := range order {
-			permutation[logical] = p
-		}
-		list := func(p [3]int) string { return fmt.Sprintf("[%d, %d, %d]", p[0], p[1], p[2]) }
-		names := fmt.Sprintf("[%q, %q, %q]", "HWC"[order[0]:order[0]+1], "HWC"[order[1]:order[1]+1], "HWC"[order[2]:order[2]+1])
-		images := wrap(uint8s(memory...), 60)
+		images := wrap(uint8s(layOut(order)...), 60)
 		for name, c := range map[string]struct {
 			meta  string
 			shape []int
 		}{
-			"specification":             {`"permutation": ` + list(permutation), nil},
-			"specification, with shape": {`"permutation": ` + list(permutation), shape[:]},
-			"arrow-rs":                  {`"permutations": ` + list(permutation), nil},
-			"pyarrow from_numpy":        {`"permutation": ` + list(order), nil}, // the inverse
-			"pyarrow, with shape":       {`"permutation": ` + list(order), shape[:]},
-			"names":                     {`"dim_names": ` + names, nil},
-			"names and permutation":     {`"dim_names": ` + names + `, "permutation": ` + list(permutation), nil},
+			"specification":             {`"permutation": ` + list(permutation[:]...), nil},
+			"specification, with shape": {`"permutation": ` + list(permutation[:]...), []int{4, 5, 3}},
+			"arrow-rs":                  {`"permutations": ` + list(permutation[:]...), nil},
+			"pyarrow from_numpy":        {`"permutation": ` + list(order[:]...), nil}, // the inverse
+			"pyarrow, with shape":       {`"permutation": ` + list(order[:]...), []int{4, 5, 3}},
+			"names":                     {`"dim_names": [` + strings.Join(names[:], ", ") + `]`, nil},
 		} {
 			released := 0
-			field := tensorField(images, fmt.Sprintf(`{"shape": %s, %s}`, physical, c.meta))
+			field := tensorField(images, fmt.Sprintf(`{"shape": %s, %s}`, list(shape[:]...), c.meta))
 			d, err := FromArrow(field, []arrow.Array{images}, ArrowOptions{Shape: c.shape}, func() { released++ })
 			require.NoError(t, err, name)
-			assert.Equal(t, want, pixels8(d), "%s %v", name, order)
+			assert.Equal(t, layOut([3]int{0, 1, 2}), pixels8(d), "%s %v", name, order)
 			if order != [3]int{0, 1, 2} {
 				assert.EqualValues(t, 60, d.Info().BytesCopied)
 				assert.Contains(t, d.Info().Why, "transposed")
