@@ -22,7 +22,7 @@ func ArrowLabels(arrays []arrow.Array, names []string) (labels []int32, classNam
 		if !ok {
 			labels, err = appendIntegers(labels, a, MaxClasses)
 		} else if a.Len() > 0 {
-			labels, classNames, err = appendDictionary(labels, dictionary, classNames, names != nil)
+			labels, classNames, err = appendDictionary(labels, dictionary, classNames, len(names) > 0)
 		}
 		if err != nil {
 			return nil, nil, err

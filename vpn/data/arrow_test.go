@@ -62,7 +62,7 @@ func TestArrowWithoutCopy(t *testing.T) {
 	}{
 		"list and shape":   {wrap(flat, 12), "", []int{2, 2, 3}, [3]int{2, 2, 3}},
 		"H, W":             {wrap(flat, 12), "", []int{3, 4}, [3]int{3, 4, 1}},
-		"nested":           {wrap(flat, 3, 2, 2), "", nil, [3]int{2, 2, 3}},
+		"nested":           {wrap(flat, 3, 2, 2), "", []int{}, [3]int{2, 2, 3}},
 		"tensor":           {wrap(flat, 12), `{"shape": [2, 2, 3]}`, nil, [3]int{2, 2, 3}},
 		"tensor of H, W":   {wrap(flat, 12), `{"shape": [3, 4]}`, nil, [3]int{3, 4, 1}},
 		"flat tensor":      {wrap(flat, 12), `{"shape": [12]}`, []int{4, 3}, [3]int{4, 3, 1}},

@@ -61,13 +61,13 @@ func parseTensor(text string) (tensorMetadata, error) {
 	return m, nil
 }
 
-// layout decides which physical dimension is which. want, (H, W, C), (H, W) or nil, is the shape that the caller asks for.
+// layout decides which physical dimension is which. want, (H, W, C), (H, W) or empty, is the shape that the caller asks for.
 func (m tensorMetadata) layout(want []int) (layout, error) {
 	if len(m.Shape) == 1 {
 		return flatLayout(m.Shape[0], want)
 	}
 	readings := m.readings()
-	if want == nil {
+	if len(want) == 0 {
 		return readings[0], nil
 	}
 	for _, l := range readings {
@@ -128,7 +128,7 @@ func namedAxes(names []string) []int {
 
 // flatLayout is the layout of images that are plain lists of size values, in the order of the shape that the caller gives.
 func flatLayout(size int, want []int) (layout, error) {
-	if want == nil {
+	if len(want) == 0 {
 		return layout{}, argErrorf("images are lists of %d values: the option shape is needed, (H, W, C) or (H, W)", size)
 	}
 	dims := shape3(want)
@@ -138,9 +138,9 @@ func flatLayout(size int, want []int) (layout, error) {
 	return layout{dims: dims, axes: [3]int{0, 1, 2}}, nil
 }
 
-// checkWanted checks the option shape; nil is fine.
+// checkWanted checks the option shape; empty is fine.
 func checkWanted(want []int) error {
-	if want == nil {
+	if len(want) == 0 {
 		return nil
 	}
 	for _, dim := range want {
