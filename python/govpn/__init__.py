@@ -1,0 +1,30 @@
+"""govpn: image classification with variational positive-incentive noise.
+
+In short::
+
+    import govpn
+    X, y = govpn.datasets.fashion_mnist("train")
+    model = govpn.VPNClassifier("dnn3", "dnn3", epochs=10).fit(X, y)
+    model.predict(X[:10]), model.noise_std(X[:10], y[:10])
+"""
+
+from . import datasets, plot
+from ._arrow import empty
+from ._lib import build_info, devices
+from ._version import __version__
+from .errors import GovpnError, GovpnWarning, NotFittedError
+from .estimator import VPNClassifier, load
+
+__all__ = [
+    "GovpnError",
+    "GovpnWarning",
+    "NotFittedError",
+    "VPNClassifier",
+    "__version__",
+    "build_info",
+    "datasets",
+    "devices",
+    "empty",
+    "load",
+    "plot",
+]

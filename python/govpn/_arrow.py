@@ -1,0 +1,137 @@
+"""Images and labels to the library and results back, over Arrow's C interfaces. Nothing is copied here."""
+
+from __future__ import annotations
+
+import ctypes
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from . import _lib
+
+
+class Data:
+    """A data set in the library; freed with the object."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+        self._finalizer = weakref.finalize(self, _lib.free("govpn_data_free"), handle)
+
+    def info(self) -> dict[str, Any]:
+        """images, height, width, channels, dtype, labelled, classes, class_names, bytes_copied and why."""
+        return _lib.call_json("govpn_data_info", self.handle)
+
+    def set_labels(self, labels: np.ndarray) -> None:
+        """Gives every image its label, int32 (N,)."""
+        _give(
+            pa.array(labels, pa.int32()),
+            lambda s, a: _lib.call("govpn_data_set_labels", self.handle, s, a, None),
+        )
+
+
+def tensor_array(images: np.ndarray) -> pa.Array:
+    """A C-contiguous array (N, …) as an Arrow array of N tensors over the same memory."""
+    shape = images.shape[1:]
+    kind = pa.from_numpy_dtype(images.dtype)
+    values = pa.Array.from_buffers(kind, images.size, [None, pa.py_buffer(images)])
+    storage = pa.FixedSizeListArray.from_arrays(values, int(np.prod(shape)))
+    return pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(kind, shape), storage)
+
+
+def import_chunks(chunks: Sequence[pa.Array], labels: np.ndarray | None, shape: Sequence[int] | None) -> Data:
+    """A data set of images in one or more Arrow arrays, and their labels, int32 (N,).
+
+    shape is (H, W, C), needed where the arrays' type does not tell."""
+    options = _lib.encode({} if shape is None else {"shape": list(shape)})
+    if len(chunks) == 1 and labels is None:
+        return _import(chunks[0], options)
+    batches, start = [], 0
+    for chunk in chunks:
+        columns = {"image": chunk}
+        if labels is not None:
+            columns["label"] = pa.array(labels[start : start + len(chunk)], pa.int32())
+        batches.append(pa.RecordBatch.from_arrays(list(columns.values()), list(columns)))
+        start += len(chunk)
+    if len(batches) == 1:
+        return _import(batches[0], options)
+    return _import_stream(pa.RecordBatchReader.from_batches(batches[0].schema, batches), options)
+
+
+def _import(array: pa.Array | pa.RecordBatch, options: bytes) -> Data:
+    return Data(_give(array, lambda s, a: _lib.call_handle("govpn_data_import", s, a, options)))
+
+
+def _import_stream(reader: pa.RecordBatchReader, options: bytes) -> Data:
+    stream = _lib.ArrowStream()
+    reader._export_to_c(ctypes.addressof(stream))
+    try:
+        return Data(_lib.call_handle("govpn_data_import_stream", ctypes.byref(stream), options))
+    finally:
+        _lib.release(stream)
+
+
+def _give(array: pa.Array | pa.RecordBatch, use: Callable[[Any, Any], Any]) -> Any:
+    """use(schema, array) with exported structs; what use does not take is released."""
+    schema, struct = _lib.ArrowSchema(), _lib.ArrowArray()
+    array._export_to_c(ctypes.addressof(struct), ctypes.addressof(schema))
+    try:
+        return use(ctypes.byref(schema), ctypes.byref(struct))
+    finally:
+        _lib.release(struct)
+        _lib.release(schema)
+
+
+def receive(name: str, *args: Any) -> pa.Array:
+    """Calls a function whose last two parameters receive an Arrow schema and array."""
+    schema, struct = _lib.ArrowSchema(), _lib.ArrowArray()
+    _lib.call(name, *args, ctypes.byref(schema), ctypes.byref(struct))
+    return pa.Array._import_from_c(ctypes.addressof(struct), ctypes.addressof(schema))
+
+
+def to_numpy(array: pa.Array) -> np.ndarray:
+    """A result as numpy over the same memory (read-only): (N,), or (N, …) of tensors."""
+    if isinstance(array, pa.ExtensionArray):
+        shape = array.type.shape
+        return array.storage.flatten().to_numpy(zero_copy_only=True).reshape(len(array), *shape)
+    return array.to_numpy(zero_copy_only=True)
+
+
+class LentArray(np.ndarray):
+    """A numpy array over memory that the device computes on directly; `govpn.empty` makes it.
+
+    The array itself goes to fit and predict without any copy. Views and slices of it are ordinary arrays."""
+
+    lent: Data | None = None
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.lent = None
+
+    def __reduce__(self) -> Any:  # pickled and deep-copied as what it holds
+        return np.asarray(self).copy().__reduce__()
+
+    def __deepcopy__(self, memo: Any) -> np.ndarray:
+        return np.asarray(self).copy()
+
+
+def empty(shape: Sequence[int], dtype: Any = "uint8", device: str = "auto") -> np.ndarray:
+    """Images in memory that the library lends and the device reads directly: fill it, and fit copies nothing.
+
+    shape is (N, H, W, C) or (N, H, W); dtype is "uint8" (0 to 255) or "float32" (0 to 1); the pixels start at
+    0. Fill the array before it is first used to fit or predict. On a device other than the one given here it
+    is copied as any array."""
+    n_h_w_c = [int(s) for s in shape] + [1] * (len(shape) == 3)
+    options = _lib.encode({"shape": n_h_w_c, "dtype": np.dtype(dtype).name, "device": device})
+    schema, struct = _lib.ArrowSchema(), _lib.ArrowArray()
+    handle = _lib.call_handle("govpn_data_alloc", options, ctypes.byref(schema), ctypes.byref(struct))
+    data = Data(handle)
+    array = pa.Array._import_from_c(ctypes.addressof(struct), ctypes.addressof(schema))
+    pixels = (array.storage if isinstance(array, pa.ExtensionArray) else array).flatten()
+    size = int(np.prod(n_h_w_c)) * np.dtype(dtype).itemsize
+    memory = (ctypes.c_uint8 * size).from_address(pixels.buffers()[1].address)
+    memory.owner = array  # the view keeps it, and with it the lent memory
+    view = np.frombuffer(memory, dtype).reshape(tuple(shape)).view(LentArray)
+    view.lent = data
+    return view

@@ -1,0 +1,167 @@
+"""What a classifier does once it has weights: predict, show its noise, save."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+
+from . import _arrow, _labels, _params
+from ._images import Images, as_images
+from ._model import Model
+from .errors import ArgumentError, GovpnWarning, NotFittedError
+
+Path = str | os.PathLike[str]
+
+
+class Fitted:
+    """The part of VPNClassifier that uses the model in the library."""
+
+    device: str
+    classes_: np.ndarray
+    n_features_in_: int
+    image_shape_: tuple[int, int, int]
+    history_: dict[str, list[Any]]
+    n_epochs_: int
+    device_: str
+    config_: dict[str, Any]
+    warnings_: list[str]
+
+    def predict(self, X: Any, noise: str = "none", samples: int = 1, random_state: Any = None) -> np.ndarray:
+        """The most likely label of each image (N,). noise="classwise" draws noise for every class and takes
+        the class that the classifier is surest of under its own noise; samples is the number of draws per
+        class. random_state None uses the model's seed: the same call gives the same result."""
+        return self.classes_[self._predict(X, "label", noise, samples, random_state)]
+
+    def predict_proba(
+        self, X: Any, noise: str = "none", samples: int = 1, random_state: Any = None
+    ) -> np.ndarray:
+        """Probabilities (N, K) in the order of classes_; rows sum to 1. With noise="classwise" they are the
+        scores of `classwise_scores`, normalised."""
+        return self._predict(X, "proba", noise, samples, random_state).copy()
+
+    def classwise_scores(self, X: Any, samples: int = 1, random_state: Any = None) -> np.ndarray:
+        """For every class k its probability under noise drawn for class k (N, K). The rows do not sum to
+        1."""
+        return self._predict(X, "scores", "classwise", samples, random_state).copy()
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """The base classifier's logits (N, K), without noise."""
+        return self._predict(X, "logits", "none", 1, None).copy()
+
+    def score(self, X: Any, y: Any = None, noise: str = "none", sample_weight: Any = None) -> float:
+        """The accuracy, 0 to 1."""
+        images = as_images(X)
+        labels = self._labels(images, y)
+        return float(np.average(self.predict(images, noise) == labels, weights=sample_weight))
+
+    def evaluate(
+        self, X: Any, y: Any = None, noise: str = "none", samples: int = 1, random_state: Any = None
+    ) -> dict[str, float]:
+        """images, accuracy, cross_entropy (nats), and over sigma at the true labels std_mean, std_min,
+        std_max, std_cv (coefficient of variation over pixels) and std_label_change (mean change with the
+        label over the mean); None for these where the mode has no generator."""
+        model, data = self._labelled(X, y)
+        return model.evaluate(data, self._options(noise=noise, samples=samples, seed=random_state))
+
+    def noise_std(self, X: Any, y: Any = None) -> np.ndarray:
+        """The noise's standard deviation for images and labels, float32 (N, H, W, C), in units of the pixel
+        range 0 to 1. Read-only: copy it to change it."""
+        model, data = self._labelled(X, y)
+        return model.noise(data, {"output": "std"})
+
+    def sample_noise(self, X: Any, y: Any = None, n: int = 1, random_state: Any = None) -> np.ndarray:
+        """Noise drawn for images and labels, float32 (n, N, H, W, C). random_state None uses the model's
+        seed: the same call gives the same noise. Read-only: copy it to change it."""
+        model, data = self._labelled(X, y)
+        return model.noise(data, self._options(output="sample", samples=n, seed=random_state))
+
+    def save(self, path: Path) -> None:
+        """Writes weights, optimiser, configuration, history and class names to a file, replacing it in one
+        step; `govpn.load` reads it. Whole-number labels come back as int64."""
+        self._fitted().save(path)
+
+    def export_safetensors(self, path: Path) -> None:
+        """Writes the weights with PyTorch's names and layouts: base.fc1.weight (out, in),
+        generator.fc1.weight, …"""
+        self._fitted().export_safetensors(path)
+
+    # ---- inside --------------------------------------------------------------------------------------------
+
+    def _predict(self, X: Any, output: str, noise: str, samples: Any, random_state: Any) -> np.ndarray:
+        model = self._fitted()
+        data = as_images(X).data(shape=self.image_shape_)
+        return model.predict(
+            data, self._options(output=output, noise=noise, samples=samples, seed=random_state)
+        )
+
+    @staticmethod
+    def _options(seed: Any, samples: Any, **options: Any) -> dict[str, Any]:
+        count = _params.whole(samples, "n" if options.get("output") == "sample" else "samples")
+        return {"samples": count, "seed": _params.draw_seed_of(seed), **options}
+
+    def _labelled(self, X: Any, y: Any) -> tuple[Model, _arrow.Data]:
+        model, images = self._fitted(), as_images(X)
+        indices = _labels.to_indices(self._labels(images, y), self.classes_)
+        return model, images.data(indices, self.image_shape_)
+
+    @staticmethod
+    def _labels(images: Images, y: Any, name: str = "y") -> np.ndarray:
+        if y is None and images.labels is None:
+            raise ArgumentError(
+                f"{name} is None and {images.name} has no label column, want one label per image"
+            )
+        labels = _labels.as_labels(images.labels if y is None else y, name)
+        if len(labels) != images.count:
+            raise ArgumentError(
+                f"{name} has {len(labels)} labels, want {images.count}, one per image of {images.name}"
+            )
+        return labels
+
+    def _fitted(self) -> Model:
+        """The model in the library; one that was pickled opens here, on the device that `device` names
+        now."""
+        content = self.__dict__.get("_content")
+        if content is not None:
+            self._model = Model.from_bytes(content, self.device)
+            del self._content
+            self.device_ = self._model.describe()["device"]
+        model = self.__dict__.get("_model")
+        if model is None:
+            want = "call fit, govpn.load or import_safetensors first"
+            raise NotFittedError(f"this {type(self).__name__} has no weights yet: {want}")
+        return model
+
+    def _adopt(self, model: Model, classes: np.ndarray | None = None) -> None:
+        """Takes a model over, with all that it tells of itself. Its new warnings become Python's."""
+        about = model.describe()
+        known = self.__dict__.get("warnings_", []) if self.__dict__.get("_model") is model else []
+        self.__dict__.pop("_content", None)
+        self._model = model
+        self.config_ = about["config"]
+        self.classes_ = classes if classes is not None else self._classes_of(self.config_)
+        self.image_shape_ = tuple(self.config_["image_shape"])
+        self.n_features_in_ = int(np.prod(self.image_shape_))
+        self.history_ = model.history()
+        self.n_epochs_ = len(self.history_["epoch"])
+        self.device_ = about["device"]
+        self.warnings_ = list(about["warnings"] or [])
+        for text in self.warnings_:
+            if text not in known:
+                warnings.warn(text, GovpnWarning, stacklevel=3)
+
+    @staticmethod
+    def _classes_of(config: dict[str, Any]) -> np.ndarray:
+        return _labels.from_names(config["class_names"] or [], config["classes"])
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.__dict__.get("_model") is not None or self.__dict__.get("_content") is not None
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        model = state.pop("_model", None)
+        if model is not None:
+            state["_content"] = model.to_bytes()
+        return state

@@ -1,0 +1,110 @@
+"""Labels of any type to indices 0..K-1 and back, and to the class names that a saved model carries."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError
+
+_INTEGER = re.compile(r"-?\d+")
+_FLOAT = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
+_WANT = "want whole numbers, booleans or text, one per image"
+
+
+def as_labels(y: Any, name: str = "y") -> np.ndarray:
+    """y as an array of shape (N,); an error names the first label that is none."""
+    if hasattr(y, "null_count") and y.null_count:
+        raise ArgumentError(f"{name} has {y.null_count} nulls, want none")
+    labels = np.asarray(y.to_numpy(zero_copy_only=False) if _is_arrow(y) else y)
+    if labels.ndim != 1:
+        raise ArgumentError(f"{name} has shape {labels.shape}, want (N,): one label per image")
+    if labels.dtype.kind == "O":
+        labels = _from_objects(labels, name)
+    if labels.dtype.kind == "f":
+        bad = np.flatnonzero(~np.isfinite(labels) | (labels != np.floor(labels)))
+        if bad.size:
+            raise ArgumentError(f"{name}[{bad[0]}] is {labels[bad[0]]}, {_WANT}")
+    elif labels.dtype.kind not in "iubUST":
+        raise ArgumentError(f"{name} has dtype {labels.dtype}, {_WANT}")
+    return labels
+
+
+def _is_arrow(y: Any) -> bool:
+    return type(y).__module__.partition(".")[0] == "pyarrow" and hasattr(y, "to_numpy")
+
+
+def _from_objects(labels: np.ndarray, name: str) -> np.ndarray:
+    """An object array as text or numbers, where all its values agree."""
+    kinds = {
+        str if isinstance(v, str) else float if isinstance(v, float) else int
+        for v in labels.tolist()
+        if _is_label(v)
+    }
+    for i, value in enumerate(labels.tolist()):
+        if not _is_label(value):
+            raise ArgumentError(f"{name}[{i}] is {value!r}, {_WANT}")
+    if len(kinds) > 1 and str in kinds:
+        raise ArgumentError(f"{name} mixes text and numbers, want labels of one type")
+    return np.asarray(labels.tolist())
+
+
+def _is_label(value: Any) -> bool:
+    return isinstance(value, (str, int, float, np.integer, np.floating, np.bool_))
+
+
+def find_classes(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The sorted distinct labels (K,), and each label's index among them as int32 (N,)."""
+    classes, indices = np.unique(labels, return_inverse=True)
+    return classes, indices.astype(np.int32).reshape(-1)
+
+
+def to_indices(labels: np.ndarray, classes: np.ndarray, name: str = "y") -> np.ndarray:
+    """Each label's index in the sorted classes, int32 (N,); an error names the first label that is not among
+    them."""
+    text = "UST"
+    if (labels.dtype.kind in text) != (classes.dtype.kind in text):
+        raise ArgumentError(f"{name} has dtype {labels.dtype}, want labels like {_some(classes)}")
+    indices = np.searchsorted(classes, labels)
+    indices[indices == len(classes)] = 0
+    bad = np.flatnonzero(classes[indices] != labels)
+    if bad.size:
+        raise ArgumentError(
+            f"{name}[{bad[0]}] is {labels[bad[0]]!r}, want one of the classes {_some(classes)}"
+        )
+    return indices.astype(np.int32)
+
+
+def _some(classes: np.ndarray) -> str:
+    shown = ", ".join(repr(c) for c in classes[:10].tolist())
+    return shown + (", …" if len(classes) > 10 else "")
+
+
+def to_names(classes: np.ndarray) -> list[str]:
+    """The class names that stand for these labels; none where the labels are 0..K-1 anyway. Text that would
+    read as a number or a truth value is put in quotation marks, so that from_names gives back the type."""
+    values = classes.tolist()
+    if classes.dtype.kind in "iu" and values == list(range(len(values))):
+        return []
+    values = [v.decode() if isinstance(v, bytes) else v for v in values]
+    return [_quote(v) if isinstance(v, str) else str(v) for v in values]
+
+
+def _quote(text: str) -> str:
+    clash = _FLOAT.fullmatch(text) or text in ("True", "False") or text.startswith('"')
+    return f'"{text}"' if clash else text
+
+
+def from_names(names: list[str], count: int) -> np.ndarray:
+    """The labels (K,) that class names stand for: 0..K-1 without names."""
+    if not names:
+        return np.arange(count)
+    if all(_INTEGER.fullmatch(n) for n in names):
+        return np.array([int(n) for n in names])
+    if all(_FLOAT.fullmatch(n) for n in names):
+        return np.array([float(n) for n in names])
+    if all(n in ("True", "False") for n in names):
+        return np.array([n == "True" for n in names])
+    return np.array([n[1:-1] if len(n) > 1 and n[0] == n[-1] == '"' else n for n in names])

@@ -1,0 +1,263 @@
+"""The C library: found, loaded, declared. ctypes and nothing else; govpn.h documents every function."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from ctypes import (
+    POINTER,
+    c_char_p,
+    c_double,
+    c_int32,
+    c_int64,
+    c_size_t,
+    c_uint8,
+    c_uint32,
+    c_uint64,
+    c_void_p,
+)
+from pathlib import Path
+from typing import Any
+
+from ._plugins import plugin_paths
+from .errors import BY_STATUS, ArgumentError, InternalError
+
+ABI_VERSION = 1
+COMPILING, TRAINING, EPOCH = range(3)  # phases of govpn_progress
+
+
+class ArrowSchema(ctypes.Structure):
+    """struct ArrowSchema; pyarrow fills and reads it by address."""
+
+    _fields_ = [
+        ("format", c_void_p),
+        ("name", c_void_p),
+        ("metadata", c_void_p),
+        ("flags", c_int64),
+        ("n_children", c_int64),
+        ("children", c_void_p),
+        ("dictionary", c_void_p),
+        ("release", c_void_p),
+        ("private_data", c_void_p),
+    ]
+
+
+class ArrowArray(ctypes.Structure):
+    """struct ArrowArray."""
+
+    _fields_ = [
+        ("length", c_int64),
+        ("null_count", c_int64),
+        ("offset", c_int64),
+        ("n_buffers", c_int64),
+        ("n_children", c_int64),
+        ("buffers", c_void_p),
+        ("children", c_void_p),
+        ("dictionary", c_void_p),
+        ("release", c_void_p),
+        ("private_data", c_void_p),
+    ]
+
+
+class ArrowStream(ctypes.Structure):
+    """struct ArrowArrayStream."""
+
+    _fields_ = [
+        ("get_schema", c_void_p),
+        ("get_next", c_void_p),
+        ("get_last_error", c_void_p),
+        ("release", c_void_p),
+        ("private_data", c_void_p),
+    ]
+
+
+class ProgressStruct(ctypes.Structure):
+    """govpn_progress."""
+
+    _fields_ = [
+        ("struct_size", c_uint32),
+        ("epoch", c_int32),
+        ("epochs", c_int32),
+        ("phase", c_int32),
+        ("step", c_int64),
+        ("steps", c_int64),
+        ("loss", c_double),
+        ("metric", c_double),
+        ("elapsed_s", c_double),
+    ]
+
+
+PROGRESS_FN = ctypes.CFUNCTYPE(c_int32, POINTER(ProgressStruct), c_void_p)
+LOG_FN = ctypes.CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
+_RELEASE_FN = ctypes.CFUNCTYPE(None, c_void_p)
+
+_data, _model, _json, _path, _text = c_uint64, c_uint64, c_char_p, c_char_p, POINTER(c_void_p)
+_schema, _array, _stream = POINTER(ArrowSchema), POINTER(ArrowArray), POINTER(ArrowStream)
+
+_FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {  # name: (restype, argtypes)
+    "govpn_abi_version": (c_uint32, []),
+    "govpn_version": (c_char_p, []),
+    "govpn_status_name": (c_char_p, [c_int32]),
+    "govpn_last_error": (c_char_p, []),
+    "govpn_init": (c_int32, [_json]),
+    "govpn_build_info": (c_int32, [_text]),
+    "govpn_devices": (c_int32, [_text]),
+    "govpn_set_log": (c_int32, [LOG_FN, c_void_p]),
+    "govpn_free": (None, [c_void_p]),
+    "govpn_data_import": (c_int32, [_schema, _array, _json, POINTER(_data)]),
+    "govpn_data_import_stream": (c_int32, [_stream, _json, POINTER(_data)]),
+    "govpn_data_alloc": (c_int32, [_json, _schema, _array, POINTER(_data)]),
+    "govpn_data_open": (c_int32, [_json, POINTER(_data)]),
+    "govpn_data_set_labels": (c_int32, [_data, _schema, _array, _json]),
+    "govpn_data_split": (c_int32, [_data, _json, POINTER(_data), POINTER(_data)]),
+    "govpn_data_info": (c_int32, [_data, _text]),
+    "govpn_data_free": (None, [_data]),
+    "govpn_model_create": (c_int32, [_json, POINTER(_model)]),
+    "govpn_model_fit": (c_int32, [_model, _data, _data, _json, PROGRESS_FN, c_void_p]),
+    "govpn_model_train_batch": (c_int32, [_model, _data, _json, _text]),
+    "govpn_model_cancel": (c_int32, [_model]),
+    "govpn_model_predict": (c_int32, [_model, _data, _json, _schema, _array]),
+    "govpn_model_noise": (c_int32, [_model, _data, _json, _schema, _array]),
+    "govpn_model_evaluate": (c_int32, [_model, _data, _json, _text]),
+    "govpn_model_history": (c_int32, [_model, _schema, _array]),
+    "govpn_model_config": (c_int32, [_model, _text]),
+    "govpn_model_export_safetensors": (c_int32, [_model, _path, _json]),
+    "govpn_model_import_safetensors": (c_int32, [_model, _path, _json]),
+    "govpn_model_save": (c_int32, [_model, _path]),
+    "govpn_model_load": (c_int32, [_path, _json, POINTER(_model)]),
+    "govpn_model_to_bytes": (c_int32, [_model, POINTER(c_void_p), POINTER(c_size_t)]),
+    "govpn_model_from_bytes": (c_int32, [POINTER(c_uint8), c_size_t, _json, POINTER(_model)]),
+    "govpn_model_free": (None, [_model]),
+}
+
+_loaded: ctypes.CDLL | None = None
+_lock = threading.Lock()
+
+
+def library() -> ctypes.CDLL:
+    """The library; the first call loads and sets it up."""
+    global _loaded
+    if _loaded is None:
+        with _lock:
+            if _loaded is None:
+                lib = _load(_find())
+                _check(lib, lib.govpn_init(encode({"plugin_paths": plugin_paths()})))
+                _loaded = lib
+    return _loaded
+
+
+def _find() -> Path:
+    name = {"darwin": "libgovpn.dylib", "win32": "govpn.dll"}.get(sys.platform, "libgovpn.so")
+    path = Path(os.environ.get("GOVPN_LIBRARY") or Path(__file__).with_name(name))
+    if not path.is_file():
+        raise ImportError(
+            f"govpn: the library {path} is not there; build it with `make lib` or `pip install .`"
+        )
+    return path
+
+
+def _load(path: Path) -> ctypes.CDLL:
+    try:
+        lib = ctypes.CDLL(str(path))
+    except OSError as error:
+        raise ImportError(f"govpn: the library {path} does not load: {error}") from error
+    for name, (restype, argtypes) in _FUNCTIONS.items():
+        try:
+            function = getattr(lib, name)
+        except AttributeError:
+            raise ImportError(f"govpn: {path} has no function {name}; it is of another version") from None
+        function.restype, function.argtypes = restype, argtypes
+    version = lib.govpn_abi_version()
+    if version != ABI_VERSION:
+        raise ImportError(f"govpn: {path} has ABI version {version}, want {ABI_VERSION}; build it again")
+    return lib
+
+
+def _check(lib: ctypes.CDLL, status: int) -> None:
+    """Raises the error of a status. Must run on the thread that made the call: messages are kept per
+    thread."""
+    if status == 0:
+        return
+    message = lib.govpn_last_error().decode("utf-8", "replace")
+    name = lib.govpn_status_name(status).decode()
+    error = BY_STATUS.get(status, InternalError)(message or name)
+    error.status = name
+    raise error
+
+
+def call(name: str, *args: Any) -> None:
+    """Calls a function that returns a status; raises its error."""
+    lib = library()
+    _check(lib, getattr(lib, name)(*args))
+
+
+def call_json(name: str, *args: Any) -> Any:
+    """Calls a function whose last parameter receives JSON text; returns the value."""
+    text = c_void_p()
+    call(name, *args, ctypes.byref(text))
+    try:
+        return json.loads(ctypes.string_at(text))
+    finally:
+        library().govpn_free(text)
+
+
+def call_bytes(name: str, *args: Any) -> bytes:
+    """Calls a function whose last two parameters receive bytes and their number."""
+    memory, size = c_void_p(), c_size_t()
+    call(name, *args, ctypes.byref(memory), ctypes.byref(size))
+    try:
+        return ctypes.string_at(memory, size.value)
+    finally:
+        library().govpn_free(memory)
+
+
+def call_handle(name: str, *args: Any) -> int:
+    """Calls a function whose last parameter receives a handle."""
+    handle = c_uint64()
+    call(name, *args, ctypes.byref(handle))
+    return handle.value
+
+
+def free(function: str) -> Callable[[int], None]:
+    """A finalizer of handles; a library that was never loaded has none to free."""
+
+    def run(handle: int) -> None:
+        if _loaded is not None:
+            getattr(_loaded, function)(handle)
+
+    return run
+
+
+def release(struct: ctypes.Structure) -> None:
+    """Releases an Arrow struct that a failed call has left with us."""
+    if struct.release:
+        _RELEASE_FN(struct.release)(ctypes.addressof(struct))
+
+
+def encode(options: Mapping[str, Any] | None) -> bytes:
+    """Options as the library takes them. NaN and infinities are not JSON: ValueError."""
+    return json.dumps(options or {}, allow_nan=False).encode()
+
+
+def path_bytes(path: str | os.PathLike[str]) -> bytes:
+    """A path as the library takes it."""
+    encoded = os.fsencode(path)
+    if b"\0" in encoded:
+        raise ArgumentError(f"path is {os.fspath(path)!r}, want one without a null character")
+    return encoded
+
+
+def build_info() -> dict[str, Any]:
+    """How the library was built: version, abi_version, go_version, gomlx_version, os, arch, simd (fast matrix
+    products in pure Go), xla (can open plugins) and default_device."""
+    return call_json("govpn_build_info")
+
+
+def devices() -> list[dict[str, Any]]:
+    """What can compute here: a dict per device with device ("go", "cpu", "cuda"), available, description,
+    plugin (its path, if any), devices (how many of its kind) and why (it is, or is not, available)."""
+    return call_json("govpn_devices")

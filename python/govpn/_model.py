@@ -1,0 +1,129 @@
+"""A model in the library: each method is one call, long ones can be interrupted."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import math
+import os
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from . import _arrow, _lib
+from ._progress import Progress
+from ._run import Task, run
+from .errors import BusyError, GovpnError
+
+Path = str | os.PathLike[str]
+
+
+class Model:
+    """Owns a handle; freed with the object."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+        self._task: Task | None = None
+        self._finalizer = weakref.finalize(self, _lib.free("govpn_model_free"), handle)
+
+    @classmethod
+    def create(cls, config: Mapping[str, Any]) -> Model:
+        return cls(_lib.call_handle("govpn_model_create", _lib.encode(config)))
+
+    @classmethod
+    def load(cls, path: Path, device: str) -> Model:
+        options = _lib.encode({"device": device})
+        return cls(_lib.call_handle("govpn_model_load", _lib.path_bytes(path), options))
+
+    @classmethod
+    def from_bytes(cls, content: bytes, device: str) -> Model:
+        memory = ctypes.cast(ctypes.c_char_p(content), ctypes.POINTER(ctypes.c_uint8))
+        options = _lib.encode({"device": device})
+        return cls(_lib.call_handle("govpn_model_from_bytes", memory, len(content), options))
+
+    def to_bytes(self) -> bytes:
+        return self._run(lambda: _lib.call_bytes("govpn_model_to_bytes", self.handle))
+
+    def save(self, path: Path) -> None:
+        target = _lib.path_bytes(path)
+        self._run(lambda: _lib.call("govpn_model_save", self.handle, target))
+
+    def export_safetensors(self, path: Path) -> None:
+        target = _lib.path_bytes(path)
+        self._run(lambda: _lib.call("govpn_model_export_safetensors", self.handle, target, None))
+
+    def import_safetensors(self, path: Path) -> None:
+        source = _lib.path_bytes(path)
+        self._run(lambda: _lib.call("govpn_model_import_safetensors", self.handle, source, None))
+
+    def fit(
+        self, train: _arrow.Data, valid: _arrow.Data | None, options: Mapping[str, Any], verbose: int
+    ) -> None:
+        progress = Progress(verbose, self._last_row)
+        text = _lib.encode(options)
+
+        def work() -> None:
+            handles = self.handle, train.handle, valid.handle if valid else 0
+            _lib.call("govpn_model_fit", *handles, text, progress.callback, None)
+
+        def started(task: Task) -> None:
+            progress.stop = lambda: task.cancelled
+
+        try:
+            self._run(work, progress.show, started)
+        finally:
+            progress.close()
+
+    def predict(self, data: _arrow.Data, options: Mapping[str, Any]) -> np.ndarray:
+        return self._receive("govpn_model_predict", data, options)
+
+    def noise(self, data: _arrow.Data, options: Mapping[str, Any]) -> np.ndarray:
+        return self._receive("govpn_model_noise", data, options)
+
+    def evaluate(self, data: _arrow.Data, options: Mapping[str, Any]) -> dict[str, Any]:
+        text = _lib.encode(options)
+        return self._run(lambda: _lib.call_json("govpn_model_evaluate", self.handle, data.handle, text))
+
+    def history(self) -> dict[str, list[Any]]:
+        """A list per column; answers at once, also while the model trains."""
+        rows = _arrow.receive("govpn_model_history", self.handle)
+        names = [rows.type.field(i).name for i in range(rows.type.num_fields)]
+        return {name: rows.field(name).to_pylist() for name in names}
+
+    def describe(self) -> dict[str, Any]:
+        """config, parameters, device, epochs_done, best_epoch and warnings; answers at once."""
+        return _lib.call_json("govpn_model_config", self.handle)
+
+    def _last_row(self) -> dict[str, Any]:
+        return {k: math.nan if v[-1] is None else v[-1] for k, v in self.history().items() if v}
+
+    def _receive(self, name: str, data: _arrow.Data, options: Mapping[str, Any]) -> np.ndarray:
+        text = _lib.encode(options)
+        return _arrow.to_numpy(self._run(lambda: _arrow.receive(name, self.handle, data.handle, text)))
+
+    def _cancel(self) -> None:
+        with contextlib.suppress(GovpnError):
+            _lib.call("govpn_model_cancel", self.handle)
+
+    def _run(
+        self,
+        work: Callable[[], Any],
+        poll: Callable[[], None] = lambda: None,
+        started: Callable[[Task], None] = lambda task: None,
+    ) -> Any:
+        if self._task is not None and not self._task.done.is_set():
+            raise BusyError(
+                "the model still ends a call that Ctrl-C has left behind (a compilation cannot be cancelled)"
+            )
+
+        def keep(task: Task) -> None:
+            self._task = task
+            started(task)
+
+        try:
+            return run(work, self._cancel, poll, keep)
+        finally:
+            if self._task is not None and self._task.done.is_set():
+                self._task = None  # and with it what the call has kept alive

@@ -1,0 +1,188 @@
+"""What scikit-learn expects of an estimator's parameters, without needing scikit-learn; and their way into
+the library."""
+
+from __future__ import annotations
+
+import inspect
+import numbers
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .errors import ArgumentError, ArgumentTypeError
+
+
+class Params:
+    """get_params, set_params and a repr, from the signature of __init__."""
+
+    _estimator_type = "classifier"
+
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        return {p.name: p.default for p in parameters}
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters of __init__ and their values. deep has no effect: no parameter is an estimator."""
+        return {name: getattr(self, name) for name in self._defaults()}
+
+    def set_params(self, **params: Any) -> Any:
+        """Changes parameters; they take effect at the next fit. Returns the estimator."""
+        known = self._defaults()
+        for name in params:
+            if name not in known:
+                raise ArgumentError(
+                    f"{type(self).__name__} has no parameter {name!r}, want one of {', '.join(known)}"
+                )
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults = self._defaults()
+        changed = [f"{k}={v!r}" for k, v in self.get_params().items() if not _same(v, defaults[k])]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=True),
+            transformer_tags=None,
+            classifier_tags=ClassifierTags(),
+            regressor_tags=None,
+            input_tags=InputTags(two_d_array=False, three_d_array=True),
+        )
+
+
+def _same(a: Any, b: Any) -> bool:
+    return a is b or (type(a) is type(b) and a == b)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError
+    return operator.index(value)
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError
+    return float(value)
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError
+    return bool(value)
+
+
+def _pair(value: Any) -> list[float]:
+    low, high = (_number(v) for v in value)
+    return [low, high]
+
+
+def _normalize(value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return {
+        k: v if isinstance(v, str) else np.atleast_1d(np.asarray(v, float)).tolist() for k, v in value.items()
+    }
+
+
+_TEXT, _INT, _NUM = (_text, "a str"), (_integer, "an int"), (_number, "a number")
+_KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {  # parameter: its conversion, what it wants
+    "base": _TEXT,
+    "generator": _TEXT,
+    "mode": _TEXT,
+    "optimizer": _TEXT,
+    "schedule": _TEXT,
+    "label_encoding": _TEXT,
+    "std": _TEXT,
+    "preset": _TEXT,
+    "epochs": _INT,
+    "batch_size": _INT,
+    "noise_samples": _INT,
+    "patience": _INT,
+    "learning_rate": _NUM,
+    "momentum": _NUM,
+    "weight_decay": _NUM,
+    "base_loss_weight": _NUM,
+    "label_coefficient": _NUM,
+    "std_rms": _NUM,
+    "fixed_std": _NUM,
+    "std_range": (_pair, "a pair of numbers (low, high)"),
+    "clip_noisy": (_boolean, "a bool"),
+    "restore_best": (_boolean, "a bool"),
+    "normalize": (_normalize, 'a dict such as {"mean": [0.5], "std": [0.25]}, a value per channel'),
+}
+
+
+def configuration(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that were given, as the library's configuration; the others are left to the preset."""
+    config = {}
+    for name, (convert, want) in _KINDS.items():
+        if (value := params[name]) is None:
+            continue
+        try:
+            config[name] = convert(value)
+        except (TypeError, ValueError):
+            raise ArgumentTypeError(
+                f"{name} is {value!r} of type {type(value).__name__}, want {want}"
+            ) from None
+        numbers_in = config[name] if isinstance(config[name], list) else [config[name]]
+        if any(isinstance(v, float) and not np.isfinite(v) for v in numbers_in):
+            raise ArgumentError(f"{name} is {value!r}, want finite numbers")
+    return config
+
+
+def restore(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters that a library configuration stands for."""
+    params = {name: config[name] for name in _KINDS if name in config}
+    params["std_range"] = tuple(config["std_range"])
+    if not config["normalize"].get("mean"):
+        params["normalize"] = None
+    return params | {"random_state": config["seed"]}
+
+
+def whole(value: Any, name: str) -> int:
+    """An int; the library checks its range."""
+    try:
+        return _integer(value)
+    except TypeError:
+        raise ArgumentTypeError(f"{name} is {value!r} of type {type(value).__name__}, want an int") from None
+
+
+def seed_of(random_state: Any) -> int:
+    """A seed from 0 to 2**63 - 1: of a number, drawn from a numpy generator, or fresh for None."""
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63 - 1))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**63 - 1, dtype=np.int64))
+    try:
+        seed = _integer(random_state)
+    except TypeError:
+        want = "None, an int, a numpy.random.Generator or a numpy.random.RandomState"
+        raise ArgumentTypeError(f"random_state is {random_state!r}, want {want}") from None
+    if not 0 <= seed < 2**63:
+        raise ArgumentError(f"random_state is {seed}, want 0 to 2**63 - 1")
+    return seed
+
+
+def draw_seed_of(random_state: Any) -> int:
+    """A seed for one call, where the library takes 0 for "the model's own": that is None here, and a given 0
+    moves away."""
+    if random_state is None:
+        return 0
+    return seed_of(random_state) or 2**63 - 1

@@ -1,0 +1,94 @@
+"""Shows how far training has come: a tqdm bar (terminal or notebook) where tqdm is installed, else a line per
+epoch."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from . import _lib
+
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
+
+
+class Progress:
+    """Receives the library's progress calls and draws them, on the main thread where that is possible.
+
+    verbose 0 shows nothing, 1 a bar, 2 a line per epoch with all its figures. last_row gives the newest
+    history row."""
+
+    def __init__(self, verbose: int, last_row: Callable[[], dict[str, Any]]) -> None:
+        self._verbose, self._last_row = verbose, last_row
+        self._inline = threading.current_thread() is not threading.main_thread()
+        self._state: dict[str, Any] | None = None
+        self._bar: Any = None
+        self._epochs_shown: int | None = None
+        self._error: BaseException | None = None
+        self.stop: Callable[[], bool] = lambda: False
+        self.callback = _lib.PROGRESS_FN(self._receive)  # kept here: the library calls it until fit returns
+
+    def _receive(self, struct: Any, user_data: Any) -> int:
+        """Called by the library; an exception must not reach it."""
+        try:
+            if struct.contents.struct_size >= ctypes.sizeof(_lib.ProgressStruct):
+                names = [name for name, _ in _lib.ProgressStruct._fields_]
+                self._state = {name: getattr(struct.contents, name) for name in names}
+            if self._inline:
+                self.show()
+            return int(self.stop())
+        except BaseException as error:
+            self._error = error
+            return 1
+
+    def show(self) -> None:
+        """Draws the state."""
+        state = self._state
+        if state is None or self._verbose == 0:
+            return
+        if self._verbose == 1 and self._open_bar():
+            self._draw_bar(state)
+        else:
+            self._print_line(state)
+
+    def close(self) -> None:
+        """Draws the last state; raises what went wrong while drawing."""
+        self.show()
+        if self._bar:
+            self._bar.close()
+        if self._error is not None:
+            raise self._error
+
+    def _open_bar(self) -> bool:
+        if self._bar is None:
+            try:
+                from tqdm.auto import tqdm
+            except ImportError:
+                self._bar = False
+            else:
+                self._bar = tqdm(total=1.0, bar_format=_BAR, leave=True)
+        return self._bar is not False
+
+    def _draw_bar(self, state: dict[str, Any]) -> None:
+        note = " (compiling)" if state["phase"] == _lib.COMPILING else ""
+        self._bar.set_description_str(f"epoch {state['epoch']}/{state['epochs']}{note}", refresh=False)
+        if state["phase"] != _lib.COMPILING:
+            figures = f"loss {state['loss']:.4f}, accuracy {state['metric']:.4f}{self._validation()}"
+            self._bar.set_postfix_str(figures, refresh=False)
+        self._bar.n = state["step"] / max(state["steps"], 1)
+        self._bar.refresh()
+
+    def _validation(self) -> str:
+        accuracy = self._last_row().get("val_accuracy", math.nan)
+        return "" if math.isnan(accuracy) else f", val_accuracy {accuracy:.4f}"
+
+    def _print_line(self, state: dict[str, Any]) -> None:
+        if state["phase"] == _lib.COMPILING:
+            self._say("govpn: compiling")
+        row = self._last_row()
+        if row and row["epoch"] != self._epochs_shown:
+            self._epochs_shown = row["epoch"]
+            figures = (f"{k} {v:.4g}" for k, v in row.items() if k != "epoch" and not math.isnan(v))
+            self._say(f"epoch {row['epoch']}/{state['epochs']}: {', '.join(figures)}")

@@ -1,0 +1,231 @@
+"""VPNClassifier: an image classifier trained together with a generator of positive-incentive noise."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from . import _labels, _params
+from ._fitted import Fitted
+from ._images import Images, as_images
+from ._model import Model
+from .errors import ArgumentError, ArgumentTypeError
+
+Path = str | os.PathLike[str]
+
+
+class VPNClassifier(Fitted, _params.Params):
+    """Image classifier with variational positive-incentive noise (Zhang et al., arXiv 2306.07651).
+
+    A base classifier f and a noise generator g are trained together: for an image x with label y, g gives a
+    standard deviation sigma per pixel, and f learns from x + sigma * z, z ~ N(0, 1). Parameters that are None
+    take the value of the preset; `config_` shows the resolved ones after fit. In brackets: preset None /
+    "paper" / "official".
+
+    Parameters
+    ----------
+    base : "dnn3" (two hidden layers of 1024) or "sr" (softmax regression)
+    generator : "dnn3"
+    mode : "joint" trains both; "frozen" trains the generator for a base that `import_safetensors` brought,
+        and leaves that bit-identical; "plain" trains the base alone (the baseline); "gaussian" the base with
+        Gaussian noise of fixed_std
+    epochs : int [20 / 40 / 200]
+    batch_size : int [256]. An epoch leaves out the images of a last partial batch (others every time: the
+        order is drawn anew); evaluation and prediction see every image
+    learning_rate : float [0.001 / 0.001 / 0.1]
+    optimizer : "adam" or "sgd" ["adam" / "adam" / "sgd"]
+    weight_decay : float [0 / 0 / 5e-4]
+    schedule : "constant" or "cosine" ["cosine" / "constant" / "cosine"]
+    noise_samples : int [1], noises per image and step (the paper's m)
+    base_loss_weight : float [1 / 0 / 0], weight lambda of the loss on clean images in L = L_VPN +
+        lambda * L_base
+    label_coefficient : float [0.01], weight kappa of the label in the generator's input
+    label_encoding : "scaled" (label / (K - 1)) or "index" ["scaled"]
+    std : "abs", "bounded" (within std_range) or "rms" (each image's sigma has RMS std_rms) ["bounded" /
+        "abs" / "abs"]
+    std_range : (low, high) in units of the pixel range 0 to 1 [(0.01, 0.3)]
+    preset : None, "default" (the same), "paper" or "official" (the recipe of the authors' public code)
+    device : "auto" (the best that opens), "go", "cpu" or "cuda"; see `govpn.devices()`
+    random_state : None (a fresh seed), an int, or a numpy generator; same int, same device: same result
+    verbose : 0 nothing, 1 a progress bar, 2 a line per epoch
+    momentum : float [0.9], of "sgd"
+    std_rms, fixed_std : float [0.1], in units of the pixel range
+    normalize : dict with "mean" and "std" (a value per channel) and "where": "image" (inside f, after the
+        noise: the default) or "input" (before generator and noise) [none]
+    clip_noisy : bool [False], clip noisy pixels to 0..1
+    patience : int [0], epochs without a better val_accuracy before training stops; 0 never stops early
+    restore_best : bool [True], with validation data, predict with the weights of the best epoch
+
+    Attributes (after fit)
+    ----------------------
+    classes_ : the K distinct labels, sorted. n_features_in_ : H * W * C. image_shape_ : (H, W, C)
+    history_ : dict of lists, an entry per epoch: epoch, loss, accuracy, val_loss, val_accuracy, std_mean,
+        std_min, std_max, seconds, images_per_second (NaN where there is none). n_epochs_ : their number
+    device_ : where it runs. config_ : the resolved configuration. warnings_ : what the library found wrong
+    data_info_ : of the training data: images, dtype, bytes_copied and why they were copied, ...
+
+    Images (X) are (N, H, W, C) or (N, H, W): uint8 means 0 to 255, floats mean 0 to 1 (float64 is converted
+    to float32). numpy and Arrow (fixed_shape_tensor or fixed-size-list arrays, tables and streams with a
+    column image and possibly label) go in without a copy; `govpn.empty` makes arrays that are not even copied
+    to the device. Labels (y) are whole numbers, booleans or text; None takes the label column of a table.
+    """
+
+    def __init__(
+        self,
+        base: str = "dnn3",
+        generator: str = "dnn3",
+        *,
+        mode: str = "joint",
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        optimizer: str | None = None,
+        weight_decay: float | None = None,
+        schedule: str | None = None,
+        noise_samples: int | None = None,
+        base_loss_weight: float | None = None,
+        label_coefficient: float | None = None,
+        label_encoding: str | None = None,
+        std: str | None = None,
+        std_range: tuple[float, float] | None = None,
+        preset: str | None = None,
+        device: str = "auto",
+        random_state: int | np.random.Generator | np.random.RandomState | None = None,
+        verbose: int = 1,
+        momentum: float | None = None,
+        std_rms: float | None = None,
+        fixed_std: float | None = None,
+        normalize: Mapping[str, Any] | None = None,
+        clip_noisy: bool | None = None,
+        patience: int | None = None,
+        restore_best: bool | None = None,
+    ) -> None:
+        self.base = base
+        self.generator = generator
+        self.mode = mode
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.noise_samples = noise_samples
+        self.base_loss_weight = base_loss_weight
+        self.label_coefficient = label_coefficient
+        self.label_encoding = label_encoding
+        self.std = std
+        self.std_range = std_range
+        self.preset = preset
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.momentum = momentum
+        self.std_rms = std_rms
+        self.fixed_std = fixed_std
+        self.normalize = normalize
+        self.clip_noisy = clip_noisy
+        self.patience = patience
+        self.restore_best = restore_best
+
+    def fit(self, X: Any, y: Any = None, validation_data: Any = None, resume: bool = False) -> VPNClassifier:
+        """Trains, from new weights or from those that `import_safetensors` brought; returns the estimator.
+
+        validation_data is (X, y), or a table with a label column. resume=True goes on with a trained or
+        loaded model (its weights, optimiser, epoch count and random state) until `epochs` in all. Ctrl-C
+        stops within a step (during a compilation, Python returns within a second) and leaves the model with
+        what it has learned so far."""
+        config = _params.configuration(self.get_params())
+        verbose = _params.whole(self.verbose, "verbose")
+        model = self._resumed(config) if resume else None
+        images = as_images(X)
+        classes, indices = self._encode(self._labels(images, y), resume)
+        valid = self._validation(validation_data, classes, images.shape)
+        train = images.data(indices, self.image_shape_ if resume else None)
+        model = model or self._new_model(config, images.shape, classes)
+        try:
+            model.fit(train, valid, {"epochs": config.get("epochs", 0), "resume": bool(resume)}, verbose)
+        except KeyboardInterrupt:
+            self._adopt(model, classes)
+            raise
+        self._adopt(model, classes)
+        self.data_info_ = train.info()
+        return self
+
+    def import_safetensors(self, path: Path, image_shape: Any = None, classes: Any = None) -> VPNClassifier:
+        """Takes weights from a safetensors file: base.*, generator.* or both, with PyTorch's names and
+        layouts.
+
+        They are used at once, and every later fit starts from them (so mode="frozen" gets its base). Before
+        the first fit, image_shape (H, W, C) and classes (their number, or the labels) say what the weights
+        are for."""
+        if self.__sklearn_is_fitted__():
+            model, labels = self._fitted(), self.classes_
+        elif image_shape is None or classes is None:
+            raise ArgumentError(
+                "image_shape or classes is None, want both: nothing was fitted yet that would tell them"
+            )
+        else:
+            number = isinstance(classes, (int, np.integer))
+            labels = np.arange(classes) if number else np.unique(_labels.as_labels(classes, "classes"))
+            shape = [_params.whole(s, "image_shape") for s in image_shape]
+            config = _params.configuration(self.get_params())
+            model = self._new_model(config, shape + [1] * (len(shape) == 2), labels)
+        model.import_safetensors(path)
+        self._imported = [*self.__dict__.get("_imported", []), os.path.abspath(path)]
+        self._adopt(model, labels)
+        return self
+
+    # ---- inside --------------------------------------------------------------------------------------------
+
+    def _new_model(self, config: dict[str, Any], shape: Any, classes: np.ndarray) -> Model:
+        if not isinstance(self.device, str):
+            raise ArgumentTypeError(f"device is {self.device!r}, want a str: one of auto, go, cpu, cuda")
+        sizes = {
+            "image_shape": list(shape),
+            "classes": len(classes),
+            "class_names": _labels.to_names(classes),
+        }
+        seed = _params.seed_of(self.random_state)
+        model = Model.create({"device": self.device, "seed": seed, **sizes, **config})
+        for path in self.__dict__.get("_imported", []):
+            model.import_safetensors(path)
+        return model
+
+    def _encode(self, labels: np.ndarray, resume: bool) -> tuple[np.ndarray, np.ndarray]:
+        if resume:
+            return self.classes_, _labels.to_indices(labels, self.classes_)
+        return _labels.find_classes(labels)
+
+    def _validation(self, given: Any, classes: np.ndarray, shape: Any) -> Any:
+        """The validation data in the library."""
+        if given is None:
+            return None
+        x, y = given if isinstance(given, (tuple, list)) and len(given) == 2 else (given, None)
+        images = x if isinstance(x, Images) else as_images(x, "validation_data X")
+        labels = self._labels(images, y, "validation_data y")
+        return images.data(_labels.to_indices(labels, classes, "validation_data y"), shape)
+
+    def _resumed(self, config: dict[str, Any]) -> Model:
+        """The model to go on with, whose configuration stands: only epochs may have changed."""
+        model = self._fitted()
+        for name, value in config.items():
+            old = self.config_.get(name, value)
+            same = all(old.get(k) == v for k, v in value.items()) if isinstance(value, dict) else old == value
+            if not same and name != "epochs":
+                raise ArgumentError(
+                    f"resume: {name} is {value!r}, want {old!r} as before; only epochs may change"
+                )
+        return model
+
+
+def load(path: Path, device: str = "auto", verbose: int = 1) -> VPNClassifier:
+    """Reads a classifier that `VPNClassifier.save` (or the Go or C interface) wrote, ready to predict, and to
+    go on training with fit(resume=True). Its parameters are the resolved ones."""
+    model = Model.load(path, device)
+    config = model.describe()["config"]
+    classifier = VPNClassifier(**_params.restore(config), device=device, verbose=verbose)
+    classifier._adopt(model)
+    return classifier

@@ -1,0 +1,51 @@
+"""A small problem that every test can afford, and the devices to run it on."""
+
+import numpy as np
+import pytest
+
+import govpn
+
+DEVICES = {d["device"]: d for d in govpn.devices()}
+
+
+@pytest.fixture(params=["go", "cpu"], scope="session")
+def device(request):
+    """Each device that the tests know."""
+    if not DEVICES[request.param]["available"]:
+        pytest.skip(f"device {request.param}: {DEVICES[request.param]['why']}")
+    return request.param
+
+
+def make_quadrants(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 (n, 8, 8, 1) of dark noise with one bright quarter; the label says which."""
+    random = np.random.default_rng(seed)
+    y = random.integers(4, size=n)
+    y[:4] = range(4)
+    x = random.integers(0, 120, (n, 8, 8, 1))
+    for i, label in enumerate(y):
+        top, left = divmod(label, 2)
+        x[i, 4 * top : 4 * top + 4, 4 * left : 4 * left + 4] += 60
+    return x.astype(np.uint8), y
+
+
+@pytest.fixture(scope="session")
+def quadrants():
+    return make_quadrants(384)
+
+
+@pytest.fixture(scope="session")
+def make():
+    """A small classifier; keyword arguments change its parameters."""
+
+    def build(device="go", **params):
+        settings = {"epochs": 4, "batch_size": 32, "learning_rate": 0.01, "random_state": 7, "verbose": 0}
+        return govpn.VPNClassifier("sr", "dnn3", device=device, **settings | params)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def fitted(device, make, quadrants):
+    """A classifier trained on the quadrants; tests must not change it."""
+    x, y = quadrants
+    return make(device).fit(x, y, validation_data=make_quadrants(100, seed=1))
