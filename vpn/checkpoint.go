@@ -2,6 +2,7 @@ package vpn
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -184,7 +185,7 @@ func (m *Model) ImportSafetensors(path string) error {
 	if err != nil {
 		return err
 	}
-	_, end, err := m.startTraining(nil)
+	_, end, err := m.startTraining(context.Background())
 	if err != nil {
 		return err
 	}

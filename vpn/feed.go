@@ -11,13 +11,12 @@ import (
 // feed serves batches of a data set from the device: the images are there as a whole, in their own dtype, and a
 // batch is gathered there by position, so that positions are all that crosses.
 type feed struct {
-	set     *data.Dataset // a view of its own: the caller may close theirs meanwhile
-	images  *tensors.Tensor
-	rows    *tensors.Tensor // row of each of the view's images in images
-	labels  *tensors.Tensor // in the view's order; zeros where unlabelled
-	gather  *program
-	size    int
-	classes int
+	set    *data.Dataset // a view of its own: the caller may close theirs meanwhile
+	images *tensors.Tensor
+	rows   *tensors.Tensor // row of each of the view's images in images
+	labels *tensors.Tensor // in the view's order; zeros where unlabelled
+	gather *program
+	size   int
 }
 
 // gatherBatch is the graph behind feed.batch: images (S, H, W, C), rows (N), labels (N), positions (B) →
