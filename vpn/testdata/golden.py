@@ -1,6 +1,6 @@
 """Writes the golden files of vpn/testdata and models/testdata from reference.py.
 
-    python vpn/testdata/golden.py      # needs torch and safetensors, which the tests do without
+    python vpn/testdata/golden.py      # needs requirements.txt; the tests do not
 
 cases.json lists the cases: name, kind, file and config (keys of vpn.Config). Weights are not stored: they
 follow from a formula of their name (reference.formula_weights). Inputs are float32, exact in float64 too;
@@ -16,9 +16,8 @@ import pathlib
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
-
 from reference import Reference, formula_weights, mix, mlp, optimizer, uniform
+from safetensors.torch import save_file
 
 HERE = pathlib.Path(__file__).resolve().parent
 MODELS = HERE.parent.parent / "models" / "testdata"
@@ -60,9 +59,9 @@ OBJECTIVES = {
     "plain-dnn3": {"mode": "plain"},
     "gaussian-sr": {"base": "sr", "mode": "gaussian", "fixed_std": 0.2, "base_loss_weight": 0.0},
 }
-# A ReLU unit that rounding alone turns on or off gets an Adam step of full size. With a generator and at rate 1e-3,
-# PyTorch in float64 departs from itself by up to 2e-3 of the loss in ten steps of eight images when its weights
-# are perturbed by 1e-6 each step, at 2e-4 by 2e-4: only then does a tolerance of 1e-3 test more than luck.
+# A ReLU unit that rounding alone turns on or off gets an Adam step of full size. With a generator and at rate
+# 1e-3, PyTorch departs from itself by up to 2e-3 of the loss in ten steps of eight images when its weights
+# are perturbed by 1e-6 of themselves at every step; at 2e-4, by 2e-4: there a tolerance of 1e-3 is no luck.
 GENTLE = {"learning_rate": 2e-4}
 TRAININGS = {
     "joint-adam": GENTLE,

@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from torch.nn.functional import cross_entropy, linear, relu
 
 HIDDEN = 1024
 
@@ -52,7 +52,7 @@ def mlp(params, part, architecture, x):
     """(N, ...) -> (N, out): linear layers with ReLU between them."""
     x = x.flatten(1)
     for n, (layer, _, _) in enumerate(layers(architecture, 0, 0)):
-        x = F.linear(F.relu(x) if n else x, params[f"{part}.{layer}.weight"], params[f"{part}.{layer}.bias"])
+        x = linear(relu(x) if n else x, params[f"{part}.{layer}.weight"], params[f"{part}.{layer}.bias"])
     return x
 
 
@@ -110,11 +110,11 @@ class Reference:
         """(loss, L_VPN of Eq. 12, L_base); the loss is Eq. 13 where mode is joint, L_base where it is plain,
         L_VPN where it is frozen, L_VPN + lambda L_base with noise of a fixed sigma where it is gaussian."""
         c, x = self.config, self.images(x)
-        base = F.cross_entropy(self.logits(params, x), y)
+        base = cross_entropy(self.logits(params, x), y)
         if c["mode"] == "plain":
             return base, base, base
         noisy = self.noisy(params, x, y, z)
-        vpn = F.cross_entropy(self.logits(params, noisy.flatten(0, 1)), y.repeat_interleave(z.shape[1]))
+        vpn = cross_entropy(self.logits(params, noisy.flatten(0, 1)), y.repeat_interleave(z.shape[1]))
         return (vpn if c["mode"] == "frozen" else vpn + c["base_loss_weight"] * base), vpn, base
 
     def trained(self, params):

@@ -1,0 +1,159 @@
+"""Fashion-MNIST accuracy over seeds: baselines and VPN, chosen on validation data, reported on test data once.
+
+    python bench/accuracy.py --out build/accuracy [--study choose|report] [--seeds 5] [--device auto]
+
+Splits the training set 50,000 / 10,000 (stratified by seed), trains every configuration with every seed, and keeps the
+epoch with the best validation accuracy. Each run writes one JSON file; finished runs are not repeated. The report
+pairs VPN with its baseline by seed: same split, same order of batches, same initial weights of the base.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+
+import govpn
+
+# What `choose` compares, one seed each, on validation data only: λ and the parametrisation of σ.
+CHOOSE = {
+    f"{std}-lambda{weight}": {"base": "dnn3", "mode": "joint", "std": std, "base_loss_weight": weight}
+    for std in ("abs", "bounded", "rms")
+    for weight in (0.0, 1.0)
+} | {
+    "baseline": {"base": "dnn3", "mode": "plain"},
+    "baseline-constant": {"base": "dnn3", "mode": "plain", "schedule": "constant"},
+    "bounded-lambda1-constant": {
+        "base": "dnn3",
+        "schedule": "constant",
+        "std": "bounded",
+        "base_loss_weight": 1.0,
+    },
+}
+
+# What `report` trains: each base without noise, with VPN (the defaults), and the control that the paper lacks.
+REPORT = {
+    f"{base}-{name}": {"base": base, **options}
+    for base in ("sr", "dnn3")
+    for name, options in {
+        "baseline": {"mode": "plain"},
+        "vpn": {"mode": "joint"},
+        "gaussian": {"mode": "gaussian"},
+    }.items()
+}
+
+
+def split(images, labels, seed, first=50_000):
+    """Stratified: `first` images to train on and the rest to validate on."""
+    from sklearn.model_selection import train_test_split
+
+    return train_test_split(images, labels, train_size=first, random_state=seed, stratify=labels)
+
+
+def run(name, options, seed, data, args):
+    """Trains one configuration with one seed, or reads what it wrote before."""
+    path = args.out / f"{name}-{seed}.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    (train, test), start = data, time.perf_counter()
+    images, valid_images, labels, valid_labels = split(*train, seed)
+    clf = govpn.VPNClassifier(**options, epochs=args.epochs, device=args.device, random_state=seed, verbose=0)
+    clf.fit(images, labels, validation_data=(valid_images, valid_labels))
+    best = int(np.argmax(clf.history_["val_accuracy"]))
+    result = {
+        "name": name,
+        "seed": seed,
+        "options": options,
+        "epochs": len(clf.history_["epoch"]),
+        "best_epoch": best + 1,
+        "val_accuracy": clf.history_["val_accuracy"][best],
+        "val_loss": clf.history_["val_loss"][best],
+        "seconds": round(time.perf_counter() - start, 1),
+        "device": clf.device_,
+        "version": govpn.__version__,
+    }
+    if args.study == "report":
+        result["test"] = clf.evaluate(*test)
+        if options["mode"] == "joint":
+            result["test_classwise"] = clf.evaluate(*test, noise="classwise")
+    path.write_text(json.dumps(result, indent=1))
+    print(
+        f"{name} seed {seed}: val {result['val_accuracy']:.4f} (epoch {best + 1}), {result['seconds']} s",
+        flush=True,
+    )
+    return result
+
+
+def spread(values):
+    """Mean ± standard deviation, in percent."""
+    values = 100 * np.asarray(values)
+    return f"{values.mean():.2f}" + (f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else "")
+
+
+def paired(values, reference):
+    """Mean difference in points and its 95 % interval (Student's t over the seeds)."""
+    d = 100 * (np.asarray(values) - np.asarray(reference))
+    half = stats.t.ppf(0.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d)) if len(d) > 1 else np.nan
+    return f"{d.mean():+.2f} [{d.mean() - half:+.2f}, {d.mean() + half:+.2f}]"
+
+
+def table(results, args):
+    """Markdown of one study."""
+    rows = []
+    if args.study == "choose":
+        rows += [
+            "| configuration | validation accuracy % | validation loss | epoch |",
+            "| --- | --- | --- | --- |",
+        ]
+        for name, runs in results.items():
+            epochs = ", ".join(str(r["best_epoch"]) for r in runs)
+            loss = np.mean([r["val_loss"] for r in runs])
+            rows.append(f"| {name} | {spread([r['val_accuracy'] for r in runs])} | {loss:.4f} | {epochs} |")
+        return "\n".join(rows)
+    rows += [
+        "| model | validation % | test %, no noise | minus baseline, points [95 %] | test %, classwise | σ mean |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, runs in results.items():
+        test = [r["test"]["accuracy"] for r in runs]
+        baseline = [r["test"]["accuracy"] for r in results[name.split("-")[0] + "-baseline"]]
+        difference = "" if name.endswith("baseline") else paired(test, baseline)
+        classwise = (
+            spread([r["test_classwise"]["accuracy"] for r in runs]) if "test_classwise" in runs[0] else ""
+        )
+        std = [r["test"].get("std_mean") for r in runs]
+        std = f"{np.mean(std):.4f}" if std[0] is not None else ""
+        validation = spread([r["val_accuracy"] for r in runs])
+        rows.append(f"| {name} | {validation} | {spread(test)} | {difference} | {classwise} | {std} |")
+    return "\n".join(rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--study", choices=["choose", "report"], default="report")
+    parser.add_argument("--out", type=Path, default=Path("build/accuracy"))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=None, help="default: the library's")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--only", nargs="*", default=None, help="names of the configurations to train")
+    args = parser.parse_args()
+    args.out = args.out / args.study
+    args.out.mkdir(parents=True, exist_ok=True)
+    data = govpn.datasets.fashion_mnist("train"), govpn.datasets.fashion_mnist("test")
+    configurations = CHOOSE if args.study == "choose" else REPORT
+    names = args.only or list(configurations)
+    results = {}
+    for seed in range(args.seeds):
+        for name in names:
+            results.setdefault(name, []).append(run(name, configurations[name], seed, data, args))
+    text = table(results, args)
+    (args.out / "table.md").write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
