@@ -1,0 +1,84 @@
+# Everything is built below build/ and .venv/; nothing else on the machine changes.
+PYTHON ?= python3
+DEVICE ?= go
+GO     ?= go
+
+# In pure Go, matrix products are several times faster with it (amd64 only).
+ifeq ($(shell $(GO) env GOARCH),amd64)
+export GOEXPERIMENT ?= simd
+endif
+export VIRTUAL_ENV := $(CURDIR)/.venv
+VENV := $(VIRTUAL_ENV)/bin
+LIB  := build/libgovpn.so
+ifeq ($(shell $(GO) env GOOS),linux)
+LINK := -s -w -extldflags=-Wl,--version-script=$(CURDIR)/capi/exports.map
+else
+LINK := -s -w
+endif
+
+.PHONY: help demo test lib lint go-test py-test c-test consumer bench accuracy golden wheel clean
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: .venv/demo ## Train on Fashion-MNIST, print a table, draw demo.png (DEVICE=go, cpu or cuda)
+	$(VENV)/python examples/demo.py --device $(DEVICE)
+
+test: lint go-test c-test consumer py-test ## Everything that CI runs
+
+lib: $(LIB) ## The C library, build/libgovpn.so, for capi/govpn.h
+$(LIB): go.mod $(shell find capi models vpn -name '*.go' -o -name '*.[ch]' -o -name '*.map')
+	CGO_ENABLED=1 $(GO) build -trimpath -buildmode=c-shared -ldflags='$(LINK)' -o $@ ./capi
+	@rm -f build/libgovpn.h
+
+# One file marks each kind of environment: the package is built anew when its sources change.
+SOURCES := setup.py pyproject.toml $(shell find capi models vpn python/govpn -name '*.go' -o -name '*.[ch]' -o -name '*.py')
+.venv/ready:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "govpn: $(PYTHON) is %d.%d, want 3.10 or newer" % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv || { echo "govpn: no virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
+	$(VENV)/pip install -q --disable-pip-version-check --upgrade pip
+	@touch $@
+.venv/demo: .venv/ready $(SOURCES)
+	$(VENV)/pip install -q '.[notebook$(if $(filter cpu cuda,$(DEVICE)),$(,)$(DEVICE))]'
+	@touch $@
+.venv/test: .venv/ready $(SOURCES)
+	$(VENV)/pip install -q '.[test]'
+	@touch $@
+
+lint: .venv/test
+	@test -z "$$(gofmt -l capi models vpn examples bench)" || { gofmt -d capi models vpn examples bench; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	.ci/layers
+	$(VENV)/ruff check python examples bench setup.py
+	$(VENV)/ruff format --check python examples bench setup.py
+
+go-test: .venv/test
+	$(GO) test ./models ./vpn/... ./examples/...
+	CGO_ENABLED=0 $(GO) test ./models ./vpn/...
+	CGO_ENABLED=1 $(GO) test -race -run 'Concurrent|Busy|Cancel|Close' ./vpn/...
+
+c-test: $(LIB) .venv/test
+	$(GO) test ./capi
+
+consumer: ## A fresh Go module that requires govpn builds and runs
+	bash examples/go/consumer.sh
+
+py-test: .venv/test
+	$(VENV)/pytest -q
+
+bench: .venv/test ## Training step beside PyTorch and JAX: build/bench
+	$(VENV)/pip install -q -r bench/requirements.txt
+	$(VENV)/python bench/run.py --out build/bench
+
+accuracy: .venv/test ## Fashion-MNIST over 5 seeds, baselines and VPN: build/accuracy (an hour)
+	$(VENV)/python bench/accuracy.py --out build/accuracy
+
+golden: .venv/test ## Write the golden files anew with PyTorch
+	$(VENV)/pip install -q -r bench/requirements.txt
+	$(VENV)/python vpn/testdata/golden.py
+
+wheel: .venv/ready ## dist/govpn-….whl
+	$(VENV)/pip wheel -q --no-deps -w dist .
+
+clean: ## Remove all that was built
+	rm -rf build dist .venv .pytest_cache .ruff_cache demo.png python/govpn/libgovpn.so
