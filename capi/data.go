@@ -33,7 +33,7 @@ func goDataImport(schema *cSchema, array *cArray, json *C.bridge_text, out *C.go
 			return err
 		}
 		C.bridge_release_schema(schema)
-		*out = C.govpn_data(put(d))
+		*out = C.govpn_data(put(d, ""))
 		return nil
 	})
 }
@@ -89,7 +89,7 @@ func goDataImportStream(stream *cStream, json *C.bridge_text, out *C.govpn_data)
 			return err
 		}
 		C.bridge_release_stream(stream)
-		*out = C.govpn_data(put(d))
+		*out = C.govpn_data(put(d, ""))
 		return nil
 	})
 }
@@ -164,7 +164,7 @@ func goDataOpen(json *C.bridge_text, out *C.govpn_data) C.int32_t {
 		if err != nil {
 			return err
 		}
-		*out = C.govpn_data(put(d))
+		*out = C.govpn_data(put(d, ""))
 		return nil
 	})
 }
@@ -233,7 +233,7 @@ func goDataSplit(h C.govpn_data, json *C.bridge_text, a, b *C.govpn_data) C.int3
 			if err != nil {
 				return err
 			}
-			*a, *b = C.govpn_data(put(first)), C.govpn_data(put(second))
+			*a, *b = C.govpn_data(put(first, "")), C.govpn_data(put(second, ""))
 			return nil
 		})
 	})

@@ -54,7 +54,7 @@ func goModelLoad(path, json *C.bridge_text, out *C.govpn_model) C.int32_t {
 		if err := options(text(json), &o); err != nil {
 			return err
 		}
-		backend, err := openDevice(o.Device)
+		backend, device, err := openDevice(o.Device)
 		if err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func goModelLoad(path, json *C.bridge_text, out *C.govpn_model) C.int32_t {
 		if err != nil {
 			return err
 		}
-		*out = C.govpn_model(put(m))
+		*out = C.govpn_model(put(m, device))
 		return nil
 	})
 }
@@ -104,7 +104,7 @@ func goModelFromBytes(content *C.bridge_bytes, size C.size_t, json *C.bridge_tex
 		if err := options(text(json), &o); err != nil {
 			return err
 		}
-		backend, err := openDevice(o.Device)
+		backend, device, err := openDevice(o.Device)
 		if err != nil {
 			return err
 		}
@@ -112,7 +112,7 @@ func goModelFromBytes(content *C.bridge_bytes, size C.size_t, json *C.bridge_tex
 		if err != nil {
 			return err
 		}
-		*out = C.govpn_model(put(m))
+		*out = C.govpn_model(put(m, device))
 		return nil
 	})
 }

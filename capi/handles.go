@@ -17,6 +17,7 @@ type object interface {
 // the object, so that freeing never waits for a call that is still at work.
 type entry struct {
 	object any
+	device string // of a model
 	users  int
 	failed error // an internal error made the object unusable
 }
@@ -29,13 +30,13 @@ var handles = struct {
 	live  map[uint64]*entry
 }{live: map[uint64]*entry{}}
 
-// put gives an object a handle.
-func put[T object](o T) uint64 {
+// put gives an object a handle. A model comes with the name of its device.
+func put[T object](o T, device string) uint64 {
 	handles.Lock()
 	defer handles.Unlock()
 	handles.count++
 	h := handles.count * 0x9E3779B97F4A7C15 // odd, so no two are equal; scattered, so a stray small number is no handle
-	handles.live[h] = &entry{object: o, users: 1}
+	handles.live[h] = &entry{object: o, device: device, users: 1}
 	return h
 }
 

@@ -93,7 +93,7 @@ func goDataAlloc(json *C.bridge_text, schema *cSchema, array *cArray, out *C.gov
 		if err != nil {
 			return err
 		}
-		backend, err := openDevice(o.Device)
+		backend, _, err := openDevice(o.Device)
 		if err != nil {
 			return err
 		}
@@ -127,6 +127,6 @@ func lend(l *lentTensor, schema *cSchema, array *cArray, out *C.govpn_data) erro
 	field, a := tensorArray(flat(t, l.Size(), lentBuffer(memory, l.drop)), dims[0], dims[1:])
 	defer a.Release()
 	handOut(field, a, schema, array)
-	*out = C.govpn_data(put(d))
+	*out = C.govpn_data(put(d, ""))
 	return nil
 }

@@ -21,12 +21,16 @@ var settings struct {
 	device device.Options
 }
 
-func openDevice(name string) (compute.Backend, error) {
+func deviceOptions() device.Options {
 	settings.Lock()
-	o := settings.device
-	settings.Unlock()
-	backend, _, err := device.Open(name, o)
-	return backend, err
+	defer settings.Unlock()
+	return settings.device
+}
+
+// openDevice opens a device, and says which one "auto" is.
+func openDevice(name string) (compute.Backend, string, error) {
+	backend, info, err := device.Open(name, deviceOptions())
+	return backend, info.Name, err
 }
 
 //export goInit
@@ -66,17 +70,14 @@ func goBuildInfo(out **C.char) C.int32_t {
 		if err := given(arg("json", out)); err != nil {
 			return err
 		}
-		settings.Lock()
-		o := settings.device
-		settings.Unlock()
-		_, best, err := device.Open("auto", o)
+		_, best, err := openDevice("auto")
 		if err != nil {
 			return err
 		}
 		gomlx, simd := builtWith()
 		return toJSON(map[string]any{
 			"version": C.GOVPN_VERSION, "abi_version": int(C.GOVPN_ABI_VERSION), "go_version": runtime.Version(), "gomlx_version": gomlx,
-			"os": runtime.GOOS, "arch": runtime.GOARCH, "simd": simd, "xla": device.HasXLA, "default_device": best.Name,
+			"os": runtime.GOOS, "arch": runtime.GOARCH, "simd": simd, "xla": device.HasXLA, "default_device": best,
 		}, out)
 	})
 }
@@ -106,9 +107,6 @@ func goDevices(out **C.char) C.int32_t {
 		if err := given(arg("json", out)); err != nil {
 			return err
 		}
-		settings.Lock()
-		o := settings.device
-		settings.Unlock()
-		return toJSON(device.List(o), out)
+		return toJSON(device.List(deviceOptions()), out)
 	})
 }

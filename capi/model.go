@@ -48,7 +48,7 @@ func goModelCreate(json *C.bridge_text, out *C.govpn_model) C.int32_t {
 		if err != nil {
 			return err
 		}
-		backend, err := openDevice(device)
+		backend, device, err := openDevice(device)
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func goModelCreate(json *C.bridge_text, out *C.govpn_model) C.int32_t {
 		if err != nil {
 			return err
 		}
-		*out = C.govpn_model(put(m))
+		*out = C.govpn_model(put(m, device))
 		return nil
 	})
 }
@@ -195,7 +195,15 @@ func goModelConfig(h C.govpn_model, out **C.char) C.int32_t {
 		if err := given(arg("json", out)); err != nil {
 			return err
 		}
-		return useModel(h, func(m *vpn.Model) error { return toJSON(m.Describe(), out) })
+		e, m, err := acquire[*vpn.Model](uint64(h), "model")
+		if err != nil {
+			return err
+		}
+		defer e.drop()
+		return toJSON(struct {
+			vpn.Description
+			Device string `json:"device"`
+		}{m.Describe(), e.device}, out)
 	})
 }
 

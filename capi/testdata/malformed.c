@@ -1,0 +1,222 @@
+/* malformed.c: Arrow data that is damaged or not images. Each is refused with its reason, moved by nobody and released once. */
+#include <limits.h>
+#include <math.h>
+
+#include "arrays.h"
+
+/* A small array and its nodes as they were, so that a case can damage any of them. */
+typedef struct {
+  struct ArrowSchema s, *sc;
+  struct ArrowArray a, *ac;
+} images;
+
+typedef struct {
+  const char *name;
+  void (*damage)(images *);
+  const char *message;
+  int32_t status;
+} misfit;
+
+static struct ArrowSchema *no_schema;
+static struct ArrowArray *no_array;
+
+static void schema_released(images *i) { i->s.release = NULL; }
+static void array_released(images *i) { i->a.release = NULL; }
+static void child_released(images *i) { i->ac->release = NULL; }
+static void child_schema_released(images *i) { i->sc->release = NULL; }
+static void no_format(images *i) { i->s.format = NULL; }
+static void empty_format(images *i) { i->s.format = ""; }
+static void unknown_format(images *i) { i->sc->format = "?"; }
+static void text_format(images *i) { i->sc->format = "u"; }
+static void bool_format(images *i) { i->sc->format = "b"; }
+static void negative_length(images *i) { i->a.length = -1; }
+static void huge_length(images *i) { i->a.length = INT64_MAX; }
+static void negative_offset(images *i) { i->a.offset = -5; }
+static void huge_offset(images *i) { i->a.offset = INT64_MAX; }
+static void offset_past_end(images *i) { i->a.offset = 1; }
+static void too_many_nulls(images *i) { i->a.null_count = 11; }
+static void nulls_without_bitmap(images *i) { i->a.null_count = 1; }
+static void few_nulls(images *i) { i->a.null_count = -2; }
+static void buffers_missing(images *i) { i->ac->n_buffers = 1; }
+static void buffers_negative(images *i) { i->ac->n_buffers = -1; }
+static void buffers_null(images *i) { i->ac->buffers = NULL; }
+static void values_null(images *i) { i->ac->buffers = (const void **)calloc(2, sizeof(void *)); }
+static void children_missing(images *i) { i->a.n_children = 0; }
+static void children_negative(images *i) { i->s.n_children = i->a.n_children = -1; }
+static void children_absurd(images *i) { i->s.n_children = i->a.n_children = INT64_MAX; }
+static void children_null(images *i) { i->a.children = NULL; }
+static void schema_children_null(images *i) { i->s.children = NULL; }
+static void child_null(images *i) { i->a.children = &no_array; }
+static void schema_child_null(images *i) { i->s.children = &no_schema; }
+static void child_short(images *i) { i->ac->length = 639; }
+static void list_of_none(images *i) { i->s.format = "+w:0"; }
+static void list_of_minus(images *i) { i->s.format = "+w:-64"; }
+static void list_of_much(images *i) { i->s.format = "+w:99999999999999999999"; }
+static void list_of_other(images *i) { i->s.format = "+w:63"; }
+static void list_unknown(images *i) { i->s.format = "+x"; }
+static void list_plain(images *i) { i->s.format = "+l"; }
+static void dictionary_half(images *i) { i->sc->dictionary = &i->s; }
+static void circle(images *i) {
+  static struct ArrowSchema *itself;
+  itself = &i->s;
+  i->s.children = &itself;
+}
+static void bad_metadata(images *i) {
+  static const int32_t pairs = -7;
+  i->s.metadata = (const char *)&pairs;
+}
+static void long_metadata(images *i) {
+  static const int32_t pairs[3] = {1, INT32_MAX, 0};
+  i->s.metadata = (const char *)pairs;
+}
+static void no_rows(images *i) { i->a.length = 0; }
+static void nan_pixel(images *i) { ((float *)(uintptr_t)i->ac->buffers[1])[70] = NAN; }
+static void infinite_pixel(images *i) { ((float *)(uintptr_t)i->ac->buffers[1])[70] = INFINITY; }
+static void large_pixel(images *i) { ((float *)(uintptr_t)i->ac->buffers[1])[70] = 255; }
+
+static const misfit cases[] = {
+    {"released schema", schema_released, "released", GOVPN_E_FORMAT},
+    {"released array", array_released, "released", GOVPN_E_FORMAT},
+    {"released child", child_released, "released", GOVPN_E_FORMAT},
+    {"released schema of the child", child_schema_released, "released", GOVPN_E_FORMAT},
+    {"no format", no_format, "format is NULL", GOVPN_E_FORMAT},
+    {"empty format", empty_format, "format", GOVPN_E_FORMAT},
+    {"unknown format", unknown_format, "", GOVPN_E_FORMAT},
+    {"text", text_format, "n_buffers is 2, want 3", GOVPN_E_FORMAT},
+    {"bool", bool_format, "bool", GOVPN_E_ARG},
+    {"negative length", negative_length, "length is -1", GOVPN_E_FORMAT},
+    {"huge length", huge_length, "too large", GOVPN_E_FORMAT},
+    {"negative offset", negative_offset, "offset is -5", GOVPN_E_FORMAT},
+    {"huge offset", huge_offset, "too large", GOVPN_E_FORMAT},
+    {"offset past the end", offset_past_end, "want at least 704", GOVPN_E_FORMAT},
+    {"more nulls than rows", too_many_nulls, "null_count is 11", GOVPN_E_FORMAT},
+    {"nulls without a bitmap", nulls_without_bitmap, "validity", GOVPN_E_FORMAT},
+    {"null_count -2", few_nulls, "null_count is -2", GOVPN_E_FORMAT},
+    {"one buffer", buffers_missing, "n_buffers is 1, want 2", GOVPN_E_FORMAT},
+    {"minus one buffer", buffers_negative, "n_buffers is -1, want 2", GOVPN_E_FORMAT},
+    {"buffers NULL", buffers_null, "buffers is NULL", GOVPN_E_FORMAT},
+    {"values NULL", values_null, "values is NULL", GOVPN_E_FORMAT},
+    {"no children", children_missing, "n_children is 0, the schema has 1", GOVPN_E_FORMAT},
+    {"minus one child", children_negative, "n_children is -1", GOVPN_E_FORMAT},
+    {"absurdly many children", children_absurd, "n_children", GOVPN_E_FORMAT},
+    {"children NULL", children_null, "children is NULL", GOVPN_E_FORMAT},
+    {"schema's children NULL", schema_children_null, "children is NULL", GOVPN_E_FORMAT},
+    {"child NULL", child_null, "child 0 is NULL", GOVPN_E_FORMAT},
+    {"schema's child NULL", schema_child_null, "child 0 is NULL", GOVPN_E_FORMAT},
+    {"child too short", child_short, "639 values, want at least 640", GOVPN_E_FORMAT},
+    {"lists of 0", list_of_none, "+w:0", GOVPN_E_FORMAT},
+    {"lists of -64", list_of_minus, "+w:-64", GOVPN_E_FORMAT},
+    {"lists of far too many", list_of_much, "+w:9999", GOVPN_E_FORMAT},
+    {"lists of another size", list_of_other, "63", GOVPN_E_ARG},
+    {"unknown nesting", list_unknown, "", GOVPN_E_FORMAT},
+    {"variable lists", list_plain, "n_buffers is 1, want 2", GOVPN_E_FORMAT},
+    {"dictionary in the schema only", dictionary_half, "", GOVPN_E_FORMAT},
+    {"schema that contains itself", circle, "nested", GOVPN_E_FORMAT},
+    {"metadata of -7 pairs", bad_metadata, "metadata", GOVPN_E_FORMAT},
+    {"metadata of 2 GiB", long_metadata, "metadata", GOVPN_E_FORMAT},
+    {"no rows", no_rows, "empty", GOVPN_E_ARG},
+    {"NaN", nan_pixel, "NaN", GOVPN_E_ARG},
+    {"infinity", infinite_pixel, "Inf", GOVPN_E_ARG},
+    {"255 as a float", large_pixel, "255", GOVPN_E_ARG},
+};
+
+static void refuse(const misfit *c) {
+  images i;
+  make_images(&i.s, &i.a, 10, 1);
+  i.sc = i.s.children[0];
+  i.ac = i.a.children[0];
+  const images before = i;
+  const struct ArrowSchema schema = *i.sc;
+  const struct ArrowArray array = *i.ac;
+  c->damage(&i);
+  int s_whole = i.s.release != NULL, a_whole = i.a.release != NULL;
+  govpn_data d = 42;
+  int32_t status = govpn_data_import(&i.s, &i.a, shape, &d);
+  if (status != c->status || !strstr(govpn_last_error(), c->message) || d != 42) {
+    fprintf(stderr, "%s: %s: %s\n", c->name, govpn_status_name(status), govpn_last_error());
+    exit(1);
+  }
+  CHECK(s_whole == (i.s.release != NULL) && a_whole == (i.a.release != NULL)); /* not moved */
+  CHECK(alive == 2);
+  if (i.ac->buffers != array.buffers) free(i.ac->buffers);
+  *i.sc = schema;
+  *i.ac = array;
+  i.s = before.s;
+  i.a = before.a;
+  i.s.release(&i.s);
+  i.a.release(&i.a);
+  CHECK(alive == 0);
+}
+
+static void labels(void) {
+  struct ArrowSchema s;
+  struct ArrowArray a;
+  govpn_data d = labelled(10);
+  make_labels(&s, &a, 9);
+  FAILS(GOVPN_E_ARG, "9", govpn_data_set_labels(d, &s, &a, NULL));
+  a.length = 10;
+  ((int16_t *)(uintptr_t)a.buffers[1])[3] = -1;
+  a.length = 9;
+  FAILS(GOVPN_E_ARG, "-1", govpn_data_set_labels(d, &s, &a, NULL));
+  CHECK(s.release && a.release);
+  s.format = "e"; /* half-precision numbers */
+  FAILS(GOVPN_E_ARG, "", govpn_data_set_labels(d, &s, &a, NULL));
+  s.format = "s";
+  FAILS(GOVPN_E_ARG, "class_name", govpn_data_set_labels(d, &s, &a, "{\"class_name\": []}"));
+  a.release(&a);
+  FAILS(GOVPN_E_FORMAT, "released", govpn_data_set_labels(d, &s, &a, NULL));
+  s.release(&s);
+  govpn_data_free(d);
+  CHECK(alive == 0);
+}
+
+static int fail_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
+  (void)stream, (void)out;
+  return 5;
+}
+static int table_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
+  struct ArrowArray unused;
+  (void)stream;
+  make_table(out, &unused, 1);
+  unused.release(&unused);
+  return 0;
+}
+static int fail_next(struct ArrowArrayStream *stream, struct ArrowArray *out) {
+  struct ArrowSchema unused;
+  int *calls = stream->private_data;
+  make_table(&unused, out, 4);
+  unused.release(&unused);
+  if (*calls < 0) out->children[0]->length = 3; /* malformed */
+  if (++*calls != 3) return 0;
+  out->release(out);
+  return 22;
+}
+static const char *why(struct ArrowArrayStream *stream) { return stream ? "the disk is gone" : NULL; }
+static void release_stream(struct ArrowArrayStream *stream) { stream->release = NULL; }
+
+static void streams(void) {
+  govpn_data d = 0;
+  int calls = 0;
+  struct ArrowArrayStream stream = {fail_schema, fail_next, why, release_stream, &calls};
+  FAILS(GOVPN_E_IO, "the disk is gone", govpn_data_import_stream(&stream, shape, &d));
+  stream.get_schema = table_schema;
+  FAILS(GOVPN_E_IO, "code 22", govpn_data_import_stream(&stream, shape, &d));
+  calls = -1;
+  FAILS(GOVPN_E_FORMAT, "child", govpn_data_import_stream(&stream, shape, &d));
+  stream.get_last_error = NULL;
+  stream.get_schema = fail_schema;
+  FAILS(GOVPN_E_IO, "no reason", govpn_data_import_stream(&stream, shape, &d));
+  CHECK(stream.release && d == 0);
+  stream.release = NULL;
+  FAILS(GOVPN_E_FORMAT, "released", govpn_data_import_stream(&stream, shape, &d));
+  FAILS(GOVPN_E_ARG, "stream is NULL", govpn_data_import_stream(NULL, shape, &d));
+  CHECK(alive == 0);
+}
+
+int main(void) {
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) refuse(&cases[k]);
+  labels();
+  streams();
+  puts("malformed: ok");
+  return 0;
+}

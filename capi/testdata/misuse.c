@@ -1,0 +1,215 @@
+/* misuse.c: wrong calls. Each gets its own error, nothing crashes, and what was in use stays usable. */
+#define _POSIX_C_SOURCE 200809L
+#include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "arrays.h"
+
+static struct ArrowSchema s;
+static struct ArrowArray a;
+static char *json = (char *)&json; /* outputs stay as they are */
+static govpn_data d = 42;
+static govpn_model m = 43;
+
+/* All functions of a model refuse this handle. */
+static void refuse_model(govpn_model h, govpn_data with, const char *text) {
+  uint8_t *bytes = NULL;
+  size_t size = 7;
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_fit(h, with, 0, NULL, NULL, NULL));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_train_batch(h, with, NULL, &json));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_cancel(h));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_predict(h, with, NULL, &s, &a));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_noise(h, with, NULL, &s, &a));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_evaluate(h, with, NULL, &json));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_history(h, &s, &a));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_config(h, &json));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_export_safetensors(h, "/tmp/x", NULL));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_import_safetensors(h, "/tmp/x", NULL));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_save(h, "/tmp/x"));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_to_bytes(h, &bytes, &size));
+  CHECK(size == 7 && json == (char *)&json);
+}
+
+static void refuse_data(govpn_data h, govpn_model with, const char *text) {
+  struct ArrowSchema ls;
+  struct ArrowArray la;
+  govpn_data x = 42, y = 42;
+  make_labels(&ls, &la, 4);
+  FAILS(GOVPN_E_HANDLE, text, govpn_data_set_labels(h, &ls, &la, NULL));
+  ls.release(&ls);
+  la.release(&la);
+  FAILS(GOVPN_E_HANDLE, text, govpn_data_split(h, "{\"first\": 1}", &x, &y));
+  FAILS(GOVPN_E_HANDLE, text, govpn_data_info(h, &json));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_fit(with, h, 0, NULL, NULL, NULL));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_predict(with, h, NULL, &s, &a));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_noise(with, h, NULL, &s, &a));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_evaluate(with, h, NULL, &json));
+  CHECK(x == 42 && y == 42 && json == (char *)&json);
+}
+
+static void handles(void) {
+  govpn_data set = labelled(8), gone = labelled(8);
+  govpn_model model = small_model(), lost = small_model();
+  govpn_data_free(gone);
+  govpn_model_free(lost);
+  refuse_model(0, set, "model is 0");
+  refuse_model(1, set, "never given out");
+  refuse_model(lost, set, "freed");
+  refuse_model(set, set, "is a handle of a data set, want one of a model");
+  refuse_data(0, model, "is 0");
+  refuse_data(~(govpn_data)0, model, "never given out");
+  refuse_data(gone, model, "freed");
+  refuse_data(model, model, "is a handle of a model, want one of a data set");
+  FAILS(GOVPN_E_HANDLE, "valid", govpn_model_fit(model, set, gone, NULL, NULL, NULL));
+  govpn_data_free(gone); /* again */
+  govpn_model_free(lost);
+  govpn_data_free(model); /* of the other kind: nothing happens */
+  govpn_model_free(set);
+  OK(govpn_model_cancel(model));
+  OK(govpn_model_fit(model, set, 0, "{\"epochs\": 1}", NULL, NULL));
+  govpn_data_free(set);
+  govpn_model_free(model);
+  CHECK(alive == 0);
+}
+
+static void nulls(void) {
+  govpn_model model = small_model();
+  govpn_data set = labelled(8);
+  uint8_t byte = 0, *bytes = NULL;
+  FAILS(GOVPN_E_ARG, "json is NULL", govpn_build_info(NULL));
+  FAILS(GOVPN_E_ARG, "json is NULL", govpn_devices(NULL));
+  FAILS(GOVPN_E_ARG, "schema is NULL", govpn_data_import(NULL, &a, NULL, &d));
+  FAILS(GOVPN_E_ARG, "array is NULL", govpn_data_import(&s, NULL, NULL, &d));
+  FAILS(GOVPN_E_ARG, "out is NULL", govpn_data_import(&s, &a, NULL, NULL));
+  FAILS(GOVPN_E_ARG, "out is NULL", govpn_data_alloc("{}", &s, &a, NULL));
+  FAILS(GOVPN_E_ARG, "out is NULL", govpn_data_open("{}", NULL));
+  FAILS(GOVPN_E_ARG, "array is NULL", govpn_data_set_labels(set, &s, NULL, NULL));
+  FAILS(GOVPN_E_ARG, "b is NULL", govpn_data_split(set, NULL, &d, NULL));
+  FAILS(GOVPN_E_ARG, "json is NULL", govpn_data_info(set, NULL));
+  FAILS(GOVPN_E_ARG, "out is NULL", govpn_model_create(NULL, NULL));
+  FAILS(GOVPN_E_ARG, "schema is NULL", govpn_model_predict(model, set, NULL, NULL, &a));
+  FAILS(GOVPN_E_ARG, "array is NULL", govpn_model_noise(model, set, NULL, &s, NULL));
+  FAILS(GOVPN_E_ARG, "json_out is NULL", govpn_model_evaluate(model, set, NULL, NULL));
+  FAILS(GOVPN_E_ARG, "schema is NULL", govpn_model_history(model, NULL, &a));
+  FAILS(GOVPN_E_ARG, "json is NULL", govpn_model_config(model, NULL));
+  FAILS(GOVPN_E_ARG, "path is NULL", govpn_model_save(model, NULL));
+  FAILS(GOVPN_E_ARG, "path is NULL", govpn_model_export_safetensors(model, NULL, NULL));
+  FAILS(GOVPN_E_ARG, "path is NULL", govpn_model_import_safetensors(model, NULL, NULL));
+  FAILS(GOVPN_E_ARG, "path is NULL", govpn_model_load(NULL, NULL, &m));
+  FAILS(GOVPN_E_ARG, "size is NULL", govpn_model_to_bytes(model, &bytes, NULL));
+  FAILS(GOVPN_E_ARG, "bytes is NULL", govpn_model_from_bytes(NULL, 10, NULL, &m));
+  FAILS(GOVPN_E_ARG, "size", govpn_model_from_bytes(&byte, (size_t)-1, NULL, &m));
+  govpn_model_free(model);
+  govpn_data_free(set);
+}
+
+static void options(void) {
+  govpn_model model = small_model();
+  govpn_data set = labelled(8);
+  FAILS(GOVPN_E_ARG, "unknown key \"pluginpaths\", want plugin_paths, threads, log_level", govpn_init("{\"pluginpaths\": []}"));
+  FAILS(GOVPN_E_ARG, "log_level is \"loud\"", govpn_init("{\"log_level\": \"loud\"}"));
+  FAILS(GOVPN_E_ARG, "threads is -1", govpn_init("{\"threads\": -1}"));
+  FAILS(GOVPN_E_ARG, "options are wrong", govpn_init("threads"));
+  FAILS(GOVPN_E_ARG, "options are wrong", govpn_init("[]"));
+  FAILS(GOVPN_E_ARG, "text after", govpn_init("{} {}"));
+  FAILS(GOVPN_E_ARG, "options are wrong", govpn_init("{\"threads\": \xff}"));
+  FAILS(GOVPN_E_ARG, "Base is \"resnet\"", govpn_model_create("{\"base\": \"resnet\"}", &m));
+  FAILS(GOVPN_E_ARG, "depth", govpn_model_create("{\"depth\": 3}", &m));
+  FAILS(GOVPN_E_ARG, "device is \"tpu\"", govpn_model_create("{\"device\": \"tpu\"}", &m));
+  FAILS(GOVPN_E_ARG, "device is 3", govpn_model_create("{\"device\": 3}", &m));
+  FAILS(GOVPN_E_ARG, "options are wrong", govpn_model_create("{\"device\": \"go\"", &m));
+  FAILS(GOVPN_E_ARG, "unknown key \"epoch\", want epochs", govpn_model_fit(model, set, 0, "{\"epoch\": 1}", NULL, NULL));
+  FAILS(GOVPN_E_ARG, "want none", govpn_model_train_batch(model, set, "{\"epochs\": 1}", NULL));
+  FAILS(GOVPN_E_ARG, "format is \"png\"", govpn_data_open("{\"format\": \"png\"}", &d));
+  FAILS(GOVPN_E_ARG, "shape is []", govpn_data_alloc(NULL, &s, &a, &d));
+  FAILS(GOVPN_E_ARG, "shape is", govpn_data_alloc("{\"shape\": [1, 8, 0, 1], \"dtype\": \"uint8\"}", &s, &a, &d));
+  FAILS(GOVPN_E_ARG, "shape is", govpn_data_alloc("{\"shape\": [4, 1000000, 1000000, 9], \"dtype\": \"uint8\"}", &s, &a, &d));
+  FAILS(GOVPN_E_ARG, "shape is",
+        govpn_data_alloc("{\"shape\": [9223372036854775807, 9, 9, 9], \"dtype\": \"uint8\"}", &s, &a, &d));
+  FAILS(GOVPN_E_MEMORY, "bytes", govpn_data_alloc("{\"shape\": [99999999999, 9, 9, 9], \"dtype\": \"uint8\"}", &s, &a, &d));
+  FAILS(GOVPN_E_ARG, "dtype is \"int8\"", govpn_data_alloc("{\"shape\": [1, 8, 8, 1], \"dtype\": \"int8\"}", &s, &a, &d));
+  FAILS(GOVPN_E_ARG, "", govpn_data_split(set, "{\"first\": 9}", &d, &d));
+  FAILS(GOVPN_E_ARG, "weights", govpn_model_predict(model, set, NULL, &s, &a)); /* not trained yet */
+  OK(govpn_model_fit(model, set, 0, "{\"epochs\": 1}", NULL, NULL));
+  FAILS(GOVPN_E_ARG, "Output", govpn_model_predict(model, set, "{\"output\": \"text\"}", &s, &a));
+  FAILS(GOVPN_E_ARG, "Samples", govpn_model_predict(model, set, "{\"noise\": \"classwise\", \"samples\": -1}", &s, &a));
+  CHECK(m == 43 && d == 42);
+  govpn_model_free(model);
+  govpn_data_free(set);
+}
+
+static void files(void) {
+  govpn_model model = small_model();
+  static uint8_t foreign[64] = "not a model at all";
+  uint8_t *bytes = NULL;
+  size_t size = 0;
+  FAILS(GOVPN_E_IO, "/nowhere/model", govpn_model_load("/nowhere/model", NULL, &m));
+  FAILS(GOVPN_E_IO, "/nowhere/x", govpn_model_import_safetensors(model, "/nowhere/x", NULL));
+  FAILS(GOVPN_E_IO, "/nowhere", govpn_data_open("{\"format\": \"fashion-mnist\", \"path\": \"/nowhere\", \"split\": \"test\"}", &d));
+  FAILS(GOVPN_E_FORMAT, "", govpn_model_from_bytes(foreign, 0, NULL, &m));
+  FAILS(GOVPN_E_FORMAT, "", govpn_model_from_bytes(foreign, sizeof foreign, NULL, &m));
+  govpn_data set = labelled(8);
+  OK(govpn_model_fit(model, set, 0, "{\"epochs\": 1}", NULL, NULL));
+  FAILS(GOVPN_E_IO, "/nowhere/model", govpn_model_save(model, "/nowhere/model"));
+  OK(govpn_model_to_bytes(model, &bytes, &size));
+  FAILS(GOVPN_E_FORMAT, "", govpn_model_from_bytes(bytes, size - 1, NULL, &m));
+  FAILS(GOVPN_E_FORMAT, "", govpn_model_from_bytes(bytes, 100, NULL, &m));
+  bytes[size / 2] ^= 1;
+  FAILS(GOVPN_E_FORMAT, "", govpn_model_from_bytes(bytes, size, NULL, &m));
+  bytes[size / 2] ^= 1;
+  FAILS(GOVPN_E_ARG, "tpu", govpn_model_from_bytes(bytes, size, "{\"device\": \"tpu\"}", &m));
+  govpn_free(bytes);
+  CHECK(m == 43);
+  govpn_model_free(model);
+  govpn_data_free(set);
+}
+
+/* A fork: the child gets errors instead of hanging, and may release what it inherited. */
+static void fork_(void) {
+  struct ArrowSchema ps;
+  struct ArrowArray pa;
+  govpn_data set = 0;
+  OK(govpn_data_alloc("{\"shape\": [4, 8, 8, 1], \"dtype\": \"float32\", \"device\": \"go\"}", &ps, &pa, &set));
+  govpn_model model = small_model();
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) {
+    alarm(20); /* ends a child that hangs */
+    FAILS(GOVPN_E_FORKED, "fork", govpn_data_info(set, &json));
+    FAILS(GOVPN_E_FORKED, "fork", govpn_init(NULL));
+    FAILS(GOVPN_E_FORKED, "fork", govpn_model_fit(model, set, 0, NULL, NULL, NULL));
+    CHECK(govpn_abi_version() == GOVPN_ABI_VERSION && govpn_version()[0]);
+    govpn_data_free(set);
+    govpn_model_free(model);
+    govpn_free(NULL);
+    struct ArrowArray moved = *pa.children[0];
+    pa.children[0]->release = NULL;
+    moved.release(&moved);
+    ps.release(&ps);
+    pa.release(&pa);
+    CHECK(!ps.release && !pa.release);
+    _exit(0);
+  }
+  int status = 0;
+  CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  OK(govpn_data_info(set, &json));
+  govpn_free(json);
+  ps.release(&ps);
+  pa.release(&pa);
+  govpn_data_free(set);
+  govpn_model_free(model);
+}
+
+int main(void) {
+  handles();
+  nulls();
+  options();
+  files();
+  fork_();
+  CHECK(alive == 0);
+  puts("misuse: ok");
+  return 0;
+}

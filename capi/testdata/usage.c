@@ -1,0 +1,262 @@
+/* usage.c: calls every function of govpn.h as it is meant to be used. */
+#define _POSIX_C_SOURCE 200809L
+#include <math.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "arrays.h"
+
+static char folder[] = "/tmp/govpn-usage-XXXXXX";
+
+static const char *in_folder(const char *name) {
+  static char path[256];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  return path;
+}
+
+static void has(char *json, const char *text) {
+  if (!strstr(json, text)) {
+    fprintf(stderr, "%s\nis without %s\n", json, text);
+    exit(1);
+  }
+  govpn_free(json);
+}
+
+static void on_log(int32_t level, const char *message, void *user_data) {
+  CHECK(level >= GOVPN_LOG_WARNING && message[0] && user_data == &folder);
+}
+
+static void library(void) {
+  char *json = NULL;
+  CHECK(govpn_abi_version() == GOVPN_ABI_VERSION);
+  CHECK(strchr(govpn_version(), '.'));
+  CHECK(!strcmp(govpn_status_name(GOVPN_E_BUSY), "GOVPN_E_BUSY") && !strcmp(govpn_status_name(99), "GOVPN_E_?"));
+  CHECK(!strcmp(govpn_last_error(), ""));
+  OK(govpn_init(NULL));
+  OK(govpn_init("{\"threads\": 2, \"log_level\": \"warning\"}"));
+  OK(govpn_set_log(on_log, &folder));
+  OK(govpn_build_info(&json));
+  has(json, "\"abi_version\":1");
+  OK(govpn_devices(&json));
+  has(json, "\"device\":\"go\"");
+  govpn_free(NULL);
+}
+
+static int stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
+  struct ArrowArray unused;
+  (void)stream;
+  make_table(out, &unused, 1);
+  unused.release(&unused);
+  return 0;
+}
+
+static int stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out) {
+  struct ArrowSchema unused;
+  int *left = stream->private_data;
+  memset(out, 0, sizeof *out);
+  if ((*left)-- <= 0) return 0;
+  make_table(&unused, out, 20);
+  unused.release(&unused);
+  return 0;
+}
+
+static void stream_release(struct ArrowArrayStream *stream) { stream->release = NULL; }
+
+static void import(void) {
+  struct ArrowSchema s;
+  struct ArrowArray a;
+  govpn_data d = 0, first = 0, second = 0;
+  char *json = NULL;
+  make_images(&s, &a, 40, 1);
+  OK(govpn_data_import(&s, &a, shape, &d));
+  CHECK(!s.release && !a.release && alive == 1); /* the array lives as long as the data set */
+  make_labels(&s, &a, 40);
+  OK(govpn_data_set_labels(d, &s, &a, "{\"class_names\": [\"a\", \"b\", \"c\", \"d\"]}"));
+  CHECK(!s.release && !a.release && alive == 1);
+  OK(govpn_data_info(d, &json));
+  has(json, "\"images\":40,\"height\":8,\"width\":8,\"channels\":1,\"dtype\":\"float32\",\"labelled\":true,\"classes\":4");
+  OK(govpn_data_split(d, "{\"first\": 30, \"seed\": 1}", &first, &second));
+  OK(govpn_data_info(first, &json));
+  has(json, "\"images\":30,");
+  govpn_data_free(d);
+  govpn_data_free(first);
+  CHECK(alive == 1);
+  govpn_data_free(second);
+  CHECK(alive == 0);
+  govpn_data_free(0);
+
+  int batches = 3;
+  struct ArrowArrayStream stream = {stream_schema, stream_next, NULL, stream_release, &batches};
+  OK(govpn_data_import_stream(&stream, shape, &d));
+  CHECK(!stream.release);
+  OK(govpn_data_info(d, &json));
+  has(json, "\"images\":60,");
+  govpn_data_free(d);
+  CHECK(alive == 0);
+}
+
+static void write_idx(const char *path, const uint8_t *header, size_t header_size, int labels) {
+  FILE *f = fopen(path, "wb");
+  CHECK(f && fwrite(header, 1, header_size, f) == header_size);
+  for (int64_t i = 0; i < 3; i++)
+    for (int64_t p = 0; p < (labels ? 1 : PIXELS); p++) fputc(labels ? (int)i : pixel(i, p), f);
+  fclose(f);
+}
+
+static void open_files(void) {
+  static const uint8_t images[16] = {0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 8, 0, 0, 0, 8}, labels[8] = {0, 0, 8, 1, 0, 0, 0, 3};
+  char options[512];
+  char *json = NULL;
+  govpn_data d = 0;
+  write_idx(in_folder("images"), images, sizeof images, 0);
+  write_idx(in_folder("labels"), labels, sizeof labels, 1);
+  snprintf(options, sizeof options, "{\"format\": \"idx\", \"images\": \"%s/images\", \"labels\": \"%s/labels\"}", folder, folder);
+  OK(govpn_data_open(options, &d));
+  OK(govpn_data_info(d, &json));
+  has(json, "\"images\":3,");
+  govpn_data_free(d);
+}
+
+/* Lent memory is written after it was handed out and read by the model; it outlives the data set. */
+static void lend(govpn_model m) {
+  struct ArrowSchema s;
+  struct ArrowArray a;
+  govpn_data d = 0;
+  OK(govpn_data_alloc("{\"shape\": [16, 8, 8, 1], \"dtype\": \"uint8\", \"device\": \"go\"}", &s, &a, &d));
+  CHECK(!strcmp(s.format, "+w:64") && !strcmp(s.children[0]->format, "C") && a.length == 16 && a.children[0]->length == 16 * PIXELS);
+  uint8_t *memory = (uint8_t *)(uintptr_t)a.children[0]->buffers[1];
+  CHECK(memory[0] == 0 && memory[16 * PIXELS - 1] == 0);
+  for (int64_t i = 0; i < 16 * PIXELS; i++) memory[i] = (uint8_t)pixel(i / PIXELS, i % PIXELS);
+
+  struct ArrowSchema ps;
+  struct ArrowArray pa;
+  OK(govpn_model_predict(m, d, NULL, &ps, &pa));
+  int right = 0;
+  for (int i = 0; i < 16; i++) right += ((const int32_t *)pa.buffers[1])[i] == i % CLASSES;
+  CHECK(right >= 15);
+  ps.release(&ps);
+  pa.release(&pa);
+
+  char *json = NULL;
+  OK(govpn_data_info(d, &json));
+  has(json, "\"bytes_copied\":0");
+  govpn_data_free(d);
+  for (int64_t i = 0; i < 16 * PIXELS; i++) memory[i] = (uint8_t)i;
+  CHECK(memory[255] == 255);
+  s.release(&s);
+  a.release(&a);
+  CHECK(!s.release && !a.release);
+}
+
+typedef struct {
+  pthread_t thread;
+  int calls, epochs;
+} watcher;
+
+static int32_t watch(const govpn_progress *p, void *user_data) {
+  watcher *w = user_data;
+  CHECK(p->struct_size == sizeof *p && pthread_equal(w->thread, pthread_self()));
+  CHECK(p->phase >= GOVPN_PHASE_COMPILING && p->phase <= GOVPN_PHASE_EPOCH && p->epoch <= p->epochs && p->step <= p->steps);
+  w->calls++;
+  if (p->phase == GOVPN_PHASE_EPOCH) w->epochs++;
+  return 0;
+}
+
+static void train(govpn_model m, govpn_data d, govpn_data valid) {
+  watcher w = {pthread_self(), 0, 0};
+  char *json = NULL;
+  OK(govpn_model_fit(m, d, valid, "{\"epochs\": 12}", watch, &w));
+  CHECK(w.epochs == 12 && w.calls > 12);
+  OK(govpn_model_train_batch(m, valid, NULL, &json));
+  has(json, "\"loss\":");
+  OK(govpn_model_train_batch(m, valid, "{}", NULL));
+  OK(govpn_model_cancel(m));
+
+  struct ArrowSchema s;
+  struct ArrowArray a;
+  OK(govpn_model_history(m, &s, &a));
+  CHECK(!strcmp(s.format, "+s") && s.n_children == 10 && !strcmp(s.children[0]->name, "epoch") && a.length == 12);
+  CHECK(((const int32_t *)a.children[0]->buffers[1])[11] == 12);
+  CHECK(((const double *)a.children[4]->buffers[1])[11] > 0.9); /* val_accuracy */
+  s.release(&s);
+  a.release(&a);
+}
+
+static void infer(govpn_model m, govpn_data d) {
+  struct ArrowSchema s;
+  struct ArrowArray a;
+  char *json = NULL;
+  OK(govpn_model_predict(m, d, "{\"noise\": \"classwise\", \"samples\": 2, \"output\": \"proba\"}", &s, &a));
+  CHECK(!strcmp(s.format, "+w:4") && s.metadata && a.length == 32);
+  const float *p = a.children[0]->buffers[1];
+  for (int i = 0; i < 32; i++) CHECK(fabsf(p[4 * i] + p[4 * i + 1] + p[4 * i + 2] + p[4 * i + 3] - 1) < 1e-4f);
+  s.release(&s);
+  struct ArrowArray moved = *a.children[0]; /* a consumer may move children out and release the parent */
+  a.children[0]->release = NULL;
+  a.release(&a);
+  CHECK(((const float *)moved.buffers[1])[0] <= 1);
+  moved.release(&moved);
+
+  OK(govpn_model_noise(m, d, NULL, &s, &a));
+  CHECK(!strcmp(s.format, "+w:64") && a.length == 32 && ((const float *)a.children[0]->buffers[1])[0] >= 0);
+  s.release(&s);
+  a.release(&a);
+  OK(govpn_model_noise(m, d, "{\"output\": \"sample\", \"samples\": 3, \"seed\": 5}", &s, &a));
+  CHECK(!strcmp(s.format, "+w:2048") && a.length == 3);
+  s.release(&s);
+  a.release(&a);
+  OK(govpn_model_evaluate(m, d, "{\"noise\": \"none\"}", &json));
+  has(json, "\"images\":32,");
+  OK(govpn_model_config(m, &json));
+  has(json, "\"device\":\"go\"");
+}
+
+/* Every way to store a model leads back to the same predictions. */
+static void store(govpn_model m, govpn_data d) {
+  govpn_model again[3] = {0, 0, small_model()};
+  uint8_t *bytes = NULL;
+  size_t size = 0;
+  OK(govpn_model_save(m, in_folder("model")));
+  OK(govpn_model_load(in_folder("model"), "{\"device\": \"go\"}", &again[0]));
+  OK(govpn_model_to_bytes(m, &bytes, &size));
+  OK(govpn_model_from_bytes(bytes, size, "{\"device\": \"go\"}", &again[1]));
+  govpn_free(bytes);
+  OK(govpn_model_export_safetensors(m, in_folder("weights"), NULL));
+  OK(govpn_model_import_safetensors(again[2], in_folder("weights"), "{}"));
+  for (int k = 0; k < 3; k++) {
+    struct ArrowSchema s, s2;
+    struct ArrowArray a, a2;
+    OK(govpn_model_predict(m, d, "{\"output\": \"logits\"}", &s, &a));
+    OK(govpn_model_predict(again[k], d, "{\"output\": \"logits\"}", &s2, &a2));
+    CHECK(!memcmp(a.children[0]->buffers[1], a2.children[0]->buffers[1], sizeof(float) * 32 * CLASSES));
+    s.release(&s);
+    a.release(&a);
+    s2.release(&s2);
+    a2.release(&a2);
+    govpn_model_free(again[k]);
+  }
+}
+
+int main(void) {
+  CHECK(mkdtemp(folder));
+  library();
+  import();
+  open_files();
+  govpn_data d = labelled(256), valid = labelled(32);
+  govpn_model m = small_model();
+  train(m, d, valid);
+  infer(m, valid);
+  store(m, valid);
+  lend(m);
+  govpn_model_free(m);
+  govpn_model_free(0);
+  govpn_data_free(d);
+  govpn_data_free(valid);
+  CHECK(alive == 0);
+  OK(govpn_set_log(NULL, NULL));
+  static const char *const files[] = {"images", "labels", "model", "weights"};
+  for (int i = 0; i < 4; i++) unlink(in_folder(files[i]));
+  CHECK(rmdir(folder) == 0);
+  puts("usage: ok");
+  return 0;
+}
