@@ -3,7 +3,6 @@ package models
 import (
 	"github.com/gomlx/compute"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/ml/layers/activation"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/nn"
 )
@@ -20,10 +19,16 @@ func DNN3(s *model.Scope, images *Node, classes int) *Node {
 // MLP is the perceptron of DNN3 with a choice of initial values and of the number of outputs:
 // x (N, …) → (N, outputs).
 func MLP(s *model.Scope, x *Node, outputs int, init Init) *Node {
-	x = Flatten(x)                                            // (N, d)
-	x = activation.Relu(Linear(s.In("fc1"), x, Hidden, init)) // (N, 1024)
-	x = activation.Relu(Linear(s.In("fc2"), x, Hidden, init)) // (N, 1024)
-	return Linear(s.In("fc3"), x, outputs, init)              // (N, outputs)
+	x = Flatten(x)                                 // (N, d)
+	x = ReLU(Linear(s.In("fc1"), x, Hidden, init)) // (N, 1024)
+	x = ReLU(Linear(s.In("fc2"), x, Hidden, init)) // (N, 1024)
+	return Linear(s.In("fc3"), x, outputs, init)   // (N, outputs)
+}
+
+// ReLU is max(x, 0) with PyTorch's gradient, 0 at x = 0; that of GoMLX's activation.Relu is 1 there, where the units of
+// a layer with zero biases start on a black image.
+func ReLU(x *Node) *Node {
+	return Where(GreaterThan(x, ScalarZero(x.Graph(), x.DType())), x, ZerosLike(x))
 }
 
 // Flatten keeps the batch axis: (N, …) → (N, d).
