@@ -158,6 +158,9 @@ func restore(f *tensorFile, backend compute.Backend) (*Model, error) {
 		}
 	}
 	m.useBest = m.best != nil
+	if err := m.checkWeights(f, "base", "generator"); err != nil {
+		return nil, err
+	}
 	return m, m.setWeights(f, "base", "generator")
 }
 
@@ -202,17 +205,19 @@ func (m *Model) ImportSafetensors(path string) error {
 	if len(parts) == 0 {
 		return formatError("%s has no tensor named base.… or generator.…", path)
 	}
-	if err := m.setWeights(f, parts...); err != nil {
+	if err := m.checkWeights(f, parts...); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return m.restart()
+	if err := m.restart(); err != nil { // a part that the file lacks stays as inference used it
+		return err
+	}
+	return m.setWeights(f, parts...)
 }
 
-// setWeights replaces the variables of the given parts, all or none.
-func (m *Model) setWeights(f *tensorFile, parts ...string) error {
+// checkWeights lists what keeps a file from replacing the given parts.
+func (m *Model) checkWeights(f *tensorFile, parts ...string) error {
 	var problems []string
-	wanted := variables(m.store, parts...)
-	for _, v := range wanted {
+	for _, v := range variables(m.store, parts...) {
 		name := tensorName(v)
 		if t, ok := f.tensors[name]; !ok {
 			problems = append(problems, name+" is missing")
@@ -228,7 +233,12 @@ func (m *Model) setWeights(f *tensorFile, parts ...string) error {
 	if len(problems) > 0 {
 		return formatError("the tensors do not fit the model: %s", strings.Join(problems, "; "))
 	}
-	for _, v := range wanted {
+	return nil
+}
+
+// setWeights replaces the variables of the given parts.
+func (m *Model) setWeights(f *tensorFile, parts ...string) error {
+	for _, v := range variables(m.store, parts...) {
 		if err := v.SetValuePreservingOld(f.tensors[tensorName(v)]); err != nil {
 			return err
 		}

@@ -139,7 +139,10 @@ const (
 // warn checks the trained generator for a collapsed σ.
 func (m *Model) warn(f *feed) error {
 	var warnings []string
-	if m.hasGenerator() {
+	if h := m.History(); len(h) > 0 && math.IsNaN(float64(h[len(h)-1].Loss*0)) {
+		warnings = append(warnings, fmt.Sprintf("training has diverged: the loss of epoch %d is %g; a smaller learning_rate may help",
+			h[len(h)-1].Epoch, float64(h[len(h)-1].Loss)))
+	} else if m.hasGenerator() {
 		sample := *f
 		sample.size = min(f.size, warningImages)
 		s, err := m.stdStatistics(context.Background(), &sample)

@@ -59,10 +59,15 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 // restart forgets the optimiser's state and the history, and keeps the weights.
 func (m *Model) restart() error {
 	m.dropBest()
+	for _, v := range variables(m.store, "optimizer") { // compiled training programs refer to them
+		if err := v.SetValue(zerosLike(v)); err != nil {
+			return err
+		}
+	}
 	m.state.Lock()
 	defer m.state.Unlock()
 	m.state.run, m.state.warnings = run{}, nil
-	return m.store.DeleteVariablesInScope("/optimizer")
+	return nil
 }
 
 // fit is one call of Fit.

@@ -225,6 +225,21 @@ func (m *Model) dropBest() {
 	m.best, m.useBest = nil, false
 }
 
+// adoptBest makes the weights of the best epoch the current ones: what inference used, training starts from.
+func (m *Model) adoptBest() error {
+	for path, t := range m.best {
+		v := m.store.GetVariable(path)
+		if old := v.MustValue(); old != t {
+			if err := v.SetValuePreservingOld(t); err != nil {
+				return err
+			}
+			free(old)
+		}
+	}
+	m.best, m.useBest = nil, false
+	return nil
+}
+
 // Config is the configuration, with the sizes that data have given.
 func (m *Model) Config() Config {
 	m.state.Lock()

@@ -131,7 +131,9 @@ func (m *Model) TrainBatch(ctx context.Context, d *data.Dataset) (Metrics, error
 		return Metrics{}, err
 	}
 	defer f.close()
-	m.dropBest()
+	if err := m.adoptBest(); err != nil {
+		return Metrics{}, err
+	}
 	images, labels, err := f.batch(sequence(f.size))
 	if err != nil {
 		return Metrics{}, err
