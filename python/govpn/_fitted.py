@@ -33,7 +33,8 @@ class Fitted:
         """The most likely label of each image (N,). noise="classwise" draws noise for every class and takes
         the class that the classifier is surest of under its own noise; samples is the number of draws per
         class. random_state None uses the model's seed: the same call gives the same result."""
-        return self.classes_[self._predict(X, "label", noise, samples, random_state)]
+        indices = self._predict(X, "label", noise, samples, random_state)
+        return self.classes_[indices]
 
     def predict_proba(
         self, X: Any, noise: str = "none", samples: int = 1, random_state: Any = None
@@ -99,7 +100,10 @@ class Fitted:
 
     @staticmethod
     def _options(seed: Any, samples: Any, **options: Any) -> dict[str, Any]:
-        count = _params.whole(samples, "n" if options.get("output") == "sample" else "samples")
+        name = "n" if options.get("output") == "sample" else "samples"
+        count = _params.whole(samples, name)
+        if count < 1:
+            raise ArgumentError(f"{name} is {count}, want at least 1")
         return {"samples": count, "seed": _params.draw_seed_of(seed), **options}
 
     def _labelled(self, X: Any, y: Any) -> tuple[Model, _arrow.Data]:

@@ -64,7 +64,9 @@ def _from_numpy(x: Any, name: str) -> Images:
     if array.shape[0] and 0 in array.shape:
         raise ArgumentError(f"{name} has shape {array.shape}, want images of at least one pixel")
     if array.dtype.kind == "f":
-        array = array if array.dtype == np.float32 else np.asarray(array, np.float32)
+        if array.dtype != np.float32:
+            with np.errstate(over="ignore"):  # becomes infinite, which is found next
+                array = np.asarray(array, np.float32)
         _check_range(array, name)
     elif array.dtype != np.uint8:
         raise ArgumentError(f"{name} has dtype {array.dtype}, want uint8 (0 to 255) or float (0 to 1)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import math
 import os
 import weakref
 from collections.abc import Callable, Mapping
@@ -61,7 +60,7 @@ class Model:
     def fit(
         self, train: _arrow.Data, valid: _arrow.Data | None, options: Mapping[str, Any], verbose: int
     ) -> None:
-        progress = Progress(verbose, self._last_row)
+        progress = Progress(verbose, self.history)
         text = _lib.encode(options)
 
         def work() -> None:
@@ -95,9 +94,6 @@ class Model:
     def describe(self) -> dict[str, Any]:
         """config, parameters, device, epochs_done, best_epoch and warnings; answers at once."""
         return _lib.call_json("govpn_model_config", self.handle)
-
-    def _last_row(self) -> dict[str, Any]:
-        return {k: math.nan if v[-1] is None else v[-1] for k, v in self.history().items() if v}
 
     def _receive(self, name: str, data: _arrow.Data, options: Mapping[str, Any]) -> np.ndarray:
         text = _lib.encode(options)

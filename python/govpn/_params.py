@@ -155,7 +155,7 @@ def restore(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def whole(value: Any, name: str) -> int:
-    """An int; the library checks its range."""
+    """An int, of any range."""
     try:
         return _integer(value)
     except TypeError:

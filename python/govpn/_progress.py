@@ -17,15 +17,15 @@ _BAR = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
 class Progress:
     """Receives the library's progress calls and draws them, on the main thread where that is possible.
 
-    verbose 0 shows nothing, 1 a bar, 2 a line per epoch with all its figures. last_row gives the newest
-    history row."""
+    verbose 0 shows nothing, 1 a bar, 2 a line per epoch with all its figures, from history()."""
 
-    def __init__(self, verbose: int, last_row: Callable[[], dict[str, Any]]) -> None:
-        self._verbose, self._last_row = verbose, last_row
+    def __init__(self, verbose: int, history: Callable[[], dict[str, list[Any]]]) -> None:
+        self._verbose, self._history = verbose, history
         self._inline = threading.current_thread() is not threading.main_thread()
         self._state: dict[str, Any] | None = None
         self._bar: Any = None
-        self._epochs_shown: int | None = None
+        self._shown = len(history()["epoch"])  # rows printed; a resumed run has some from before
+        self._announced = False
         self._error: BaseException | None = None
         self.stop: Callable[[], bool] = lambda: False
         self.callback = _lib.PROGRESS_FN(self._receive)  # kept here: the library calls it until fit returns
@@ -51,7 +51,7 @@ class Progress:
         if self._verbose == 1 and self._open_bar():
             self._draw_bar(state)
         else:
-            self._print_line(state)
+            self._print_lines(state)
 
     def close(self) -> None:
         """Draws the last state; raises what went wrong while drawing."""
@@ -81,14 +81,21 @@ class Progress:
         self._bar.refresh()
 
     def _validation(self) -> str:
-        accuracy = self._last_row().get("val_accuracy", math.nan)
-        return "" if math.isnan(accuracy) else f", val_accuracy {accuracy:.4f}"
+        accuracies = self._history().get("val_accuracy") or [None]
+        return "" if _missing(accuracies[-1]) else f", val_accuracy {accuracies[-1]:.4f}"
 
-    def _print_line(self, state: dict[str, Any]) -> None:
-        if state["phase"] == _lib.COMPILING:
-            self._say("govpn: compiling")
-        row = self._last_row()
-        if row and row["epoch"] != self._epochs_shown:
-            self._epochs_shown = row["epoch"]
-            figures = (f"{k} {v:.4g}" for k, v in row.items() if k != "epoch" and not math.isnan(v))
-            self._say(f"epoch {row['epoch']}/{state['epochs']}: {', '.join(figures)}")
+    def _print_lines(self, state: dict[str, Any]) -> None:
+        """A line per epoch that has ended since the last call."""
+        if state["phase"] == _lib.COMPILING and not self._announced:
+            self._announced = True
+            print("compiling", flush=True)
+        history = self._history()
+        for row in range(self._shown, len(history["epoch"])):
+            self._shown = row + 1
+            columns = ((k, v[row]) for k, v in history.items() if k != "epoch")
+            figures = ", ".join(f"{k} {v:.4g}" for k, v in columns if not _missing(v))
+            print(f"epoch {history['epoch'][row]}/{state['epochs']}: {figures}", flush=True)
+
+
+def _missing(value: float | None) -> bool:
+    return value is None or math.isnan(value)

@@ -1,9 +1,8 @@
 """A small problem that every test can afford, and the devices to run it on."""
 
+import govpn
 import numpy as np
 import pytest
-
-import govpn
 
 DEVICES = {d["device"]: d for d in govpn.devices()}
 

@@ -5,10 +5,9 @@ import json
 import pickle
 import struct
 
+import govpn
 import numpy as np
 import pytest
-
-import govpn
 
 
 @pytest.fixture(scope="module")
@@ -34,14 +33,20 @@ def test_save_and_load(model, quadrants, device, tmp_path):
     path = tmp_path / "model.govpn"
     model.save(path)
     loaded = govpn.load(path, device=device, verbose=0)
-    np.testing.assert_allclose(loaded.predict_proba(quadrants[0]), model.predict_proba(quadrants[0]), rtol=1e-4)
+    np.testing.assert_allclose(
+        loaded.predict_proba(quadrants[0]), model.predict_proba(quadrants[0]), rtol=1e-4
+    )
     assert loaded.history_["loss"] == model.history_["loss"]
     assert loaded.get_params()["batch_size"] == 32
     assert loaded.get_params()["random_state"] == 7
     assert [p.name for p in tmp_path.iterdir()] == ["model.govpn"]
 
 
-@pytest.mark.parametrize("clone", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["copy", "pickle"])
+def repickle(model):
+    return pickle.loads(pickle.dumps(model))
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, repickle])
 def test_copies(model, quadrants, clone):
     twin = clone(model)
     np.testing.assert_array_equal(twin.predict_proba(quadrants[0]), model.predict_proba(quadrants[0]))
@@ -52,7 +57,7 @@ def test_copies(model, quadrants, clone):
 
 
 def test_unfitted_estimators_pickle(make):
-    assert repr(pickle.loads(pickle.dumps(make(std="rms")))) == repr(make(std="rms"))
+    assert repr(repickle(make(std="rms"))) == repr(make(std="rms"))
 
 
 def test_safetensors_have_pytorch_names_and_layouts(model, quadrants, tmp_path):
@@ -89,7 +94,12 @@ def test_damaged_files_are_refused(model, damage, tmp_path):
     model.save(path)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 255
-    damaged = {"truncated": content[:-100], "flipped": content, "foreign": b"PK\x03\x04" + bytes(200), "empty": b""}
+    damaged = {
+        "truncated": content[:-100],
+        "flipped": content,
+        "foreign": b"PK\x03\x04" + bytes(200),
+        "empty": b"",
+    }
     path.write_bytes(bytes(damaged[damage]))
     with pytest.raises(ValueError, match=r"\S") as caught:
         govpn.load(path)

@@ -1,0 +1,186 @@
+"""Bad input gets an error of its own that names the argument, and the classifier stays usable."""
+
+import multiprocessing
+import pickle
+import sys
+
+import govpn
+import numpy as np
+import pyarrow as pa
+import pytest
+from conftest import make_quadrants
+
+X, Y = make_quadrants(64)
+FLOAT = X / np.float32(255)
+
+
+def changed(array, index, value):
+    array = array.copy()
+    array[index] = value
+    return array
+
+
+def with_nulls(x):
+    array = pa.FixedShapeTensorArray.from_numpy_ndarray(x)
+    return pa.concat_arrays([array, pa.nulls(1, array.type)])
+
+
+BAD_DATA = {  # name: (X, y, what the message says)
+    "one axis": (X.reshape(-1), Y, r"X has shape \(4096,\), want \(N, H, W, C\) or \(N, H, W\)"),
+    "two axes": (X.reshape(64, 64), Y, r"want \(N, H, W, C\)"),
+    "five axes": (X[None], Y, r"want \(N, H, W, C\)"),
+    "no images": (X[:0], Y[:0], "X has no images"),
+    "no pixels": (X[:, :0], Y, "at least one pixel"),
+    "int64 pixels": (X.astype(int), Y, r"X has dtype int64, want uint8 \(0 to 255\) or float \(0 to 1\)"),
+    "bool pixels": (X > 9, Y, "X has dtype bool"),
+    "text": ("images", Y, "X has shape"),
+    "None": (None, Y, "X has shape"),
+    "NaN": (changed(FLOAT, (3, 0, 5, 0), np.nan), Y, r"X\[3, 0, 5, 0\] is nan, want float pixels finite"),
+    "infinity": (changed(FLOAT, (1, 2, 3, 0), np.inf), Y, r"X\[1, 2, 3, 0\] is inf"),
+    "float 0..255": (X.astype(np.float32), Y, "divide by 255, or pass uint8"),
+    "float64 beyond float32": (changed(FLOAT.astype(float), (0, 0, 0, 0), 1e300), Y, "is inf, want float"),
+    "negative": (-FLOAT, Y, "from 0 to 1"),
+    "lengths": (X, Y[:-1], "y has 63 labels, want 64"),
+    "no labels": (X, None, "y is None"),
+    "labels of two axes": (X, Y[:, None], r"y has shape \(64, 1\)"),
+    "fractional label": (X, changed(Y.astype(float), 5, 0.5), r"y\[5\] is 0.5, want whole numbers"),
+    "NaN label": (X, changed(Y.astype(float), 6, np.nan), r"y\[6\] is nan"),
+    "None label": (X, changed(Y.astype(object), 7, None), r"y\[7\] is None"),
+    "mixed labels": (X, changed(Y.astype(object), 8, "a"), "y mixes text and numbers"),
+    "complex labels": (X, Y + 1j, "y has dtype complex128"),
+    "null label": (X, pa.array([None, *Y[1:]]), "y has 1 nulls"),
+    "null image": (with_nulls(X), np.append(Y, 0), "X has 1 nulls"),
+    "no image column": (pa.table({"a": Y}), Y, r"X has columns \['a'\], want one named image"),
+    "lists of int": (pa.array([[1], [2]]), Y[:2], "X has Arrow type list"),
+    "tensors of int64": (pa.FixedShapeTensorArray.from_numpy_ndarray(X.astype(int)), Y, "int64"),
+    "Arrow NaN": (
+        pa.FixedShapeTensorArray.from_numpy_ndarray(changed(FLOAT, (3, 0, 5, 0), np.nan)),
+        Y,
+        "(?i)nan",
+    ),
+}
+
+BAD_PARAMETERS = {  # name: (value, what the message says)
+    "base": ("resnet", "resnet"),
+    "generator": ("gan", "gan"),
+    "mode": ("magic", "magic"),
+    "epochs": (0, "(?i)epochs is 0"),
+    "batch_size": (2.5, "batch_size is 2.5 of type float, want an int"),
+    "learning_rate": (-1.0, "(?i)learning_?rate is -1"),
+    "optimizer": ("lion", "lion"),
+    "weight_decay": (float("nan"), "weight_decay is nan"),
+    "schedule": (1, "schedule is 1 of type int, want a str"),
+    "noise_samples": (0, "(?i)noise_?samples is 0"),
+    "std": ("big", "big"),
+    "std_range": ((0.3, 0.1), "(?i)std_?range"),
+    "preset": ("best", "best"),
+    "device": ("tpu", "tpu"),
+    "random_state": ("x", "random_state is 'x'"),
+    "verbose": ("x", "verbose is 'x'"),
+    "normalize": ({"mean": [0.5, 0.5], "std": [1, 1]}, "(?i)normalize"),
+    "clip_noisy": (1, "clip_noisy is 1 of type int, want a bool"),
+}
+
+
+@pytest.fixture(scope="module")
+def model(make):
+    return make(epochs=1, mode="plain").fit(X, Y)
+
+
+@pytest.mark.parametrize("name", BAD_DATA)
+def test_bad_data(model, name):
+    before = model.predict_proba(X)
+    x, y, message = BAD_DATA[name]
+    with pytest.raises(govpn.GovpnError, match=message) as caught:
+        model.fit(x, y)
+    assert isinstance(caught.value, (ValueError, TypeError))
+    with pytest.raises(govpn.GovpnError):
+        model.fit(X, Y, validation_data=(x, y))
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+@pytest.mark.parametrize("name", BAD_PARAMETERS)
+def test_bad_parameters(make, name):
+    value, message = BAD_PARAMETERS[name]
+    bad = make(mode="plain").set_params(**{name: value, "epochs": value if name == "epochs" else 1})
+    with pytest.raises(govpn.GovpnError, match=message):
+        bad.fit(X, Y)
+    bad.set_params(**{name: make(mode="plain").get_params()[name]}).fit(X, Y)
+    assert bad.n_epochs_ in (1, 4)
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda m: m.predict(X[:, :4]), r"4.8.1"),
+        (lambda m: m.predict(X, noise="loud"), "loud"),
+        (lambda m: m.predict(X, noise="classwise"), "which has no generator"),
+        (lambda m: m.predict(X, samples=1.5), "samples is 1.5"),
+        (lambda m: m.predict(X, random_state=-1), "random_state is -1"),
+        (lambda m: m.sample_noise(X, Y, n="2"), "n is '2'"),
+        (lambda m: m.score(X, Y[:3]), "y has 3 labels, want 64"),
+        (lambda m: m.evaluate(X, Y + 1), r"y\[\d+\] is .*4.*, want one of the classes 0, 1, 2, 3"),
+        (lambda m: m.evaluate(X, Y.astype(str)), "want labels like 0"),
+        (lambda m: m.fit(X, Y + 1, resume=True), "want one of the classes"),
+        (lambda m: m.fit(X, Y, validation_data=(X, Y + 9)), r"validation_data y\[0\]"),
+        (lambda m: m.fit(X, Y, validation_data=3), "validation_data X"),
+        (lambda m: m.set_params(colour=1), "no parameter 'colour'"),
+        (lambda m: m.import_safetensors(__file__), r"\S"),
+        (lambda m: govpn.empty((0, 8, 8)), "shape"),
+        (lambda m: govpn.empty((4, 8)), "shape"),
+        (lambda m: govpn.empty((4, 8, 8), "int64"), "int64"),
+        (lambda m: govpn.empty((2**40, 8, 8)), r"\d bytes"),
+    ],
+)
+def test_bad_calls(model, use, message):
+    before = model.predict_proba(X)
+    with pytest.raises(govpn.GovpnError, match=message):
+        use(model)
+    np.testing.assert_array_equal(model.predict_proba(X), before)
+
+
+def test_resume_keeps_the_configuration(model):
+    other = pickle.loads(pickle.dumps(model)).set_params(learning_rate=0.5)
+    with pytest.raises(ValueError, match=r"resume: learning_rate is 0\.5, want 0\.01"):
+        other.fit(X, Y, resume=True)
+
+
+def test_unfitted(make):
+    for use in (lambda m: m.predict(X), lambda m: m.save("x"), lambda m: m.fit(X, Y, resume=True)):
+        with pytest.raises(govpn.NotFittedError, match="call fit"):
+            use(make())
+    with pytest.raises(ValueError, match="image_shape or classes"):
+        make().import_safetensors("x")
+
+
+def test_frozen_needs_a_base(make):
+    with pytest.raises(ValueError, match="base weights"):
+        make(mode="frozen").fit(X, Y)
+
+
+def test_collapse_warns_and_samples_count(make):
+    with pytest.warns(govpn.GovpnWarning, match="σ"):
+        model = make(epochs=1, std="bounded", std_range=(0.1, 0.1001)).fit(X, Y)
+    assert any("σ" in text for text in model.warnings_)
+    for use in (model.classwise_scores, lambda x, samples: model.sample_noise(x, Y, n=samples)):
+        with pytest.raises(ValueError, match=r"(samples|n) is 0, want at least 1"):
+            use(X, samples=0)
+
+
+def predict_in_child(model, queue):
+    try:
+        queue.put(repr(model.predict(X)))
+    except govpn.GovpnError as error:
+        queue.put(error.status)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_fork_is_an_error(model):
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    child = context.Process(target=predict_in_child, args=(model, queue))
+    child.start()
+    assert queue.get(timeout=20) == "GOVPN_E_FORKED"
+    child.join(20)
+    assert child.exitcode == 0

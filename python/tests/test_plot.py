@@ -1,0 +1,52 @@
+"""Pictures, drawn without a display."""
+
+import sys
+
+import govpn
+import numpy as np
+import pytest
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def close():
+    yield
+    matplotlib.pyplot.close("all")
+
+
+def test_plot_history(make, quadrants, tmp_path):
+    model = make(epochs=2).fit(*quadrants, validation_data=quadrants)
+    figure = govpn.plot.plot_history(model)
+    assert [ax.get_title() for ax in figure.axes] == ["loss", "accuracy", "σ"]
+    assert [len(ax.lines) for ax in figure.axes] == [2, 2, 3]
+    figure.savefig(tmp_path / "history.png")
+    plain = make(epochs=1, mode="plain").fit(*quadrants)
+    assert len(govpn.plot.plot_history(plain.history_).axes) == 2
+
+
+def test_plot_noise_has_a_row_per_class(make, quadrants, tmp_path):
+    model = make(epochs=1).fit(*quadrants)
+    figure = govpn.plot.plot_noise(model, *quadrants, class_names=["a", "b", "c", "d"])
+    grid = figure.axes[:16]
+    assert [ax.get_title() for ax in grid[:4]] == ["image", "σ", "noise", "image + noise"]
+    assert [ax.get_ylabel() for ax in grid[::4]] == ["a", "b", "c", "d"]
+    figure.savefig(tmp_path / "noise.png")
+    with pytest.raises(ValueError, match="y has 3 labels"):
+        govpn.plot.plot_noise(model, quadrants[0], quadrants[1][:3])
+
+
+def test_plot_noise_of_colour_images_into_a_given_figure(make):
+    x = np.random.default_rng(0).random((20, 6, 6, 3), np.float32)
+    model = make(epochs=1).fit(x, np.arange(20) % 2)
+    given = matplotlib.pyplot.figure()
+    assert govpn.plot.plot_noise(model, x, np.arange(20) % 2, fig=given) is given
+
+
+def test_without_matplotlib(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    nan = [float("nan")]
+    history = dict.fromkeys(["epoch", "loss", "val_loss", "accuracy", "val_accuracy", "std_mean"], nan)
+    with pytest.raises(ImportError, match="pip install 'govpn\\[notebook\\]'"):
+        govpn.plot.plot_history(history)

@@ -1,0 +1,137 @@
+"""What needs a process of its own: Ctrl-C, the time of an import, a missing library."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+START = """
+    import numpy as np, govpn, sys, time, threading
+    x = np.random.default_rng(0).integers(0, 256, (1024, 28, 28), np.uint8)
+    y = np.arange(1024) % 10
+    model = govpn.VPNClassifier("dnn3", "dnn3", epochs=1000, device=sys.argv[1], verbose=0, random_state=0)
+"""
+
+
+def start(code: str, *args: str) -> subprocess.Popen:
+    script = textwrap.dedent(START) + textwrap.dedent(code)
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, "-c", script, *args], text=True, **pipes)
+
+
+def finish(process: subprocess.Popen, timeout: float = 60) -> str:
+    out, err = process.communicate(timeout=timeout)
+    assert process.returncode == 0, err
+    return out
+
+
+def interrupt(process: subprocess.Popen) -> float:
+    """Sends Ctrl-C; the seconds until the script has caught it."""
+    sent = time.time()
+    process.send_signal(signal.SIGINT)
+    line = ""
+    while not line.startswith("interrupted"):
+        line = process.stdout.readline()
+        assert line, process.stderr.read()
+    return float(line.split()[1]) - sent
+
+
+def test_ctrl_c_stops_training_and_leaves_a_usable_model(device):
+    process = start(
+        """
+        try:
+            model.set_params(verbose=2).fit(x, y)
+        except KeyboardInterrupt:
+            print("interrupted", time.time(), flush=True)
+        for attempt in range(100):
+            try:
+                assert len(model.predict(x)) == len(x)
+                break
+            except govpn.GovpnError as error:
+                assert error.status == "GOVPN_E_BUSY", error
+                time.sleep(0.1)
+        print("epochs", model.n_epochs_)
+        model.set_params(epochs=model.n_epochs_ + 1).fit(x[:512], y[:512], resume=True)
+        """,
+        device,
+    )
+    while not process.stdout.readline().startswith("epoch 1/"):  # past the compilation
+        assert process.poll() is None
+    assert interrupt(process) < 1.5  # a step on two busy cores, or the grace of 0.8 s
+    assert "epochs" in finish(process)
+
+
+def test_ctrl_c_returns_at_once_and_the_model_is_busy():
+    """A call that cannot be cancelled, as a compilation; here the library's fit is one that waits."""
+    process = start(
+        """
+        from govpn import _lib
+        real, inner = _lib.call, threading.Event()
+        def call(name, *args):
+            if name == "govpn_model_fit":
+                inner.set()
+                time.sleep(2)
+            return real(name, *args)
+        _lib.call = call
+        model.set_params(epochs=1, mode="plain")
+        threading.Thread(target=lambda: inner.wait() and print("ready", flush=True)).start()
+        try:
+            model.fit(x[:512], y[:512])
+        except KeyboardInterrupt:
+            print("interrupted", time.time(), flush=True)
+        try:
+            model.predict(x[:9])
+        except govpn.GovpnError as error:
+            print(error.status)
+        model._model._task.done.wait(20)
+        model.fit(x[:512], y[:512])
+        print(len(model.predict(x[:9])))
+        """,
+        "go",
+    )
+    assert process.stdout.readline() == "ready\n"
+    assert interrupt(process) < 1.5
+    assert finish(process).split() == ["GOVPN_E_BUSY", "9"]
+
+
+def test_fit_works_on_another_thread():
+    process = start(
+        """
+        worker = threading.Thread(target=lambda: model.set_params(epochs=1, verbose=2).fit(x[:512], y[:512]))
+        worker.start(); worker.join()
+        print(len(model.predict(x[:9])))
+        """,
+        "go",
+    )
+    out = finish(process).splitlines()
+    assert out[-2].startswith("epoch 1/1: loss")
+    assert out[-1] == "9"
+
+
+def test_import_is_fast_and_light():
+    code = """
+        import time, sys, pyarrow
+        start = time.perf_counter()
+        import govpn
+        print(time.perf_counter() - start)
+        print([m for m in ("matplotlib", "sklearn", "tqdm", "jax", "pandas") if m in sys.modules])
+    """
+    run = [
+        subprocess.check_output([sys.executable, "-c", textwrap.dedent(code)], text=True) for _ in range(3)
+    ]
+    assert min(float(r.split()[0]) for r in run) < 0.3
+    assert run[0].splitlines()[1] == "[]"
+
+
+@pytest.mark.parametrize(("content", "message"), [(None, "is not there"), (b"no library", "does not load")])
+def test_library_missing_or_broken(tmp_path, content, message):
+    path = tmp_path / "libgovpn.so"
+    if content is not None:
+        path.write_bytes(content)
+    code = "import govpn\ntry:\n    govpn.build_info()\nexcept ImportError as error:\n    print(error)"
+    env = dict(os.environ, GOVPN_LIBRARY=str(path))
+    assert message in subprocess.check_output([sys.executable, "-c", code], env=env, text=True)
