@@ -1,0 +1,174 @@
+package vpn
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/stretchr/testify/require"
+)
+
+// The stripes are linearly separable: every mode and optimiser classifies images that it has not seen.
+func TestLearnsStripes(t *testing.T) {
+	train, test := stripes(t, 192, 1), stripes(t, 100, 2)
+	for _, mode := range []string{"joint", "plain", "gaussian"} {
+		for optimizer, rate := range map[string]float64{"adam": 0.02, "sgd": 0.05} {
+			t.Run(mode+"/"+optimizer, func(t *testing.T) {
+				cfg := smallConfig(mode)
+				cfg.Optimizer, cfg.LearningRate = optimizer, rate
+				requireAccurate(t, fitted(t, cfg, train, nil), train.Classes(), test.Len())
+			})
+		}
+	}
+}
+
+// requireAccurate evaluates a model on images that it was not trained on, in every way of inference.
+func requireAccurate(t *testing.T, m *Model, classes, images int) {
+	test := stripes(t, images, 2)
+	e, err := m.Evaluate(ctx, test, EvalOptions{})
+	require.NoError(t, err)
+	require.Greater(t, float64(e.Accuracy), 0.9) // chance: 0.33
+	require.Equal(t, images, e.Images)
+	require.Equal(t, classes, m.Config().Classes)
+	if m.hasGenerator() {
+		e, err = m.Evaluate(ctx, test, EvalOptions{Noise: "classwise", Samples: 2})
+		require.NoError(t, err)
+		require.Greater(t, float64(e.Accuracy), 0.9)
+	}
+}
+
+// Frozen training changes the generator and no bit of the base, whose gradient is not even computed.
+func TestFrozenTraining(t *testing.T) {
+	train := stripes(t, 192, 1)
+	plain := fitted(t, smallConfig("plain"), train, nil)
+	path := t.TempDir() + "/base.safetensors"
+	require.NoError(t, plain.ExportSafetensors(path))
+	base := state(t, plain)["base.linear.weight"]
+	for optimizer, rate := range map[string]float64{"adam": 0.001, "sgd": 0.05} {
+		t.Run(optimizer, func(t *testing.T) {
+			cfg := smallConfig("frozen")
+			cfg.Optimizer, cfg.LearningRate, cfg.WeightDecay = optimizer, rate, 0.01
+			cfg.ImageShape, cfg.Classes = [3]int{4, 4, 1}, 3
+			m := newModel(t, cfg, openDevice(t, "go"))
+			require.NoError(t, m.ImportSafetensors(path))
+			before := state(t, m)
+			require.NoError(t, m.Fit(ctx, train, train, FitOptions{}))
+			after := state(t, m)
+
+			require.Equal(t, base, after["base.linear.weight"])
+			require.Equal(t, before["base.linear.bias"], after["base.linear.bias"])
+			require.NotEqual(t, before["generator.fc1.weight"], after["generator.fc1.weight"])
+			require.NotEqual(t, before["generator.fc3.bias"], after["generator.fc3.bias"])
+			for _, v := range m.train.updates {
+				require.NotContains(t, v.Path(), "/base/")
+			}
+			require.NotEmpty(t, m.train.updates)
+			for name := range after {
+				require.False(t, strings.HasPrefix(name, "optimizer") && strings.Contains(name, ".base."), name)
+			}
+			requireAccurate(t, m, 3, 100)
+		})
+	}
+}
+
+func TestHistory(t *testing.T) {
+	train, valid := stripes(t, 100, 1), stripes(t, 50, 2) // 3 batches of 32; 4 images of every epoch wait for the next
+	for _, mode := range []string{"joint", "plain", "gaussian"} {
+		t.Run(mode, func(t *testing.T) {
+			m := fitted(t, smallConfig(mode), train, valid)
+			history := m.History()
+			require.Len(t, history, 3)
+			for i, e := range history {
+				require.Equal(t, i+1, e.Epoch)
+				require.Greater(t, float64(e.Seconds), 0.)
+				require.InEpsilon(t, 96/float64(e.Seconds), float64(e.ImagesPerSecond), 1e-9)
+				for _, v := range []Float{e.Loss, e.ValLoss} {
+					require.GreaterOrEqual(t, float64(v), 0.) // false for NaN
+					require.Less(t, float64(v), 10.)
+				}
+				for _, v := range []Float{e.Accuracy, e.ValAccuracy} {
+					require.GreaterOrEqual(t, float64(v), 0.)
+					require.LessOrEqual(t, float64(v), 1.)
+				}
+				switch mode {
+				case "joint": // bounded: within StdRange, up to rounding
+					require.True(t, 0.00999 < e.StdMin && e.StdMin < e.StdMean && e.StdMean < e.StdMax && e.StdMax < 0.30001, e)
+				case "gaussian": // FixedStd
+					for _, v := range []Float{e.StdMin, e.StdMean, e.StdMax} {
+						require.InEpsilon(t, 0.1, float64(v), 1e-5)
+					}
+				default:
+					require.True(t, e.StdMin != e.StdMin && e.StdMean != e.StdMean && e.StdMax != e.StdMax, "NaN")
+				}
+			}
+			require.Less(t, history[2].ValLoss, history[0].ValLoss)
+			evaluation, err := m.Evaluate(ctx, valid, EvalOptions{})
+			require.NoError(t, err)
+			best := history[m.Describe().BestEpoch-1]
+			require.Equal(t, best.ValAccuracy, evaluation.Accuracy)
+			require.Equal(t, best.ValLoss, evaluation.CrossEntropy)
+		})
+	}
+}
+
+func TestHistoryWithoutValidation(t *testing.T) {
+	m := fitted(t, smallConfig("plain"), stripes(t, 20, 1), nil) // smaller than a batch: one batch
+	require.Len(t, m.History(), 3)
+	for _, e := range m.History() {
+		require.True(t, e.ValLoss != e.ValLoss && e.ValAccuracy != e.ValAccuracy, "NaN")
+		require.InEpsilon(t, 20/float64(e.Seconds), float64(e.ImagesPerSecond), 1e-9)
+	}
+	require.Equal(t, 0, m.Describe().BestEpoch)
+	require.Equal(t, 3, m.Describe().Epochs)
+}
+
+func TestSameSeedSameResult(t *testing.T) {
+	train, pure := stripes(t, 64, 1), openDevice(t, "go")
+	eachDevice(t, func(t *testing.T, backend compute.Backend) {
+		trained := func(seed int64) map[string]string {
+			cfg := smallConfig("joint")
+			cfg.Seed, cfg.Epochs = seed, 2
+			m := newModel(t, cfg, backend)
+			require.NoError(t, m.Fit(ctx, train, nil, FitOptions{}))
+			return state(t, m)
+		}
+		one := trained(1)
+		require.Equal(t, one, trained(1), "bit by bit")
+		if backend != pure {
+			return // a compilation takes seconds on cpu
+		}
+		other := trained(2)
+		for _, name := range slices.Sorted(maps.Keys(one)) {
+			require.NotEqual(t, one[name], other[name], name)
+		}
+	})
+}
+
+// A second Fit is a new run from the weights there are: its own history, a fresh optimiser.
+func TestFitAgain(t *testing.T) {
+	train, path := stripes(t, 64, 1), t.TempDir()+"/w.safetensors"
+	first := fitted(t, smallConfig("joint"), train, nil)
+	require.NoError(t, first.ExportSafetensors(path))
+	require.NoError(t, first.Fit(ctx, train, nil, FitOptions{}))
+
+	cfg := smallConfig("joint")
+	cfg.ImageShape, cfg.Classes = [3]int{4, 4, 1}, 3
+	second := newModel(t, cfg, openDevice(t, "go"))
+	require.NoError(t, second.ImportSafetensors(path))
+	require.NoError(t, second.Fit(ctx, train, nil, FitOptions{}))
+	require.Equal(t, state(t, second), state(t, first))
+	require.Equal(t, untimed(second.History()), untimed(first.History()))
+}
+
+// One class: the label bias is 0 (method: ȳ = 0 for K = 1), the cross-entropy too.
+func TestOneClass(t *testing.T) {
+	d := dataset(t, make([]uint8, 8*4), make([]int32, 8), 2, 2, 1)
+	m := fitted(t, smallConfig("joint"), d, d)
+	e, err := m.Evaluate(ctx, d, EvalOptions{Noise: "classwise"})
+	require.NoError(t, err)
+	require.Equal(t, []Float{1, 0}, []Float{e.Accuracy, e.CrossEntropy})
+	require.True(t, e.StdLabelChange != e.StdLabelChange, "NaN: there is no other label")
+	require.NotContains(t, strings.Join(m.Warnings(), " "), "label")
+}

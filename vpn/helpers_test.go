@@ -1,0 +1,141 @@
+package vpn
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/stretchr/testify/require"
+
+	"github.com/govpn/govpn/vpn/data"
+	"github.com/govpn/govpn/vpn/device"
+)
+
+var ctx = context.Background()
+
+// openDevice returns the backend of a device and skips the test where it does not open.
+func openDevice(t testing.TB, name string) compute.Backend {
+	backend, info, err := device.Open(name, device.Options{})
+	if err != nil && name != "go" {
+		t.Skip(info.Why)
+	}
+	require.NoError(t, err)
+	return backend
+}
+
+// eachDevice runs test on go and, where its plugin is found, on cpu.
+func eachDevice(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
+	for _, name := range []string{"go", "cpu"} {
+		t.Run(name, func(t *testing.T) { test(t, openDevice(t, name)) })
+	}
+}
+
+// stripes are n easy images of 4×4×1 in three classes, in turn: row y+1 of an image of class y is bright (160 to 255),
+// the other pixels are dark (0 to 95).
+func stripes(t testing.TB, n int, seed uint64) *data.Dataset {
+	rng, pixels, labels := rand.New(rand.NewPCG(seed, 0)), make([]uint8, n*16), make([]int32, n)
+	for i := range labels {
+		labels[i] = int32(i % 3)
+		for j := range 16 {
+			pixels[i*16+j] = uint8(rng.IntN(96))
+			if j/4 == i%3+1 {
+				pixels[i*16+j] += 160
+			}
+		}
+	}
+	return dataset(t, pixels, labels, 4, 4, 1)
+}
+
+// dataset is a data set of uint8 images that the test closes.
+func dataset(t testing.TB, pixels []uint8, labels []int32, h, w, c int) *data.Dataset {
+	d, err := data.FromUint8(pixels, len(pixels)/(h*w*c), h, w, c, data.Options{Labels: labels})
+	require.NoError(t, err)
+	t.Cleanup(d.Close)
+	return d
+}
+
+// relabelled is d with labels shifted by one: y+1 mod classes.
+func relabelled(t testing.TB, d *data.Dataset) *data.Dataset {
+	labels := make([]int32, d.Len())
+	for i, y := range d.Labels() {
+		labels[i] = (y + 1) % int32(d.Classes())
+	}
+	v, err := d.WithLabels(labels, nil)
+	require.NoError(t, err)
+	t.Cleanup(v.Close)
+	return v
+}
+
+// smallConfig learns stripes in a second: base sr, a few epochs.
+func smallConfig(mode string) Config {
+	c := DefaultConfig()
+	c.Base, c.Mode, c.Epochs, c.BatchSize, c.LearningRate, c.Schedule = "sr", mode, 3, 32, 0.02, "constant"
+	return c
+}
+
+// newModel is a model that the test closes.
+func newModel(t testing.TB, cfg Config, backend compute.Backend) *Model {
+	m, err := New(cfg, backend)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	return m
+}
+
+// fitted is a model on the device go after one Fit.
+func fitted(t testing.TB, cfg Config, train, valid *data.Dataset) *Model {
+	m := newModel(t, cfg, openDevice(t, "go"))
+	require.NoError(t, m.Fit(ctx, train, valid, FitOptions{}))
+	return m
+}
+
+// state is everything that training has made of a model, as bytes by name.
+func state(t testing.TB, m *Model) map[string]string {
+	f, err := m.content()
+	require.NoError(t, err)
+	bytes := map[string]string{}
+	require.NoError(t, f.eachBytes(func(name string, b []byte) error {
+		bytes[name] = string(b)
+		return nil
+	}))
+	return bytes
+}
+
+// untimed is a history without the columns that differ from run to run. NaN is −1, so that rows compare.
+func untimed(history []Epoch) []Epoch {
+	for i := range history {
+		e := &history[i]
+		e.Seconds, e.ImagesPerSecond = 0, 0
+		for _, f := range []*Float{&e.Loss, &e.Accuracy, &e.ValLoss, &e.ValAccuracy, &e.StdMean, &e.StdMin, &e.StdMax} {
+			if math.IsNaN(float64(*f)) {
+				*f = -1
+			}
+		}
+	}
+	return history
+}
+
+// fill sets a variable, by its PyTorch name, to values by index.
+func fill(t testing.TB, m *Model, name string, value func(i int) float32) {
+	v := m.store.GetVariable(variablePath(name))
+	require.NotNil(t, v, name)
+	flat := make([]float32, v.Shape().Size())
+	for i := range flat {
+		flat[i] = value(i)
+	}
+	require.NoError(t, v.SetValue(tensors.FromFlatDataAndDimensions(flat, v.Shape().Dimensions...)))
+}
+
+// mean and deviation are those of values.
+func moments[T ~float32 | ~float64](values []T) (mean, deviation float64) {
+	n := float64(len(values))
+	for _, v := range values {
+		mean += float64(v) / n
+	}
+	for _, v := range values {
+		deviation += (float64(v) - mean) * (float64(v) - mean) / n
+	}
+	return mean, math.Sqrt(deviation)
+}

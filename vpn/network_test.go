@@ -1,0 +1,119 @@
+package vpn
+
+import (
+	"testing"
+
+	"github.com/gomlx/compute/dtypes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+	"github.com/stretchr/testify/require"
+
+	"github.com/govpn/govpn/internal/golden"
+)
+
+// Fashion-MNIST's sizes, d = 784 and K = 10, by hand:
+// sr 784·10 + 10; dnn3 784·1024 + 1024 + 1024·1024 + 1024 + 1024·10 + 10; generator with d outputs instead of 10.
+func TestParameterCounts(t *testing.T) {
+	for base, want := range map[string]int{"sr": 7850, "dnn3": 1_863_690} {
+		cfg := DefaultConfig()
+		cfg.Base, cfg.ImageShape, cfg.Classes = base, [3]int{28, 28, 1}, 10
+		m := newModel(t, cfg, openDevice(t, "go"))
+		require.Equal(t, map[string]int{"base": want, "generator": 2_657_040}, m.Describe().Parameters)
+	}
+	cfg := DefaultConfig()
+	cfg.Mode, cfg.Base, cfg.ImageShape, cfg.Classes = "plain", "sr", [3]int{28, 28, 1}, 10
+	m := newModel(t, cfg, openDevice(t, "go"))
+	require.Equal(t, 0, m.Describe().Parameters["generator"], "plain training has no generator")
+}
+
+func TestInitialWeights(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.ImageShape, cfg.Classes = [3]int{8, 8, 1}, 10
+	weights := func(name string) []float64 {
+		v := newModel(t, cfg, openDevice(t, "go")).store.GetVariable(variablePath(name))
+		require.NotNil(t, v, name)
+		return floats(v.MustValue())
+	}
+	_, deviation := moments(weights("generator.fc2.weight"))
+	require.InEpsilon(t, 0.002, deviation, 0.01, "N(0, 0.002²) in the generator")
+	for _, b := range weights("generator.fc2.bias") {
+		require.Zero(t, b)
+	}
+	w := weights("base.fc1.weight") // torch.nn.Linear: U(−1/√64, 1/√64), deviation 1/√(3·64)
+	_, deviation = moments(w)
+	require.InEpsilon(t, 0.0722, deviation, 0.01)
+	for _, v := range w {
+		require.LessOrEqual(t, v*v, 1./64)
+	}
+	same := weights("base.fc1.weight")
+	cfg.Seed = 1
+	require.Equal(t, w, same)
+	require.NotEqual(t, w, weights("base.fc1.weight"), "another seed")
+}
+
+// The gradient of every mode's loss, in float64, is its slope along a random direction in each variable:
+// (L(θ + h·v) − L(θ − h·v))/2h = ∇L·v up to O(h²).
+func TestGradientByFiniteDifferences(t *testing.T) {
+	images := golden.Tensor(golden.Uniform("x", 3*8), dtypes.Float64, 3, 2, 2, 2)
+	z := golden.Tensor(golden.Uniform("z", 3*2*8), dtypes.Float64, 3, 2, 2, 2, 2)
+	for mode, trained := range map[string]int{"joint": 12, "frozen": 6, "plain": 6, "gaussian": 6} { // dnn3: 3 weights, 3 biases
+		t.Run(mode, func(t *testing.T) {
+			cfg := DefaultConfig()
+			cfg.Mode, cfg.NoiseSamples, cfg.Classes = mode, 2, 3
+			cfg.ImageShape, cfg.LabelEncoding, cfg.LabelCoefficient = [3]int{2, 2, 2}, "index", 0.3
+			n, err := newNetwork(cfg)
+			require.NoError(t, err)
+			n.dtype = dtypes.Float64
+			store := model.NewStore()
+			golden.SetWeights(store, n.dtype, "base", "dnn3", 8, 3)
+			golden.SetWeights(store, n.dtype, "generator", "dnn3", 8, 8)
+			scopes := map[string][]string{"joint": {"base", "generator"}, "frozen": {"generator"}}[mode]
+			if scopes == nil {
+				scopes = []string{"base"}
+			}
+			variables := variables(store, scopes...)
+			require.Len(t, variables, trained)
+			exec := model.MustNewExec(openDevice(t, "go"), store, func(s *model.Scope, in []*Node) []*Node {
+				loss := n.objective(s, in[0], in[1], in[2]).loss
+				values := make([]*Node, trained)
+				for i, v := range variables {
+					values[i] = v.NodeValue(loss.Graph())
+				}
+				return append([]*Node{loss}, Gradient(loss, values...)...)
+			})
+			run := func() []*tensors.Tensor {
+				out, err := exec.Call(images, []int32{0, 2, 1}, z)
+				require.NoError(t, err)
+				return out
+			}
+			gradients := run()[1:]
+			for i, v := range variables {
+				requireSlope(t, v, gradients[i], func() float64 { return floats(run()[0])[0] })
+			}
+		})
+	}
+}
+
+func requireSlope(t *testing.T, v *model.Variable, gradient *tensors.Tensor, loss func() float64) {
+	const h = 1e-6
+	start := floats(v.MustValue())
+	direction := golden.Uniform("direction"+v.Path(), len(start))
+	at := func(step float64) float64 {
+		moved := make([]float64, len(start))
+		for i := range start {
+			moved[i] = start[i] + step*direction[i]
+		}
+		require.NoError(t, v.SetValue(tensors.FromFlatDataAndDimensions(moved, v.Shape().Dimensions...)))
+		return loss()
+	}
+	slope := (at(h) - at(-h)) / (2 * h)
+	at(0)
+	var want, norm float64
+	for i, g := range floats(gradient) {
+		want += g * direction[i]
+		norm += g * g
+	}
+	require.NotZero(t, norm, v.Path())
+	require.InDelta(t, want, slope, 1e-4*max(1e-2, norm), v.Path())
+}
