@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/govpn/govpn/vpn/device"
 )
 
 // The folder of the library that TestMain builds.
@@ -59,12 +61,11 @@ func compile(t *testing.T, source string) string {
 	return program
 }
 
-// run runs a program, with the go device as the only one, and returns what it prints. Standard error must stay empty.
-func run(t *testing.T, program string, extra ...string) string {
+// run runs a program and returns what it prints. Standard error must stay empty.
+func run(t *testing.T, program string, environment ...string) string {
 	t.Helper()
 	c := exec.Command(program)
-	c.Env = append(os.Environ(), "VIRTUAL_ENV=", "CONDA_PREFIX=", "GOVPN_PLUGIN_PATH=", "HOME="+t.TempDir())
-	c.Env = append(c.Env, extra...)
+	c.Env = append(os.Environ(), environment...)
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr
 	require.NoError(t, c.Run(), "%s%s", &stdout, &stderr)
@@ -75,10 +76,15 @@ func run(t *testing.T, program string, extra ...string) string {
 // The programs in testdata check what they call and stop at the first surprise.
 func TestPrograms(t *testing.T) {
 	for _, name := range []string{"usage", "malformed", "misuse", "threads"} {
-		t.Run(name, func(t *testing.T) {
-			program := compile(t, "testdata/"+name+".c")
-			require.Equal(t, name+": ok\n", run(t, program))
-		})
+		program := compile(t, "testdata/"+name+".c")
+		for _, d := range device.List(device.Options{}) {
+			t.Run(name+"/"+d.Name, func(t *testing.T) {
+				if !d.Available {
+					t.Skip(d.Why)
+				}
+				require.Equal(t, name+": ok\n", run(t, program, "GOVPN_TEST_DEVICE="+d.Name))
+			})
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ package main
 import "C"
 
 import (
+	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -30,6 +31,9 @@ func deviceOptions() device.Options {
 // openDevice opens a device, and says which one "auto" is.
 func openDevice(name string) (compute.Backend, string, error) {
 	backend, info, err := device.Open(name, deviceOptions())
+	if err == nil && info.Name != name {
+		record(C.GOVPN_LOG_INFO, fmt.Sprintf("device %s is %s: %s", name, info.Name, info.Why))
+	}
 	return backend, info.Name, err
 }
 

@@ -9,7 +9,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"math"
 	"reflect"
 	"strings"
 
@@ -28,16 +27,40 @@ func options(text string, o any) error {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(o); err != nil {
-		why := strings.TrimPrefix(err.Error(), "json: ")
-		if _, key, ok := strings.Cut(why, "unknown field "); ok {
+		if _, key, ok := strings.Cut(err.Error(), "unknown field "); ok {
 			return argError("options have the unknown key %s, want %s", key, keys(reflect.TypeOf(o).Elem()))
 		}
-		return argError("options are wrong: %s", why)
+		return jsonError(err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return argError("options have text after their JSON object")
 	}
 	return nil
+}
+
+// jsonError says what encoding/json finds wrong in words of JSON.
+func jsonError(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if !errors.As(err, &wrong) {
+		return argError("options are not JSON: %s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	name, want := "options", "an object"
+	if wrong.Field != "" {
+		name = wrong.Field
+	}
+	switch wrong.Type.Kind() {
+	case reflect.String:
+		want = "a string"
+	case reflect.Bool:
+		want = "true or false"
+	case reflect.Slice, reflect.Array:
+		want = "a list"
+	case reflect.Int, reflect.Int64:
+		want = "a whole number"
+	case reflect.Uint64:
+		want = "a whole number, not negative"
+	}
+	return argError("%s is of type %s, want %s", name, wrong.Value, want)
 }
 
 func keys(t reflect.Type) string {
@@ -60,7 +83,7 @@ func takeDevice(text string) (device, rest string, err error) {
 	}
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(text), &all); err != nil {
-		return "", "", argError("options are wrong: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return "", "", jsonError(err)
 	}
 	device = "auto"
 	if raw, ok := all["device"]; ok {
@@ -83,12 +106,4 @@ func toJSON(v any, out **C.char) error {
 	}
 	*out = C.CString(strings.TrimSuffix(b.String(), "\n"))
 	return nil
-}
-
-// number is x for JSON, which has no NaN or infinity: null stands for them.
-func number(x float64) any {
-	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return nil
-	}
-	return x
 }

@@ -159,12 +159,19 @@ UNUSED static govpn_data labelled(int64_t n) {
   return d;
 }
 
-/* A model of two layers that trains in an instant. */
+/* The device to test: "go", or what GOVPN_TEST_DEVICE says. */
+UNUSED static const char *device(void) {
+  const char *name = getenv("GOVPN_TEST_DEVICE");
+  return name ? name : "go";
+}
+
+/* A small model that trains in an instant. */
 UNUSED static govpn_model small_model(void) {
   govpn_model m = 0;
-  OK(govpn_model_create("{\"device\": \"go\", \"base\": \"sr\", \"batch_size\": 64, \"learning_rate\": 0.01, \"seed\": 7, "
-                        "\"image_shape\": [8, 8, 1], \"classes\": 4}",
-                        &m));
+  char options[256];
+  snprintf(options, sizeof options, "{\"device\": \"%s\", \"base\": \"sr\", \"batch_size\": 64, "
+           "\"learning_rate\": 0.01, \"seed\": 7, \"image_shape\": [8, 8, 1], \"classes\": 4}", device());
+  OK(govpn_model_create(options, &m));
   CHECK(m);
   return m;
 }
