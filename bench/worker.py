@@ -16,8 +16,8 @@ SHAPE, CLASSES, HIDDEN = (28, 28, 1), 10, 1024
 
 
 def write_data(folder, images, seed=0):
-    """Writes images.u8 (N, 28, 28, 1) and labels.i32 (N): a picture per class under noise. One label in two is
-    random, so that the loss stays away from 0 and with it every contestant from denormal numbers."""
+    """Writes images.u8 (N, 28, 28, 1) and labels.i32 (N): a picture per class under noise. One label in two
+    is random, so that the loss stays away from 0 and with it every contestant from denormal numbers."""
     rng = np.random.default_rng(seed)
     labels = (np.arange(images) % CLASSES).astype("<i4")
     pictures = rng.integers(64, 192, (CLASSES, *SHAPE))

@@ -6,9 +6,8 @@ python examples/demo.py [--device go|cpu|cuda|auto] [--epochs 5] [--out demo.png
 import argparse
 import time
 
-import numpy as np
-
 import govpn
+import numpy as np
 from govpn.datasets import FASHION_MNIST_CLASSES, fashion_mnist
 
 
@@ -52,11 +51,13 @@ def main():
         ("VPN, classwise noise", classwise, classwise_seconds),
     ):
         print(f"{name:24} {100 * e['accuracy']:10.2f} {e['cross_entropy']:14.4f} {seconds:8.1f}")
-    print(f"σ at the true labels: mean {none['std_mean']:.4f}, min {none['std_min']:.4f}, max {none['std_max']:.4f}")
+    mean, low, high = none["std_mean"], none["std_min"], none["std_max"]
+    print(f"σ at the true labels: mean {mean:.4f}, min {low:.4f}, max {high:.4f}")
     print("(pixels in [0, 1]; seconds are training, and for classwise noise the evaluation)")
-    print("One run of one seed: differences of a few tenths of a point are chance. docs/results.md has five seeds.")
+    print("One run of one seed: differences of a few tenths are chance. docs/results.md has five seeds.")
 
-    figure = govpn.plot.plot_noise(vpn, test_images, test_labels, class_names=FASHION_MNIST_CLASSES, random_state=0)
+    names = FASHION_MNIST_CLASSES
+    figure = govpn.plot.plot_noise(vpn, test_images, test_labels, class_names=names, random_state=0)
     figure.savefig(args.out, dpi=110, bbox_inches="tight")
     print(f"\nwrote {args.out}: image, σ and sampled noise for each class")
 
