@@ -243,6 +243,8 @@ func (m *Model) setWeights(f *tensorFile, parts ...string) error {
 			return err
 		}
 	}
-	m.setTrained()
+	if slices.Contains(parts, "base") {
+		m.setTrained()
+	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (m *Model) Noise(ctx context.Context, d *data.Dataset, o NoiseOptions) (val
 		return nil, nil, argumentError("Output is %q, want std or sample", o.Output)
 	case o.Samples < 0:
 		return nil, nil, argumentError("Samples is %d, want at least 1", o.Samples)
-	case !m.hasGenerator():
+	case !cfg.hasGenerator():
 		return nil, nil, argumentError("the model was made with Mode %q, which has no generator; want joint or frozen", cfg.Mode)
 	}
 	if o.Seed == 0 {

@@ -1,8 +1,6 @@
 package vpn
 
 import (
-	"fmt"
-
 	"github.com/gomlx/gomlx/support/exceptions"
 
 	"github.com/govpn/govpn/vpn/data"
@@ -29,7 +27,7 @@ func argumentError(format string, args ...any) error {
 // try turns the panics of graph-building code into errors.
 func try(fn func() error) (err error) {
 	if caught := exceptions.TryCatch[error](func() { err = fn() }); caught != nil {
-		return fmt.Errorf("vpn: %w", caught)
+		return data.Errorf(ErrInternal, "vpn: %w", caught)
 	}
 	return err
 }

@@ -42,12 +42,12 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 		}
 		defer f.valid.close()
 	}
-	m.useBest = false
 	if !o.Resume {
 		if err := m.restart(); err != nil {
 			return err
 		}
 	}
+	m.useBest = false
 	err = f.run()
 	m.useBest = m.best != nil
 	if err == nil {
@@ -56,9 +56,11 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 	return err
 }
 
-// restart forgets the optimiser's state and the history, and keeps the weights.
+// restart forgets the optimiser's state and the history, and keeps the weights that inference uses.
 func (m *Model) restart() error {
-	m.dropBest()
+	if err := m.adoptBest(); err != nil {
+		return err
+	}
 	for _, v := range variables(m.store, "optimizer") { // compiled training programs refer to them
 		if err := v.SetValue(zerosLike(v)); err != nil {
 			return err
@@ -82,7 +84,7 @@ type fit struct {
 }
 
 func (f *fit) run() error {
-	for f.state.run.Epoch < f.epochs {
+	for f.state.run.Epoch < f.epochs && !f.outOfPatience() {
 		row, err := f.epoch()
 		if err != nil {
 			return err
@@ -100,11 +102,14 @@ func (f *fit) run() error {
 		if f.report("epoch", row.Loss, row.Accuracy) {
 			return cancelled(f.stopped())
 		}
-		if p := f.net.cfg.Patience; p > 0 && f.valid != nil && row.Epoch-f.state.run.BestEpoch >= p {
-			break
-		}
 	}
 	return nil
+}
+
+// outOfPatience says whether the best epoch is Config.Patience epochs ago.
+func (f *fit) outOfPatience() bool {
+	r, p := &f.state.run, f.net.cfg.Patience
+	return p > 0 && f.valid != nil && r.BestEpoch > 0 && r.Epoch-r.BestEpoch >= p
 }
 
 // stopped is a context that has ended: the caller's progress function asked to stop.

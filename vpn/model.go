@@ -29,7 +29,7 @@ type Model struct {
 	state struct { // what History, Config and the like read while training goes on
 		sync.Mutex
 		run        run
-		trained    bool           // the weights come from training or from a file
+		trained    bool           // the base's weights come from training or from a file
 		parameters map[string]int // "base", "generator": how many
 		warnings   []string
 		cancel     context.CancelFunc
@@ -133,7 +133,9 @@ func (m *Model) setTrained() {
 }
 
 // hasGenerator says whether this mode trains a generator.
-func (m *Model) hasGenerator() bool { return m.net.cfg.Mode == "joint" || m.net.cfg.Mode == "frozen" }
+func (c *Config) hasGenerator() bool { return c.Mode == "joint" || c.Mode == "frozen" }
+
+func (m *Model) hasGenerator() bool { return m.net.cfg.hasGenerator() }
 
 // accept checks a data set against the model; a model without sizes takes them from it.
 func (m *Model) accept(d *data.Dataset, name string, labelled bool) error {

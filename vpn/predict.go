@@ -110,7 +110,7 @@ func (m *Model) checkPredict(o *PredictOptions) error {
 	switch {
 	case o.Noise != "none" && o.Noise != "classwise":
 		return argumentError("Noise is %q, want none or classwise", o.Noise)
-	case o.Noise == "classwise" && !m.hasGenerator():
+	case o.Noise == "classwise" && !cfg.hasGenerator():
 		return argumentError("Noise is classwise, but the model was made with Mode %q, which has no generator; want none", cfg.Mode)
 	case o.Samples < 1:
 		return argumentError("Samples is %d, want at least 1", o.Samples)

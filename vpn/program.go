@@ -1,6 +1,7 @@
 package vpn
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -8,6 +9,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/govpn/govpn/vpn/data"
 )
 
 // program is a compiled graph over the variables of a store, one executable per shape of its inputs. A call reads
@@ -62,6 +65,9 @@ func (p *program) call(inputs ...any) (outputs []*tensors.Tensor, err error) {
 		outputs, err = p.exec.Call(inputs...)
 		return err
 	})
+	if err != nil && !errors.Is(err, ErrInternal) {
+		err = data.Errorf(ErrDevice, "vpn: %w", err)
+	}
 	return outputs, err
 }
 
