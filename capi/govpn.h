@@ -124,7 +124,6 @@ uint32_t govpn_abi_version(void);
 
 /* Returns the version, such as "0.1.0". Static; do not free. Works in a forked child. */
 const char *govpn_version(void);
-
 /* Returns the name of a status, such as "GOVPN_E_ARG", or "GOVPN_E_?" for a number that is none. Static; do not free. */
 const char *govpn_status_name(int32_t status);
 
@@ -264,7 +263,7 @@ int32_t govpn_model_evaluate(govpn_model model, govpn_data data, const char *jso
 int32_t govpn_model_history(govpn_model model, struct ArrowSchema *schema, struct ArrowArray *array);
 
 /* Describes the model. Answers at once, also during fit.
- *   json  receives {"config", "parameters", "device", "epochs_done", "best_epoch", "trained", "warnings"}; free with govpn_free */
+ *   json  receives {"config", "parameters", "device", "epochs_done", "best_epoch", "trained", "warnings"}; govpn_free it */
 int32_t govpn_model_config(govpn_model model, char **json);
 
 /* Writes the weights as a safetensors file, with PyTorch's names and layouts. json: no options yet */
