@@ -130,7 +130,7 @@ class Fitted:
         content = self.__dict__.get("_content")
         if content is not None:
             self._model = Model.from_bytes(content, self.device)
-            del self._content
+            del self.__dict__["_content"]
             self.device_ = self._model.describe()["device"]
         model = self.__dict__.get("_model")
         if model is None:

@@ -154,9 +154,7 @@ def _find() -> Path:
     name = {"darwin": "libgovpn.dylib", "win32": "govpn.dll"}.get(sys.platform, "libgovpn.so")
     path = Path(os.environ.get("GOVPN_LIBRARY") or Path(__file__).with_name(name))
     if not path.is_file():
-        raise ImportError(
-            f"govpn: the library {path} is not there; build it with `make lib` or `pip install .`"
-        )
+        raise ImportError(f"govpn: the library {path} is not there; build it with `pip install .`")
     return path
 
 

@@ -7,10 +7,12 @@ import ctypes
 import math
 import threading
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any
 
 from . import _lib
 
+_announced: set[str] = set()  # devices that "auto" was said to be
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
 
 
@@ -34,7 +36,7 @@ class Progress:
         """Called by the library; an exception must not reach it."""
         try:
             if struct.contents.struct_size >= ctypes.sizeof(_lib.ProgressStruct):
-                names = [name for name, _ in _lib.ProgressStruct._fields_]
+                names = [field[0] for field in _lib.ProgressStruct._fields_]
                 self._state = {name: getattr(struct.contents, name) for name in names}
             if self._inline:
                 self.show()
@@ -95,6 +97,17 @@ class Progress:
             columns = ((k, v[row]) for k, v in history.items() if k != "epoch")
             figures = ", ".join(f"{k} {v:.4g}" for k, v in columns if not _missing(v))
             print(f"epoch {history['epoch'][row]}/{state['epochs']}: {figures}", flush=True)
+
+
+def announce_choice(device: str) -> None:
+    """Says, once in a process, which device "auto" has taken, and why not a better one."""
+    if device in _announced:
+        return
+    _announced.add(device)
+    devices = {d["device"]: d for d in _lib.devices()}  # the best first
+    better = [f"not {d}: {devices[d]['why']}" for d in takewhile(lambda d: d != device, devices)]
+    reasons = "; ".join([devices[device]["description"], *better])
+    print(f"device auto is {device} ({reasons})", flush=True)
 
 
 def _missing(value: float | None) -> bool:

@@ -12,6 +12,7 @@ from . import _labels, _params
 from ._fitted import Fitted
 from ._images import Images, as_images
 from ._model import Model
+from ._progress import announce_choice
 from .errors import ArgumentError, ArgumentTypeError
 
 Path = str | os.PathLike[str]
@@ -48,7 +49,8 @@ class VPNClassifier(Fitted, _params.Params):
         "abs" / "abs"]
     std_range : (low, high) in units of the pixel range 0 to 1 [(0.01, 0.3)]
     preset : None, "default" (the same), "paper" or "official" (the recipe of the authors' public code)
-    device : "auto" (the best that opens), "go", "cpu" or "cuda"; see `govpn.devices()`
+    device : "auto" (the best that opens; fit says which, and why), "go", "cpu" or "cuda"; see
+        `govpn.devices()`
     random_state : None (a fresh seed), an int, or a numpy generator; same int, same device: same result
     verbose : 0 nothing, 1 a progress bar, 2 a line per epoch
     momentum : float [0.9], of "sgd"
@@ -190,6 +192,8 @@ class VPNClassifier(Fitted, _params.Params):
         }
         seed = _params.seed_of(self.random_state)
         model = Model.create({"device": self.device, "seed": seed, **sizes, **config})
+        if self.device == "auto" and self.verbose:
+            announce_choice(model.describe()["device"])
         for path in self.__dict__.get("_imported", []):
             model.import_safetensors(path)
         return model

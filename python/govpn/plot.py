@@ -1,4 +1,6 @@
-"""Pictures of training and of the noise. matplotlib is needed here only; nothing calls show()."""
+"""Pictures of training and of the noise. matplotlib is needed here only; nothing calls show().
+
+In a notebook, end the line with a semicolon: the returned figure would appear a second time."""
 
 from __future__ import annotations
 
@@ -28,8 +30,9 @@ def plot_history(model: VPNClassifier | Mapping[str, Sequence[float]], fig: Figu
     for ax, (title, names) in zip(np.atleast_1d(fig.subplots(1, len(panels))), panels, strict=True):
         for name in names:
             if np.isfinite(history[name]).any():
-                ax.plot(epochs, history[name], label=name)
+                ax.plot(epochs, history[name], marker=".", label=name)
         ax.set(title=title, xlabel="epoch")
+        ax.xaxis.get_major_locator().set_params(integer=True)
         if ax.lines:
             ax.legend()
     return fig
@@ -63,11 +66,11 @@ def plot_noise(
         _show(row[2], (e / spread + 1) / 2, "RdBu" if e.shape[-1] == 1 else None)
         _show(row[3], image + e)
         row[0].set_ylabel(_name(model, label, class_names), rotation=0, ha="right", va="center")
-    for ax, title in zip(axes[0], ("image", "σ", "noise", "image + noise"), strict=True):
+    for ax, title in zip(axes[0], ("image", "σ", "noise", "noisy image"), strict=True):
         ax.set_title(title)
     for ax in axes.flat:
         ax.set(xticks=[], yticks=[])
-    fig.colorbar(heat, ax=axes[:, 1].tolist(), location="bottom", fraction=0.05)
+    fig.colorbar(heat, ax=axes[:, 1].tolist(), location="bottom", aspect=12, pad=0.01)
     return fig
 
 

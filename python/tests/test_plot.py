@@ -30,7 +30,7 @@ def test_plot_noise_has_a_row_per_class(make, quadrants, tmp_path):
     model = make(epochs=1).fit(*quadrants)
     figure = govpn.plot.plot_noise(model, *quadrants, class_names=["a", "b", "c", "d"])
     grid = figure.axes[:16]
-    assert [ax.get_title() for ax in grid[:4]] == ["image", "σ", "noise", "image + noise"]
+    assert [ax.get_title() for ax in grid[:4]] == ["image", "σ", "noise", "noisy image"]
     assert [ax.get_ylabel() for ax in grid[::4]] == ["a", "b", "c", "d"]
     figure.savefig(tmp_path / "noise.png")
     with pytest.raises(ValueError, match="y has 3 labels"):

@@ -73,3 +73,13 @@ def test_progress(make, quadrants, capsys, monkeypatch, tqdm, verbose):
         assert lines[-1].startswith("epoch 2/2: loss ")
         assert "val_accuracy" in lines[-1]
         assert "σ" not in out
+
+
+def test_auto_says_what_it_takes(make, quadrants, capsys, monkeypatch):
+    monkeypatch.setattr("govpn._progress._announced", set())
+    for _ in range(2):
+        model = make("auto", epochs=1, mode="plain", verbose=1).fit(*quadrants)
+    out, _ = capsys.readouterr()
+    assert out.count("device auto is") == 1
+    assert f"device auto is {model.device_} (" in out
+    assert "not cuda: " in out or model.device_ == "cuda"
