@@ -11,7 +11,7 @@ export VIRTUAL_ENV := $(CURDIR)/.venv
 VENV := $(VIRTUAL_ENV)/bin
 LIB  := build/libgovpn.so
 ifeq ($(shell $(GO) env GOOS),linux)
-LINK := -s -w -extldflags=-Wl,--version-script=$(CURDIR)/capi/exports.map
+LINK := -s -w -extldflags=-Wl,--version-script=$(CURDIR)/capi/exports.map,-soname,libgovpn.so
 else
 LINK := -s -w
 endif
@@ -45,15 +45,15 @@ SOURCES := setup.py pyproject.toml $(shell find capi models vpn python/govpn -na
 	@touch $@
 
 lint: .venv/test
-	@test -z "$$(gofmt -l capi models vpn examples bench)" || { gofmt -d capi models vpn examples bench; exit 1; }
+	@test -z "$$(gofmt -l capi models vpn internal examples bench)" || { gofmt -d capi models vpn internal examples bench; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	.ci/layers
-	$(VENV)/ruff check python examples bench setup.py
-	$(VENV)/ruff format --check python examples bench setup.py
+	$(VENV)/ruff check python examples bench vpn setup.py
+	$(VENV)/ruff format --check python examples bench vpn setup.py
 
 go-test: .venv/test
-	$(GO) test ./models ./vpn/... ./examples/...
+	$(GO) test ./models ./vpn/... ./internal/... ./bench/...
 	CGO_ENABLED=0 $(GO) test ./models ./vpn/...
 	CGO_ENABLED=1 $(GO) test -race -run 'Concurrent|Busy|Cancel|Close' ./vpn/...
 
