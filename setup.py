@@ -59,7 +59,7 @@ class BuildLibrary(build_ext):
         exports = ROOT / "capi" / "exports.map"
         if not sys.platform.startswith("linux"):
             return "-s -w"
-        return f"-s -w \"-extldflags='-Wl,--version-script={exports}'\""
+        return f"-s -w \"-extldflags='-Wl,--version-script={exports},-soname,{LIBRARY}'\""
 
     def get_ext_filename(self, fullname: str) -> str:
         return str(Path(*fullname.split(".")[:-1], LIBRARY))
