@@ -139,3 +139,5 @@ func moments[T ~float32 | ~float64](values []T) (mean, deviation float64) {
 	}
 	return mean, math.Sqrt(deviation)
 }
+
+var inf, nan = math.Inf(1), math.NaN()

@@ -1,0 +1,138 @@
+package vpn
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// tinyModel has 9 weights: a file of about 3 kB.
+func tinyModel(t *testing.T) *Model {
+	cfg := smallConfig("plain")
+	cfg.Optimizer, cfg.Epochs = "sgd", 1
+	d := dataset(t, []uint8{0, 255, 128, 64, 9, 1}, []int32{0, 1, 2}, 1, 2, 1)
+	return fitted(t, cfg, d, d)
+}
+
+// No damage goes unnoticed: a flipped bit anywhere, an end that is missing, bytes that are too many.
+func TestDamagedFiles(t *testing.T) {
+	m := tinyModel(t)
+	packed, err := m.Marshal()
+	require.NoError(t, err)
+	require.Less(t, len(packed), 5000)
+	refused := func(b []byte, what string, at int) {
+		_, err := Unmarshal(b, m.backend)
+		require.Error(t, err, "%s at byte %d", what, at)
+		require.True(t, errors.Is(err, ErrFormat) || errors.Is(err, ErrUnsupported), "%s at byte %d: %v", what, at, err)
+	}
+	for i := range packed {
+		flipped := bytes.Clone(packed)
+		flipped[i] ^= 1
+		refused(flipped, "a flipped bit", i)
+		refused(packed[:i], "the end", i)
+	}
+	refused(append(bytes.Clone(packed), 0), "a surplus byte", len(packed))
+}
+
+func TestForeignFiles(t *testing.T) {
+	m, dir := tinyModel(t), t.TempDir()
+	packed, err := m.Marshal()
+	require.NoError(t, err)
+	weights := filepath.Join(dir, "weights.safetensors")
+	require.NoError(t, m.ExportSafetensors(weights))
+	exported, err := os.ReadFile(weights)
+	require.NoError(t, err)
+	changed := func(key, value string) []byte { // with a checksum that is right again
+		f, err := parseTensorFile(packed)
+		require.NoError(t, err)
+		f.metadata[key] = value
+		f.metadata["govpn.sha256"], err = f.checksum()
+		require.NoError(t, err)
+		var b bytes.Buffer
+		require.NoError(t, f.write(&b))
+		return b.Bytes()
+	}
+	for _, test := range []struct {
+		name    string
+		content []byte
+		kind    error
+		message string
+	}{
+		{"empty", nil, ErrFormat, "the file has 0 bytes"},
+		{"text", []byte("PK\x03\x04 this is some other kind of file"), ErrFormat, "not a safetensors file"},
+		{"header is not JSON", []byte("\x04\x00\x00\x00\x00\x00\x00\x00nope"), ErrFormat, "the header is not JSON"},
+		{"weights alone", exported, ErrFormat, "import them with ImportSafetensors"},
+		{"later version", changed("govpn.version", "2"), ErrUnsupported, "format version 2, this govpn reads 1"},
+		{"bad configuration", changed("govpn.config", "[]"), ErrFormat, "the configuration does not decode"},
+		{"invalid configuration", changed("govpn.config", `{"base":"vgg"}`), ErrArgument, `Base is "vgg"`},
+		{"bad run", changed("govpn.run", "7"), ErrFormat, "the run does not decode"},
+	} {
+		path := filepath.Join(dir, test.name)
+		require.NoError(t, os.WriteFile(path, test.content, 0o600))
+		_, err := Load(path, m.backend)
+		require.ErrorIs(t, err, test.kind, test.name)
+		require.ErrorContains(t, err, test.message)
+		require.ErrorContains(t, err, path, "which file")
+	}
+	_, err = Load(filepath.Join(dir, "missing"), m.backend)
+	require.ErrorIs(t, err, ErrIO)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = Load(dir, m.backend)
+	require.ErrorIs(t, err, ErrIO)
+	_, err = Unmarshal(packed, nil)
+	require.ErrorIs(t, err, ErrArgument)
+}
+
+// A write that fails leaves the old file and nothing beside it.
+func TestFailedWrite(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "model.govpn")
+	require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
+	err := writeFile(path, func(w io.Writer) error {
+		_, _ = w.Write([]byte("half of the n"))
+		return errors.New("disk full")
+	})
+	require.ErrorIs(t, err, ErrIO)
+	require.ErrorContains(t, err, "disk full")
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "old", string(content))
+}
+
+func TestUnwritablePaths(t *testing.T) {
+	m, dir := tinyModel(t), t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "folder", "file"), 0o700))
+	paths := []string{filepath.Join(dir, "missing", "m"), filepath.Join(dir, "folder")}
+	if os.Geteuid() != 0 { // root may write anywhere
+		locked := filepath.Join(dir, "locked")
+		require.NoError(t, os.Mkdir(locked, 0o500))
+		paths = append(paths, filepath.Join(locked, "m"))
+	}
+	d := stripes(t, 6, 1)
+	other := newModel(t, smallConfig("plain"), m.backend)
+	for _, path := range paths {
+		for _, err := range []error{m.Save(path), m.ExportSafetensors(path), other.Fit(ctx, d, nil, FitOptions{Checkpoint: path})} {
+			require.ErrorIs(t, err, ErrIO)
+			require.ErrorContains(t, err, path)
+		}
+	}
+	_, err := other.Predict(ctx, d, PredictOptions{})
+	require.NoError(t, err, "a checkpoint that cannot be written does not harm the model")
+}
+
+func TestNothingToSave(t *testing.T) {
+	m := newModel(t, smallConfig("joint"), openDevice(t, "go"))
+	_, err := m.Marshal()
+	for _, err := range []error{err, m.Save(t.TempDir() + "/m"), m.ExportSafetensors(t.TempDir() + "/m")} {
+		require.ErrorIs(t, err, ErrArgument)
+		require.ErrorContains(t, err, "no weights")
+	}
+}

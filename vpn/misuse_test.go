@@ -1,0 +1,159 @@
+package vpn
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/govpn/govpn/vpn/data"
+)
+
+// Data that do not fit are refused by every call, with an error that names them; the model stays usable.
+func TestUnfitData(t *testing.T) {
+	good := stripes(t, 9, 1)
+	m := fitted(t, smallConfig("joint"), good, nil)
+	unlabelled, err := good.WithLabels(nil, nil)
+	require.NoError(t, err)
+	defer unlabelled.Close()
+	closed, err := good.Share()
+	require.NoError(t, err)
+	closed.Close()
+	labels := []int32{0, 1, 2, 0, 3, 2, 0, 1, 2}
+	beyond, err := good.WithLabels(labels, nil)
+	require.NoError(t, err)
+	defer beyond.Close()
+
+	for _, test := range []struct {
+		name    string
+		d       *data.Dataset
+		message string
+		predict bool // it is fit for Predict, which reads no labels
+	}{
+		{"nil", nil, "is nil, want a data set", false},
+		{"other shape", dataset(t, make([]uint8, 9*15), labels, 3, 5, 1), "has images of 3×5×1, want 4×4×1 as the model", false},
+		{"other channels", dataset(t, make([]uint8, 9*16), labels, 2, 2, 4), "has images of 2×2×4", false},
+		{"unlabelled", unlabelled, "has no labels, want one per image", true},
+		{"label out of range", beyond, "has label 3 at index 4, want labels below 3", true},
+		{"closed", closed, "the data set is closed", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, evaluated := m.Evaluate(ctx, test.d, EvalOptions{})
+			_, _, noised := m.Noise(ctx, test.d, NoiseOptions{})
+			_, stepped := m.TrainBatch(ctx, test.d)
+			_, predicted := m.Predict(ctx, test.d, PredictOptions{})
+			errs := []error{m.Fit(ctx, test.d, nil, FitOptions{}), evaluated, noised, stepped}
+			if test.predict {
+				require.NoError(t, predicted)
+			} else {
+				errs = append(errs, predicted)
+			}
+			if test.d != nil { // no validation set is none
+				errs = append(errs, m.Fit(ctx, good, test.d, FitOptions{}))
+				require.ErrorContains(t, errs[len(errs)-1], "the")
+			}
+			for _, err := range errs {
+				require.ErrorIs(t, err, ErrArgument)
+				require.ErrorContains(t, err, test.message)
+			}
+			require.Len(t, m.History(), 3, "a refused Fit leaves the run as it was")
+			require.NoError(t, m.Fit(ctx, good, nil, FitOptions{}))
+		})
+	}
+}
+
+// A model without sizes takes them from the first training set, with its class names.
+func TestSizesFromData(t *testing.T) {
+	named, err := stripes(t, 9, 1).WithLabels(make([]int32, 9), []string{"a", "b", "c", "d"})
+	require.NoError(t, err)
+	defer named.Close()
+	m := fitted(t, smallConfig("plain"), named, nil)
+	require.Equal(t, [3]int{4, 4, 1}, m.Config().ImageShape)
+	require.Equal(t, 4, m.Config().Classes)
+	require.Equal(t, []string{"a", "b", "c", "d"}, m.Config().ClassNames)
+
+	cfg := smallConfig("plain")
+	cfg.Normalize = Normalize{"image", []float64{0, 0, 0}, []float64{1, 1, 1}}
+	err = newModel(t, cfg, m.backend).Fit(ctx, named, nil, FitOptions{})
+	require.ErrorIs(t, err, ErrArgument)
+	require.ErrorContains(t, err, "Normalize has 3 means")
+
+	cfg = smallConfig("plain")
+	cfg.ClassNames = []string{"a", "b"}
+	err = newModel(t, cfg, m.backend).Fit(ctx, stripes(t, 9, 1), nil, FitOptions{})
+	require.ErrorContains(t, err, "has label 2 at index 2, want labels below 2")
+}
+
+func TestWrongOptions(t *testing.T) {
+	d := stripes(t, 9, 1)
+	joint, plain := fitted(t, smallConfig("joint"), d, nil), fitted(t, smallConfig("plain"), d, nil)
+	predict := func(m *Model, o PredictOptions) error { _, err := m.Predict(ctx, d, o); return err }
+	evaluate := func(m *Model, o EvalOptions) error { _, err := m.Evaluate(ctx, d, o); return err }
+	noise := func(m *Model, o NoiseOptions) error { _, _, err := m.Noise(ctx, d, o); return err }
+	for message, err := range map[string]error{
+		`Noise is "both", want none or classwise`:                              predict(joint, PredictOptions{Noise: "both"}),
+		`Noise is "all", want none or classwise`:                               evaluate(joint, EvalOptions{Noise: "all"}),
+		`Output is "p", want label, proba, scores or logits`:                   predict(joint, PredictOptions{Output: "p"}),
+		`Output is logits with Noise classwise`:                                predict(joint, PredictOptions{Noise: "classwise", Output: "logits"}),
+		`Samples is -1, want at least 1`:                                       predict(joint, PredictOptions{Samples: -1}),
+		`Noise is classwise, but the model was made with Mode "plain"`:         predict(plain, PredictOptions{Noise: "classwise"}),
+		`Noise is classwise, but the model`:                                    evaluate(plain, EvalOptions{Noise: "classwise"}),
+		`the model was made with Mode "plain", which has no generator`:         noise(plain, NoiseOptions{}),
+		`Output is "variance", want std or sample`:                             noise(joint, NoiseOptions{Output: "variance"}),
+		`Samples is -2, want at least 1`:                                       noise(joint, NoiseOptions{Output: "sample", Samples: -2}),
+		`FitOptions.Epochs is -1, want at least 1, or 0 for the configuration`: joint.Fit(ctx, d, nil, FitOptions{Epochs: -1}),
+	} {
+		require.ErrorIs(t, err, ErrArgument, message)
+		require.ErrorContains(t, err, "vpn: "+message)
+	}
+}
+
+func TestUntrainedAndClosedModels(t *testing.T) {
+	d, path := stripes(t, 9, 1), t.TempDir()+"/m"
+	calls := func(m *Model) map[string]error {
+		_, predicted := m.Predict(ctx, d, PredictOptions{})
+		_, evaluated := m.Evaluate(ctx, d, EvalOptions{})
+		_, _, noised := m.Noise(ctx, d, NoiseOptions{})
+		_, marshalled := m.Marshal()
+		return map[string]error{"Predict": predicted, "Evaluate": evaluated, "Noise": noised, "Marshal": marshalled,
+			"Save": m.Save(path), "Export": m.ExportSafetensors(path)}
+	}
+	m := newModel(t, smallConfig("joint"), openDevice(t, "go"))
+	for name, err := range calls(m) {
+		require.ErrorIs(t, err, ErrArgument, name)
+		require.ErrorContains(t, err, "the model has no weights: fit it, or import weights, first", name)
+	}
+	frozen := newModel(t, smallConfig("frozen"), m.backend)
+	require.ErrorContains(t, frozen.Fit(ctx, d, nil, FitOptions{}), "Mode is frozen but the base has no trained weights")
+
+	require.NoError(t, m.Fit(ctx, d, nil, FitOptions{}))
+	require.NoError(t, m.ExportSafetensors(path))
+	require.NoError(t, m.Close())
+	require.NoError(t, m.Close(), "closing twice does nothing")
+	closed := calls(m)
+	_, closed["TrainBatch"] = m.TrainBatch(ctx, d)
+	closed["Fit"] = m.Fit(ctx, d, nil, FitOptions{})
+	closed["Import"] = m.ImportSafetensors(path)
+	for name, err := range closed {
+		require.ErrorIs(t, err, ErrArgument, name)
+		require.ErrorContains(t, err, "the model is closed, want an open one", name)
+	}
+	require.Len(t, m.History(), 3)
+	m.Cancel()
+}
+
+func TestCancelledContext(t *testing.T) {
+	stopped, cancel := context.WithCancel(ctx)
+	cancel()
+	d := stripes(t, 9, 1)
+	m := fitted(t, smallConfig("joint"), d, nil)
+	_, predicted := m.Predict(stopped, d, PredictOptions{})
+	_, classwise := m.Predict(stopped, d, PredictOptions{Noise: "classwise"})
+	_, evaluated := m.Evaluate(stopped, d, EvalOptions{})
+	_, _, noised := m.Noise(stopped, d, NoiseOptions{})
+	for _, err := range []error{predicted, classwise, evaluated, noised, m.Fit(stopped, d, nil, FitOptions{})} {
+		require.ErrorIs(t, err, ErrCancelled)
+	}
+	_, err := m.Predict(context.TODO(), d, PredictOptions{})
+	require.NoError(t, err, "the model stays usable")
+}
