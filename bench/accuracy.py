@@ -17,7 +17,7 @@ import govpn
 import numpy as np
 from scipy import stats
 
-# What `choose` compares, one seed each, on validation data only: λ and the parametrisation of σ.
+# What `choose` compares, on validation data only: the parametrisation of σ, λ, κ and the schedule.
 CHOOSE = {
     f"{std}-lambda{weight}": {"base": "dnn3", "mode": "joint", "std": std, "base_loss_weight": weight}
     for std in ("abs", "bounded", "rms")
@@ -25,12 +25,8 @@ CHOOSE = {
 } | {
     "baseline": {"base": "dnn3", "mode": "plain"},
     "baseline-constant": {"base": "dnn3", "mode": "plain", "schedule": "constant"},
-    "bounded-lambda1-constant": {
-        "base": "dnn3",
-        "schedule": "constant",
-        "std": "bounded",
-        "base_loss_weight": 1.0,
-    },
+    "bounded-lambda0.0-kappa1": {"std": "bounded", "base_loss_weight": 0.0, "label_coefficient": 1.0},
+    "abs-lambda0.0-kappa1": {"std": "abs", "base_loss_weight": 0.0, "label_coefficient": 1.0},
 }
 
 # What `report` trains: each base without noise, with VPN (the defaults), and the control that the paper
@@ -74,6 +70,7 @@ def run(name, options, seed, data, args):
         "val_accuracy": clf.history_["val_accuracy"][best],
         "val_loss": clf.history_["val_loss"][best],
         "std_mean": clf.history_["std_mean"][best],
+        "std_label_change": clf.evaluate(valid_images, valid_labels)["std_label_change"],
         "seconds": round(time.perf_counter() - start, 1),
         "device": clf.device_,
         "version": govpn.__version__,
@@ -113,8 +110,10 @@ def table(results, args):
         ]
         for name, runs in results.items():
             epochs = ", ".join(str(r["best_epoch"]) for r in runs)
-            loss = np.mean([r["val_loss"] for r in runs])
-            rows.append(f"| {name} | {spread([r['val_accuracy'] for r in runs])} | {loss:.4f} | {epochs} |")
+            loss, std = (np.mean([r[key] for r in runs]) for key in ("val_loss", "std_mean"))
+            label = 100 * np.mean([np.nan if (c := r["std_label_change"]) is None else c for r in runs])
+            accuracy = spread([r["val_accuracy"] for r in runs])
+            rows.append(f"| {name} | {accuracy} | {loss:.4f} | {std:.4f} | {label:.3g} | {epochs} |")
         return "\n".join(rows)
     rows += [
         "| model | validation % | test %, no noise | minus baseline [95 %] | test %, classwise | mean σ |",
