@@ -86,7 +86,7 @@ func TestTrainingStartsFromTheBestWeights(t *testing.T) {
 
 // Patience counts the epochs since the best one: 1, 2 worse ones, stop.
 func TestPatience(t *testing.T) {
-	m, wrong, valid := worsening(t, func(c *Config) { c.Epochs, c.Patience = 8, 2 })
+	m, wrong, valid := worsening(t, func(c *Config) { c.Epochs, c.Patience = 6, 2 })
 	require.NoError(t, m.Fit(ctx, wrong, valid, FitOptions{}))
 	best := m.Describe().BestEpoch
 	require.Less(t, best, 4)
@@ -98,5 +98,5 @@ func TestPatience(t *testing.T) {
 	require.NoError(t, m.Fit(ctx, wrong, valid, FitOptions{Resume: true}))
 	require.Len(t, m.History(), best+2, "it has ended; to resume changes nothing")
 	require.NoError(t, m.Fit(ctx, wrong, nil, FitOptions{}))
-	require.Len(t, m.History(), 8, "without validation data there is nothing to wait for")
+	require.Len(t, m.History(), 6, "without validation data there is nothing to wait for")
 }

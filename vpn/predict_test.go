@@ -190,11 +190,12 @@ func TestSamplesAreAveraged(t *testing.T) {
 // Chunks of classwise inference differ in their draws only: with little noise they agree with one another.
 func TestClasswiseChunks(t *testing.T) {
 	d := stripes(t, 50, 2)
+	cfg := smallConfig("joint")
+	cfg.StdRange = [2]float64{0, 1e-4}
+	m := fitted(t, cfg, stripes(t, 96, 1), nil)
 	var first []float32
 	for _, chunk := range []int{0, 7, 64} {
-		cfg := smallConfig("joint")
-		cfg.StdRange, cfg.EvalBatchSize = [2]float64{0, 1e-4}, chunk
-		m := fitted(t, cfg, stripes(t, 96, 1), nil)
+		m.net.cfg.EvalBatchSize = chunk
 		p, err := m.Predict(ctx, d, PredictOptions{Noise: "classwise", Output: "scores"})
 		require.NoError(t, err)
 		require.Len(t, p.Labels, 50)

@@ -92,6 +92,11 @@ func open(name string, o Options) (compute.Backend, Info, error) {
 	plugins := findPlugins(name, o)
 	if len(plugins) == 0 {
 		info.Why = "no PJRT plugin found: " + remedy[name]
+		for _, path := range o.PluginPaths {
+			if _, err := os.Stat(path); err != nil {
+				info.Why += fmt.Sprintf("; plugin_paths: %v", err)
+			}
+		}
 		return nil, info, data.Errorf(data.ErrDevice, "device: %s is not available: %s", name, info.Why)
 	}
 	var failures []string

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# A fresh module that requires govpn builds and runs this example. Before a release is on a module proxy, a replace
+# directive stands for it.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder"
+cp "$root/examples/go/main.go" "$root/go.sum" .
+go mod init example.com/consumer 2>/dev/null
+go mod edit -go="$(cd "$root" && go list -m -f '{{.GoVersion}}')" \
+  -require=github.com/govpn/govpn@v0.0.0 -replace="github.com/govpn/govpn=$root"
+export GOFLAGS=-mod=mod GOEXPERIMENT=simd
+go run . -epochs 2 -device go | tee output
+grep -q 'noise classwise' output
