@@ -83,7 +83,7 @@ func OfficialConfig() Config {
 // DefaultConfig is what validation data chose on Fashion-MNIST; docs/results.md has the figures.
 func DefaultConfig() Config {
 	c := PaperConfig()
-	c.Epochs, c.Schedule, c.BaseLossWeight, c.Std = 20, "cosine", 1, "bounded"
+	c.Epochs, c.Schedule, c.Std, c.LabelCoefficient = 20, "cosine", "bounded", 1
 	return c
 }
 

@@ -41,9 +41,9 @@ class VPNClassifier(Fitted, _params.Params):
     weight_decay : float [0 / 0 / 5e-4]
     schedule : "constant" or "cosine" ["cosine" / "constant" / "cosine"]
     noise_samples : int [1], noises per image and step (the paper's m)
-    base_loss_weight : float [1 / 0 / 0], weight lambda of the loss on clean images in L = L_VPN +
+    base_loss_weight : float [0], weight lambda of the loss on clean images in L = L_VPN +
         lambda * L_base
-    label_coefficient : float [0.01], weight kappa of the label in the generator's input
+    label_coefficient : float [1 / 0.01 / 0.01], weight kappa of the label in the generator's input
     label_encoding : "scaled" (label / (K - 1)) or "index" ["scaled"]
     std : "abs", "bounded" (within std_range) or "rms" (each image's sigma has RMS std_rms) ["bounded" /
         "abs" / "abs"]
