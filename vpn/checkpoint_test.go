@@ -27,6 +27,10 @@ func TestSaveAndLoad(t *testing.T) {
 	options := PredictOptions{Noise: "classwise", Output: "scores", Samples: 2}
 	want, err := m.Predict(ctx, test, options)
 	require.NoError(t, err)
+	wantSigma, _, err := m.Noise(ctx, test, NoiseOptions{})
+	require.NoError(t, err)
+	wantEvaluation, err := m.Evaluate(ctx, test, EvalOptions{})
+	require.NoError(t, err)
 
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
 		loaded, err := Load(path, backend)
@@ -48,6 +52,13 @@ func TestSaveAndLoad(t *testing.T) {
 			require.Equal(t, want, got)
 		}
 		require.InDeltaSlice(t, want.Scores, got.Scores, 1e-5)
+		sigma, _, err := loaded.Noise(ctx, test, NoiseOptions{})
+		require.NoError(t, err)
+		require.InDeltaSlice(t, wantSigma, sigma, 1e-5)
+		e, err := loaded.Evaluate(ctx, test, EvalOptions{})
+		require.NoError(t, err)
+		require.InDelta(t, float64(wantEvaluation.CrossEntropy), float64(e.CrossEntropy), 1e-5)
+		require.InDelta(t, float64(wantEvaluation.StdCV), float64(e.StdCV), 1e-5)
 	})
 	unpacked, err := Unmarshal(packed, m.backend)
 	require.NoError(t, err)

@@ -171,6 +171,26 @@ func TestConcurrentPredictions(t *testing.T) {
 	require.NoError(t, errors.Join(errs...))
 }
 
+// A first fit gives the model its sizes and weights while others ask: they get an answer or an error, and no data race.
+func TestConcurrentFirstFit(t *testing.T) {
+	d := stripes(t, 64, 1)
+	m := newModel(t, smallConfig("joint"), openDevice(t, "go"))
+	done := make(chan error, 1)
+	go func() { done <- m.Fit(ctx, d, nil, FitOptions{}) }()
+	for len(done) == 0 {
+		_, predicted := m.Predict(ctx, d, PredictOptions{Noise: "classwise"})
+		_, _, noised := m.Noise(ctx, d, NoiseOptions{})
+		for _, err := range []error{predicted, noised} {
+			require.True(t, err == nil || errors.Is(err, ErrBusy) || errors.Is(err, ErrArgument), err) // no weights yet
+		}
+		require.Contains(t, []int{0, 3}, m.Config().Classes)
+		require.LessOrEqual(t, m.Describe().Epochs, 3)
+		require.LessOrEqual(t, len(m.History())+len(m.Warnings()), 5)
+		time.Sleep(time.Millisecond)
+	}
+	require.NoError(t, <-done)
+}
+
 // The caller may close a data set as soon as the call that got it has begun.
 func TestDataMayBeClosedDuringFit(t *testing.T) {
 	pixels, labels := make([]uint8, 64*4), make([]int32, 64)

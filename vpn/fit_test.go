@@ -1,6 +1,7 @@
 package vpn
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -160,6 +161,22 @@ func TestFitAgain(t *testing.T) {
 	require.NoError(t, second.Fit(ctx, train, nil, FitOptions{}))
 	require.Equal(t, state(t, second), state(t, first))
 	require.Equal(t, untimed(second.History()), untimed(first.History()))
+}
+
+// A run that diverges says so, can be saved, and its history is valid JSON: null where there is no number.
+func TestDivergence(t *testing.T) {
+	train := stripes(t, 64, 1)
+	cfg := smallConfig("joint")
+	cfg.Optimizer, cfg.LearningRate = "sgd", 1e30
+	m := fitted(t, cfg, train, nil)
+	require.Len(t, m.Warnings(), 1)
+	require.Contains(t, m.Warnings()[0], "training has diverged")
+	text, err := json.Marshal(m.History()[2:])
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"loss":null`)
+	require.Equal(t, untimed(m.History()), untimed(reloaded(t, m).History()))
+	_, err = m.Predict(ctx, train, PredictOptions{Noise: "classwise", Output: "proba"})
+	require.NoError(t, err)
 }
 
 // One class: the label bias is 0 (method: ȳ = 0 for K = 1), the cross-entropy too.

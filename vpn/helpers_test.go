@@ -73,6 +73,7 @@ func relabelled(t testing.TB, d *data.Dataset) *data.Dataset {
 func smallConfig(mode string) Config {
 	c := DefaultConfig()
 	c.Base, c.Mode, c.Epochs, c.BatchSize, c.LearningRate, c.Schedule = "sr", mode, 3, 32, 0.02, "constant"
+	c.Std, c.BaseLossWeight, c.LabelCoefficient = "bounded", 1, 0.01
 	return c
 }
 

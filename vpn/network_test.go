@@ -62,6 +62,7 @@ func TestGradientByFiniteDifferences(t *testing.T) {
 			cfg := DefaultConfig()
 			cfg.Mode, cfg.NoiseSamples, cfg.Classes = mode, 2, 3
 			cfg.ImageShape, cfg.LabelEncoding, cfg.LabelCoefficient = [3]int{2, 2, 2}, "index", 0.3
+			cfg.BaseLossWeight = 0.7
 			n, err := newNetwork(cfg)
 			require.NoError(t, err)
 			n.dtype = dtypes.Float64
