@@ -99,4 +99,7 @@ func TestPatience(t *testing.T) {
 	require.Len(t, m.History(), best+2, "it has ended; to resume changes nothing")
 	require.NoError(t, m.Fit(ctx, wrong, nil, FitOptions{}))
 	require.Len(t, m.History(), 6, "without validation data there is nothing to wait for")
+	worse, err := m.Evaluate(ctx, valid, EvalOptions{})
+	require.NoError(t, err)
+	require.Less(t, worse.Accuracy, e.Accuracy, "the weights of an older fit's best epoch are gone")
 }

@@ -149,6 +149,21 @@ func TestResumeWithMoreEpochs(t *testing.T) {
 	require.Equal(t, untimed(want.History()), untimed(m.History()))
 }
 
+// Every step draws noise of its own.
+func TestStepsDrawNewNoise(t *testing.T) {
+	batch := stripes(t, 12, 1)
+	for mode, fresh := range map[string]bool{"joint": true, "gaussian": true, "plain": false} {
+		cfg := smallConfig(mode)
+		cfg.Optimizer, cfg.LearningRate, cfg.FixedStd = "sgd", 1e-30, 0.3 // changes no weight
+		m := newModel(t, cfg, openDevice(t, "go"))
+		a, err := m.TrainBatch(ctx, batch)
+		require.NoError(t, err)
+		b, err := m.TrainBatch(ctx, batch)
+		require.NoError(t, err)
+		require.Equal(t, fresh, a.Loss != b.Loss, mode)
+	}
+}
+
 // TrainBatch steps count: a saved model goes on with the next one.
 func TestTrainBatch(t *testing.T) {
 	batch := stripes(t, 12, 1)

@@ -123,6 +123,7 @@ func TestHistoryWithoutValidation(t *testing.T) {
 	}
 	require.Equal(t, 0, m.Describe().BestEpoch)
 	require.Equal(t, 3, m.Describe().Epochs)
+	require.Equal(t, int64(3), m.state.run.Step, "the steps that Adam's averages and the noise are counted by")
 }
 
 func TestSameSeedSameResult(t *testing.T) {

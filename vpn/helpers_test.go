@@ -2,6 +2,8 @@ package vpn
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -92,16 +94,16 @@ func fitted(t testing.TB, cfg Config, train, valid *data.Dataset) *Model {
 	return m
 }
 
-// state is everything that training has made of a model, as bytes by name.
+// state is everything that training has made of a model: the SHA-256 of its tensors' bytes by name.
 func state(t testing.TB, m *Model) map[string]string {
 	f, err := m.content()
 	require.NoError(t, err)
-	bytes := map[string]string{}
+	sums := map[string]string{}
 	require.NoError(t, f.eachBytes(func(name string, b []byte) error {
-		bytes[name] = string(b)
+		sums[name] = fmt.Sprintf("%x", sha256.Sum256(b))
 		return nil
 	}))
-	return bytes
+	return sums
 }
 
 // untimed is a history without the columns that differ from run to run. NaN is −1, so that rows compare.
