@@ -5,10 +5,7 @@ package main
 import "C"
 
 import (
-	"bytes"
 	"math"
-	"os"
-	"strconv"
 	"sync/atomic"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -46,23 +43,10 @@ func (o allocOptions) shape() (s shapes.Shape, err error) {
 	default:
 		return s, argError("dtype is %q, want \"uint8\" or \"float32\"", o.DType)
 	}
-	if free := availableMemory(); s.ByteSize() > free {
+	if free := data.AvailableMemory(); s.ByteSize() > free {
 		return s, data.Errorf(vpn.ErrMemory, "govpn: shape %v of %s needs %d bytes, but only %d are available", o.Shape, o.DType, s.ByteSize(), free)
 	}
 	return s, nil
-}
-
-// availableMemory is how many bytes the system can still give, math.MaxInt64 where it does not say. Running out of memory
-// ends the process in Go, so large requests are compared with it first.
-func availableMemory() int64 {
-	meminfo, _ := os.ReadFile("/proc/meminfo")
-	_, rest, found := bytes.Cut(meminfo, []byte("MemAvailable:"))
-	if fields := bytes.Fields(rest); found && len(fields) > 0 {
-		if kib, err := strconv.ParseInt(string(fields[0]), 10, 64); err == nil {
-			return kib << 10
-		}
-	}
-	return math.MaxInt64
 }
 
 // lentTensor is device memory with two users, the data set and the Arrow array; the last one frees it.

@@ -32,6 +32,9 @@ func Normal(std float64) Init {
 	}
 }
 
+// ShapesOnly is the store parameter (bool) under which Param creates variables without values, to count them.
+const ShapesOnly = "shapes_only"
+
 // Param returns the graph value of variable name in scope s, which it creates at its first use. The initial
 // values depend on the store's seed (model.ParamInitialSeed) and the variable's path alone: they are the same on
 // every device and whatever else the model holds.
@@ -39,6 +42,9 @@ func Param(s *model.Scope, g *Graph, dtype dtypes.DType, name string, init Init,
 	if v := s.GetVariable(name); v != nil {
 		v.Shape().AssertDims(dims...)
 		return v.NodeValue(g)
+	}
+	if model.GetParamOr(s, ShapesOnly, false) {
+		return s.VariableWithShape(name, shapes.Make(dtype, dims...)).NodeValue(g)
 	}
 	path := model.JoinPath(s.Scope(), name)
 	hash := fnv.New64a()

@@ -93,7 +93,9 @@ var presets = map[string]func() Config{"default": DefaultConfig, "paper": PaperC
 // the given values in place of its own. Unknown keys are errors.
 func ParseConfig(text []byte) (Config, error) {
 	var head struct {
-		Preset string `json:"preset"`
+		Preset     string `json:"preset"`
+		ImageShape []any  `json:"image_shape"`
+		StdRange   []any  `json:"std_range"`
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		text = []byte("{}")
@@ -106,6 +108,12 @@ func ParseConfig(text []byte) (Config, error) {
 		return Config{}, argumentError("preset is %q, want default, paper or official", head.Preset)
 	} else if !ok {
 		preset = DefaultConfig
+	}
+	if n := len(head.ImageShape); head.ImageShape != nil && n != 3 { // encoding/json would cut or fill the array
+		return Config{}, argumentError("image_shape has %d values, want 3: height, width, channels", n)
+	}
+	if n := len(head.StdRange); head.StdRange != nil && n != 2 {
+		return Config{}, argumentError("std_range has %d values, want 2: low, high", n)
 	}
 	full := struct {
 		Preset string `json:"preset"`

@@ -103,6 +103,8 @@ func TestInvalidConfig(t *testing.T) {
 		{`"patience": -1`, `Patience is -1, want at least 0`},
 		{`"image_shape": [28, 0, 1]`, `ImageShape is [28 0 1]`},
 		{`"image_shape": [-28, 28, 1]`, `ImageShape is [-28 28 1]`},
+		{`"image_shape": [28, 28, 1, 5]`, `image_shape has 4 values, want 3`},
+		{`"std_range": [0.1]`, `std_range has 1 values, want 2`},
 		{`"classes": -1`, `Classes is -1, want at least 0`},
 		{`"classes": 3, "class_names": ["a"]`, `ClassNames has 1 names, want 3`},
 	} {

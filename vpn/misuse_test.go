@@ -157,3 +157,13 @@ func TestCancelledContext(t *testing.T) {
 	_, err := m.Predict(context.TODO(), d, PredictOptions{})
 	require.NoError(t, err, "the model stays usable")
 }
+
+// dnn3 with dnn3 on 4000×4000×3 images has about 3·4.8e7·1024 weights, 590 GB of float32: more than any machine that runs tests.
+func TestTooLargeAModelIsRefused(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.ImageShape, cfg.Classes = [3]int{4000, 4000, 3}, 10
+	_, err := New(cfg, openDevice(t, "go"))
+	require.ErrorIs(t, err, ErrMemory)
+	require.ErrorContains(t, err, "147")
+	require.ErrorContains(t, err, "GiB are available")
+}

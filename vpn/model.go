@@ -10,6 +10,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn/data"
 )
 
@@ -103,26 +104,43 @@ func (m *Model) shaped() bool { return m.net.cfg.ImageShape[0] > 0 && m.net.cfg.
 
 // createVariables makes all weights of base and generator by building their graph once, without compiling it.
 func (m *Model) createVariables() error {
-	err := try(func() error {
+	plan := model.NewStore()
+	plan.SetParam("/"+models.ShapesOnly, true)
+	if err := m.buildVariables(plan); err != nil {
+		return err
+	}
+	parameters, total := map[string]int{}, 0
+	for _, part := range []string{"base", "generator"} {
+		for _, v := range variables(plan, part) {
+			parameters[part] += v.Shape().Size()
+		}
+		total += parameters[part]
+	}
+	// A weight, its gradient and the optimiser's two sums are the least that training holds.
+	need, have := 4*int64(total)*int64(m.net.dtype.Size()), data.AvailableMemory()
+	if need > have {
+		s := m.net.cfg.ImageShape
+		return data.Errorf(ErrMemory, "vpn: training %d parameters for images of %d×%d×%d needs at least %.1f GiB, %.1f GiB are available: "+
+			"use smaller images or a smaller model", total, s[0], s[1], s[2], float64(need)/(1<<30), float64(have)/(1<<30))
+	}
+	m.state.Lock()
+	m.state.parameters = parameters
+	m.state.Unlock()
+	return m.buildVariables(m.store)
+}
+
+func (m *Model) buildVariables(store *model.Store) error {
+	return try(func() error {
 		g := NewGraph(m.backend, "variables")
 		defer g.Finalize()
 		s := m.net.cfg.ImageShape
 		x := Zeros(g, shapes.Make(m.net.dtype, 1, s[0], s[1], s[2]))
-		m.net.logits(m.store.RootScope(), x)
+		m.net.logits(store.RootScope(), x)
 		if m.hasGenerator() {
-			m.net.std(m.store.RootScope(), x, Zeros(g, shapes.Make(labelDType, 1)))
+			m.net.std(store.RootScope(), x, Zeros(g, shapes.Make(labelDType, 1)))
 		}
 		return nil
 	})
-	m.state.Lock()
-	defer m.state.Unlock()
-	m.state.parameters = map[string]int{}
-	for _, part := range []string{"base", "generator"} {
-		for _, v := range variables(m.store, part) {
-			m.state.parameters[part] += v.Shape().Size()
-		}
-	}
-	return err
 }
 
 // setTrained notes that the weights are worth something.
