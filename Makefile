@@ -23,6 +23,7 @@ help: ## What can be made
 demo: .venv/demo ## Train on Fashion-MNIST, print a table, draw demo.png (DEVICE=go, cpu or cuda)
 	$(VENV)/python examples/demo.py --device $(DEVICE)
 
+test: export GOVPN_TEST_REQUIRE := cpu
 test: lint go-test c-test consumer py-test ## Everything that CI runs
 
 lib: $(LIB) ## The C library, build/libgovpn.so, for capi/govpn.h

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/govpn/govpn/internal/golden"
 	"github.com/govpn/govpn/vpn/device"
 )
 
@@ -80,7 +81,7 @@ func TestPrograms(t *testing.T) {
 		for _, d := range device.List(device.Options{}) {
 			t.Run(name+"/"+d.Name, func(t *testing.T) {
 				if !d.Available {
-					t.Skip(d.Why)
+					golden.SkipDevice(t, d)
 				}
 				require.Equal(t, name+": ok\n", run(t, program, "GOVPN_TEST_DEVICE="+d.Name))
 			})

@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/stretchr/testify/require"
 
+	"github.com/govpn/govpn/internal/golden"
 	"github.com/govpn/govpn/vpn/data"
 	"github.com/govpn/govpn/vpn/device"
 )
@@ -22,7 +23,7 @@ var ctx = context.Background()
 func openDevice(t testing.TB, name string) compute.Backend {
 	backend, info, err := device.Open(name, device.Options{})
 	if err != nil && name != "go" {
-		t.Skip(info.Why)
+		golden.SkipDevice(t, info)
 	}
 	require.NoError(t, err)
 	return backend

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"os"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -21,12 +22,21 @@ func EachDevice(t *testing.T, test func(t *testing.T, backend compute.Backend, d
 			t.Run(fmt.Sprintf("%s/%s", name, dtype), func(t *testing.T) {
 				backend, info, err := device.Open(name, device.Options{})
 				if err != nil {
-					t.Skip(info.Why)
+					SkipDevice(t, info)
 				}
 				test(t, backend, dtype)
 			})
 		}
 	}
+}
+
+// SkipDevice ends a test of a device that is not there: by a skip, or by a failure where $GOVPN_TEST_REQUIRE names it,
+// as `make test` does.
+func SkipDevice(t testing.TB, info device.Info) {
+	if os.Getenv("GOVPN_TEST_REQUIRE") == info.Name && device.HasXLA {
+		t.Fatal(info.Why)
+	}
+	t.Skip(info.Why)
 }
 
 // RelativeL2 is ‖got − want‖/‖want‖.
