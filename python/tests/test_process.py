@@ -70,11 +70,11 @@ def test_ctrl_c_returns_at_once_and_the_model_is_busy():
     process = start(
         """
         from govpn import _lib
-        real, inner = _lib.call, threading.Event()
+        real, inner, release = _lib.call, threading.Event(), threading.Event()
         def call(name, *args):
             if name == "govpn_model_fit":
                 inner.set()
-                time.sleep(2)
+                release.wait(60)
             return real(name, *args)
         _lib.call = call
         model.set_params(epochs=1, mode="plain")
@@ -87,7 +87,8 @@ def test_ctrl_c_returns_at_once_and_the_model_is_busy():
             model.predict(x[:9])
         except govpn.GovpnError as error:
             print(error.status)
-        model._model._task.done.wait(20)
+        release.set()
+        model._model._task.done.wait(60)
         model.fit(x[:512], y[:512])
         print(len(model.predict(x[:9])))
         """,
