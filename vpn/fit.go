@@ -42,6 +42,9 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 		}
 		defer f.valid.close()
 	}
+	if err := cancelled(ctx); err != nil {
+		return err
+	}
 	if !o.Resume {
 		if err := m.restart(); err != nil {
 			return err

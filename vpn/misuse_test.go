@@ -154,6 +154,7 @@ func TestCancelledContext(t *testing.T) {
 	for _, err := range []error{predicted, classwise, evaluated, noised, m.Fit(stopped, d, nil, FitOptions{})} {
 		require.ErrorIs(t, err, ErrCancelled)
 	}
+	require.NotEmpty(t, m.History(), "a fit that never began forgets nothing")
 	_, err := m.Predict(context.TODO(), d, PredictOptions{})
 	require.NoError(t, err, "the model stays usable")
 }
