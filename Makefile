@@ -77,7 +77,7 @@ accuracy: .venv/test ## Fashion-MNIST over 5 seeds, baselines and VPN: build/acc
 	$(VENV)/python bench/accuracy.py --out build/accuracy
 
 golden: .venv/test ## Write the golden files anew with PyTorch
-	$(VENV)/pip install -q -r bench/requirements.txt
+	$(VENV)/pip install -q -r vpn/testdata/requirements.txt
 	$(VENV)/python vpn/testdata/golden.py
 
 wheel: .venv/ready ## dist/govpn-….whl
