@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/gobackend"
 
 	"github.com/govpn/govpn/vpn/data"
 )
@@ -84,9 +83,7 @@ func List(o Options) []Info {
 
 func open(name string, o Options) (compute.Backend, Info, error) {
 	if name == "go" {
-		return remember(name, Info{Name: name, Why: "always there"}, func() (compute.Backend, error) {
-			return gobackend.New("")
-		})
+		return remember(name, Info{Name: name, Why: "always there"}, openGo)
 	}
 	info := Info{Name: name}
 	plugins := findPlugins(name, o)
