@@ -1,6 +1,7 @@
 # Everything is built below build/ and .venv/; nothing else on the machine changes.
 PYTHON ?= python3
 DEVICE ?= go
+comma  := ,
 GO     ?= go
 
 # In pure Go, matrix products are several times faster with it (amd64 only).
@@ -20,7 +21,7 @@ endif
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: .venv/demo ## Train on Fashion-MNIST, print a table, draw demo.png (DEVICE=go, cpu or cuda)
+demo: .venv/demo-$(DEVICE) ## Train on Fashion-MNIST, print a table, draw demo.png (DEVICE=go, cpu or cuda)
 	$(VENV)/python examples/demo.py --device $(DEVICE)
 
 test: export GOVPN_TEST_REQUIRE := cpu
@@ -38,8 +39,8 @@ SOURCES := setup.py pyproject.toml $(shell find capi models vpn python/govpn -na
 	$(PYTHON) -m venv .venv || { echo "govpn: no virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
 	$(VENV)/pip install -q --disable-pip-version-check --upgrade pip
 	@touch $@
-.venv/demo: .venv/ready $(SOURCES)
-	$(VENV)/pip install -q '.[notebook$(if $(filter cpu cuda,$(DEVICE)),$(,)$(DEVICE))]'
+.venv/demo-$(DEVICE): .venv/ready $(SOURCES)
+	$(VENV)/pip install -q '.[notebook$(if $(filter cpu cuda,$(DEVICE)),$(comma)$(DEVICE))]'
 	@touch $@
 .venv/test: .venv/ready $(SOURCES)
 	$(VENV)/pip install -q '.[test]'
