@@ -10,6 +10,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/gomlx/compute"
 
 	"github.com/govpn/govpn/vpn"
 	"github.com/govpn/govpn/vpn/data"
@@ -42,28 +43,35 @@ func withPath(h C.govpn_model, path, json *C.bridge_text, f func(*vpn.Model, str
 	})
 }
 
+// restore puts the model that load makes on the device that the options name.
+func restore(json *C.bridge_text, out *C.govpn_model, load func(compute.Backend) (*vpn.Model, error)) error {
+	o := struct {
+		Device string `json:"device"`
+	}{"auto"}
+	if err := options(text(json), &o); err != nil {
+		return err
+	}
+	backend, device, err := openDevice(o.Device)
+	if err != nil {
+		return err
+	}
+	m, err := load(backend)
+	if err != nil {
+		return err
+	}
+	*out = C.govpn_model(put(m, device))
+	return nil
+}
+
 //export goModelLoad
 func goModelLoad(path, json *C.bridge_text, out *C.govpn_model) C.int32_t {
 	return call(func() error {
 		if err := given(arg("path", path), arg("out", out)); err != nil {
 			return err
 		}
-		o := struct {
-			Device string `json:"device"`
-		}{"auto"}
-		if err := options(text(json), &o); err != nil {
-			return err
-		}
-		backend, device, err := openDevice(o.Device)
-		if err != nil {
-			return err
-		}
-		m, err := vpn.Load(text(path), backend)
-		if err != nil {
-			return err
-		}
-		*out = C.govpn_model(put(m, device))
-		return nil
+		return restore(json, out, func(backend compute.Backend) (*vpn.Model, error) {
+			return vpn.Load(text(path), backend)
+		})
 	})
 }
 
@@ -98,22 +106,9 @@ func goModelFromBytes(content *C.bridge_bytes, size C.size_t, json *C.bridge_tex
 		if size > 1<<47 {
 			return argError("size is %d, want the number of bytes", uint64(size))
 		}
-		o := struct {
-			Device string `json:"device"`
-		}{"auto"}
-		if err := options(text(json), &o); err != nil {
-			return err
-		}
-		backend, device, err := openDevice(o.Device)
-		if err != nil {
-			return err
-		}
-		m, err := vpn.Unmarshal(unsafe.Slice((*byte)(unsafe.Pointer(content)), int(size)), backend)
-		if err != nil {
-			return err
-		}
-		*out = C.govpn_model(put(m, device))
-		return nil
+		return restore(json, out, func(backend compute.Backend) (*vpn.Model, error) {
+			return vpn.Unmarshal(unsafe.Slice((*byte)(unsafe.Pointer(content)), int(size)), backend)
+		})
 	})
 }
 
