@@ -12,19 +12,30 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Init draws one initial value of a parameter. fanIn is the number of inputs of the layer, bias tells its bias
-// from its weight.
-type Init func(rng *rand.Rand, fanIn int, bias bool) float64
+// Init draws one initial value of a parameter of a layer with fanIn inputs and fanOut outputs per value, as PyTorch
+// counts them; bias tells a bias from a weight.
+type Init func(rng *rand.Rand, fanIn, fanOut int, bias bool) float64
 
 // TorchUniform is the default of torch.nn.Linear and torch.nn.Conv2d: weights and biases from
 // U(−1/√fanIn, 1/√fanIn), which is kaiming_uniform_(a=√5) for the weight.
-func TorchUniform(rng *rand.Rand, fanIn int, _ bool) float64 {
+func TorchUniform(rng *rand.Rand, fanIn, _ int, _ bool) float64 {
 	return (2*rng.Float64() - 1) / math.Sqrt(float64(fanIn))
+}
+
+// KaimingFanOut is kaiming_normal_(mode="fan_out", nonlinearity="relu"), torchvision's choice for the convolutions of a
+// ResNet: N(0, 2/fanOut).
+func KaimingFanOut(rng *rand.Rand, _, fanOut int, _ bool) float64 {
+	return math.Sqrt(2/float64(fanOut)) * rng.NormFloat64()
+}
+
+// Constant is the same initial value everywhere.
+func Constant(value float64) Init {
+	return func(*rand.Rand, int, int, bool) float64 { return value }
 }
 
 // Normal returns an Init with weights from N(0, std²) and biases 0.
 func Normal(std float64) Init {
-	return func(rng *rand.Rand, _ int, bias bool) float64 {
+	return func(rng *rand.Rand, _, _ int, bias bool) float64 {
 		if bias {
 			return 0
 		}
@@ -35,35 +46,46 @@ func Normal(std float64) Init {
 // ShapesOnly is the store parameter (bool) under which Param creates variables without values, to count them.
 const ShapesOnly = "shapes_only"
 
-// Param returns the graph value of variable name in scope s, which it creates at its first use. The initial
-// values depend on the store's seed (model.ParamInitialSeed) and the variable's path alone: they are the same on
-// every device and whatever else the model holds.
+// Param returns the graph value, in dtype, of variable name in scope s, which it creates at its first use. It is stored
+// in float32 where dtype is bfloat16. A vector is a bias, (out, in, …) a weight. The initial values depend on the
+// store's seed (model.ParamInitialSeed) and the variable's path alone: they are the same on every device and whatever
+// else the model holds.
 func Param(s *model.Scope, g *Graph, dtype dtypes.DType, name string, init Init, fanIn int, dims ...int) *Node {
-	if v := s.GetVariable(name); v != nil {
+	stored := dtype
+	if dtype == dtypes.BFloat16 {
+		stored = dtypes.Float32
+	}
+	v := s.GetVariable(name)
+	switch {
+	case v != nil:
 		v.Shape().AssertDims(dims...)
-		return v.NodeValue(g)
+	case model.GetParamOr(s, ShapesOnly, false):
+		v = s.VariableWithShape(name, shapes.Make(stored, dims...))
+	default:
+		v = s.VariableWithValue(name, initialValue(s, name, init, fanIn, shapes.Make(stored, dims...)))
 	}
-	if model.GetParamOr(s, ShapesOnly, false) {
-		return s.VariableWithShape(name, shapes.Make(dtype, dims...)).NodeValue(g)
-	}
-	path := model.JoinPath(s.Scope(), name)
+	return ConvertDType(v.NodeValue(g), dtype)
+}
+
+// initialValue draws the values of a new variable.
+func initialValue(s *model.Scope, name string, init Init, fanIn int, shape shapes.Shape) *tensors.Tensor {
 	hash := fnv.New64a()
-	hash.Write([]byte(path))
+	hash.Write([]byte(model.JoinPath(s.Scope(), name)))
 	rng := rand.New(rand.NewPCG(uint64(model.GetParamOr(s, model.ParamInitialSeed, int64(0))), hash.Sum64()))
 
-	bias := len(dims) == 1
-	value := tensors.FromShape(shapes.Make(dtype, dims...))
+	bias, fanOut := shape.Rank() == 1, shape.Size()/max(shape.Dim(min(1, shape.Rank()-1)), 1)
+	value := tensors.FromShape(shape)
 	value.MustMutableFlatData(func(flat any) {
 		switch flat := flat.(type) {
 		case []float32:
 			for i := range flat {
-				flat[i] = float32(init(rng, fanIn, bias))
+				flat[i] = float32(init(rng, fanIn, fanOut, bias))
 			}
 		case []float64:
 			for i := range flat {
-				flat[i] = init(rng, fanIn, bias)
+				flat[i] = init(rng, fanIn, fanOut, bias)
 			}
 		}
 	})
-	return s.VariableWithValue(name, value).NodeValue(g)
+	return value
 }
