@@ -6,6 +6,7 @@
 package models
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,9 +19,21 @@ import (
 // Func builds a classifier in scope s: images (N, H, W, C) → logits (N, classes), in the dtype of the images.
 type Func func(s *model.Scope, images *Node, classes int) *Node
 
+// ErrArgument is wrapped by what a model panics with where it cannot be built for the images given.
+var ErrArgument = errors.New("wrong argument")
+
+func panicArgument(format string, args ...any) {
+	panic(fmt.Errorf("models: %s (%w)", fmt.Sprintf(format, args...), ErrArgument))
+}
+
 var byName = map[string]Func{
 	"sr":   SoftmaxRegression,
 	"dnn3": DNN3,
+}
+
+func init() {
+	maps.Copy(byName, resNetRows())
+	maps.Copy(byName, vitRows())
 }
 
 // Names lists the base models that ByName knows, sorted.

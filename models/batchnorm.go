@@ -1,0 +1,92 @@
+package models
+
+import (
+	"slices"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// The defaults of torch.nn.BatchNorm2d.
+const (
+	batchNormMomentum = 0.1
+	batchNormEpsilon  = 1e-5
+)
+
+// What batch norm reads from the graph parameters of its scope, or of the nearest scope above that has them: booleans,
+// false where unset.
+const (
+	// Training normalises by the batch's statistics and moves the running ones. Their new values are in the graph
+	// (Variable.ChangedInGraph); a program must return them.
+	Training = model.GraphParamIsTraining
+	// Auxiliary takes parameters and statistics of a second set: AdvProp (C. Xie et al., CVPR 2020), for noisy images.
+	Auxiliary = "auxiliary_batch_norm"
+)
+
+// auxiliaryPath is where timm's SplitBatchNorm2d keeps the second set: bn1.aux_bn.0.weight.
+const auxiliaryPath = "aux_bn"
+
+var buffers = []string{"running_mean", "running_var", "num_batches_tracked"}
+
+// IsBuffer says whether the variable of that name (the last part of its path) is state that batch norm keeps, a "buffer"
+// in PyTorch, and no parameter. Buffers stay Trainable for GoMLX: it may build those that are not into a program as constants.
+func IsBuffer(name string) bool { return slices.Contains(buffers, name) }
+
+// BatchNorm is torch.nn.BatchNorm2d: x (N, H, W, C) → the same shape, with parameters weight (C), bias (C) and buffers
+// running_mean (C), running_var (C), num_batches_tracked.
+//
+//	training:   (x − mean)/√(var + ε)·weight + bias of the batch, var = E(x − mean)²;
+//	            running ← 0.9·running + 0.1·(mean, var·n/(n−1)), n = N·H·W
+//	inference:  the same with the running values
+//
+// Statistics are computed in float32 where x is bfloat16.
+func BatchNorm(s *model.Scope, x *Node) *Node {
+	g, dtype, c := x.Graph(), x.DType(), x.Shape().Dim(-1)
+	if model.GetGraphParamOr(s, g, Auxiliary, false) {
+		s = s.In(auxiliaryPath).In("0")
+	}
+	if dtype == dtypes.BFloat16 {
+		x = ConvertDType(x, dtypes.Float32)
+	}
+	param := func(name string, initial float64) *Node {
+		return Param(s, g, x.DType(), name, Constant(initial), 1, c)
+	}
+	weight, bias := param("weight", 1), param("bias", 0)
+	mean, variance := param("running_mean", 0), param("running_var", 1)
+	batches := counter(s, g, "num_batches_tracked")
+	if model.GetGraphParamOr(s, g, Training, false) {
+		n := x.Shape().Size() / c
+		if n < 2 {
+			panicArgument("batch norm of %s in training mode: one value per channel has no variance; want larger batches or images", s.Scope())
+		}
+		running := func(name string, old, batch *Node) {
+			moved := Add(MulScalar(old, 1-batchNormMomentum), MulScalar(batch, batchNormMomentum))
+			s.GetVariable(name).SetNodeValue(moved)
+		}
+		oldMean, oldVariance := mean, variance
+		mean = ReduceMean(x, 0, 1, 2)                                  // (C)
+		variance = ReduceMean(Square(Sub(x, channels(mean))), 0, 1, 2) // (C)
+		running("running_mean", oldMean, mean)
+		running("running_var", oldVariance, MulScalar(variance, float64(n)/float64(n-1)))
+		s.GetVariable("num_batches_tracked").SetNodeValue(AddScalar(batches, 1))
+	}
+	scale := Div(weight, Sqrt(AddScalar(variance, batchNormEpsilon)))
+	return ConvertDType(Add(Mul(Sub(x, channels(mean)), channels(scale)), channels(bias)), dtype)
+}
+
+// channels is (C) → (1, 1, 1, C), which broadcasts over images.
+func channels(v *Node) *Node { return InsertAxes(v, 0, 0, 0) }
+
+// counter is an int64 scalar that starts at 0.
+func counter(s *model.Scope, g *Graph, name string) *Node {
+	v := s.GetVariable(name)
+	if v == nil && model.GetParamOr(s, ShapesOnly, false) {
+		v = s.VariableWithShape(name, shapes.Make(dtypes.Int64))
+	} else if v == nil {
+		v = s.VariableWithValue(name, tensors.FromScalar(int64(0)))
+	}
+	return v.NodeValue(g)
+}

@@ -1,0 +1,102 @@
+package models
+
+import (
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// Residual networks (K. He et al., CVPR 2016) in torchvision's layout and under its names: conv1, bn1, layer1.0.conv1, …,
+// layer1.0.downsample.0, …, fc. ResNet-50 is torchvision's v1.5: the 3×3 convolution has the stride.
+
+// smallImage is the longest side of images that the 3×3 stem is chosen for.
+const smallImage = 64
+
+// resNet is a row of the table of ResNets.
+type resNet struct {
+	block  func(s *model.Scope, x *Node, width, stride int) *Node
+	depths [4]int
+}
+
+var resNets = map[string]resNet{
+	"resnet18": {BasicBlock, [4]int{2, 2, 2, 2}},
+	"resnet34": {BasicBlock, [4]int{3, 4, 6, 3}},
+	"resnet50": {bottleneck, [4]int{3, 4, 6, 3}},
+}
+
+// resNetRows are the models of the table: by name with the stem that suits the size of the images, by name_3x3 and
+// name_7x7 with that stem.
+func resNetRows() map[string]Func {
+	rows := map[string]Func{}
+	for name, r := range resNets {
+		rows[name] = func(s *model.Scope, images *Node, classes int) *Node {
+			if max(images.Shape().Dim(1), images.Shape().Dim(2)) <= smallImage {
+				return r.build(s, smallStem(s, images), classes)
+			}
+			return r.build(s, Stem(s, images), classes)
+		}
+		rows[name+"_3x3"] = func(s *model.Scope, images *Node, classes int) *Node {
+			return r.build(s, smallStem(s, images), classes)
+		}
+		rows[name+"_7x7"] = func(s *model.Scope, images *Node, classes int) *Node { return r.build(s, Stem(s, images), classes) }
+	}
+	return rows
+}
+
+// build is everything after the stem: x (N, h, w, 64) → (N, classes).
+func (r resNet) build(s *model.Scope, x *Node, classes int) *Node {
+	for i, depth := range r.depths {
+		x = Stage(s.In("layer%d", i+1), x, r.block, depth, 64<<i, min(i+1, 2)) // halves h and w, but in layer1
+	}
+	x = ReduceMean(x, 1, 2) // (N, 512), for bottlenecks (N, 2048)
+	return Linear(s.In("fc"), x, classes, TorchUniform)
+}
+
+// Stem is torchvision's: 7×7/2 convolution, batch norm, ReLU, 3×3/2 max-pool: (N, H, W, C) → (N, ~H/4, ~W/4, 64).
+func Stem(s *model.Scope, x *Node) *Node {
+	x = Conv(s.In("conv1"), x, 64, 7, 2, KaimingFanOut)
+	return MaxPool3x3(ReLU(BatchNorm(s.In("bn1"), x)))
+}
+
+// smallStem keeps the size, for small images: 3×3/1 convolution, batch norm, ReLU: (N, H, W, C) → (N, H, W, 64).
+func smallStem(s *model.Scope, x *Node) *Node {
+	x = Conv(s.In("conv1"), x, 64, 3, 1, KaimingFanOut)
+	return ReLU(BatchNorm(s.In("bn1"), x))
+}
+
+// Stage is depth blocks in a row, the first with the stride.
+func Stage(s *model.Scope, x *Node, block func(s *model.Scope, x *Node, width, stride int) *Node, depth, width, stride int) *Node {
+	for i := range depth {
+		x = block(s.In("%d", i), x, width, stride)
+		stride = 1
+	}
+	return x
+}
+
+// BasicBlock is two 3×3 convolutions beside a shortcut: (N, H, W, C) → (N, H/stride, W/stride, width).
+func BasicBlock(s *model.Scope, x *Node, width, stride int) *Node {
+	y := Conv(s.In("conv1"), x, width, 3, stride, KaimingFanOut)
+	y = ReLU(BatchNorm(s.In("bn1"), y))
+	y = Conv(s.In("conv2"), y, width, 3, 1, KaimingFanOut)
+	y = BatchNorm(s.In("bn2"), y)
+	return ReLU(Add(y, shortcut(s, x, width, stride)))
+}
+
+// bottleneck is 1×1, 3×3 and 1×1 convolutions beside a shortcut: (N, H, W, C) → (N, H/stride, W/stride, 4·width).
+func bottleneck(s *model.Scope, x *Node, width, stride int) *Node {
+	y := Conv(s.In("conv1"), x, width, 1, 1, KaimingFanOut)
+	y = ReLU(BatchNorm(s.In("bn1"), y))
+	y = Conv(s.In("conv2"), y, width, 3, stride, KaimingFanOut)
+	y = ReLU(BatchNorm(s.In("bn2"), y))
+	y = Conv(s.In("conv3"), y, 4*width, 1, 1, KaimingFanOut)
+	y = BatchNorm(s.In("bn3"), y)
+	return ReLU(Add(y, shortcut(s, x, 4*width, stride)))
+}
+
+// shortcut is x itself or, where the block changes its shape, a 1×1 convolution of it with batch norm.
+func shortcut(s *model.Scope, x *Node, width, stride int) *Node {
+	if stride == 1 && x.Shape().Dim(-1) == width {
+		return x
+	}
+	s = s.In("downsample")
+	return BatchNorm(s.In("1"), Conv(s.In("0"), x, width, 1, stride, KaimingFanOut))
+}
