@@ -138,7 +138,8 @@ const char *govpn_last_error(void);
 int32_t govpn_init(const char *json);
 
 /* Describes the build.
- *   json  receives {"version", "abi_version", "go_version", "gomlx_version", "os", "arch", "simd", "xla", "default_device"};
+ *   json  receives {"version", "abi_version", "go_version", "gomlx_version", "os", "arch", "simd", "xla", "default_device",
+ *         "base_models", "generators"};
  *         free with govpn_free */
 int32_t govpn_build_info(char **json);
 
@@ -210,11 +211,14 @@ void govpn_data_free(govpn_data data);
 
 /* Makes an untrained model.
  *   json  {"device": "auto" | "go" | "cpu" | "cuda", "preset": "default" | "paper" | "official", and any of:
- *          "base": "sr" | "dnn3", "generator": "dnn3", "mode": "joint" | "frozen" | "plain" | "gaussian",
+ *          "base": one of govpn_build_info's "base_models", "generator": "dnn3" | "resnet18",
+ *          "mode": "joint" | "frozen" | "plain" | "gaussian",
  *          "epochs", "batch_size", "eval_batch_size", "optimizer": "adam" | "sgd", "learning_rate", "momentum",
  *          "weight_decay", "schedule": "constant" | "cosine", "noise_samples", "base_loss_weight", "label_coefficient",
  *          "label_encoding": "scaled" | "index", "std": "abs" | "bounded" | "rms", "std_range": [low, high], "std_rms",
- *          "fixed_std", "normalize": {"where", "mean", "std"}, "clip_noisy", "patience", "restore_best", "seed",
+ *          "fixed_std", "normalize": {"where", "mean", "std"}, "clip_noisy",
+ *          "noisy_batch_norm": "shared" | "separate", "compute_dtype": "float32" | "bfloat16" | "float64",
+ *          "patience", "restore_best", "seed",
  *          "image_shape": [H, W, C], "classes", "class_names"}
  *   out   receives the model; free with govpn_model_free */
 int32_t govpn_model_create(const char *json, govpn_model *out);
@@ -266,11 +270,18 @@ int32_t govpn_model_history(govpn_model model, struct ArrowSchema *schema, struc
  *   json  receives {"config", "parameters", "device", "epochs_done", "best_epoch", "trained", "warnings"}; govpn_free it */
 int32_t govpn_model_config(govpn_model model, char **json);
 
-/* Writes the weights as a safetensors file, with PyTorch's names and layouts. json: no options yet */
+/* Writes the weights as a safetensors file, with PyTorch's names and layouts.
+ *   json  {"part": "" both, as base.* and generator.* |
+ *                  "base" alone, without that prefix, as torchvision and timm load it with strict=True (auxiliary batch norms,
+ *                  which they do not have, are left out) |
+ *                  "generator" alone, without that prefix} */
 int32_t govpn_model_export_safetensors(govpn_model model, const char *path, const char *json);
 
-/* Reads weights from a safetensors file: base.*, generator.* or both. Before fit, the model needs image_shape and classes in
- * its configuration. json: no options yet */
+/* Reads weights from a safetensors file: base.*, generator.* or both; or a state dictionary of the base as torchvision and
+ * timm publish it, whose names have no such prefix. F64, F32, F16 and BF16 are converted. What does not fit is listed, and
+ * nothing is changed. Before fit, the model needs image_shape and classes in its configuration.
+ *   json  {"replace_head": false}  true ignores the last linear layer of the base in the file, which may be of other classes or
+ *                                  missing; the model keeps its own, newly initialised until a fit trains it */
 int32_t govpn_model_import_safetensors(govpn_model model, const char *path, const char *json);
 
 /* Writes everything (weights, optimiser, configuration, history, random state) to a file, replacing it in one step. */

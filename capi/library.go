@@ -13,6 +13,8 @@ import (
 
 	"github.com/gomlx/compute"
 
+	"github.com/govpn/govpn/models"
+	"github.com/govpn/govpn/vpn"
 	"github.com/govpn/govpn/vpn/device"
 )
 
@@ -82,6 +84,7 @@ func goBuildInfo(out **C.char) C.int32_t {
 		return toJSON(map[string]any{
 			"version": C.GOVPN_VERSION, "abi_version": int(C.GOVPN_ABI_VERSION), "go_version": runtime.Version(), "gomlx_version": gomlx,
 			"os": runtime.GOOS, "arch": runtime.GOARCH, "simd": simd, "xla": device.HasXLA, "default_device": best,
+			"base_models": models.Names(), "generators": vpn.GeneratorNames(),
 		}, out)
 	})
 }

@@ -1,7 +1,10 @@
 package models
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/nn"
@@ -13,14 +16,15 @@ const Hidden = 1024
 // DNN3 ("dnn3") is the paper's three-layer perceptron: d → 1024 → 1024 → classes with ReLU, parameters
 // fc1.weight … fc3.bias.
 func DNN3(s *model.Scope, images *Node, classes int) *Node {
-	return MLP(s, images, classes, TorchUniform)
+	return MLP(s, images, classes, TorchUniform, images.DType())
 }
 
 // MLP is the perceptron of DNN3 with a choice of initial values and of the number of outputs:
-// x (N, …) → (N, outputs).
-func MLP(s *model.Scope, x *Node, outputs int, init Init) *Node {
+// x (N, …) → (N, outputs), in dtype inner after the first layer.
+func MLP(s *model.Scope, x *Node, outputs int, init Init, inner dtypes.DType) *Node {
 	x = Flatten(x)                                 // (N, d)
 	x = ReLU(Linear(s.In("fc1"), x, Hidden, init)) // (N, 1024)
+	x = ConvertDType(x, inner)
 	x = ReLU(Linear(s.In("fc2"), x, Hidden, init)) // (N, 1024)
 	return Linear(s.In("fc3"), x, outputs, init)   // (N, outputs)
 }
@@ -36,12 +40,18 @@ func Flatten(x *Node) *Node {
 	return Reshape(x, x.Shape().Dimensions[0], -1)
 }
 
-// Linear is torch.nn.Linear: x (N, in) → x·weightᵀ + bias (N, out), with weight (out, in) and bias (out).
+// Linear is torch.nn.Linear: x (…, in) → x·weightᵀ + bias (…, out), with weight (out, in) and bias (out).
 func Linear(s *model.Scope, x *Node, out int, init Init) *Node {
-	n, in := x.Shape().Dimensions[0], x.Shape().Dimensions[1]
+	in := x.Shape().Dim(-1)
 	weight := Param(s, x.Graph(), x.DType(), "weight", init, in, out, in)
 	bias := Param(s, x.Graph(), x.DType(), "bias", init, in, out)
-	x = nn.Dense(x, weight, bias, compute.DenseLayoutOutputsInput)
-	x.AssertDims(n, out)
-	return x
+	return affine(x, weight, bias)
+}
+
+// affine is x·weightᵀ + bias as one matrix product: x (…, in), weight (out, in), bias (out) → (…, out).
+func affine(x, weight, bias *Node) *Node {
+	dims := slices.Clone(x.Shape().Dimensions)
+	dims[len(dims)-1] = weight.Shape().Dim(0)
+	x = nn.Dense(Reshape(x, -1, weight.Shape().Dim(1)), weight, bias, compute.DenseLayoutOutputsInput)
+	return Reshape(x, dims...)
 }

@@ -6,7 +6,6 @@
 package models
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -19,11 +18,13 @@ import (
 // Func builds a classifier in scope s: images (N, H, W, C) → logits (N, classes), in the dtype of the images.
 type Func func(s *model.Scope, images *Node, classes int) *Node
 
-// ErrArgument is wrapped by what a model panics with where it cannot be built for the images given.
-var ErrArgument = errors.New("wrong argument")
+// ArgumentError is what a model panics with that cannot be built for the images given.
+type ArgumentError string
+
+func (e ArgumentError) Error() string { return string(e) }
 
 func panicArgument(format string, args ...any) {
-	panic(fmt.Errorf("models: %s (%w)", fmt.Sprintf(format, args...), ErrArgument))
+	panic(ArgumentError(fmt.Sprintf("models: "+format, args...)))
 }
 
 var byName = map[string]Func{

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 )
@@ -32,12 +33,14 @@ func resNetRows() map[string]Func {
 			if max(images.Shape().Dim(1), images.Shape().Dim(2)) <= smallImage {
 				return r.build(s, smallStem(s, images), classes)
 			}
-			return r.build(s, Stem(s, images), classes)
+			return r.build(s, Stem(s, images, images.DType()), classes)
 		}
 		rows[name+"_3x3"] = func(s *model.Scope, images *Node, classes int) *Node {
 			return r.build(s, smallStem(s, images), classes)
 		}
-		rows[name+"_7x7"] = func(s *model.Scope, images *Node, classes int) *Node { return r.build(s, Stem(s, images), classes) }
+		rows[name+"_7x7"] = func(s *model.Scope, images *Node, classes int) *Node {
+			return r.build(s, Stem(s, images, images.DType()), classes)
+		}
 	}
 	return rows
 }
@@ -51,9 +54,10 @@ func (r resNet) build(s *model.Scope, x *Node, classes int) *Node {
 	return Linear(s.In("fc"), x, classes, TorchUniform)
 }
 
-// Stem is torchvision's: 7×7/2 convolution, batch norm, ReLU, 3×3/2 max-pool: (N, H, W, C) → (N, ~H/4, ~W/4, 64).
-func Stem(s *model.Scope, x *Node) *Node {
-	x = Conv(s.In("conv1"), x, 64, 7, 2, KaimingFanOut)
+// Stem is torchvision's: 7×7/2 convolution, batch norm, ReLU, 3×3/2 max-pool: (N, H, W, C) → (N, ~H/4, ~W/4, 64), in dtype
+// inner after the convolution.
+func Stem(s *model.Scope, x *Node, inner dtypes.DType) *Node {
+	x = ConvertDType(Conv(s.In("conv1"), x, 64, 7, 2, KaimingFanOut), inner)
 	return MaxPool3x3(ReLU(BatchNorm(s.In("bn1"), x)))
 }
 

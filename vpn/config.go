@@ -31,6 +31,10 @@ type Config struct {
 	WeightDecay  float64 `json:"weight_decay"`  // ≥ 0, added to the gradient
 	Schedule     string  `json:"schedule"`      // "constant", or "cosine" to 0 over the epochs, stepped per epoch
 
+	// ComputeDType is that of the layers' products: "float32", "float64" (weights and all else too), or "bfloat16", with
+	// weights, label bias, generator input, σ, statistics and losses in float32.
+	ComputeDType string `json:"compute_dtype"`
+
 	NoiseSamples     int        `json:"noise_samples"`     // m of Eq. 12, ≥ 1
 	BaseLossWeight   float64    `json:"base_loss_weight"`  // λ of Eq. 13, ≥ 0
 	LabelCoefficient float64    `json:"label_coefficient"` // κ
@@ -40,6 +44,11 @@ type Config struct {
 	StdRMS           float64    `json:"std_rms"`           // r of "rms", same units
 	FixedStd         float64    `json:"fixed_std"`         // σ of mode "gaussian", same units
 	ClipNoisy        bool       `json:"clip_noisy"`        // clip noisy pixels to [0, 1]
+
+	// NoisyBatchNorm is "shared": one pass over clean and noisy images, whose batch norms take statistics of both; or
+	// "separate": noisy images have batch norms of their own, as in AdvProp (C. Xie et al., CVPR 2020), in training and in
+	// classwise inference. Separate ones need BaseLossWeight > 0: without it the others would never see an image.
+	NoisyBatchNorm string `json:"noisy_batch_norm"`
 
 	Normalize Normalize `json:"normalize"`
 
@@ -65,7 +74,7 @@ type Normalize struct {
 func PaperConfig() Config {
 	return Config{
 		Base: "dnn3", Generator: "dnn3", Mode: "joint", Epochs: 40, BatchSize: 256,
-		Optimizer: "adam", LearningRate: 1e-3, Momentum: 0.9, Schedule: "constant",
+		Optimizer: "adam", LearningRate: 1e-3, Momentum: 0.9, Schedule: "constant", ComputeDType: "float32", NoisyBatchNorm: "shared",
 		NoiseSamples: 1, LabelCoefficient: 0.01, LabelEncoding: "scaled",
 		Std: "abs", StdRange: [2]float64{0.01, 0.3}, StdRMS: 0.1, FixedStd: 0.1,
 		Normalize: Normalize{Where: "image"}, RestoreBest: true,
@@ -152,12 +161,18 @@ func (c *Config) validateNames() error {
 		{"Optimizer", c.Optimizer, []string{"adam", "sgd"}},
 		{"Schedule", c.Schedule, []string{"constant", "cosine"}},
 		{"LabelEncoding", c.LabelEncoding, []string{"scaled", "index"}},
+		{"ComputeDType", c.ComputeDType, []string{"float32", "float64", "bfloat16"}},
+		{"NoisyBatchNorm", c.NoisyBatchNorm, []string{"shared", "separate"}},
 		{"Std", c.Std, StdNames()},
 		{"Normalize.Where", c.Normalize.Where, []string{"image", "input"}},
 	} {
 		if !slices.Contains(f.want, f.got) {
 			return argumentError("%s is %q, want one of %s", f.name, f.got, strings.Join(f.want, ", "))
 		}
+	}
+	if c.NoisyBatchNorm == "separate" && (c.BaseLossWeight == 0 || c.Mode != "joint" && c.Mode != "gaussian") {
+		return argumentError("NoisyBatchNorm is separate with Mode %s and BaseLossWeight %g, want joint or gaussian and a weight > 0: "+
+			"no clean image would reach the base's own batch norms", c.Mode, c.BaseLossWeight)
 	}
 	return nil
 }

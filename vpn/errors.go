@@ -1,8 +1,11 @@
 package vpn
 
 import (
+	"errors"
+
 	"github.com/gomlx/gomlx/support/exceptions"
 
+	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn/data"
 )
 
@@ -27,7 +30,16 @@ func argumentError(format string, args ...any) error {
 // try turns the panics of graph-building code into errors.
 func try(fn func() error) (err error) {
 	if caught := exceptions.TryCatch[error](func() { err = fn() }); caught != nil {
-		return data.Errorf(ErrInternal, "vpn: %w", caught)
+		return graphError(caught, ErrInternal)
 	}
 	return err
+}
+
+// graphError is an error of the given kind, unless a model found fault with its arguments.
+func graphError(err, kind error) error {
+	var wrong models.ArgumentError
+	if errors.As(err, &wrong) {
+		return argumentError("%w", wrong)
+	}
+	return data.Errorf(kind, "vpn: %w", err)
 }

@@ -24,6 +24,8 @@ type Model struct {
 	gather                                            *program
 	train, classify, classwise, deviation, statistics *program
 
+	imageBytes int // of the largest value that inference computes of one image
+
 	mu      sync.Mutex // held by every call that computes; by training, only to set fitting
 	fitting bool
 
@@ -106,13 +108,18 @@ func (m *Model) shaped() bool { return m.net.cfg.ImageShape[0] > 0 && m.net.cfg.
 func (m *Model) createVariables() error {
 	plan := model.NewStore()
 	plan.SetParam("/"+models.ShapesOnly, true)
-	if err := m.buildVariables(plan); err != nil {
+	const images = 1 << 12 // so many that no weight is the largest value
+	largest, err := m.buildVariables(plan, images)
+	if err != nil {
 		return err
 	}
+	m.imageBytes = largest / images
 	parameters, total := map[string]int{}, 0
 	for _, part := range []string{"base", "generator"} {
 		for _, v := range variables(plan, part) {
-			parameters[part] += v.Shape().Size()
+			if !models.IsBuffer(v.Name()) {
+				parameters[part] += v.Shape().Size()
+			}
 		}
 		total += parameters[part]
 	}
@@ -126,21 +133,30 @@ func (m *Model) createVariables() error {
 	m.state.Lock()
 	m.state.parameters = parameters
 	m.state.Unlock()
-	return m.buildVariables(m.store)
+	_, err = m.buildVariables(m.store, 1)
+	return err
 }
 
-func (m *Model) buildVariables(store *model.Store) error {
-	return try(func() error {
+// buildVariables builds the graph of base and generator for so many images; it returns the bytes of its largest value.
+func (m *Model) buildVariables(store *model.Store, images int) (largest int, err error) {
+	err = try(func() error {
 		g := NewGraph(m.backend, "variables")
 		defer g.Finalize()
 		s := m.net.cfg.ImageShape
-		x := Zeros(g, shapes.Make(m.net.dtype, 1, s[0], s[1], s[2]))
+		x := Parameter(g, "images", shapes.Make(m.net.dtype, images, s[0], s[1], s[2]))
 		m.net.logits(store.RootScope(), x)
+		m.net.noisyLogits(store.RootScope(), x)
 		if m.hasGenerator() {
-			m.net.std(store.RootScope(), x, Zeros(g, shapes.Make(labelDType, 1)))
+			m.net.std(store.RootScope(), x, Parameter(g, "labels", shapes.Make(labelDType, images)))
+		}
+		for _, node := range g.Nodes() {
+			if node.NumOutputs() == 1 {
+				largest = max(largest, int(node.Shape().ByteSize()))
+			}
 		}
 		return nil
 	})
+	return largest, err
 }
 
 // setTrained notes that the weights are worth something.

@@ -13,7 +13,7 @@ type network struct {
 	cfg       Config
 	base      models.Func
 	generator generatorFunc
-	dtype     dtypes.DType
+	dtype     dtypes.DType // of weights, pixels, noise, σ and losses
 }
 
 func newNetwork(cfg Config) (*network, error) {
@@ -25,7 +25,25 @@ func newNetwork(cfg Config) (*network, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &network{cfg: cfg, base: base, generator: gen, dtype: dtypes.Float32}, nil
+	n := &network{cfg: cfg, base: base, generator: gen, dtype: dtypes.Float32}
+	if cfg.ComputeDType == "float64" {
+		n.dtype = dtypes.Float64
+	}
+	return n, nil
+}
+
+// computeDType is that of the layers' products.
+func (n *network) computeDType() dtypes.DType {
+	if n.cfg.ComputeDType == "bfloat16" {
+		return dtypes.BFloat16
+	}
+	return n.dtype
+}
+
+// setTraining puts the batch norms of what the mode trains into training mode.
+func (n *network) setTraining(s *model.Scope, g *Graph) {
+	s.At("base").SetGraphParam(g, models.Training, n.cfg.Mode != "frozen")
+	s.At("generator").SetGraphParam(g, models.Training, true)
 }
 
 // pixels turns stored images (N, H, W, C), uint8 0–255 or float [0, 1], into the network's input.
@@ -45,10 +63,21 @@ func (n *network) logits(s *model.Scope, x *Node) *Node {
 	if n.cfg.Normalize.Where == "image" {
 		x = n.normalize(x)
 	}
-	logits := n.base(s.At("base"), x, n.cfg.Classes)
+	logits := n.base(s.At("base"), ConvertDType(x, n.computeDType()), n.cfg.Classes)
 	logits.AssertDims(x.Shape().Dimensions[0], n.cfg.Classes)
-	return logits
+	return ConvertDType(logits, n.dtype)
 }
+
+// noisyLogits is f(x̃), with the auxiliary batch norms where the configuration has them.
+func (n *network) noisyLogits(s *model.Scope, x *Node) *Node {
+	base := s.At("base")
+	base.SetGraphParam(x.Graph(), models.Auxiliary, n.separate())
+	defer base.SetGraphParam(x.Graph(), models.Auxiliary, false)
+	return n.logits(s, x)
+}
+
+// separate says whether noisy images have batch norms of their own.
+func (n *network) separate() bool { return n.cfg.NoisyBatchNorm == "separate" }
 
 // normalize is (x − mean)/std per channel.
 func (n *network) normalize(x *Node) *Node {

@@ -24,6 +24,7 @@ type objective struct {
 // A frozen base makes λ·CE(f(x), y) constant, so that it is left out.
 func (n *network) objective(s *model.Scope, x, labels, z *Node) objective {
 	var o objective
+	n.setTraining(s, x.Graph())
 	if n.cfg.Mode == "plain" {
 		logits := n.logits(s, x)
 		o.loss, o.correct = crossEntropy(logits, labels), accuracy(logits, labels)
@@ -38,17 +39,25 @@ func (n *network) objective(s *model.Scope, x, labels, z *Node) objective {
 	repeated := repeat(labels, z.Shape().Dimensions[1])
 
 	if n.cfg.BaseLossWeight == 0 || n.cfg.Mode == "frozen" {
-		logits := n.logits(s, noisy)
+		logits := n.noisyLogits(s, noisy)
 		o.loss, o.correct = crossEntropy(logits, repeated), accuracy(logits, repeated)
 		return o
 	}
-	// One pass over clean and noisy images: one product with each weight, and one for its gradient.
-	size := x.Shape().Dimensions[0]
-	logits := n.logits(s, Concatenate([]*Node{x, noisy}, 0)) // (N + N·m, K)
-	clean, dirty := Slice(logits, AxisRange(0, size)), Slice(logits, AxisRange(size))
+	clean, dirty := n.bothLogits(s, x, noisy)
 	o.loss = Add(crossEntropy(dirty, repeated), MulScalar(crossEntropy(clean, labels), n.cfg.BaseLossWeight))
 	o.correct = accuracy(clean, labels)
 	return o
+}
+
+// bothLogits are f(x) and f(x̃): one pass over clean and noisy images, one product with each weight and one for its
+// gradient, unless noisy images have batch norms of their own.
+func (n *network) bothLogits(s *model.Scope, x, noisy *Node) (clean, dirty *Node) {
+	if n.separate() {
+		return n.logits(s, x), n.noisyLogits(s, noisy)
+	}
+	size := x.Shape().Dimensions[0]
+	logits := n.logits(s, Concatenate([]*Node{x, noisy}, 0)) // (N + N·m, K)
+	return Slice(logits, AxisRange(0, size)), Slice(logits, AxisRange(size))
 }
 
 // crossEntropy is the mean of −log softmax(logits)_y: logits (N, K), labels (N) → scalar.

@@ -34,7 +34,8 @@ type Prediction struct {
 // Images per chunk of inference, where Config.EvalBatchSize does not say. Classwise passes hold all classes at once.
 const (
 	chunkImages   = 512
-	chunkPassages = 2560 // images × classes
+	chunkPassages = 2560      // images × classes
+	chunkBytes    = 256 << 20 // of the largest value that a pass computes; some few live at the same time
 )
 
 // classifyGraph is images (B, H, W, C) → logits (B, K).
@@ -59,10 +60,10 @@ func (n *network) classwiseDims(x *Node) []int {
 func (n *network) classwise(s *model.Scope, x, z *Node) *Node {
 	k, d := n.cfg.Classes, x.Shape().Dimensions
 	x = BroadcastToDims(InsertAxes(x, 1), d[0], k, d[1], d[2], d[3])
-	x = Reshape(x, d[0]*k, d[1], d[2], d[3])                                         // (B·K, H, W, C)
-	classes := Reshape(Iota(x.Graph(), shapes.Make(labelDType, d[0], k), 1), d[0]*k) // (B·K)
-	probabilities := Softmax(n.logits(s, n.noisy(x, n.std(s, x, classes), z)), -1)   // (B·K, K)
-	own := Mul(probabilities, OneHot(classes, k, probabilities.DType()))             // the class's own column
+	x = Reshape(x, d[0]*k, d[1], d[2], d[3])                                            // (B·K, H, W, C)
+	classes := Reshape(Iota(x.Graph(), shapes.Make(labelDType, d[0], k), 1), d[0]*k)    // (B·K)
+	probabilities := Softmax(n.noisyLogits(s, n.noisy(x, n.std(s, x, classes), z)), -1) // (B·K, K)
+	own := Mul(probabilities, OneHot(classes, k, probabilities.DType()))                // the class's own column
 	return Reshape(ReduceSum(own, -1), d[0], k)
 }
 
@@ -142,8 +143,10 @@ func (m *Model) inference(ctx context.Context, d *data.Dataset, labelled bool) (
 	return nil, nil, nil, err
 }
 
-// chunkSize is a power of two, so that data sets of many sizes share a few compiled programs.
-func (m *Model) chunkSize(images, limit int) int {
+// chunkSize is how many images go through a program at once: at most limit and what memory allows for that many passes
+// per image; a power of two where there are fewer, so that data sets of many sizes share a few compiled programs.
+func (m *Model) chunkSize(images, limit, passes int) int {
+	limit = min(limit, chunkBytes/max(1, m.imageBytes*passes))
 	if m.net.cfg.EvalBatchSize > 0 {
 		limit = m.net.cfg.EvalBatchSize
 	}
@@ -153,7 +156,7 @@ func (m *Model) chunkSize(images, limit int) int {
 // logitsOf is f(x) of all images of a feed: (N, K), row-major.
 func (m *Model) logitsOf(ctx context.Context, f *feed) ([]float32, error) {
 	logits := make([]float32, 0, f.size*m.net.cfg.Classes)
-	err := f.chunks(m.chunkSize(f.size, chunkImages), func(images, _ *tensors.Tensor, _, valid int) error {
+	err := f.chunks(m.chunkSize(f.size, chunkImages, 1), func(images, _ *tensors.Tensor, _, valid int) error {
 		if err := cancelled(ctx); err != nil {
 			return err
 		}
@@ -170,7 +173,7 @@ func (m *Model) logitsOf(ctx context.Context, f *feed) ([]float32, error) {
 // classwiseScores is s_k of all images of a feed, averaged over the samples: (N, K), row-major.
 func (m *Model) classwiseScores(ctx context.Context, f *feed, o PredictOptions) ([]float32, error) {
 	k := m.net.cfg.Classes
-	size := m.chunkSize(f.size, max(1, chunkPassages/k))
+	size := m.chunkSize(f.size, chunkPassages/k, k)
 	scores := make([]float32, 0, f.size*k)
 	err := f.chunks(size, func(images, _ *tensors.Tensor, start, valid int) error {
 		sum := make([]float32, valid*k)

@@ -9,8 +9,6 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-
-	"github.com/govpn/govpn/vpn/data"
 )
 
 // program is a compiled graph over the variables of a store, one executable per shape of its inputs. A call reads
@@ -50,7 +48,8 @@ func newProgram(backend compute.Backend, store *model.Store, name string, read v
 			if err != nil {
 				return err
 			}
-			if buffers[v.NodeValue(g).GetParameterHandle()], err = value.Buffer(backend, 0); err != nil {
+			parameter := g.GetParameterByName(v.Path()) // NodeValue is the new value where the program has one
+			if buffers[parameter.GetParameterHandle()], err = value.Buffer(backend, 0); err != nil {
 				return err
 			}
 		}
@@ -66,7 +65,7 @@ func (p *program) call(inputs ...any) (outputs []*tensors.Tensor, err error) {
 		return err
 	})
 	if err != nil && !errors.Is(err, ErrInternal) {
-		err = data.Errorf(ErrDevice, "vpn: %w", err)
+		err = graphError(err, ErrDevice)
 	}
 	return outputs, err
 }

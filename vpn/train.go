@@ -12,6 +12,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn/data"
 )
 
@@ -57,13 +58,18 @@ func (m *Model) trainGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 	return []*Node{Stack(metrics, 0)}, updates
 }
 
-// trainingUpdates is the optimiser's step on what the mode trains. A frozen base gets no gradient at all.
+// trainingUpdates is the optimiser's step on what the mode trains, and what its batch norms have measured. A frozen base
+// gets no gradient at all.
 func (n *network) trainingUpdates(s *model.Scope, loss, rates *Node) (updates []update) {
 	scopes := map[string][]string{"joint": {"base", "generator"}, "frozen": {"generator"}, "plain": {"base"}, "gaussian": {"base"}}
-	trainable := variables(s.Store(), scopes[n.cfg.Mode]...)
-	values := make([]*Node, len(trainable))
-	for i, v := range trainable {
-		values[i] = v.NodeValue(loss.Graph())
+	var trainable []*model.Variable
+	var values []*Node
+	for _, v := range variables(s.Store(), scopes[n.cfg.Mode]...) {
+		if !models.IsBuffer(v.Name()) {
+			trainable, values = append(trainable, v), append(values, v.NodeValue(loss.Graph()))
+		} else if v.ChangedInGraph(loss.Graph()) {
+			updates = append(updates, update{v, v.NodeValue(loss.Graph())})
+		}
 	}
 	for i, gradient := range Gradient(loss, values...) {
 		updates = append(updates, n.optimizerUpdates(s, trainable[i], gradient, rates)...)

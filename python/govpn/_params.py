@@ -108,6 +108,8 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {  # parameter: its conver
     "schedule": _TEXT,
     "label_encoding": _TEXT,
     "std": _TEXT,
+    "noisy_batch_norm": _TEXT,
+    "compute_dtype": _TEXT,
     "preset": _TEXT,
     "epochs": _INT,
     "batch_size": _INT,
