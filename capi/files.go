@@ -18,25 +18,28 @@ import (
 
 //export goModelExportSafetensors
 func goModelExportSafetensors(h C.govpn_model, path, json *C.bridge_text) C.int32_t {
-	return withPath(h, path, json, (*vpn.Model).ExportSafetensors)
+	var o vpn.ExportOptions
+	return withPath(h, path, json, &o, func(m *vpn.Model, path string) error { return m.ExportSafetensors(path, o) })
 }
 
 //export goModelImportSafetensors
 func goModelImportSafetensors(h C.govpn_model, path, json *C.bridge_text) C.int32_t {
-	return withPath(h, path, json, (*vpn.Model).ImportSafetensors)
+	var o vpn.ImportOptions
+	return withPath(h, path, json, &o, func(m *vpn.Model, path string) error { return m.ImportSafetensors(path, o) })
 }
 
 //export goModelSave
 func goModelSave(h C.govpn_model, path *C.bridge_text) C.int32_t {
-	return withPath(h, path, nil, (*vpn.Model).Save)
+	return withPath(h, path, nil, &none{}, (*vpn.Model).Save)
 }
 
-func withPath(h C.govpn_model, path, json *C.bridge_text, f func(*vpn.Model, string) error) C.int32_t {
+// withPath calls f with a model and a path, after reading the options into o.
+func withPath(h C.govpn_model, path, json *C.bridge_text, o any, f func(*vpn.Model, string) error) C.int32_t {
 	return call(func() error {
 		if err := given(arg("path", path)); err != nil {
 			return err
 		}
-		if err := options(text(json), &none{}); err != nil {
+		if err := options(text(json), o); err != nil {
 			return err
 		}
 		return useModel(h, func(m *vpn.Model) error { return f(m, text(path)) })

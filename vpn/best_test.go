@@ -68,7 +68,7 @@ func TestTrainingStartsFromTheBestWeights(t *testing.T) {
 				f.tensors[tensorName(v)] = v.MustValue()
 			}
 			require.NoError(t, writeFile(weights, f.write))
-			return m.ImportSafetensors(weights)
+			return m.ImportSafetensors(weights, ImportOptions{})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

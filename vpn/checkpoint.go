@@ -2,12 +2,10 @@ package vpn
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -22,7 +20,10 @@ import (
 // A saved model is a safetensors file: the weights ("base.fc1.weight"), those of the best epoch ("best.base.…"), the
 // optimiser's state ("optimizer.…"), and as metadata the format's version, the configuration, the run (epoch, step,
 // history: the random state follows from seed and step) and a SHA-256 over all of these.
-const checkpointVersion = "1"
+const (
+	checkpointVersion = "1"
+	metadataVersion   = "govpn.version"
+)
 
 // tensorName is the PyTorch name of a variable: "/base/fc1/weight" → "base.fc1.weight".
 func tensorName(v *model.Variable) string {
@@ -81,7 +82,7 @@ func (m *Model) content() (*tensorFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.metadata = map[string]string{"govpn.version": checkpointVersion, "govpn.config": string(config), "govpn.run": string(run)}
+	f.metadata = map[string]string{metadataVersion: checkpointVersion, "govpn.config": string(config), "govpn.run": string(run)}
 	f.metadata["govpn.sha256"], err = f.checksum()
 	return f, err
 }
@@ -125,7 +126,7 @@ func Unmarshal(b []byte, backend compute.Backend) (*Model, error) {
 }
 
 func restore(f *tensorFile, backend compute.Backend) (*Model, error) {
-	switch version, ok := f.metadata["govpn.version"]; {
+	switch version, ok := f.metadata[metadataVersion]; {
 	case !ok:
 		return nil, formatError("the file holds weights but no govpn model: make a model and import them with ImportSafetensors")
 	case version != checkpointVersion:
@@ -158,93 +159,10 @@ func restore(f *tensorFile, backend compute.Backend) (*Model, error) {
 		}
 	}
 	m.useBest = m.best != nil
-	if err := m.checkWeights(f, "base", "generator"); err != nil {
+	values, err := m.match(f, "", "base", "generator")
+	if err != nil {
 		return nil, err
 	}
-	return m, m.setWeights(f, "base", "generator")
-}
-
-// ExportSafetensors writes the weights that inference uses, under PyTorch's names and layouts ("base.fc1.weight", (out, in)).
-func (m *Model) ExportSafetensors(path string) error {
-	done, err := m.use()
-	if err != nil {
-		return err
-	}
-	defer done()
-	f := &tensorFile{tensors: map[string]*tensors.Tensor{}}
-	for _, v := range variables(m.store, "base", "generator") {
-		if f.tensors[tensorName(v)], err = m.inferenceValue(v); err != nil {
-			return err
-		}
-	}
-	return writeFile(path, func(w io.Writer) error { return f.write(w) })
-}
-
-// ImportSafetensors replaces the weights by those of a file with the names and layouts of ExportSafetensors. A file of
-// base or generator weights alone replaces that part; in a part, missing, surplus and misshapen tensors are errors,
-// all listed, and nothing is changed. The model's sizes must be known (Config.ImageShape and Classes, or a fit).
-func (m *Model) ImportSafetensors(path string) error {
-	f, err := readTensorFile(path)
-	if err != nil {
-		return err
-	}
-	_, end, err := m.startTraining(context.Background())
-	if err != nil {
-		return err
-	}
-	defer end()
-	if !m.shaped() {
-		return argumentError("the model does not know its sizes: set ImageShape and Classes before importing weights")
-	}
-	var parts []string
-	for _, part := range []string{"base", "generator"} {
-		if slices.ContainsFunc(slices.Collect(maps.Keys(f.tensors)), func(n string) bool { return strings.HasPrefix(n, part+".") }) {
-			parts = append(parts, part)
-		}
-	}
-	if len(parts) == 0 {
-		return formatError("%s has no tensor named base.… or generator.…", path)
-	}
-	if err := m.checkWeights(f, parts...); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	if err := m.restart(); err != nil { // a part that the file lacks stays as inference used it
-		return err
-	}
-	return m.setWeights(f, parts...)
-}
-
-// checkWeights lists what keeps a file from replacing the given parts.
-func (m *Model) checkWeights(f *tensorFile, parts ...string) error {
-	var problems []string
-	for _, v := range variables(m.store, parts...) {
-		name := tensorName(v)
-		if t, ok := f.tensors[name]; !ok {
-			problems = append(problems, name+" is missing")
-		} else if !t.Shape().Equal(v.Shape()) {
-			problems = append(problems, fmt.Sprintf("%s is %s, want %s", name, t.Shape(), v.Shape()))
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(f.tensors)) {
-		if m.store.GetVariable(variablePath(name)) == nil {
-			problems = append(problems, name+" is not a weight of this model")
-		}
-	}
-	if len(problems) > 0 {
-		return formatError("the tensors do not fit the model: %s", strings.Join(problems, "; "))
-	}
-	return nil
-}
-
-// setWeights replaces the variables of the given parts.
-func (m *Model) setWeights(f *tensorFile, parts ...string) error {
-	for _, v := range variables(m.store, parts...) {
-		if err := v.SetValuePreservingOld(f.tensors[tensorName(v)]); err != nil {
-			return err
-		}
-	}
-	if slices.Contains(parts, "base") {
-		m.setTrained()
-	}
-	return nil
+	m.setTrained()
+	return m, m.setWeights(values)
 }

@@ -44,7 +44,7 @@ func TestForeignFiles(t *testing.T) {
 	packed, err := m.Marshal()
 	require.NoError(t, err)
 	weights := filepath.Join(dir, "weights.safetensors")
-	require.NoError(t, m.ExportSafetensors(weights))
+	require.NoError(t, m.ExportSafetensors(weights, ExportOptions{}))
 	exported, err := os.ReadFile(weights)
 	require.NoError(t, err)
 	changed := func(key, value string) []byte { // with a checksum that is right again
@@ -119,7 +119,7 @@ func TestUnwritablePaths(t *testing.T) {
 	d := stripes(t, 6, 1)
 	other := newModel(t, smallConfig("plain"), m.backend)
 	for _, path := range paths {
-		for _, err := range []error{m.Save(path), m.ExportSafetensors(path), other.Fit(ctx, d, nil, FitOptions{Checkpoint: path})} {
+		for _, err := range []error{m.Save(path), m.ExportSafetensors(path, ExportOptions{}), other.Fit(ctx, d, nil, FitOptions{Checkpoint: path})} {
 			require.ErrorIs(t, err, ErrIO)
 			require.ErrorContains(t, err, path)
 		}
@@ -131,7 +131,7 @@ func TestUnwritablePaths(t *testing.T) {
 func TestNothingToSave(t *testing.T) {
 	m := newModel(t, smallConfig("joint"), openDevice(t, "go"))
 	_, err := m.Marshal()
-	for _, err := range []error{err, m.Save(t.TempDir() + "/m"), m.ExportSafetensors(t.TempDir() + "/m")} {
+	for _, err := range []error{err, m.Save(t.TempDir() + "/m"), m.ExportSafetensors(t.TempDir()+"/m", ExportOptions{})} {
 		require.ErrorIs(t, err, ErrArgument)
 		require.ErrorContains(t, err, "no weights")
 	}

@@ -29,7 +29,7 @@ func TestBusyDuringFit(t *testing.T) {
 	d, path := stripes(t, 64, 1), t.TempDir()+"/m"
 	weights := t.TempDir() + "/w"
 	m := fitted(t, smallConfig("joint"), d, nil)
-	require.NoError(t, m.ExportSafetensors(weights))
+	require.NoError(t, m.ExportSafetensors(weights, ExportOptions{}))
 	phases := map[string]bool{}
 	check := func(p Progress) bool { // another goroutine calls, while Fit waits in its callback
 		if phases[p.Phase] {
@@ -45,8 +45,8 @@ func TestBusyDuringFit(t *testing.T) {
 			"TrainBatch": func() error { _, err := m.TrainBatch(ctx, d); return err },
 			"Save":       func() error { return m.Save(path) },
 			"Marshal":    func() error { _, err := m.Marshal(); return err },
-			"Export":     func() error { return m.ExportSafetensors(path) },
-			"Import":     func() error { return m.ImportSafetensors(weights) },
+			"Export":     func() error { return m.ExportSafetensors(path, ExportOptions{}) },
+			"Import":     func() error { return m.ImportSafetensors(weights, ImportOptions{}) },
 			"Close":      m.Close,
 		} {
 			soon(t, name, func() { errs = append(errs, call()) })

@@ -45,7 +45,7 @@ func TestFrozenTraining(t *testing.T) {
 	train := stripes(t, 192, 1)
 	plain := fitted(t, smallConfig("plain"), train, nil)
 	path := t.TempDir() + "/base.safetensors"
-	require.NoError(t, plain.ExportSafetensors(path))
+	require.NoError(t, plain.ExportSafetensors(path, ExportOptions{}))
 	base := state(t, plain)["base.linear.weight"]
 	for optimizer, rate := range map[string]float64{"adam": 0.001, "sgd": 0.05} {
 		t.Run(optimizer, func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestFrozenTraining(t *testing.T) {
 			cfg.Optimizer, cfg.LearningRate, cfg.WeightDecay = optimizer, rate, 0.01
 			cfg.ImageShape, cfg.Classes = [3]int{4, 4, 1}, 3
 			m := newModel(t, cfg, openDevice(t, "go"))
-			require.NoError(t, m.ImportSafetensors(path))
+			require.NoError(t, m.ImportSafetensors(path, ImportOptions{}))
 			before := state(t, m)
 			require.NoError(t, m.Fit(ctx, train, train, FitOptions{}))
 			after := state(t, m)
@@ -152,13 +152,13 @@ func TestSameSeedSameResult(t *testing.T) {
 func TestFitAgain(t *testing.T) {
 	train, path := stripes(t, 64, 1), t.TempDir()+"/w.safetensors"
 	first := fitted(t, smallConfig("joint"), train, nil)
-	require.NoError(t, first.ExportSafetensors(path))
+	require.NoError(t, first.ExportSafetensors(path, ExportOptions{}))
 	require.NoError(t, first.Fit(ctx, train, nil, FitOptions{}))
 
 	cfg := smallConfig("joint")
 	cfg.ImageShape, cfg.Classes = [3]int{4, 4, 1}, 3
 	second := newModel(t, cfg, openDevice(t, "go"))
-	require.NoError(t, second.ImportSafetensors(path))
+	require.NoError(t, second.ImportSafetensors(path, ImportOptions{}))
 	require.NoError(t, second.Fit(ctx, train, nil, FitOptions{}))
 	require.Equal(t, state(t, second), state(t, first))
 	require.Equal(t, untimed(second.History()), untimed(first.History()))

@@ -116,7 +116,7 @@ func TestUntrainedAndClosedModels(t *testing.T) {
 		_, _, noised := m.Noise(ctx, d, NoiseOptions{})
 		_, marshalled := m.Marshal()
 		return map[string]error{"Predict": predicted, "Evaluate": evaluated, "Noise": noised, "Marshal": marshalled,
-			"Save": m.Save(path), "Export": m.ExportSafetensors(path)}
+			"Save": m.Save(path), "Export": m.ExportSafetensors(path, ExportOptions{})}
 	}
 	m := newModel(t, smallConfig("joint"), openDevice(t, "go"))
 	for name, err := range calls(m) {
@@ -127,13 +127,13 @@ func TestUntrainedAndClosedModels(t *testing.T) {
 	require.ErrorContains(t, frozen.Fit(ctx, d, nil, FitOptions{}), "Mode is frozen but the base has no trained weights")
 
 	require.NoError(t, m.Fit(ctx, d, nil, FitOptions{}))
-	require.NoError(t, m.ExportSafetensors(path))
+	require.NoError(t, m.ExportSafetensors(path, ExportOptions{}))
 	require.NoError(t, m.Close())
 	require.NoError(t, m.Close(), "closing twice does nothing")
 	closed := calls(m)
 	_, closed["TrainBatch"] = m.TrainBatch(ctx, d)
 	closed["Fit"] = m.Fit(ctx, d, nil, FitOptions{})
-	closed["Import"] = m.ImportSafetensors(path)
+	closed["Import"] = m.ImportSafetensors(path, ImportOptions{})
 	for name, err := range closed {
 		require.ErrorIs(t, err, ErrArgument, name)
 		require.ErrorContains(t, err, "the model is closed, want an open one", name)

@@ -36,24 +36,38 @@ type tensorEntry struct {
 	Offsets [2]int64 `json:"data_offsets"`
 }
 
-var safetensorsDTypes = map[string]dtypes.DType{"F32": dtypes.Float32, "F64": dtypes.Float64}
+var safetensorsDTypes = map[string]dtypes.DType{
+	"F64": dtypes.Float64, "F32": dtypes.Float32, "F16": dtypes.Float16, "BF16": dtypes.BFloat16,
+	"I64": dtypes.Int64, "I32": dtypes.Int32,
+}
 
-// write writes the file, tensors in the order of their names.
+func safetensorsDType(dtype dtypes.DType) string {
+	for name, known := range safetensorsDTypes {
+		if known == dtype {
+			return name
+		}
+	}
+	return dtype.String()
+}
+
+// layout is the order of the tensors in the file: by size of their type, so that all lie aligned, then by name.
+func (f *tensorFile) layout() []string {
+	names := slices.Sorted(maps.Keys(f.tensors))
+	slices.SortStableFunc(names, func(a, b string) int { return f.tensors[b].DType().Size() - f.tensors[a].DType().Size() })
+	return names
+}
+
+// write writes the file.
 func (f *tensorFile) write(w io.Writer) error {
 	header := map[string]any{}
 	if len(f.metadata) > 0 {
 		header["__metadata__"] = f.metadata
 	}
 	var offset int64
-	names := slices.Sorted(maps.Keys(f.tensors))
-	for _, name := range names {
+	for _, name := range f.layout() {
 		t := f.tensors[name]
-		dtype := "F32"
-		if t.DType() == dtypes.Float64 {
-			dtype = "F64"
-		}
 		end := offset + t.ByteSize()
-		header[name] = tensorEntry{dtype, append([]int{}, t.Shape().Dimensions...), [2]int64{offset, end}}
+		header[name] = tensorEntry{safetensorsDType(t.DType()), append([]int{}, t.Shape().Dimensions...), [2]int64{offset, end}}
 		offset = end
 	}
 	text, err := json.Marshal(header)
@@ -73,9 +87,9 @@ func (f *tensorFile) write(w io.Writer) error {
 	})
 }
 
-// eachBytes calls fn for every tensor's bytes, in the order of the names.
+// eachBytes calls fn for every tensor's bytes, in the order of the file.
 func (f *tensorFile) eachBytes(fn func(name string, b []byte) error) error {
-	for _, name := range slices.Sorted(maps.Keys(f.tensors)) {
+	for _, name := range f.layout() {
 		var failed error
 		if err := f.tensors[name].ConstBytes(func(b []byte) { failed = fn(name, b) }); err != nil {
 			return err
@@ -139,7 +153,7 @@ func checkEntries(entries map[string]tensorEntry, body int64) error {
 		e := entries[name]
 		dtype, ok := safetensorsDTypes[e.DType]
 		if !ok {
-			return data.Errorf(ErrUnsupported, "vpn: tensor %q has dtype %s, want F32 or F64: convert it first", name, e.DType)
+			return data.Errorf(ErrUnsupported, "vpn: tensor %q has dtype %s, want F64, F32, F16, BF16, I64 or I32: convert it first", name, e.DType)
 		}
 		bytes := int64(dtype.Size())
 		for _, d := range e.Shape {
@@ -170,10 +184,13 @@ func readTensorFile(path string) (*tensorFile, error) {
 		return nil, data.Errorf(ErrIO, "vpn: cannot read: %w", err)
 	}
 	f, err := parseTensorFile(b)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if err == nil {
+		return f, nil
 	}
-	return f, nil
+	if advice := conversion(path, b); advice != "" {
+		return nil, formatError("%s", advice)
+	}
+	return nil, fmt.Errorf("%s: %w", path, err)
 }
 
 // writeFile writes beside path, flushes and renames: whatever happens, path holds the old or the new content, whole.

@@ -134,6 +134,8 @@ static void options(void) {
   FAILS(GOVPN_E_ARG, "", govpn_data_split(set, "{\"first\": 9}", &d, &d));
   FAILS(GOVPN_E_ARG, "weights", govpn_model_predict(model, set, NULL, &s, &a)); /* not trained yet */
   OK(govpn_model_fit(model, set, 0, "{\"epochs\": 1}", NULL, NULL));
+  FAILS(GOVPN_E_ARG, "Part is \"head\"", govpn_model_export_safetensors(model, "/tmp/x", "{\"part\": \"head\"}"));
+  FAILS(GOVPN_E_ARG, "want replace_head", govpn_model_import_safetensors(model, "/tmp/x", "{\"head\": true}"));
   FAILS(GOVPN_E_ARG, "Output", govpn_model_predict(model, set, "{\"output\": \"text\"}", &s, &a));
   FAILS(GOVPN_E_ARG, "Samples", govpn_model_predict(model, set, "{\"noise\": \"classwise\", \"samples\": -1}", &s, &a));
   CHECK(m == 43 && d == 42);

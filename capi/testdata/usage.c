@@ -219,7 +219,7 @@ static void infer(govpn_model m, govpn_data d) {
 
 /* Every way to store a model leads back to the same predictions. */
 static void store(govpn_model m, govpn_data d) {
-  govpn_model again[3] = {0, 0, small_model()};
+  govpn_model again[4] = {0, 0, small_model(), small_model()};
   uint8_t *bytes = NULL;
   size_t size = 0;
   OK(govpn_model_save(m, in_folder("model")));
@@ -231,7 +231,9 @@ static void store(govpn_model m, govpn_data d) {
   govpn_free(bytes);
   OK(govpn_model_export_safetensors(m, in_folder("weights"), NULL));
   OK(govpn_model_import_safetensors(again[2], in_folder("weights"), "{}"));
-  for (int k = 0; k < 3; k++) {
+  OK(govpn_model_export_safetensors(m, in_folder("base"), "{\"part\": \"base\"}"));
+  OK(govpn_model_import_safetensors(again[3], in_folder("base"), "{\"replace_head\": false}"));
+  for (int k = 0; k < 4; k++) {
     struct ArrowSchema s, s2;
     struct ArrowArray a, a2;
     OK(govpn_model_predict(m, d, "{\"output\": \"logits\"}", &s, &a));
@@ -262,8 +264,8 @@ int main(void) {
   govpn_data_free(valid);
   CHECK(alive == 0);
   OK(govpn_set_log(NULL, NULL));
-  static const char *const files[] = {"images", "labels", "model", "weights"};
-  for (int i = 0; i < 4; i++) unlink(in_folder(files[i]));
+  static const char *const files[] = {"images", "labels", "model", "weights", "base"};
+  for (int i = 0; i < 5; i++) unlink(in_folder(files[i]));
   CHECK(rmdir(folder) == 0);
   puts("usage: ok");
   return 0;

@@ -1,0 +1,53 @@
+package vpn
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// conversion says of a file of weights in another format which one it is, and how two lines of Python make a
+// safetensors file of it; "" where it knows neither. DataParallel puts "module." before all names.
+func conversion(name string, content []byte) string {
+	target := strconv.Quote(strings.TrimSuffix(name, filepath.Ext(name)) + ".safetensors")
+	source := strconv.Quote(name) // a literal of Python, too
+	switch {
+	case isTorch(content):
+		return fmt.Sprintf("%s is a PyTorch file, want safetensors; these two lines of Python convert it:\n"+
+			"import torch; from safetensors.torch import save_file; w = torch.load(%s, \"cpu\", weights_only=True)\n"+
+			"save_file({k.removeprefix(\"module.\"): v.clone(memory_format=torch.contiguous_format) "+
+			"for k, v in w.get(\"state_dict\", w.get(\"model\", w)).items()}, %s)", name, source, target)
+	case zipHas(content, func(member string) bool { return path.Ext(member) == ".npy" }):
+		return fmt.Sprintf("%s is an npz file of numpy, want safetensors; these two lines of Python convert it:\n"+
+			"import numpy; from safetensors.numpy import save_file\n"+
+			"save_file(dict(numpy.load(%s)), %s)", name, source, target)
+	}
+	return ""
+}
+
+// isTorch says whether torch.save wrote the file: a zip with a data.pkl, or before PyTorch 1.6 a pickle, whose byte 8 is
+// never the "{" that a safetensors file has there.
+func isTorch(content []byte) bool {
+	if len(content) > 8 && content[0] == 0x80 && content[1] >= 2 && content[1] <= 5 && content[8] != '{' {
+		return true
+	}
+	return zipHas(content, func(member string) bool { return path.Base(member) == "data.pkl" })
+}
+
+// zipHas says whether content is a zip file with a member whose name matches.
+func zipHas(content []byte, matches func(member string) bool) bool {
+	archive, err := zip.NewReader(bytes.NewReader(content), int64(len(content)))
+	if err != nil {
+		return false
+	}
+	for _, file := range archive.File {
+		if matches(file.Name) {
+			return true
+		}
+	}
+	return false
+}
