@@ -48,10 +48,11 @@ func Linear(s *model.Scope, x *Node, out int, init Init) *Node {
 	return affine(x, weight, bias)
 }
 
-// affine is x·weightᵀ + bias as one matrix product: x (…, in), weight (out, in), bias (out) → (…, out).
+// affine is x·weightᵀ + bias as one matrix product: x (…, in), weight (out, in), bias (out) → (…, out). The bias is added
+// here because that of nn.Dense has no bfloat16 on the pure-Go backend.
 func affine(x, weight, bias *Node) *Node {
 	dims := slices.Clone(x.Shape().Dimensions)
 	dims[len(dims)-1] = weight.Shape().Dim(0)
-	x = nn.Dense(Reshape(x, -1, weight.Shape().Dim(1)), weight, bias, compute.DenseLayoutOutputsInput)
-	return Reshape(x, dims...)
+	x = nn.Dense(Reshape(x, -1, weight.Shape().Dim(1)), weight, nil, compute.DenseLayoutOutputsInput)
+	return Reshape(Add(x, ExpandLeftToRank(bias, 2)), dims...)
 }
