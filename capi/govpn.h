@@ -267,7 +267,8 @@ int32_t govpn_model_evaluate(govpn_model model, govpn_data data, const char *jso
 int32_t govpn_model_history(govpn_model model, struct ArrowSchema *schema, struct ArrowArray *array);
 
 /* Describes the model. Answers at once, also during fit.
- *   json  receives {"config", "parameters", "device", "epochs_done", "best_epoch", "trained", "warnings"}; govpn_free it */
+ *   json  receives {"config", "parameters", "device", "epochs_done", "best_epoch", "trained" (the base has weights),
+ *         "generator_trained", "warnings"}; free with govpn_free */
 int32_t govpn_model_config(govpn_model model, char **json);
 
 /* Writes the weights as a safetensors file, with PyTorch's names and layouts.

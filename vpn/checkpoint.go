@@ -163,6 +163,6 @@ func restore(f *tensorFile, backend compute.Backend) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.setTrained()
+	m.setTrained("base", "generator")
 	return m, m.setWeights(values)
 }

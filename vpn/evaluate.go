@@ -74,6 +74,7 @@ type Description struct {
 	Epochs     int            `json:"epochs_done"`
 	BestEpoch  int            `json:"best_epoch"` // 0 without validation data
 	Trained    bool           `json:"trained"`
+	Generator  bool           `json:"generator_trained"`
 	Warnings   []string       `json:"warnings"`
 }
 
@@ -83,6 +84,7 @@ func (m *Model) Describe() Description {
 	defer m.state.Unlock()
 	return Description{
 		Config: m.net.cfg, Parameters: m.state.parameters, Epochs: m.state.run.Epoch,
-		BestEpoch: m.state.run.BestEpoch, Trained: m.state.trained, Warnings: append([]string{}, m.state.warnings...),
+		BestEpoch: m.state.run.BestEpoch, Trained: m.state.trained, Generator: m.state.generatorTrained,
+		Warnings: append([]string{}, m.state.warnings...),
 	}
 }

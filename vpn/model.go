@@ -2,6 +2,7 @@ package vpn
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/gomlx/compute"
@@ -31,11 +32,12 @@ type Model struct {
 
 	state struct { // what History, Config and the like read while training goes on
 		sync.Mutex
-		run        run
-		trained    bool           // the base's weights come from training or from a file
-		parameters map[string]int // "base", "generator": how many
-		warnings   []string
-		cancel     context.CancelFunc
+		run              run
+		trained          bool           // the base's weights come from training or from a file
+		generatorTrained bool           // so do the generator's
+		parameters       map[string]int // "base", "generator": how many
+		warnings         []string
+		cancel           context.CancelFunc
 	}
 	best    map[string]*tensors.Tensor // weights of the best epoch by path; nil when they are the current ones
 	useBest bool                       // inference reads best, not the store
@@ -159,11 +161,12 @@ func (m *Model) buildVariables(store *model.Store, images int) (largest int, err
 	return largest, err
 }
 
-// setTrained notes that the weights are worth something.
-func (m *Model) setTrained() {
+// setTrained notes that the weights of these parts are worth something.
+func (m *Model) setTrained(parts ...string) {
 	m.state.Lock()
 	defer m.state.Unlock()
-	m.state.trained = true
+	m.state.trained = m.state.trained || slices.Contains(parts, "base")
+	m.state.generatorTrained = m.state.generatorTrained || slices.Contains(parts, "generator")
 }
 
 // hasGenerator says whether this mode trains a generator.

@@ -11,7 +11,8 @@ import (
 )
 
 // conversion says of a file of weights in another format which one it is, and how two lines of Python make a
-// safetensors file of it; "" where it knows neither. DataParallel puts "module." before all names.
+// safetensors file of it; "" where it knows neither. DataParallel puts "module." before all names; save_file refuses
+// shared tensors, and writes numpy's Fortran order as if it were C's.
 func conversion(name string, content []byte) string {
 	target := strconv.Quote(strings.TrimSuffix(name, filepath.Ext(name)) + ".safetensors")
 	source := strconv.Quote(name) // a literal of Python, too
@@ -24,7 +25,7 @@ func conversion(name string, content []byte) string {
 	case zipHas(content, func(member string) bool { return path.Ext(member) == ".npy" }):
 		return fmt.Sprintf("%s is an npz file of numpy, want safetensors; these two lines of Python convert it:\n"+
 			"import numpy; from safetensors.numpy import save_file\n"+
-			"save_file(dict(numpy.load(%s)), %s)", name, source, target)
+			"save_file({k: v.copy(order=\"C\") for k, v in numpy.load(%s).items()}, %s)", name, source, target)
 	}
 	return ""
 }

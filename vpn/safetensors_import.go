@@ -4,14 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/dtypes/bfloat16"
-	"github.com/gomlx/compute/dtypes/float16"
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/govpn/govpn/models"
@@ -61,9 +56,7 @@ func (m *Model) ImportSafetensors(path string, o ImportOptions) error {
 	if err := m.setWeights(values); err != nil {
 		return err
 	}
-	if slices.Contains(parts, "base") {
-		m.setTrained()
-	}
+	m.setTrained(parts...)
 	return nil
 }
 
@@ -124,20 +117,18 @@ func (m *Model) match(f *tensorFile, prefix string, parts ...string) (map[string
 	surplus := maps.Clone(f.tensors)
 	for _, v := range variables(m.store, parts...) {
 		name, want := tensorName(v), v.Shape()
+		t := f.tensors[name]
 		delete(surplus, name)
-		switch t := f.tensors[name]; {
+		switch {
 		case t == nil:
 			problems[name] = fmt.Sprintf("is missing, want %v", want.Dimensions)
 			remedies[m.remedy(name, nil, want.Dimensions)] = true
 		case !slices.Equal(t.Shape().Dimensions, want.Dimensions):
 			problems[name] = fmt.Sprintf("is %v, want %v", t.Shape().Dimensions, want.Dimensions)
 			remedies[m.remedy(name, t.Shape().Dimensions, want.Dimensions)] = true
-		case t.DType().IsFloat() != want.DType.IsFloat():
-			problems[name] = fmt.Sprintf("has dtype %s, want %s", safetensorsDType(t.DType()), safetensorsDType(want.DType))
 		default:
-			var finite bool
-			if values[v.Path()], finite = converted(t, want.DType); !finite {
-				problems[name] = fmt.Sprintf("has values beyond the range of %s", safetensorsDType(want.DType))
+			if values[v.Path()], problems[name] = converted(t, want.DType); problems[name] != "" {
+				remedies[""] = true
 			}
 		}
 	}
@@ -145,18 +136,24 @@ func (m *Model) match(f *tensorFile, prefix string, parts ...string) (map[string
 		problems[name] = fmt.Sprintf("%v is not a weight of this model", t.Shape().Dimensions)
 		remedies[m.remedy(name, t.Shape().Dimensions, nil)] = true
 	}
-	if len(problems) == 0 {
-		return values, nil
-	}
+	return values, misfit(prefix, problems, remedies)
+}
+
+// misfit is the error of a file with problems by name; a remedy "" is that of a problem that has none.
+func misfit(prefix string, problems map[string]string, remedies map[string]bool) error {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(problems)) {
-		list = append(list, strings.TrimPrefix(name, prefix)+" "+problems[name])
+		if problems[name] != "" {
+			list = append(list, strings.TrimPrefix(name, prefix)+" "+problems[name])
+		}
 	}
-	delete(remedies, "")
-	for _, text := range slices.Sorted(maps.Keys(remedies)) {
-		list = append(list, text)
+	if len(list) == 0 {
+		return nil
 	}
-	return nil, formatError("the tensors do not fit the model: %s", strings.Join(list, "; "))
+	if !remedies[""] { // else the remedies of the others would not be enough
+		list = append(list, slices.Sorted(maps.Keys(remedies))...)
+	}
+	return formatError("the tensors do not fit the model: %s", strings.Join(list, "; "))
 }
 
 // remedy is what helps where a tensor is missing (got is nil), surplus (want is nil) or misshapen; "" for nothing known.
@@ -166,8 +163,8 @@ func (m *Model) remedy(name string, got, want []int) string {
 	switch {
 	case strings.HasPrefix(name, "base."+head+"."):
 		return fmt.Sprintf("replace_head takes all but the head %q, which stays newly initialised", head)
-	case name == "base.conv1.weight" && len(got) == 4 && (got[2] == 7 || got[2] == 3):
-		return fmt.Sprintf("the base %q has the file's stem", fmt.Sprintf("%s_%dx%d", family, got[2], got[2]))
+	case name == "base.conv1.weight" && len(got) == 4 && len(want) == 4 && got[2] != want[2]:
+		return fmt.Sprintf("the base \"%s_%dx%d\" has the file's stem", family, got[2], got[3])
 	case name == "base.pos_embed" && got != nil && want != nil:
 		return "pos_embed belongs to one image_shape and patch size: want those of the file"
 	case strings.Contains(name, auxiliary) && want == nil:
@@ -176,56 +173,6 @@ func (m *Model) remedy(name string, got, want []int) string {
 		return fmt.Sprintf("mode %q has no generator: want a file of the base alone", m.net.cfg.Mode)
 	}
 	return ""
-}
-
-// converted is t in another dtype. It says whether all finite values stay so.
-func converted(t *tensors.Tensor, dtype dtypes.DType) (result *tensors.Tensor, finite bool) {
-	if t.DType() == dtype {
-		return t, true
-	}
-	result = tensors.FromShape(shapes.Make(dtype, t.Shape().Dimensions...))
-	t.MustConstFlatData(func(from any) {
-		result.MustMutableFlatData(func(to any) {
-			switch to := to.(type) {
-			case []float32:
-				finite = convert(to, numbers(from))
-			case []float64:
-				finite = convert(to, numbers(from))
-			case []int64:
-				finite = convert(to, numbers(from))
-			}
-		})
-	})
-	return result, finite
-}
-
-func convert[T float32 | float64 | int64](to []T, from func(i int) float64) (finite bool) {
-	finite = true
-	for i := range to {
-		value := from(i)
-		to[i] = T(value)
-		finite = finite && (math.IsInf(value, 0) || !math.IsInf(float64(to[i]), 0))
-	}
-	return finite
-}
-
-// numbers reads a slice of one of the types that safetensorsDTypes lists.
-func numbers(flat any) func(i int) float64 {
-	switch flat := flat.(type) {
-	case []float64:
-		return func(i int) float64 { return flat[i] }
-	case []float32:
-		return func(i int) float64 { return float64(flat[i]) }
-	case []float16.Float16:
-		return func(i int) float64 { return flat[i].Float64() }
-	case []bfloat16.BFloat16:
-		return func(i int) float64 { return flat[i].Float64() }
-	case []int64:
-		return func(i int) float64 { return float64(flat[i]) }
-	case []int32:
-		return func(i int) float64 { return float64(flat[i]) }
-	}
-	panic(fmt.Errorf("numbers of type %T", flat))
 }
 
 // setWeights replaces variables by path.

@@ -201,9 +201,11 @@ func TestImportMisfits(t *testing.T) {
 		{safetensors(t, `{"base.linear.weight":{"dtype":"F32","shape":[1,3],"data_offsets":[0,12]},`+
 			`"base.fc1.bias":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}`, 1, 2, 3, 4), ErrFormat,
 			[]string{"base.fc1.bias [1] is not a weight of this model; base.linear.bias is missing, want [3]; " +
-				"base.linear.weight is [1 3], want [3 16]; replace_head takes all but the head \"linear\""}},
+				"base.linear.weight is [1 3], want [3 16]"}},
+		{safetensors(t, `{"linear.weight":{"dtype":"F32","shape":[1,16],"data_offsets":[0,64]}}`, make([]float32, 16)...), ErrFormat,
+			[]string{"linear.bias is missing, want [3]; linear.weight is [1 16], want [3 16]; replace_head takes all but the head \"linear\""}},
 		{safetensors(t, `{"fc1.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 1), ErrFormat,
-			[]string{": fc1.weight [1] is not a weight of this model; linear.bias is missing, want [3]; linear.weight is missing, want [3 16];"}},
+			[]string{": fc1.weight [1] is not a weight of this model; linear.bias is missing, want [3]; linear.weight is missing, want [3 16]"}},
 		{safetensors(t, `{"generator.fc1.bias":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 1), ErrFormat,
 			[]string{`mode "plain" has no generator`}},
 		{safetensors(t, `{"linear.weight":{"dtype":"I64","shape":[3,16],"data_offsets":[0,384]},`+
@@ -232,4 +234,64 @@ func TestImportMisfits(t *testing.T) {
 	bias := safetensors(t, `{"linear.bias":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 1)
 	unshaped := newModel(t, smallConfig("plain"), m.backend)
 	require.ErrorContains(t, unshaped.ImportSafetensors(bias, ImportOptions{}), "set ImageShape and Classes")
+}
+
+// Batch norms: counters may be missing, auxiliary norms start as the main ones, and torchvision gets none of them back.
+func TestImportBatchNorm(t *testing.T) {
+	cfg := smallConfig("joint")
+	cfg.Base, cfg.ImageShape, cfg.Classes, cfg.NoisyBatchNorm = "resnet18", [3]int{4, 4, 1}, 2, "separate"
+	m, path := newModel(t, cfg, openDevice(t, "go")), filepath.Join(t.TempDir(), "w")
+	fill(t, m, "base.bn1.running_var", func(i int) float32 { return float32(i + 1) })
+	f := &tensorFile{tensors: map[string]*tensors.Tensor{}}
+	for _, v := range variables(m.store, "base") {
+		if name := tensorName(v); !strings.Contains(name, auxiliary) && v.Name() != "num_batches_tracked" {
+			f.tensors[strings.TrimPrefix(name, "base.")] = v.MustValue()
+		}
+	}
+	require.Len(t, f.tensors, 102) // 62 parameters and 2·20 statistics
+	require.NoError(t, writeFile(path, f.write))
+	cfg.Seed = 9
+	two := newModel(t, cfg, m.backend)
+	require.NoError(t, two.ImportSafetensors(path, ImportOptions{}))
+	got := reloaded(t, two).store
+	for name, want := range f.tensors {
+		require.Equal(t, want.Value(), got.GetVariable(variablePath("base."+name)).MustValue().Value(), name)
+	}
+	require.Equal(t, f.tensors["bn1.running_var"].Value(), got.GetVariable("/base/bn1/aux_bn/0/running_var").MustValue().Value())
+	require.Equal(t, int64(0), got.GetVariable("/base/bn1/aux_bn/0/num_batches_tracked").MustValue().Value())
+
+	whole := filepath.Join(t.TempDir(), "whole")
+	require.NoError(t, two.ExportSafetensors(path, ExportOptions{Part: "base"}))
+	require.NoError(t, two.ExportSafetensors(whole, ExportOptions{}))
+	entries, _ := header(t, path)
+	require.Len(t, entries, 122, "as torchvision.models.resnet18().state_dict()")
+	require.Equal(t, "I64", entries["bn1.num_batches_tracked"].DType)
+	require.Empty(t, entries["bn1.num_batches_tracked"].Shape)
+	cfg.NoisyBatchNorm, cfg.Mode = "shared", "plain"
+	err := newModel(t, cfg, m.backend).ImportSafetensors(whole, ImportOptions{})
+	require.ErrorContains(t, err, "base.bn1.aux_bn.0.bias [64] is not a weight of this model")
+	require.ErrorContains(t, err, `; mode "plain" has no generator: want a file of the base alone; noisy_batch_norm "separate" has auxiliary norms`)
+}
+
+// A remedy is named where it is enough.
+func TestImportRemedies(t *testing.T) {
+	cfg := smallConfig("plain")
+	cfg.Base, cfg.ImageShape, cfg.Classes = "resnet18", [3]int{4, 4, 1}, 2
+	small := newModel(t, cfg, openDevice(t, "go"))
+	f := &tensorFile{tensors: map[string]*tensors.Tensor{}}
+	for _, v := range variables(small.store, "base") {
+		f.tensors[tensorName(v)] = v.MustValue()
+	}
+	path := filepath.Join(t.TempDir(), "w")
+	require.NoError(t, writeFile(path, f.write))
+	for base, want := range map[string]string{
+		"resnet18_7x7": `base.conv1.weight is [64 1 3 3], want [64 1 7 7]; the base "resnet18_3x3" has the file's stem`,
+		"resnet18":     `base.fc.bias is [2], want [3]; base.fc.weight is [2 512], want [3 512]; replace_head takes all but the head "fc"`,
+	} {
+		cfg.Base, cfg.Classes = base, 2
+		if base == "resnet18" {
+			cfg.Classes = 3
+		}
+		require.ErrorContains(t, newModel(t, cfg, small.backend).ImportSafetensors(path, ImportOptions{}), want)
+	}
 }

@@ -97,7 +97,7 @@ func (m *Model) step(images, labels *tensors.Tensor, epoch, epochs int) (Metrics
 	got := append(floats(out[0]), math.NaN(), math.NaN(), math.NaN())
 	free(out[0])
 	m.state.Lock()
-	m.state.run.Step, m.state.trained = number, true
+	m.state.run.Step, m.state.trained, m.state.generatorTrained = number, true, true
 	m.state.Unlock()
 	return Metrics{Float(got[0]), Float(got[1]), Float(got[2]), Float(got[3]), Float(got[4])}, nil
 }
