@@ -65,6 +65,7 @@ class Fitted:
         std_max, std_cv (coefficient of variation over pixels) and std_label_change (mean change with the
         label over the mean); None for these where the mode has no generator."""
         model, data = self._labelled(X, y)
+        self._check_generator(noise)
         return model.evaluate(data, self._options(noise=noise, samples=samples, seed=random_state))
 
     def noise_std(self, X: Any, y: Any = None) -> np.ndarray:
@@ -84,19 +85,33 @@ class Fitted:
         step; `govpn.load` reads it. Whole-number labels come back as int64."""
         self._fitted().save(path)
 
-    def export_safetensors(self, path: Path) -> None:
-        """Writes the weights with PyTorch's names and layouts: base.fc1.weight (out, in),
-        generator.fc1.weight, …"""
-        self._fitted().export_safetensors(path)
+    def export_safetensors(self, path: Path, part: str | None = None) -> None:
+        """Writes the weights with PyTorch's names and layouts. part=None writes both parts, base.fc1.weight
+        (out, in), generator.fc1.weight, …; "base" the base alone, without that prefix: torchvision and timm
+        load it with strict=True (auxiliary batch norms, which they do not have, are left out); "generator"
+        the generator alone."""
+        if part is not None and part not in ("base", "generator"):
+            raise ArgumentError(f'part is {part!r}, want None, "base" or "generator"')
+        self._fitted().export_safetensors(path, {"part": part or ""})
 
     # ---- inside --------------------------------------------------------------------------------------------
 
     def _predict(self, X: Any, output: str, noise: str, samples: Any, random_state: Any) -> np.ndarray:
         model = self._fitted()
         data = as_images(X).data(shape=self.image_shape_)
+        self._check_generator(noise)
         return model.predict(
             data, self._options(output=output, noise=noise, samples=samples, seed=random_state)
         )
+
+    def _check_generator(self, noise: str) -> None:
+        """Warns of classwise noise that a new generator makes."""
+        if noise != "classwise":
+            return
+        about = self._fitted().describe()
+        if "generator" in about["parameters"] and not about["generator_trained"]:
+            text = "the generator is newly initialised, its noise means nothing yet: fit or import weights"
+            warnings.warn(text, GovpnWarning, stacklevel=4)
 
     @staticmethod
     def _options(seed: Any, samples: Any, **options: Any) -> dict[str, Any]:

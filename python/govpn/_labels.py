@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _params
 from .errors import ArgumentError
 
 _INTEGER = re.compile(r"-?\d+")
@@ -61,14 +62,31 @@ def find_classes(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return classes, indices.astype(np.int32).reshape(-1)
 
 
+def given_classes(classes: Any, n_classes: Any = None) -> np.ndarray:
+    """The classes that weights are for, in the order of the outputs: as given, or 0..K-1 for a number."""
+    if classes is None or isinstance(classes, (int, np.integer)):
+        count = _params.whole(n_classes if classes is None else classes, "n_classes")
+        if count < 1:
+            raise ArgumentError(f"n_classes is {count}, want at least 1")
+        labels = np.arange(count)
+    else:
+        labels = as_labels(classes, "classes")
+    known, counts = np.unique(labels, return_counts=True)
+    if (counts > 1).any():
+        raise ArgumentError(f"classes has {known[counts > 1][0].item()!r} twice, want each label once")
+    if n_classes is not None and n_classes != len(labels):
+        raise ArgumentError(f"n_classes is {n_classes!r} and classes has {len(labels)} labels, want as many")
+    return labels
+
+
 def to_indices(labels: np.ndarray, classes: np.ndarray, name: str = "y") -> np.ndarray:
-    """Each label's index in the sorted classes, int32 (N,); an error names the first label that is not among
-    them."""
+    """Each label's index in the classes, int32 (N,); an error names the first label that is none of them."""
     text = "UST"
     if (labels.dtype.kind in text) != (classes.dtype.kind in text):
         raise ArgumentError(f"{name} has dtype {labels.dtype}, want labels like {_some(classes)}")
-    indices = np.searchsorted(classes, labels)
-    indices[indices == len(classes)] = 0
+    order = np.argsort(classes)
+    places = np.searchsorted(classes, labels, sorter=order)
+    indices = order[places % len(classes)]
     bad = np.flatnonzero(classes[indices] != labels)
     if bad.size:
         raise ArgumentError(

@@ -49,13 +49,13 @@ class Model:
         target = _lib.path_bytes(path)
         self._run(lambda: _lib.call("govpn_model_save", self.handle, target))
 
-    def export_safetensors(self, path: Path) -> None:
-        target = _lib.path_bytes(path)
-        self._run(lambda: _lib.call("govpn_model_export_safetensors", self.handle, target, None))
+    def export_safetensors(self, path: Path, options: Mapping[str, Any]) -> None:
+        target, text = _lib.path_bytes(path), _lib.encode(options)
+        self._run(lambda: _lib.call("govpn_model_export_safetensors", self.handle, target, text))
 
-    def import_safetensors(self, path: Path) -> None:
-        source = _lib.path_bytes(path)
-        self._run(lambda: _lib.call("govpn_model_import_safetensors", self.handle, source, None))
+    def import_safetensors(self, path: Path, options: Mapping[str, Any]) -> None:
+        source, text = _lib.path_bytes(path), _lib.encode(options)
+        self._run(lambda: _lib.call("govpn_model_import_safetensors", self.handle, source, text))
 
     def fit(
         self, train: _arrow.Data, valid: _arrow.Data | None, options: Mapping[str, Any], verbose: int

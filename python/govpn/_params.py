@@ -164,6 +164,25 @@ def whole(value: Any, name: str) -> int:
         raise ArgumentTypeError(f"{name} is {value!r} of type {type(value).__name__}, want an int") from None
 
 
+def truth(value: Any, name: str) -> bool:
+    """A bool, and no other thing that is true or false."""
+    try:
+        return _boolean(value)
+    except TypeError:
+        raise ArgumentTypeError(f"{name} is {value!r} of type {type(value).__name__}, want a bool") from None
+
+
+def shape_of(image_shape: Any) -> list[int]:
+    """[H, W, C], of (H, W, C) or (H, W)."""
+    try:
+        shape = [_integer(s) for s in image_shape]
+    except TypeError:
+        shape = []
+    if len(shape) not in (2, 3):
+        raise ArgumentError(f"image_shape is {image_shape!r}, want (H, W, C) or (H, W)")
+    return shape + [1] * (3 - len(shape))
+
+
 def seed_of(random_state: Any) -> int:
     """A seed from 0 to 2**63 - 1: of a number, drawn from a numpy generator, or fresh for None."""
     if random_state is None:

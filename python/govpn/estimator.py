@@ -12,13 +12,14 @@ from . import _labels, _params
 from ._fitted import Fitted
 from ._images import Images, as_images
 from ._model import Model
+from ._pretrained import Pretrained
 from ._progress import announce_choice
 from .errors import ArgumentError, ArgumentTypeError
 
 Path = str | os.PathLike[str]
 
 
-class VPNClassifier(Fitted, _params.Params):
+class VPNClassifier(Pretrained, Fitted, _params.Params):
     """Image classifier with variational positive-incentive noise (Zhang et al., arXiv 2306.07651).
 
     A base classifier f and a noise generator g are trained together: for an image x with label y, g gives a
@@ -28,8 +29,11 @@ class VPNClassifier(Fitted, _params.Params):
 
     Parameters
     ----------
-    base : "dnn3" (two hidden layers of 1024) or "sr" (softmax regression)
-    generator : "dnn3"
+    base : "dnn3" (two hidden layers of 1024), "sr" (softmax regression), "resnet18", "resnet34", "resnet50"
+        (a 3x3 stem for images up to 64x64, else torchvision's; add "_3x3" or "_7x7" to choose), "vit" or
+        "vit_tiny_patch4" and so on: tiny, small, base with patch 4, 8, 16. See
+        govpn.build_info()["base_models"]
+    generator : "dnn3" or "resnet18"
     mode : "joint" trains both; "frozen" trains the generator for a base that `import_safetensors` brought,
         and leaves that bit-identical; "plain" trains the base alone (the baseline); "gaussian" the base with
         Gaussian noise of fixed_std
@@ -58,6 +62,11 @@ class VPNClassifier(Fitted, _params.Params):
     normalize : dict with "mean" and "std" (a value per channel) and "where": "image" (inside f, after the
         noise: the default) or "input" (before generator and noise) [none]
     clip_noisy : bool [False], clip noisy pixels to 0..1
+    noisy_batch_norm : "shared" (the batch norms of ResNets see clean and noisy images as one batch) or
+        "separate" (noisy images have batch norms of their own, as in AdvProp; needs base_loss_weight > 0)
+        ["shared"]
+    compute_dtype : "float32", "bfloat16" (products only; weights, noise, statistics and losses stay float32)
+        or "float64" ["float32"]
     patience : int [0], epochs without a better val_accuracy before training stops; 0 never stops early
     restore_best : bool [True], with validation data, predict with the weights of the best epoch
 
@@ -102,6 +111,8 @@ class VPNClassifier(Fitted, _params.Params):
         fixed_std: float | None = None,
         normalize: Mapping[str, Any] | None = None,
         clip_noisy: bool | None = None,
+        noisy_batch_norm: str | None = None,
+        compute_dtype: str | None = None,
         patience: int | None = None,
         restore_best: bool | None = None,
     ) -> None:
@@ -129,6 +140,8 @@ class VPNClassifier(Fitted, _params.Params):
         self.fixed_std = fixed_std
         self.normalize = normalize
         self.clip_noisy = clip_noisy
+        self.noisy_batch_norm = noisy_batch_norm
+        self.compute_dtype = compute_dtype
         self.patience = patience
         self.restore_best = restore_best
 
@@ -156,30 +169,6 @@ class VPNClassifier(Fitted, _params.Params):
         self.data_info_ = train.info()
         return self
 
-    def import_safetensors(self, path: Path, image_shape: Any = None, classes: Any = None) -> VPNClassifier:
-        """Takes weights from a safetensors file: base.*, generator.* or both, with PyTorch's names and
-        layouts.
-
-        They are used at once, and every later fit starts from them (so mode="frozen" gets its base). Before
-        the first fit, image_shape (H, W, C) and classes (their number, or the labels) say what the weights
-        are for."""
-        if self.__sklearn_is_fitted__():
-            model, labels = self._fitted(), self.classes_
-        elif image_shape is None or classes is None:
-            raise ArgumentError(
-                "image_shape or classes is None, want both: nothing was fitted yet that would tell them"
-            )
-        else:
-            number = isinstance(classes, (int, np.integer))
-            labels = np.arange(classes) if number else np.unique(_labels.as_labels(classes, "classes"))
-            shape = [_params.whole(s, "image_shape") for s in image_shape]
-            config = _params.configuration(self.get_params())
-            model = self._new_model(config, shape + [1] * (len(shape) == 2), labels)
-        model.import_safetensors(path)
-        self._imported = [*self.__dict__.get("_imported", []), os.path.abspath(path)]
-        self._adopt(model, labels)
-        return self
-
     # ---- inside --------------------------------------------------------------------------------------------
 
     def _new_model(self, config: dict[str, Any], shape: Any, classes: np.ndarray) -> Model:
@@ -194,14 +183,8 @@ class VPNClassifier(Fitted, _params.Params):
         model = Model.create({"device": self.device, "seed": seed, **sizes, **config})
         if self.device == "auto" and self.verbose:
             announce_choice(model.describe()["device"])
-        for path in self.__dict__.get("_imported", []):
-            model.import_safetensors(path)
+        self._import_again(model)
         return model
-
-    def _encode(self, labels: np.ndarray, resume: bool) -> tuple[np.ndarray, np.ndarray]:
-        if resume:
-            return self.classes_, _labels.to_indices(labels, self.classes_)
-        return _labels.find_classes(labels)
 
     def _validation(self, given: Any, classes: np.ndarray, shape: Any) -> Any:
         """The validation data in the library."""

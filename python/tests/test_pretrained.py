@@ -1,0 +1,170 @@
+"""Weights from files: state dictionaries of the base, heads for other classes, files in other formats."""
+
+import pickle
+import zipfile
+
+import govpn
+import numpy as np
+import pytest
+
+SHAPE = (8, 8, 1)
+NAMES = ["sw", "ne", "nw", "se"]  # the quarters 0 to 3 under other names, not in their alphabetical order
+
+
+@pytest.fixture(scope="module")
+def model(make, quadrants):
+    return make(mode="plain", epochs=1).set_params(base="dnn3").fit(*quadrants)
+
+
+@pytest.fixture(scope="module")
+def path(model, tmp_path_factory):
+    """A state dictionary as torchvision or timm would publish it."""
+    path = tmp_path_factory.mktemp("weights") / "dnn3.safetensors"
+    model.export_safetensors(path, part="base")
+    return path
+
+
+@pytest.fixture(scope="module")
+def pretrained(path):
+    def build(n_classes=None, path=path, **options):
+        options = {"device": "go", "verbose": 0, "epochs": 1, "random_state": 7} | options
+        return govpn.VPNClassifier.from_safetensors(path, "dnn3", SHAPE, n_classes, **options)
+
+    return build
+
+
+def test_ready_to_predict(model, pretrained, quadrants):
+    twin = pretrained(4, learning_rate=0.5)
+    np.testing.assert_array_equal(twin.decision_function(quadrants[0]), model.decision_function(quadrants[0]))
+    assert twin.classes_.tolist() == [0, 1, 2, 3]
+    assert twin.get_params()["learning_rate"] == 0.5
+    assert twin.n_epochs_ == 0
+
+
+def test_fits_start_from_the_weights(model, pretrained, quadrants):
+    x, _ = quadrants
+    frozen = pretrained(4, mode="frozen").fit(*quadrants)
+    np.testing.assert_array_equal(frozen.decision_function(x), model.decision_function(x))
+    tuned = pretrained(4, mode="plain", learning_rate=1e-9).fit(*quadrants).fit(*quadrants)
+    np.testing.assert_allclose(tuned.decision_function(x), model.decision_function(x), rtol=1e-3, atol=1e-3)
+
+
+def test_classes_keep_the_order_of_the_outputs(model, pretrained, quadrants, tmp_path):
+    x, y = quadrants
+    names = np.array(NAMES)
+    named = pretrained(4, classes=NAMES, mode="plain")
+    np.testing.assert_array_equal(named.predict(x), names[model.predict(x)])
+    assert named.score(x, names[y]) == model.score(x, y)
+    assert named.evaluate(x, names[y])["accuracy"] == pytest.approx(model.score(x, y))
+    named.save(tmp_path / "model")
+    loaded = govpn.load(tmp_path / "model", device="go", verbose=0)
+    np.testing.assert_array_equal(loaded.predict(x), named.predict(x))
+    some = (y == 0) | (y == 3)
+    named.fit(x[some], names[y[some]])
+    assert named.classes_.tolist() == NAMES, "also where some are missing"
+
+
+def test_replaced_head(model, pretrained, quadrants, tmp_path):
+    x, y = quadrants
+    with pytest.raises(govpn.GovpnError, match='replace_head takes all but the head "fc3"'):
+        pretrained(9)
+    twin = pretrained(9, replace_head=True, mode="plain", learning_rate=1e-9)
+    assert twin.decision_function(x).shape == (len(x), 9)
+    twin = pickle.loads(pickle.dumps(twin)).fit(x, np.array(NAMES)[y])  # the fit brings other classes
+    assert twin.classes_.tolist() == sorted(NAMES)
+    twin.export_safetensors(tmp_path / "twin", part="base")
+    model.export_safetensors(tmp_path / "model", part="base")
+    load = pytest.importorskip("safetensors.numpy").load_file
+    twin, model = load(tmp_path / "twin"), load(tmp_path / "model")
+    np.testing.assert_allclose(twin["fc1.weight"], model["fc1.weight"], atol=1e-6)
+    assert abs(twin["fc3.weight"] - model["fc3.weight"]).max() > 0.01
+
+
+def test_untrained_generator_warns(pretrained, quadrants, tmp_path):
+    x, _ = quadrants
+    model = pretrained(4)
+    model.predict(x)
+    with pytest.warns(govpn.GovpnWarning, match="the generator is newly initialised"):
+        model.predict(x, noise="classwise")
+    model.export_safetensors(tmp_path / "generator", part="generator")
+    model.import_safetensors(tmp_path / "generator").predict(x, noise="classwise")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "n_classes is None"),
+        ({"n_classes": 0}, "n_classes is 0, want at least 1"),
+        ({"n_classes": 4.0}, "n_classes is 4.0 of type float, want an int"),
+        ({"n_classes": 3, "classes": NAMES}, "n_classes is 3 and classes has 4 labels"),
+        ({"classes": [*NAMES, "sw"]}, "classes has 'sw' twice"),
+        ({"classes": NAMES[:3]}, r"fc3.bias is \[4\], want \[3\]"),
+        ({"n_classes": 4, "image_shape": 8}, r"image_shape is 8, want \(H, W, C\)"),
+        ({"n_classes": 4, "image_shape": (8, 9)}, r"fc1.weight is \[1024 64\], want \[1024 72\]"),
+        ({"n_classes": 4, "replace_head": 1}, "replace_head is 1 of type int, want a bool"),
+        ({"n_classes": 4, "base": "sr"}, r"fc1.bias \[1024\] is not a weight of this model"),
+        ({"n_classes": 4, "base": "alexnet"}, "alexnet"),
+    ],
+)
+def test_bad_arguments(path, arguments, message):
+    arguments = {"base": "dnn3", "image_shape": SHAPE, "device": "go", "verbose": 0} | arguments
+    with pytest.raises(govpn.GovpnError, match=message):
+        govpn.VPNClassifier.from_safetensors(path, **arguments)
+
+
+def test_classes_of_the_head_stay(pretrained, path, quadrants):
+    x, y = quadrants
+    model = pretrained(4)
+    with pytest.raises(ValueError, match="want one of the classes 0, 1, 2, 3"):
+        model.fit(x, y + 1)
+    with pytest.raises(ValueError, match=r"image_shape is \(9, 9\), want \(8, 8, 1\)"):
+        model.import_safetensors(path, image_shape=(9, 9))
+    with pytest.raises(ValueError, match="classes is 5, want"):
+        model.import_safetensors(path, classes=5)
+    with pytest.raises(ValueError, match="part is 'head', want None"):
+        model.export_safetensors(path, part="head")
+
+
+def test_reference_implementation_reads_what_is_written(tmp_path):
+    safetensors = pytest.importorskip("safetensors")
+    from safetensors.numpy import load_file, save_file
+
+    names = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+    model = govpn.VPNClassifier("resnet18", mode="plain", device="go", epochs=1, verbose=0)
+    model.fit(np.zeros((4, 4, 4, 1), np.uint8), [0, 1, 0, 1])
+    model.export_safetensors(tmp_path / "weights", part="base")
+    with safetensors.safe_open(tmp_path / "weights", "numpy") as file:
+        assert file.metadata()["format"] == "pt"
+    tensors = load_file(tmp_path / "weights")
+    assert {n for n in tensors if n.startswith("bn1.")} == {f"bn1.{n}" for n in names}
+    assert tensors["bn1.num_batches_tracked"].dtype == np.int64
+    assert tensors["bn1.num_batches_tracked"].shape == ()
+    save_file(tensors, tmp_path / "again")
+    twin = govpn.VPNClassifier.from_safetensors(
+        tmp_path / "again", "resnet18", (4, 4), 2, device="go", verbose=0
+    )
+    x = np.arange(16, dtype=np.uint8).reshape(1, 4, 4)
+    np.testing.assert_array_equal(twin.decision_function(x), model.decision_function(x))
+
+
+def test_npz_files_come_with_their_conversion(model, pretrained, path, quadrants, tmp_path):
+    load_file = pytest.importorskip("safetensors.numpy").load_file
+    tensors = {name: np.asfortranarray(t) for name, t in load_file(path).items()}
+    np.savez(tmp_path / 'd"nn3.npz', **tensors)
+    with pytest.raises(ValueError, match="npz file of numpy, want safetensors; these two lines") as caught:
+        pretrained(4, path=tmp_path / 'd"nn3.npz')
+    exec("\n".join(str(caught.value).splitlines()[1:]), {})
+    twin = pretrained(4, path=tmp_path / 'd"nn3.safetensors')
+    np.testing.assert_array_equal(twin.decision_function(quadrants[0]), model.decision_function(quadrants[0]))
+
+
+def test_pytorch_files_come_with_their_conversion(pretrained, tmp_path):
+    with zipfile.ZipFile(tmp_path / "weights.pth", "w") as file:
+        file.writestr("weights/data.pkl", b"")
+    with pytest.raises(ValueError, match="is a PyTorch file, want safetensors; these two lines") as caught:
+        pretrained(4, path=tmp_path / "weights.pth")
+    lines = str(caught.value).splitlines()[1:]
+    compile("\n".join(lines), "conversion", "exec")
+    assert len(lines) == 2
+    assert f'torch.load("{tmp_path}/weights.pth", "cpu", weights_only=True)' in lines[0]
+    assert f'"{tmp_path}/weights.safetensors")' in lines[1]
