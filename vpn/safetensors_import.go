@@ -42,11 +42,10 @@ func (m *Model) ImportSafetensors(path string, o ImportOptions) error {
 		return argumentError("the model does not know its sizes: set ImageShape and Classes before importing weights")
 	}
 	prefix, parts := f.parts()
-	err = m.complete(f, o.ReplaceHead, parts)
-	var values map[string]*tensors.Tensor
-	if err == nil {
-		values, err = m.match(f, prefix, parts...)
+	if err := m.complete(f, o.ReplaceHead, parts); err != nil {
+		return err
 	}
+	values, err := m.match(f, prefix, parts...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -60,11 +59,16 @@ func (m *Model) ImportSafetensors(path string, o ImportOptions) error {
 	return nil
 }
 
+// has says whether a tensor has such a name.
+func (f *tensorFile) has(such func(name string) bool) bool {
+	return slices.ContainsFunc(slices.Collect(maps.Keys(f.tensors)), such)
+}
+
 // parts says which parts a file holds. Names without a part get the one that ExportSafetensors noted, else the base's:
 // that is the prefix, "" where they had theirs.
 func (f *tensorFile) parts() (prefix string, parts []string) {
 	for _, part := range []string{"base", "generator"} {
-		if slices.ContainsFunc(slices.Collect(maps.Keys(f.tensors)), func(name string) bool { return strings.HasPrefix(name, part+".") }) {
+		if f.has(func(name string) bool { return strings.HasPrefix(name, part+".") }) {
 			parts = append(parts, part)
 		}
 	}
@@ -90,7 +94,7 @@ func (m *Model) complete(f *tensorFile, replaceHead bool, parts []string) (err e
 	if replaceHead {
 		maps.DeleteFunc(f.tensors, func(name string, _ *tensors.Tensor) bool { return strings.HasPrefix(name, head) })
 	}
-	hasAuxiliary := slices.ContainsFunc(slices.Collect(maps.Keys(f.tensors)), func(name string) bool { return strings.Contains(name, auxiliary) })
+	hasAuxiliary := f.has(func(name string) bool { return strings.Contains(name, auxiliary) })
 	for _, v := range variables(m.store, parts...) {
 		name := tensorName(v)
 		if f.tensors[name] != nil {

@@ -284,14 +284,15 @@ func TestImportRemedies(t *testing.T) {
 	}
 	path := filepath.Join(t.TempDir(), "w")
 	require.NoError(t, writeFile(path, f.write))
-	for base, want := range map[string]string{
-		"resnet18_7x7": `base.conv1.weight is [64 1 3 3], want [64 1 7 7]; the base "resnet18_3x3" has the file's stem`,
-		"resnet18":     `base.fc.bias is [2], want [3]; base.fc.weight is [2 512], want [3 512]; replace_head takes all but the head "fc"`,
+	for _, test := range []struct {
+		base    string
+		classes int
+		want    string
+	}{
+		{"resnet18_7x7", 2, `base.conv1.weight is [64 1 3 3], want [64 1 7 7]; the base "resnet18_3x3" has the file's stem`},
+		{"resnet18", 3, `base.fc.bias is [2], want [3]; base.fc.weight is [2 512], want [3 512]; replace_head takes all but the head "fc"`},
 	} {
-		cfg.Base, cfg.Classes = base, 2
-		if base == "resnet18" {
-			cfg.Classes = 3
-		}
-		require.ErrorContains(t, newModel(t, cfg, small.backend).ImportSafetensors(path, ImportOptions{}), want)
+		cfg.Base, cfg.Classes = test.base, test.classes
+		require.ErrorContains(t, newModel(t, cfg, small.backend).ImportSafetensors(path, ImportOptions{}), test.want)
 	}
 }

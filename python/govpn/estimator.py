@@ -34,7 +34,7 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         "vit_tiny_patch4" and so on: tiny, small, base with patch 4, 8, 16. See
         govpn.build_info()["base_models"]
     generator : "dnn3" or "resnet18"
-    mode : "joint" trains both; "frozen" trains the generator for a base that `import_safetensors` brought,
+    mode : "joint" trains both; "frozen" trains the generator for a base that `from_safetensors` brought,
         and leaves that bit-identical; "plain" trains the base alone (the baseline); "gaussian" the base with
         Gaussian noise of fixed_std
     epochs : int [20 / 40 / 200]
@@ -72,7 +72,8 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
 
     Attributes (after fit)
     ----------------------
-    classes_ : the K distinct labels, sorted. n_features_in_ : H * W * C. image_shape_ : (H, W, C)
+    classes_ : the K distinct labels, sorted; of imported weights, in the order of the outputs
+    n_features_in_ : H * W * C. image_shape_ : (H, W, C)
     history_ : dict of lists, an entry per epoch: epoch, loss, accuracy, val_loss, val_accuracy, std_mean,
         std_min, std_max, seconds, images_per_second (NaN where there is none). n_epochs_ : their number
     device_ : where it runs. config_ : the resolved configuration. warnings_ : what the library found wrong
