@@ -1,45 +1,56 @@
-package models
+package models_test
 
 import (
 	"encoding/json"
 	"testing"
 
-	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/stretchr/testify/require"
 
-	"github.com/govpn/govpn/internal/golden"
+	"github.com/govpn/govpn/internal/golden/networks"
+	"github.com/govpn/govpn/models"
 )
 
-// Every base model's logits equal PyTorch's, for the same weights and images; see vpn/testdata/golden.py.
-func TestGoldenLogits(t *testing.T) {
-	for _, c := range golden.Cases(t, "logits") {
-		t.Run(c.Name, func(t *testing.T) {
-			var config struct {
-				Base    string
-				Shape   []int `json:"image_shape"`
-				Classes int
-			}
-			require.NoError(t, json.Unmarshal(c.Config, &config))
-			build, err := ByName(config.Base)
-			require.NoError(t, err)
+// The expected values of this file are PyTorch's, torchvision's and timm's; vpn/testdata/golden.py computes them.
 
-			golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
-				stored, store := c.Tensors(t), model.NewStore()
-				d := config.Shape[0] * config.Shape[1] * config.Shape[2]
-				golden.SetWeights(store, dtype, "base", config.Base, d, config.Classes)
-				require.Equal(t, c.Parameters, store.NumParameters())
+func TestGoldenModels(t *testing.T) {
+	networks.Test(t, "base", func(config json.RawMessage, s *model.Scope, images *Node) *Node {
+		var c struct {
+			Base    string
+			Classes int
+		}
+		parse(config, &c)
+		build, err := models.ByName(c.Base)
+		if err != nil {
+			panic(err)
+		}
+		return build(s, images, c.Classes)
+	})
+}
 
-				exec := model.MustNewExec(backend, store, func(s *model.Scope, images *Node) *Node {
-					return build(s.In("base"), images, config.Classes)
-				})
-				got, err := exec.Call(golden.As(stored["images"], dtype))
-				require.NoError(t, err)
-				require.Equal(t, c.Parameters, store.NumParameters(), "the model made a parameter of its own")
-				golden.RequireClose(t, stored[golden.Tag(dtype)+"logits"], got[0], golden.Tolerance(dtype, 1e-5), "logits")
-			})
-		})
+func TestGoldenLayers(t *testing.T) {
+	networks.Test(t, "layer", func(config json.RawMessage, s *model.Scope, x *Node) *Node {
+		var c struct {
+			Layer               string
+			Out, Kernel, Stride int
+			To                  [2]int
+		}
+		parse(config, &c)
+		switch c.Layer {
+		case "conv":
+			return models.Conv(s, x, c.Out, c.Kernel, c.Stride, models.KaimingFanOut)
+		case "max_pool":
+			return models.MaxPool3x3(x)
+		case "upsample":
+			return models.Upsample(x, c.To[0], c.To[1])
+		default:
+			return models.BatchNorm(s, x)
+		}
+	})
+}
+
+func parse(config json.RawMessage, to any) {
+	if err := json.Unmarshal(config, to); err != nil {
+		panic(err)
 	}
 }

@@ -66,16 +66,15 @@ func TestGradientByFiniteDifferences(t *testing.T) {
 			n, err := newNetwork(cfg)
 			require.NoError(t, err)
 			n.dtype = dtypes.Float64
-			store := model.NewStore()
-			golden.SetWeights(store, n.dtype, "base", "dnn3", 8, 3)
-			golden.SetWeights(store, n.dtype, "generator", "dnn3", 8, 8)
+			backend := openDevice(t, "go")
+			store := formulaWeights(t, n, backend)
 			scopes := map[string][]string{"joint": {"base", "generator"}, "frozen": {"generator"}}[mode]
 			if scopes == nil {
 				scopes = []string{"base"}
 			}
 			variables := variables(store, scopes...)
 			require.Len(t, variables, trained)
-			exec := model.MustNewExec(openDevice(t, "go"), store, func(s *model.Scope, in []*Node) []*Node {
+			exec := model.MustNewExec(backend, store, func(s *model.Scope, in []*Node) []*Node {
 				loss := n.objective(s, in[0], in[1], in[2]).loss
 				values := make([]*Node, trained)
 				for i, v := range variables {

@@ -2,7 +2,6 @@ package golden
 
 import (
 	"fmt"
-	"hash/crc32"
 	"math"
 	"os"
 	"testing"
@@ -55,34 +54,28 @@ func RequireClose(t testing.TB, want, got *tensors.Tensor, tolerance float64, me
 	require.LessOrEqual(t, RelativeL2(Float64s(got), Float64s(want)), tolerance, message)
 }
 
-// RequireGradient compares a gradient with what golden.py's summary stored of PyTorch's: all of it or, where it is
-// large, a sample, the norm, and projections on vectors of signs, which see every element.
-func RequireGradient(t testing.TB, stored map[string]*tensors.Tensor, name string, got *tensors.Tensor, tolerance float64) {
-	if want, ok := stored["grad/"+name]; ok {
-		RequireClose(t, want, got, tolerance, name)
-		return
-	}
-	values, sample := Float64s(got), Float64s(stored["sample/"+name])
-	picked := make([]float64, len(sample))
-	for j := range picked {
-		picked[j] = values[int(Mix(uint32(j)))%len(values)]
-	}
-	require.LessOrEqual(t, RelativeL2(picked, sample), tolerance, "sample of "+name)
-
-	norm, projections := Float64s(stored["norm/"+name])[0], Float64s(stored["projections/"+name])
-	require.NotEmpty(t, projections)
-	var meanSquare float64
-	for j, want := range projections {
-		dot, offset := 0.0, crc32.ChecksumIEEE(fmt.Appendf(nil, "projection%d", j))
-		for i, v := range values {
-			if Mix(uint32(i)*2654435761+offset) < 1<<31 { // Uniform < 0
-				v = -v
+// RequireDigest compares got with a digest of PyTorch's, see files.py: its norm and its products with vectors of signs.
+// The root mean square of the products of the difference, which estimates the norm of that, may be tolerance times the norm.
+func RequireDigest(t testing.TB, want, got *tensors.Tensor, tolerance float64, message string) {
+	require.NotNil(t, want, "no golden value for "+message)
+	stored := Float64s(want)
+	var dots [8]float64
+	hash := hashes("signs")
+	for i, v := range Float64s(got) {
+		bits := hash(i)
+		for j := range dots {
+			if bits>>j&1 == 1 {
+				dots[j] += v
+			} else {
+				dots[j] -= v
 			}
-			dot += v
 		}
-		meanSquare += (dot - want) * (dot - want) / float64(len(projections))
 	}
-	require.LessOrEqual(t, math.Sqrt(meanSquare)/norm, tolerance, "projections of "+name)
+	var sum float64
+	for j, dot := range dots {
+		sum += (dot - stored[1+j]) * (dot - stored[1+j])
+	}
+	require.LessOrEqual(t, math.Sqrt(sum/float64(len(dots))), tolerance*stored[0], message)
 }
 
 // Tolerance is single for float32 and 1e-8 for float64.

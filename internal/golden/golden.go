@@ -5,9 +5,6 @@ package golden
 import (
 	"encoding/binary"
 	"encoding/json"
-	"fmt"
-	"hash/crc32"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,16 +13,18 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/gomlx/gomlx/ml/model"
 	"github.com/stretchr/testify/require"
 )
 
 // Case is a row of testdata/cases.json.
 type Case struct {
 	Name, Kind, File string
-	Config           json.RawMessage // keys of vpn.Config
-	Parameters       int             // logits: how many the model has
-	Trained          []string        // objective: the parameters with a gradient
+	Config           json.RawMessage // keys of vpn.Config; layer: what the layer needs
+	Trained          int             // objective: how many parameters have a gradient
+	Batch            int             // base, generator, layer: how many images
+	Levels           int             // the same: round the input to multiples of 1/Levels; 0 for none
+	Parameters       int             // the same: how many the network has
+	DoubleOnly       bool            `json:"double_only"` // test in float64 alone
 	Gradients        [][]float64     // optimizer: one row per step
 	Params           [][]float64     // optimizer: the start, then one row per step
 	LearningRates    []float64       `json:"learning_rates"` // training: one per step
@@ -46,7 +45,7 @@ func Cases(t testing.TB, kind string) []Case {
 	return found
 }
 
-// Tensors reads the file of a case. Float tensors come as stored; As converts them.
+// Tensors reads what the file holds under the name of a case. Float tensors come as stored; As converts them.
 func (c Case) Tensors(t testing.TB) map[string]*tensors.Tensor {
 	raw, err := os.ReadFile(filepath.Join("testdata", c.File))
 	require.NoError(t, err)
@@ -58,7 +57,11 @@ func (c Case) Tensors(t testing.TB) map[string]*tensors.Tensor {
 	}
 	require.NoError(t, json.Unmarshal(raw[8:size], &header))
 	found := map[string]*tensors.Tensor{}
-	for name, h := range header {
+	for key, h := range header {
+		name, mine := strings.CutPrefix(key, c.Name+"/")
+		if !mine {
+			continue
+		}
 		data := raw[size+h.Offsets[0] : size+h.Offsets[1]]
 		switch h.DType {
 		case "F32":
@@ -82,12 +85,19 @@ func decode[T float32 | float64 | int32](data []byte, shape []int) *tensors.Tens
 	return tensors.FromFlatDataAndDimensions(values, shape...)
 }
 
-// Float64s returns the values of a float tensor.
+// Float64s returns the values of a float or int64 tensor.
 func Float64s(x *tensors.Tensor) []float64 {
-	if x.DType() == dtypes.Float64 {
+	switch x.DType() {
+	case dtypes.Float64:
 		return tensors.MustCopyFlatData[float64](x)
+	case dtypes.Int64:
+		return widen(tensors.MustCopyFlatData[int64](x))
+	default:
+		return widen(tensors.MustCopyFlatData[float32](x))
 	}
-	narrow := tensors.MustCopyFlatData[float32](x)
+}
+
+func widen[T float32 | int64](narrow []T) []float64 {
 	wide := make([]float64, len(narrow))
 	for i, v := range narrow {
 		wide[i] = float64(v)
@@ -121,55 +131,4 @@ func Part(x *tensors.Tensor, i, n int) *tensors.Tensor {
 		return tensors.FromFlatDataAndDimensions(tensors.MustCopyFlatData[int32](x)[i*size:(i+1)*size], dims...)
 	}
 	return Tensor(Float64s(x)[i*size:(i+1)*size], x.DType(), dims...)
-}
-
-// Tag is the prefix of the outputs that PyTorch computed in dtype.
-func Tag(dtype dtypes.DType) string {
-	if dtype == dtypes.Float64 {
-		return "f64/"
-	}
-	return "f32/"
-}
-
-// Mix is the 32-bit hash of reference.py.
-func Mix(x uint32) uint32 {
-	x = (x ^ x>>16) * 0x7FEB352D
-	x = (x ^ x>>15) * 0x846CA68B
-	return x ^ x>>16
-}
-
-// Uniform returns the n values in [−1, 1) that belong to a name; see reference.py.
-func Uniform(name string, n int) []float64 {
-	offset, values := crc32.ChecksumIEEE([]byte(name)), make([]float64, n)
-	for i := range values {
-		values[i] = 2*float64(Mix(uint32(i)*2654435761+offset))/(1<<32) - 1
-	}
-	return values
-}
-
-// SetWeights gives a store the weights of one part, "base" or "generator", by formula: formula_weights in
-// reference.py. They belong to architecture with d inputs and out outputs.
-func SetWeights(store *model.Store, dtype dtypes.DType, part, architecture string, d, out int) {
-	layers, sizes := []string{"linear"}, []int{d, out}
-	if architecture != "sr" {
-		layers, sizes = []string{"fc1", "fc2", "fc3"}, []int{d, 1024, 1024, out}
-	}
-	for i, layer := range layers {
-		in, out := sizes[i], sizes[i+1]
-		set(store, dtype, fmt.Sprintf("%s.%s.weight", part, layer), math.Sqrt(6/float64(in)), out, in)
-		set(store, dtype, fmt.Sprintf("%s.%s.bias", part, layer), 1/math.Sqrt(float64(in)), out)
-	}
-}
-
-// set stores a parameter under its PyTorch name, with slashes for dots.
-func set(store *model.Store, dtype dtypes.DType, name string, scale float64, dims ...int) {
-	n := 1
-	for _, dim := range dims {
-		n *= dim
-	}
-	values := Uniform(name, n)
-	for i := range values {
-		values[i] *= scale
-	}
-	store.VariableWithValue("/"+strings.ReplaceAll(name, ".", "/"), Tensor(values, dtype, dims...))
 }

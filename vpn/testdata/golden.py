@@ -1,28 +1,21 @@
-"""Writes the golden files of vpn/testdata and models/testdata from reference.py.
+"""Writes the golden files of vpn/testdata and models/testdata with PyTorch, torchvision and timm.
 
     python vpn/testdata/golden.py      # needs requirements.txt; the tests do not
 
 cases.json lists the cases: name, kind, file and config (keys of vpn.Config). Weights are not stored: they
-follow from a formula of their name (reference.formula_weights). Inputs are float32, exact in float64 too;
-outputs are stored as computed in float32 ("f32/...") and in float64 ("f64/...").
-
-Gradients are float64. Of a tensor with more than SAMPLE elements the file holds SAMPLE of them, at the flat
-indices mix(j) mod size, its norm, and its dot products with PROJECTIONS vectors of signs: the mean square of
-the projections of a difference estimates its squared norm, so no element escapes the comparison.
+follow from a formula of their name (networks.formula). Inputs are float32, exact in float64 too. All results
+are float64; this program asserts that PyTorch's own in float32 are near them, unless the case is double_only.
+Gradients and the statistics of batch norm are stored as digests (files.digest).
 """
 
-import json
-import pathlib
-
+import golden_networks
 import numpy as np
 import torch
-from reference import Reference, formula_weights, mix, mlp, optimizer, uniform
-from safetensors.torch import save_file
+from files import MODELS, VPN, agree, digest, write, write_cases
+from networks import uniform
+from reference import Reference, optimizer
 
-HERE = pathlib.Path(__file__).resolve().parent
-MODELS = HERE.parent.parent / "models" / "testdata"
-SAMPLE, PROJECTIONS = 4096, 8
-DTYPES = {"f32": torch.float32, "f64": torch.float64}
+DTYPES = {"single": torch.float32, "double": torch.float64}
 
 SHAPE, CLASSES, BATCH = [6, 5, 2], 4, 8
 DEFAULTS = {
@@ -49,6 +42,9 @@ DEFAULTS = {
 NORM = {"mean": [0.4, 0.55], "std": [0.3, 0.2]}
 SGD = {"optimizer": "sgd", "learning_rate": 0.1, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "cosine"}
 
+RESNETS = {"base": "resnet18", "generator": "resnet18"}
+VIT = {"base": "vit", "image_shape": [8, 8, 3]}
+
 OBJECTIVES = {
     "joint-sr-bounded-m3": {"base": "sr", "noise_samples": 3},
     "joint-dnn3-bounded-index": {"label_encoding": "index", "label_coefficient": 0.1},
@@ -58,6 +54,9 @@ OBJECTIVES = {
     "frozen-sr-rms-m3": {"base": "sr", "mode": "frozen", "std": "rms", "noise_samples": 3},
     "plain-dnn3": {"mode": "plain"},
     "gaussian-sr": {"base": "sr", "mode": "gaussian", "fixed_std": 0.2, "base_loss_weight": 0.0},
+    "joint-resnet18": {**RESNETS, "noise_samples": 2},
+    "frozen-resnet18": {**RESNETS, "mode": "frozen", "std": "rms"},
+    "joint-vit": {**VIT, "generator": "resnet18"},
 }
 # A ReLU unit that rounding alone turns on or off gets an Adam step of full size. With a generator and at rate
 # 1e-3, PyTorch departs from itself by up to 2e-3 of the loss in ten steps of eight images when its weights
@@ -79,6 +78,14 @@ TRAININGS = {
     "plain-sgd-cosine": {**SGD, "base": "sr", "mode": "plain"},
     "gaussian-adam": {"mode": "gaussian", "fixed_std": 0.2, "base_loss_weight": 0.0},
 }
+DEEP_TRAININGS = {
+    "joint-resnet18-lambda0": {**RESNETS, "base_loss_weight": 0.0},
+    "joint-resnet18-shared": {**RESNETS, "noise_samples": 2},
+    "joint-resnet18-separate": {**RESNETS, "noise_samples": 2, "noisy_batch_norm": "separate"},
+    "frozen-resnet18": {**RESNETS, "mode": "frozen", "std": "rms"},
+    "plain-resnet18": {"base": "resnet18", "mode": "plain", "learning_rate": 1e-5},
+    "joint-vit": VIT,
+}
 OPTIMIZERS = {
     "adam": {},
     "adam-decay": {"weight_decay": 1e-2},
@@ -87,14 +94,22 @@ OPTIMIZERS = {
     "sgd-momentum-decay-cosine": SGD,
 }
 STEPS = 10
+DEEP_STEPS = 5
+CLASSWISE = {
+    "abs": {"std": "abs"},
+    "bounded": {},
+    "rms": {"std": "rms"},
+    "resnet18": RESNETS,
+    "resnet18-separate": {**RESNETS, "noisy_batch_norm": "separate"},
+}
 
 
-def batch(name, n, m=0):
-    """Images k/255 (N, H, W, C), labels and, for m > 0, standard normal noise (N, m, H, W, C)."""
+def batch(name, shape, n, m=0):
+    """Images k/255 (n, H, W, C), labels and, for m > 0, standard normal noise (n, m, H, W, C)."""
     rng = np.random.default_rng(list(name.encode()))
-    x = rng.integers(0, 256, (n, *SHAPE)).astype(np.float32) / np.float32(255)
+    x = rng.integers(0, 256, (n, *shape)).astype(np.float32) / np.float32(255)
     y = rng.permutation(np.arange(n) % CLASSES).astype(np.int32)
-    z = rng.standard_normal((n, m, *SHAPE)).astype(np.float32)
+    z = rng.standard_normal((n, m, *shape)).astype(np.float32)
     arrays = {"images": x, "labels": y} | ({"z": z} if m else {})
     return {k: torch.from_numpy(v) for k, v in arrays.items()}
 
@@ -105,129 +120,93 @@ def call(inputs, dtype):
     return inputs["images"].to(dtype), inputs["labels"].long(), None if z is None else z.to(dtype)
 
 
-def write(folder, kind, name, config, tensors, **more):
-    """Writes one file and returns its row of cases.json."""
-    file = f"{kind}-{name}.safetensors"
-    save_file({k: torch.as_tensor(v).contiguous() for k, v in tensors.items()}, folder / file)
-    return {"name": name, "kind": kind, "file": file, "config": config, **more}
-
-
-def summary(name, gradient):
-    """What is stored of one gradient; see the head of this file."""
-    flat = gradient.flatten().double()
-    if flat.numel() <= SAMPLE:
-        return {f"grad/{name}": flat.view(gradient.shape)}
-    index = mix(np.arange(SAMPLE)).astype(np.int64) % flat.numel()
-    signs = (torch.from_numpy(uniform(f"projection{j}", flat.numel())).sign() for j in range(PROJECTIONS))
-    return {
-        f"sample/{name}": flat[torch.from_numpy(index)],
-        f"projections/{name}": torch.stack([s @ flat for s in signs]),
-        f"norm/{name}": flat.norm()[None],
-    }
-
-
-def gradients(ref, inputs):
-    """((loss, L_VPN, L_base), gradients by name) at the formula's weights."""
-    params = ref.parameters()
-    trained = {k: v.requires_grad_() for k, v in ref.trained(params).items()}
-    losses = ref.losses(params, *call(inputs, ref.dtype))
-    losses[0].backward()
-    return torch.stack(losses).detach(), {k: v.grad for k, v in trained.items()}
+def double_only(config):
+    """Whether float32 is too coarse: of images this small, the last maps of the ResNet generator are a pixel,
+    and batch norm of eight values enlarges rounding until ReLU units turn on or off.
+    """
+    return config["mode"] in ("joint", "frozen") and config["generator"] == "resnet18"
 
 
 def objective(name, config):
-    """Losses of Eq. 12 and 13 and all gradients, for given images, labels and noise."""
-    inputs = batch(name, BATCH, config["noise_samples"])
-    losses, grads = {}, {}
-    for tag, dtype in DTYPES.items():
-        losses[f"{tag}/losses"], grads[tag] = gradients(Reference(config, dtype), inputs)
-    out = {}
-    for key, g in grads["f64"].items():
-        gap = (grads["f32"][key].double() - g).norm() / g.norm()
-        assert gap < 1e-4, f"{name}: {key} differs by {gap} between float32 and float64"
-        out |= summary(key, g)
-    return write(HERE, "objective", name, config, inputs | losses | out, trained=list(grads["f64"]))
-
-
-def training(name, config):
-    """(loss, L_VPN, L_base) of ten steps, five epochs of two batches, for noise z (10 N, m, H, W, C)."""
-    inputs = batch(name, 2 * BATCH)
-    z = batch(name, STEPS * BATCH, config["noise_samples"])["z"]
-    tensors = {"z": z} if config["mode"] != "plain" else {}
-    for tag, dtype in DTYPES.items():
+    """The loss and its gradients, for given images, labels and noise."""
+    inputs, results = batch(name, config["image_shape"], BATCH, config["noise_samples"]), {}
+    for key, dtype in DTYPES.items():
         ref = Reference(config, dtype)
-        params = ref.parameters()
-        opt, schedule = optimizer(config, [v.requires_grad_() for v in ref.trained(params).values()])
-        losses, rates = [], []
-        for step in range(STEPS):
-            half = slice(step % 2 * BATCH, (step % 2 + 1) * BATCH)
-            x, y, _ = call({k: v[half] for k, v in inputs.items()}, dtype)
-            values = ref.losses(params, x, y, z[step * BATCH : (step + 1) * BATCH].to(dtype))
-            opt.zero_grad()
-            values[0].backward()
-            opt.step()
-            losses.append(torch.stack(values).detach())
-            rates.append(opt.param_groups[0]["lr"])
-            if step % 2:
-                schedule.step()
-        tensors[f"{tag}/losses"] = torch.stack(losses)
-    gap = (tensors["f32/losses"] / tensors["f64/losses"] - 1).abs().max()
-    assert gap < 2e-4, f"{name}: losses differ by {gap} between float32 and float64"
-    return write(HERE, "training", name, config, inputs | tensors, learning_rates=rates)
+        loss = ref.loss(*call(inputs, dtype))
+        loss.backward()
+        results[key] = {"loss": loss.detach()} | {f"grad/{k}": v.grad for k, v in ref.trained().items()}
+    if not double_only(config):
+        agree(f"objective {name}", results["single"], results["double"], 1e-4)
+    tensors = {k: digest(v) if k.startswith("grad/") else v for k, v in results["double"].items()}
+    row = {"name": name, "config": config, "trained": len(tensors) - 1, "double_only": double_only(config)}
+    return row, inputs | tensors
 
 
-def std_and_scores():
-    """sigma for every parametrisation and label encoding; classwise scores for given noise."""
-    rows, inputs = [], batch("std", BATCH)
-    samples, scored = 2, batch("classwise", 5)
-    z = batch("classwise", samples * 5 * CLASSES, 1)["z"]  # (samples * N * K, 1, H, W, C)
-    for std in ("abs", "bounded", "rms"):
-        for encoding, coefficient in (("scaled", 0.3), ("index", 0.2)):
-            config = DEFAULTS | {"std": std, "label_encoding": encoding, "label_coefficient": coefficient}
-            sigma, scores = {}, {}
-            for tag, dtype in DTYPES.items():
-                ref = Reference(config, dtype)
-                params = ref.parameters()
-                sigma[f"{tag}/std"] = ref.sigma(params, *call(inputs, dtype)[:2])
-                x = scored["images"].to(dtype)
-                scores[f"{tag}/none"] = ref.logits(params, x).softmax(1)
-                scores[f"{tag}/scores"] = ref.classwise(
-                    params, x, z.view(samples, 5, CLASSES, *SHAPE).to(dtype)
-                )
-            rows.append(write(HERE, "std", f"{std}-{encoding}", config, inputs | sigma))
-            if encoding == "scaled":
-                scores |= {"images": scored["images"], "z": z}
-                rows.append(write(HERE, "classwise", std, config, scores))
-    return rows
+def train(config, dtype, inputs, z):
+    """(losses, learning rates, buffers) of steps on two batches in turn, each pair an epoch."""
+    ref, losses, rates = Reference(config, dtype), [], []
+    opt, schedule = optimizer(config, ref.trained().values())
+    for step in range(len(z) // BATCH):
+        half = slice(step % 2 * BATCH, (step % 2 + 1) * BATCH)
+        x, y, _ = call({k: v[half] for k, v in inputs.items()}, dtype)
+        loss = ref.loss(x, y, z[step * BATCH : (step + 1) * BATCH].to(dtype))
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        losses.append(loss.detach())
+        rates.append(opt.param_groups[0]["lr"])
+        if step % 2:
+            schedule.step()
+    return torch.stack(losses), rates, dict(ref.named_buffers())
 
 
-def models():
-    """Logits of every base model for images of two shapes."""
-    rows = []
-    for architecture in ("sr", "dnn3"):
-        for shape, classes in ((SHAPE, CLASSES), ([4, 7, 1], 3)):
-            rng = np.random.default_rng(shape)
-            x = torch.from_numpy(rng.random((5, *shape), np.float32))
-            tensors = {"images": x}
-            for tag, dtype in DTYPES.items():
-                params = formula_weights("base", architecture, x[0].numel(), classes, dtype)
-                tensors[f"{tag}/logits"] = mlp(params, "base", architecture, x.to(dtype))
-            config = {"base": architecture, "image_shape": shape, "classes": classes}
-            count = sum(p.numel() for p in params.values())
-            name = f"{architecture}-{'x'.join(map(str, shape))}"
-            rows.append(write(MODELS, "logits", name, config, tensors, parameters=count))
-    return rows
+def training(name, config, steps):
+    """The loss of every step, for noise z (steps * N, m, H, W, C); then the statistics of batch norm."""
+    inputs = batch(name, config["image_shape"], 2 * BATCH)
+    z = batch(name, config["image_shape"], steps * BATCH, config["noise_samples"])["z"]
+    results = {}
+    for key, dtype in DTYPES.items():
+        losses, rates, buffers = train(config, dtype, inputs, z)
+        results[key] = {"losses": losses} | {f"after/{k}": v for k, v in buffers.items()}
+    if not double_only(config):
+        agree(f"training {name}", results["single"], results["double"], 2e-4)
+    tensors = {k: v if k == "losses" else digest(v) for k, v in results["double"].items()}
+    noise = {"z": z} if config["mode"] != "plain" else {}
+    row = {"name": name, "config": config, "learning_rates": rates, "double_only": double_only(config)}
+    return row, inputs | noise | tensors
+
+
+def std(name, config):
+    """sigma for given images and labels."""
+    inputs, results = batch("std", SHAPE, BATCH), {}
+    for key, dtype in DTYPES.items():
+        results[key] = {"std": Reference(config, dtype).sigma(*call(inputs, dtype)[:2])}
+    agree(f"std {name}", results["single"], results["double"], 1e-5)
+    return {"name": name, "config": config}, inputs | results["double"]
+
+
+def classwise(name, config, n=5, samples=2):
+    """Classwise scores for given noise, and the probabilities without noise."""
+    images = batch("classwise", SHAPE, n)["images"]
+    z = batch("classwise", SHAPE, samples * n * CLASSES, 1)["z"]  # (samples * N * K, 1, H, W, C)
+    results = {}
+    for key, dtype in DTYPES.items():
+        ref, x = Reference(config, dtype).eval(), images.to(dtype)
+        scores = ref.classwise(x, z.view(samples, n, CLASSES, *SHAPE).to(dtype))
+        results[key] = {"scores": scores, "none": ref.logits(x).softmax(1)}
+    agree(f"classwise {name}", results["single"], results["double"], 1e-5)
+    return {"name": name, "config": config}, {"images": images, "z": z} | results["double"]
 
 
 def optimizers():
     """Ten steps of each optimiser on two parameters, in float64: params holds the start, then every step."""
-    rows, grads = [], np.stack([uniform(f"gradient{i}", 2) for i in range(STEPS)])
+    rows, grads = [], torch.stack([uniform(f"gradient{i}", 2) for i in range(STEPS)])
     for name, changes in OPTIMIZERS.items():
         config = DEFAULTS | changes
         p = torch.tensor([0.5, -2.0], dtype=torch.float64, requires_grad=True)
         (opt, schedule), params = optimizer(config, [p]), [p.tolist()]
         for step, g in enumerate(grads):
-            p.grad = torch.from_numpy(g)
+            p.grad = g
             opt.step()
             params.append(p.tolist())
             if step % 2:
@@ -239,15 +218,22 @@ def optimizers():
 
 def main():
     torch.set_num_threads(1)
-    rows = [objective(k, DEFAULTS | v) for k, v in OBJECTIVES.items()]
-    rows += [training(k, DEFAULTS | v) for k, v in TRAININGS.items()]
+    encodings = {"scaled": 0.3, "index": 0.2}
+    stds = {
+        f"{std}-{encoding}": {"std": std, "label_encoding": encoding, "label_coefficient": coefficient}
+        for std in ("abs", "bounded", "rms")
+        for encoding, coefficient in encodings.items()
+    }
+    trainings = [(k, v, STEPS) for k, v in TRAININGS.items()]
+    trainings += [(k, GENTLE | v, DEEP_STEPS) for k, v in DEEP_TRAININGS.items()]
+    rows = write(VPN, "objective", [objective(k, DEFAULTS | v) for k, v in OBJECTIVES.items()])
+    rows += write(VPN, "training", [training(k, DEFAULTS | v, steps) for k, v, steps in trainings])
+    rows += golden_networks.generators()
     with torch.no_grad():
-        rows += std_and_scores()
-        tables = {MODELS: models(), HERE: rows}
-    rows += optimizers()
-    for folder, table in tables.items():
-        lines = ",\n".join(json.dumps(row) for row in table)
-        (folder / "cases.json").write_text(f"[\n{lines}\n]\n")
+        rows += write(VPN, "std", [std(k, DEFAULTS | v) for k, v in stds.items()])
+        rows += write(VPN, "classwise", [classwise(k, DEFAULTS | v) for k, v in CLASSWISE.items()])
+    write_cases(VPN, rows + optimizers())
+    write_cases(MODELS, golden_networks.layers() + golden_networks.bases())
 
 
 if __name__ == "__main__":
