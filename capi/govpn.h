@@ -139,8 +139,7 @@ int32_t govpn_init(const char *json);
 
 /* Describes the build.
  *   json  receives {"version", "abi_version", "go_version", "gomlx_version", "os", "arch", "simd", "xla", "default_device",
- *         "base_models", "generators"};
- *         free with govpn_free */
+ *         "base_models", "generators"}; free with govpn_free */
 int32_t govpn_build_info(char **json);
 
 /* Lists the devices.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"runtime/debug"
 	"time"
 
 	"github.com/gomlx/compute/dtypes"
@@ -99,6 +100,9 @@ func (m *Model) step(images, labels *tensors.Tensor, epoch, epochs int) (Metrics
 	m.state.Lock()
 	m.state.run.Step, m.state.trained, m.state.generatorTrained = number, true, true
 	m.state.Unlock()
+	if number == 1 { // the initial values' copies on the host are garbage now, as many bytes as all that is trained
+		debug.FreeOSMemory()
+	}
 	return Metrics{Float(got[0]), Float(got[1]), Float(got[2]), Float(got[3]), Float(got[4])}, nil
 }
 
