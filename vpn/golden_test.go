@@ -61,10 +61,8 @@ func eachGoldenCase(t *testing.T, kind string,
 	test func(t *testing.T, c golden.Case, backend compute.Backend, dtype dtypes.DType)) {
 	for _, c := range golden.Cases(t, kind) {
 		t.Run(c.Name, func(t *testing.T) {
-			golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
-				if !c.DoubleOnly || dtype == dtypes.Float64 {
-					test(t, c, backend, dtype)
-				}
+			c.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
+				test(t, c, backend, dtype)
 			})
 		})
 	}

@@ -16,8 +16,21 @@ import (
 
 // EachDevice runs test on go and, where its plugin is found, on cpu, in float32 and float64.
 func EachDevice(t *testing.T, test func(t *testing.T, backend compute.Backend, dtype dtypes.DType)) {
+	eachDevice(t, []dtypes.DType{dtypes.Float32, dtypes.Float64}, test)
+}
+
+// EachDevice is that for a case: in float64 alone where the case says so.
+func (c Case) EachDevice(t *testing.T, test func(t *testing.T, backend compute.Backend, dtype dtypes.DType)) {
+	if c.DoubleOnly {
+		eachDevice(t, []dtypes.DType{dtypes.Float64}, test)
+	} else {
+		EachDevice(t, test)
+	}
+}
+
+func eachDevice(t *testing.T, types []dtypes.DType, test func(t *testing.T, backend compute.Backend, dtype dtypes.DType)) {
 	for _, name := range []string{"go", "cpu"} {
-		for _, dtype := range []dtypes.DType{dtypes.Float32, dtypes.Float64} {
+		for _, dtype := range types {
 			t.Run(fmt.Sprintf("%s/%s", name, dtype), func(t *testing.T) {
 				backend, info, err := device.Open(name, device.Options{})
 				if err != nil {
