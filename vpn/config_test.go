@@ -74,7 +74,7 @@ func TestConfigJSON(t *testing.T) {
 func TestInvalidConfig(t *testing.T) {
 	tested := map[string]bool{"Seed": true, "ClipNoisy": true, "RestoreBest": true} // every value is right
 	for _, test := range []struct{ text, message string }{
-		{`"base": "vgg"`, `Base is "vgg", want one of dnn3, sr`},
+		{`"base": "vgg"`, `Base is "vgg", want one of dnn3, resnet18, resnet18_3x3`},
 		{`"generator": "sr"`, `Generator is "sr", want one of dnn3`},
 		{`"mode": "both"`, `Mode is "both", want one of joint, frozen, plain, gaussian`},
 		{`"epochs": 0`, `Epochs is 0, want at least 1`},
@@ -94,6 +94,10 @@ func TestInvalidConfig(t *testing.T) {
 		{`"std_range": [-0.1, 0.3]`, `StdRange[0] is -0.1`},
 		{`"std_range": [0.3, 0.3]`, `StdRange[1] is 0.3`},
 		{`"std_rms": 0`, `StdRMS is 0`},
+		{`"compute_dtype": "float16"`, `ComputeDType is "float16", want one of float32, float64, bfloat16`},
+		{`"noisy_batch_norm": "none"`, `NoisyBatchNorm is "none", want one of shared, separate`},
+		{`"noisy_batch_norm": "separate"`, `NoisyBatchNorm is separate with Mode joint and BaseLossWeight 0`},
+		{`"noisy_batch_norm": "separate", "base_loss_weight": 1, "mode": "frozen"`, `NoisyBatchNorm is separate with Mode frozen`},
 		{`"fixed_std": -1`, `FixedStd is -1`},
 		{`"normalize": {"where": "both"}`, `Normalize.Where is "both", want one of image, input`},
 		{`"normalize": {"where": "image", "mean": [0.5], "std": []}`, `Normalize has 1 means and 0 deviations`},

@@ -58,7 +58,7 @@ func (m *Model) Noise(ctx context.Context, d *data.Dataset, o NoiseOptions) (val
 		dims = append([]int{draws}, dims...)
 	}
 	for draw := range draws {
-		err = f.chunks(m.chunkSize(f.size, chunkImages, 1), func(images, labels *tensors.Tensor, start, valid int) error {
+		err = f.chunks(m.chunkSize("generator", f.size, chunkImages, 1), func(images, labels *tensors.Tensor, start, valid int) error {
 			if err := cancelled(ctx); err != nil {
 				return err
 			}
@@ -101,7 +101,7 @@ func (m *Model) statisticsGraph(s *model.Scope, in []*Node) ([]*Node, []update) 
 
 func (m *Model) stdStatistics(ctx context.Context, f *feed) (s stdStatistics, err error) {
 	var rows []float32
-	err = f.chunks(m.chunkSize(f.size, chunkImages, 1), func(images, labels *tensors.Tensor, _, valid int) error {
+	err = f.chunks(m.chunkSize("generator", f.size, chunkImages, 1), func(images, labels *tensors.Tensor, _, valid int) error {
 		if err := cancelled(ctx); err != nil {
 			return err
 		}

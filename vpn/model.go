@@ -25,7 +25,7 @@ type Model struct {
 	gather                                            *program
 	train, classify, classwise, deviation, statistics *program
 
-	imageBytes int // of the largest value that inference computes of one image
+	imageBytes map[string]int // "base", "generator": of the largest value that inference computes of one image
 
 	mu      sync.Mutex // held by every call that computes; by training, only to set fitting
 	fitting bool
@@ -115,7 +115,7 @@ func (m *Model) createVariables() error {
 	if err != nil {
 		return err
 	}
-	m.imageBytes = largest / images
+	m.imageBytes = map[string]int{"base": largest["base"] / images, "generator": largest["generator"] / images}
 	parameters, total := map[string]int{}, 0
 	for _, part := range []string{"base", "generator"} {
 		for _, v := range variables(plan, part) {
@@ -139,8 +139,9 @@ func (m *Model) createVariables() error {
 	return err
 }
 
-// buildVariables builds the graph of base and generator for so many images; it returns the bytes of its largest value.
-func (m *Model) buildVariables(store *model.Store, images int) (largest int, err error) {
+// buildVariables builds the graph of base and generator for so many images; it returns the bytes of each one's largest value.
+func (m *Model) buildVariables(store *model.Store, images int) (largest map[string]int, err error) {
+	largest = map[string]int{}
 	err = try(func() error {
 		g := NewGraph(m.backend, "variables")
 		defer g.Finalize()
@@ -148,12 +149,17 @@ func (m *Model) buildVariables(store *model.Store, images int) (largest int, err
 		x := Parameter(g, "images", shapes.Make(m.net.dtype, images, s[0], s[1], s[2]))
 		m.net.logits(store.RootScope(), x)
 		m.net.noisyLogits(store.RootScope(), x)
+		nodes := len(g.Nodes())
 		if m.hasGenerator() {
 			m.net.std(store.RootScope(), x, Parameter(g, "labels", shapes.Make(labelDType, images)))
 		}
-		for _, node := range g.Nodes() {
+		for i, node := range g.Nodes() {
+			part := "base"
+			if i >= nodes {
+				part = "generator"
+			}
 			if node.NumOutputs() == 1 {
-				largest = max(largest, int(node.Shape().ByteSize()))
+				largest[part] = max(largest[part], int(node.Shape().ByteSize()))
 			}
 		}
 		return nil

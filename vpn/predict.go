@@ -143,10 +143,10 @@ func (m *Model) inference(ctx context.Context, d *data.Dataset, labelled bool) (
 	return nil, nil, nil, err
 }
 
-// chunkSize is how many images go through a program at once: at most limit and what memory allows for that many passes
-// per image; a power of two where there are fewer, so that data sets of many sizes share a few compiled programs.
-func (m *Model) chunkSize(images, limit, passes int) int {
-	limit = min(limit, chunkBytes/max(1, m.imageBytes*passes))
+// chunkSize is how many images go through a program of that part at once: at most limit and what memory allows for that
+// many passes per image; a power of two where there are fewer, so that data sets of many sizes share a few programs.
+func (m *Model) chunkSize(part string, images, limit, passes int) int {
+	limit = min(limit, chunkBytes/max(1, m.imageBytes[part]*passes))
 	if m.net.cfg.EvalBatchSize > 0 {
 		limit = m.net.cfg.EvalBatchSize
 	}
@@ -156,7 +156,7 @@ func (m *Model) chunkSize(images, limit, passes int) int {
 // logitsOf is f(x) of all images of a feed: (N, K), row-major.
 func (m *Model) logitsOf(ctx context.Context, f *feed) ([]float32, error) {
 	logits := make([]float32, 0, f.size*m.net.cfg.Classes)
-	err := f.chunks(m.chunkSize(f.size, chunkImages, 1), func(images, _ *tensors.Tensor, _, valid int) error {
+	err := f.chunks(m.chunkSize("base", f.size, chunkImages, 1), func(images, _ *tensors.Tensor, _, valid int) error {
 		if err := cancelled(ctx); err != nil {
 			return err
 		}
@@ -173,7 +173,7 @@ func (m *Model) logitsOf(ctx context.Context, f *feed) ([]float32, error) {
 // classwiseScores is s_k of all images of a feed, averaged over the samples: (N, K), row-major.
 func (m *Model) classwiseScores(ctx context.Context, f *feed, o PredictOptions) ([]float32, error) {
 	k := m.net.cfg.Classes
-	size := m.chunkSize(f.size, chunkPassages/k, k)
+	size := min(m.chunkSize("base", f.size, chunkPassages/k, k), m.chunkSize("generator", f.size, chunkPassages/k, k))
 	scores := make([]float32, 0, f.size*k)
 	err := f.chunks(size, func(images, _ *tensors.Tensor, start, valid int) error {
 		sum := make([]float32, valid*k)
