@@ -5,6 +5,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "_cgo_export.h"
 
@@ -19,6 +22,12 @@ __attribute__((constructor)) static void set_up(void) {
 }
 
 int bridge_forked(void) { return forked; }
+
+void bridge_trim_heap(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
 
 void bridge_set_error(const char *message) {
   char *copy = strdup(message);

@@ -130,14 +130,17 @@ func (f *fit) epoch() (Epoch, error) {
 		if err := cancelled(f.ctx); err != nil {
 			return Epoch{}, err
 		}
-		if f.reported.IsZero() && f.report("compiling", 0, 0) {
-			return Epoch{}, cancelled(f.stopped())
-		}
-		began := time.Now()
 		images, labels, err := f.train.batch(order[r.Batch*size : (r.Batch+1)*size])
 		if err != nil {
 			return Epoch{}, err
 		}
+		if f.reported.IsZero() {
+			if err := f.compile(images, labels); err != nil {
+				free(images, labels)
+				return Epoch{}, err
+			}
+		}
+		began := time.Now()
 		metrics, err := f.step(images, labels, r.Epoch, f.epochs)
 		free(images, labels)
 		if err != nil {
@@ -153,6 +156,20 @@ func (f *fit) epoch() (Epoch, error) {
 		}
 	}
 	return r.Sums.epoch(r.Epoch+1, size), nil
+}
+
+// compile compiles the training program for batches of that size, with a report before and after.
+func (f *fit) compile(images, labels *tensors.Tensor) error {
+	if f.report("compiling", 0, 0) {
+		return cancelled(f.stopped())
+	}
+	if err := f.Model.train.compile(f.stepInputs(images, labels, f.state.run.Epoch, f.epochs)...); err != nil {
+		return err
+	}
+	if f.report("training", 0, 0) {
+		return cancelled(f.stopped())
+	}
+	return nil
 }
 
 // validate fills the validation columns, and says whether the epoch is the best so far.

@@ -2,10 +2,12 @@ package vpn
 
 import (
 	"errors"
+	"runtime/debug"
 	"slices"
 	"strings"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -18,6 +20,9 @@ type program struct {
 	exec    *Exec
 	updates []*model.Variable // the variables whose new values follow the outputs, in order
 }
+
+// collectBytes is how many bytes of variables an upload leaves on the host before their garbage is collected at once.
+const collectBytes = 64 << 20
 
 // values gives the tensor of a variable to a program.
 type values func(v *model.Variable) (*tensors.Tensor, error)
@@ -40,6 +45,7 @@ func newProgram(backend compute.Backend, store *model.Store, name string, read v
 	}
 	exec.WithName(name).SetMaxCache(-1)
 	exec.SetSideParamsHook(func(g *Graph, buffers []compute.Buffer, _ []bool) error {
+		var uploaded int64
 		for v := range store.IterVariables() {
 			if !v.InUseByGraph(g) {
 				continue
@@ -48,15 +54,35 @@ func newProgram(backend compute.Backend, store *model.Store, name string, read v
 			if err != nil {
 				return err
 			}
+			if !value.IsOnAnyDevice() {
+				uploaded += value.ByteSize()
+			}
 			parameter := g.GetParameterByName(v.Path()) // NodeValue is the new value where the program has one
 			if buffers[parameter.GetParameterHandle()], err = value.Buffer(backend, 0); err != nil {
 				return err
 			}
 		}
+		if uploaded > collectBytes {
+			debug.FreeOSMemory()
+		}
 		return nil
 	})
 	p.exec = exec
 	return p, nil
+}
+
+// compile does what the first call with such inputs would begin with.
+func (p *program) compile(inputs ...any) error {
+	return try(func() error {
+		var shaped []shapes.Shape
+		for _, in := range inputs {
+			shaped = append(shaped, in.(*tensors.Tensor).Shape())
+		}
+		if _, err := p.exec.Compile(shaped...); err != nil {
+			return graphError(err, ErrDevice)
+		}
+		return nil
+	})
 }
 
 func (p *program) call(inputs ...any) (outputs []*tensors.Tensor, err error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
-	"runtime/debug"
 	"time"
 
 	"github.com/gomlx/compute/dtypes"
@@ -81,8 +80,7 @@ func (n *network) trainingUpdates(s *model.Scope, loss, rates *Node) (updates []
 // step runs one training step and takes over the new weights. On an error the model is as it was.
 func (m *Model) step(images, labels *tensors.Tensor, epoch, epochs int) (Metrics, error) {
 	number := m.state.run.Step + 1
-	rates := m.net.cfg.stepRates(number, epoch, epochs)
-	out, err := m.train.call(images, labels, randomState(m.net.cfg.Seed, streamTrain, number), m.net.vector(rates))
+	out, err := m.train.call(m.stepInputs(images, labels, epoch, epochs)...)
 	if err != nil {
 		return Metrics{}, err
 	}
@@ -100,10 +98,14 @@ func (m *Model) step(images, labels *tensors.Tensor, epoch, epochs int) (Metrics
 	m.state.Lock()
 	m.state.run.Step, m.state.trained, m.state.generatorTrained = number, true, true
 	m.state.Unlock()
-	if number == 1 { // the initial values' copies on the host are garbage now, as many bytes as all that is trained
-		debug.FreeOSMemory()
-	}
 	return Metrics{Float(got[0]), Float(got[1]), Float(got[2]), Float(got[3]), Float(got[4])}, nil
+}
+
+// stepInputs are what the training program takes at the next step.
+func (m *Model) stepInputs(images, labels *tensors.Tensor, epoch, epochs int) []any {
+	number := m.state.run.Step + 1
+	rates := m.net.vector(m.net.cfg.stepRates(number, epoch, epochs))
+	return []any{images, labels, randomState(m.net.cfg.Seed, streamTrain, number), rates}
 }
 
 // vector is a tensor of the network's dtype.

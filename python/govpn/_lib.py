@@ -158,18 +158,7 @@ def _find() -> Path:
     return path
 
 
-def _one_malloc_arena() -> None:
-    """Keeps glibc from spreading the buffers of training steps over an arena per thread, which costs a fifth
-    more memory (ResNet18 on XLA). It only works before the library's threads start; MALLOC_ARENA_MAX in the
-    environment takes precedence."""
-    if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt:
-            mallopt(-8, 1)  # M_ARENA_MAX
-
-
 def _load(path: Path) -> ctypes.CDLL:
-    _one_malloc_arena()
     try:
         lib = ctypes.CDLL(str(path))
     except OSError as error:
