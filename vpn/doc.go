@@ -27,7 +27,10 @@
 //   - Noisy pixels are not clipped, as in the paper; Config.ClipNoisy does.
 //   - A frozen base runs in inference mode, receives no gradient and stays bit-identical.
 //   - A last partial batch of an epoch is left out; evaluation sees every image.
-//   - Weights of the base start as PyTorch's defaults do; those of the generator from N(0, 0.002²), biases 0.
+//   - Clean and noisy images pass the base as one batch, so that batch norm sees both; or, with Config.NoisyBatchNorm
+//     "separate", noisy ones have batch norms of their own. The paper says nothing of it.
+//   - Weights of the base start as those of PyTorch, torchvision and timm do; those of the dnn3 generator from
+//     N(0, 0.002²), biases 0; those of the resnet18 generator as torchvision's.
 //
 // The same seed gives the same result on the same device: initial weights follow from the seed and their names, the
 // order of the images from the seed and the epoch, the noise from the seed and the step.
