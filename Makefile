@@ -70,9 +70,10 @@ consumer: ## A fresh Go module that requires govpn builds and runs
 py-test: .venv/test
 	$(VENV)/pytest -q
 
-bench: .venv/test ## Training step beside PyTorch and JAX: build/bench
+bench: .venv/test ## Training steps beside PyTorch and JAX, speed and memory: build/bench
 	$(VENV)/pip install -q -r bench/requirements.txt
 	$(VENV)/python bench/run.py --out build/bench
+	$(VENV)/python bench/convnet.py --out build/bench
 
 accuracy: .venv/test ## Fashion-MNIST over 5 seeds, baselines and VPN: build/accuracy (an hour)
 	$(VENV)/python bench/accuracy.py --out build/accuracy
