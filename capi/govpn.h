@@ -226,7 +226,7 @@ int32_t govpn_model_create(const char *json, govpn_model *out);
  *   train     labelled
  *   valid     labelled, for early stopping and the best weights; 0 for none
  *   json      {"epochs": 0 (as configured), "resume": false, "checkpoint": path written after every epoch}
- *   progress  called before compilation, about every 50 ms and after every epoch; NULL for none
+ *   progress  called before and after compilation, about every 50 ms and after every epoch; NULL for none
  * Returns GOVPN_E_CANCELLED when stopped (the model is usable with the weights so far), GOVPN_E_BUSY when already training. */
 int32_t govpn_model_fit(govpn_model model, govpn_data train, govpn_data valid, const char *json, govpn_progress_fn progress,
                         void *user_data);

@@ -166,7 +166,7 @@ func (f *fit) compile(images, labels *tensors.Tensor) error {
 	if err := f.Model.train.compile(f.stepInputs(images, labels, f.state.run.Epoch, f.epochs)...); err != nil {
 		return err
 	}
-	if f.report("training", 0, 0) {
+	if f.report("compiling", 0, 0) { // not "training": whoever stops there would make no step
 		return cancelled(f.stopped())
 	}
 	return nil

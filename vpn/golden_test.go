@@ -29,7 +29,9 @@ func goldenNetwork(t *testing.T, c golden.Case, backend compute.Backend, dtype d
 	n, err := newNetwork(cfg)
 	require.NoError(t, err)
 	n.dtype = dtype
-	return n, formulaWeights(t, n, backend)
+	store := formulaWeights(t, n, backend)
+	t.Cleanup(store.Finalize) // some hold a gigabyte
+	return n, store
 }
 
 // formulaWeights are the variables of a network, with the values that golden.Formula gives their names.
@@ -52,8 +54,11 @@ func goldenInputs(stored map[string]*tensors.Tensor, dtype dtypes.DType) (images
 // goldenCall compiles and runs build over the variables of a store.
 func goldenCall(t *testing.T, backend compute.Backend, store *model.Store,
 	build func(s *model.Scope, in []*Node) []*Node, inputs ...any) []*tensors.Tensor {
-	out, err := model.MustNewExec(backend, store, build).Call(inputs...)
+	exec := model.MustNewExec(backend, store, build)
+	t.Cleanup(exec.Finalize)
+	out, err := exec.Call(inputs...)
 	require.NoError(t, err)
+	t.Cleanup(func() { free(out...) })
 	return out
 }
 

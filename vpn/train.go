@@ -23,7 +23,7 @@ const progressInterval = 50 * time.Millisecond
 
 // Progress tells how far a Fit has come.
 type Progress struct {
-	Phase          string // "compiling", "training", "epoch" (one has just ended)
+	Phase          string // "compiling" (before and after), "training", "epoch" (one has just ended)
 	Epoch, Epochs  int    // the current epoch, from 1, and their number
 	Step, Steps    int64  // the current step of this fit, from 1, and their number
 	Loss, Accuracy float64

@@ -48,6 +48,7 @@ func (n *comparison) compare(t *testing.T, backend compute.Backend, dtype dtypes
 		defer g.Finalize()
 		n.build(plan.RootScope(), Zeros(g, input.Shape()))
 	})
+	defer store.Finalize() // some hold a gigabyte
 	parameters := 0
 	for _, v := range Variables(store) {
 		if !models.IsBuffer(v.Name()) {
@@ -56,7 +57,9 @@ func (n *comparison) compare(t *testing.T, backend compute.Backend, dtype dtypes
 	}
 	require.Equal(t, n.Parameters, parameters, "parameters")
 
-	got, err := model.MustNewExec(backend, store, n.graph).Call(input)
+	exec := model.MustNewExec(backend, store, n.graph)
+	defer exec.Finalize()
+	got, err := exec.Call(input)
 	require.NoError(t, err)
 	require.Len(t, n.stored, len(got), "a variable that PyTorch has is missing")
 	for i, name := range n.results {
@@ -70,14 +73,14 @@ func (n *comparison) compare(t *testing.T, backend compute.Backend, dtype dtypes
 }
 
 // tolerance is that of a float32 result. In a deep network rounding alone may turn a ReLU unit on or off, on one machine
-// and not on another, and with batch norm on few images one unit moves a gradient by up to 5 %, PyTorch's too. That the
-// gradient is the right one is for float64 to show.
+// and not on another, which moves a gradient by a thousandth, PyTorch's too. That the gradient is exactly the right one is
+// for float64 to show.
 func (n *comparison) tolerance(name string) float64 {
 	switch {
 	case n.Kind == "layer":
 		return 1e-5
 	case strings.Contains(name, "/grad/"):
-		return 5e-2
+		return 1e-2
 	default:
 		return 1e-4
 	}
