@@ -71,6 +71,15 @@ func TestNoisyBatchNorm(t *testing.T) {
 	require.NotEqual(t, clean, statistics("joint", "shared"))
 }
 
+// Batch norms that have never seen a clean image are warned of, while the noise is large.
+func TestBatchNormWarning(t *testing.T) {
+	cfg, train := resNetConfig("joint"), stripes(t, 24, 1)
+	require.NotContains(t, strings.Join(fitted(t, cfg, train, nil).Describe().Warnings, " "), "batch norms")
+	cfg.BaseLossWeight = 0
+	require.Contains(t, strings.Join(fitted(t, cfg, train, nil).Describe().Warnings, " "),
+		"the batch norms of resnet18 have only seen images with noise of mean σ 0.1")
+}
+
 // Statistics are part of a saved model and of the best epoch's weights.
 func TestRunningStatisticsAreSaved(t *testing.T) {
 	train, valid, file := stripes(t, 24, 1), stripes(t, 9, 2), filepath.Join(t.TempDir(), "model")

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn/data"
 )
 
@@ -129,12 +131,20 @@ func (m *Model) stdStatistics(ctx context.Context, f *feed) (s stdStatistics, er
 	return s, nil
 }
 
-// Below these, σ has collapsed to one value for all pixels, or for all labels.
+// Below these, σ has collapsed to one value for all pixels, or for all labels; above maxUnseenStd, it is too large for
+// batch norms that have never seen a clean image.
 const (
+	maxUnseenStd      = 0.05
 	minStdCV          = 0.1
 	minStdLabelChange = 0.01
 	warningImages     = 1024 // training images that the check looks at
 )
+
+// seesNoiseOnly says whether the statistics of the base's batch norms are those of noisy images alone.
+func (m *Model) seesNoiseOnly() bool {
+	return m.net.cfg.Mode == "joint" && m.net.cfg.BaseLossWeight == 0 && slices.ContainsFunc(variables(m.store, "base"),
+		func(v *model.Variable) bool { return models.IsBuffer(v.Name()) })
+}
 
 // warn checks the trained generator for a collapsed σ.
 func (m *Model) warn(f *feed) error {
@@ -152,6 +162,10 @@ func (m *Model) warn(f *feed) error {
 		if s.cv < minStdCV {
 			warnings = append(warnings, fmt.Sprintf("σ has collapsed over the pixels: its coefficient of variation is %.3g, below %g; "+
 				"the noise is the same everywhere (mean σ %.3g)", s.cv, minStdCV, s.mean))
+		}
+		if m.seesNoiseOnly() && s.mean > maxUnseenStd {
+			warnings = append(warnings, fmt.Sprintf("the batch norms of %s have only seen images with noise of mean σ %.3g (base_loss_weight is 0): "+
+				"predictions without noise may be poor; base_loss_weight=1 trains with clean images too", m.net.cfg.Base, s.mean))
 		}
 		if s.labelChange < minStdLabelChange {
 			warnings = append(warnings, fmt.Sprintf("σ hardly depends on the label: it changes by %.3g %% of its mean from one label "+
