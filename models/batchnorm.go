@@ -26,8 +26,8 @@ const (
 	Auxiliary = "auxiliary_batch_norm"
 )
 
-// auxiliaryPath is where timm's SplitBatchNorm2d keeps the second set: bn1.aux_bn.0.weight.
-const auxiliaryPath = "aux_bn"
+// AuxiliaryScope is where timm's SplitBatchNorm2d keeps its second sets, of which there is one: bn1.aux_bn.0.weight.
+const AuxiliaryScope = "aux_bn"
 
 var buffers = []string{"running_mean", "running_var", "num_batches_tracked"}
 
@@ -44,19 +44,20 @@ func IsBuffer(name string) bool { return slices.Contains(buffers, name) }
 //
 // Statistics are computed in float32 where x is bfloat16.
 func BatchNorm(s *model.Scope, x *Node) *Node {
-	g, dtype, c := x.Graph(), x.DType(), x.Shape().Dim(-1)
+	return inFloat32(x, func(x *Node) *Node { return batchNorm(s, x) })
+}
+
+func batchNorm(s *model.Scope, x *Node) *Node {
+	g, c := x.Graph(), x.Shape().Dim(-1)
 	if model.GetGraphParamOr(s, g, Auxiliary, false) {
-		s = s.In(auxiliaryPath).In("0")
-	}
-	if dtype == dtypes.BFloat16 {
-		x = ConvertDType(x, dtypes.Float32)
+		s = s.In(AuxiliaryScope).In("0")
 	}
 	param := func(name string, initial float64) *Node {
 		return Param(s, g, x.DType(), name, Constant(initial), 1, c)
 	}
 	weight, bias := param("weight", 1), param("bias", 0)
 	mean, variance := param("running_mean", 0), param("running_var", 1)
-	batches := counter(s, g, "num_batches_tracked")
+	batches := variable(s, "num_batches_tracked", shapes.Make(dtypes.Int64), func() *tensors.Tensor { return tensors.FromScalar(int64(0)) })
 	if model.GetGraphParamOr(s, g, Training, false) {
 		n := x.Shape().Size() / c
 		if n < 2 {
@@ -71,22 +72,11 @@ func BatchNorm(s *model.Scope, x *Node) *Node {
 		variance = ReduceMean(Square(Sub(x, channels(mean))), 0, 1, 2) // (C)
 		running("running_mean", oldMean, mean)
 		running("running_var", oldVariance, MulScalar(variance, float64(n)/float64(n-1)))
-		s.GetVariable("num_batches_tracked").SetNodeValue(AddScalar(batches, 1))
+		batches.SetNodeValue(AddScalar(batches.NodeValue(g), 1))
 	}
 	scale := Div(weight, Sqrt(AddScalar(variance, batchNormEpsilon)))
-	return ConvertDType(Add(Mul(Sub(x, channels(mean)), channels(scale)), channels(bias)), dtype)
+	return Add(Mul(Sub(x, channels(mean)), channels(scale)), channels(bias))
 }
 
 // channels is (C) → (1, 1, 1, C), which broadcasts over images.
 func channels(v *Node) *Node { return InsertAxes(v, 0, 0, 0) }
-
-// counter is an int64 scalar that starts at 0.
-func counter(s *model.Scope, g *Graph, name string) *Node {
-	v := s.GetVariable(name)
-	if v == nil && model.GetParamOr(s, ShapesOnly, false) {
-		v = s.VariableWithShape(name, shapes.Make(dtypes.Int64))
-	} else if v == nil {
-		v = s.VariableWithValue(name, tensors.FromScalar(int64(0)))
-	}
-	return v.NodeValue(g)
-}

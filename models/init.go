@@ -55,16 +55,21 @@ func Param(s *model.Scope, g *Graph, dtype dtypes.DType, name string, init Init,
 	if dtype == dtypes.BFloat16 {
 		stored = dtypes.Float32
 	}
-	v := s.GetVariable(name)
-	switch {
-	case v != nil:
-		v.Shape().AssertDims(dims...)
-	case model.GetParamOr(s, ShapesOnly, false):
-		v = s.VariableWithShape(name, shapes.Make(stored, dims...))
-	default:
-		v = s.VariableWithValue(name, initialValue(s, name, init, fanIn, shapes.Make(stored, dims...)))
-	}
+	shape := shapes.Make(stored, dims...)
+	v := variable(s, name, shape, func() *tensors.Tensor { return initialValue(s, name, init, fanIn, shape) })
 	return ConvertDType(v.NodeValue(g), dtype)
+}
+
+// variable is the variable of that name in scope s, created at its first use.
+func variable(s *model.Scope, name string, shape shapes.Shape, initial func() *tensors.Tensor) *model.Variable {
+	if v := s.GetVariable(name); v != nil {
+		v.Shape().AssertDims(shape.Dimensions...)
+		return v
+	}
+	if model.GetParamOr(s, ShapesOnly, false) {
+		return s.VariableWithShape(name, shape)
+	}
+	return s.VariableWithValue(name, initial())
 }
 
 // initialValue draws the values of a new variable.

@@ -40,10 +40,18 @@ func (n *network) computeDType() dtypes.DType {
 	return n.dtype
 }
 
+// trained are the parts that the mode trains.
+func (n *network) trained() []string {
+	return map[string][]string{
+		"joint": {"base", "generator"}, "frozen": {"generator"}, "plain": {"base"}, "gaussian": {"base"},
+	}[n.cfg.Mode]
+}
+
 // setTraining puts the batch norms of what the mode trains into training mode.
 func (n *network) setTraining(s *model.Scope, g *Graph) {
-	s.At("base").SetGraphParam(g, models.Training, n.cfg.Mode != "frozen")
-	s.At("generator").SetGraphParam(g, models.Training, true)
+	for _, part := range n.trained() {
+		s.At("%s", part).SetGraphParam(g, models.Training, true)
+	}
 }
 
 // pixels turns stored images (N, H, W, C), uint8 0–255 or float [0, 1], into the network's input.

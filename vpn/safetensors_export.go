@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/govpn/govpn/models"
 )
 
 // ExportOptions say what ExportSafetensors writes.
@@ -18,7 +20,7 @@ type ExportOptions struct {
 const metadataFormat, metadataPart = "format", "govpn.part"
 
 // auxiliary marks the names of auxiliary batch norms, as timm's SplitBatchNorm names them.
-const auxiliary = ".aux_bn.0"
+const auxiliary = "." + models.AuxiliaryScope + ".0"
 
 // ExportSafetensors writes the weights that inference uses, under PyTorch's names and in its layouts: (out, in).
 func (m *Model) ExportSafetensors(path string, o ExportOptions) error {

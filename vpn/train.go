@@ -61,10 +61,9 @@ func (m *Model) trainGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 // trainingUpdates is the optimiser's step on what the mode trains, and what its batch norms have measured. A frozen base
 // gets no gradient at all.
 func (n *network) trainingUpdates(s *model.Scope, loss, rates *Node) (updates []update) {
-	scopes := map[string][]string{"joint": {"base", "generator"}, "frozen": {"generator"}, "plain": {"base"}, "gaussian": {"base"}}
 	var trainable []*model.Variable
 	var values []*Node
-	for _, v := range variables(s.Store(), scopes[n.cfg.Mode]...) {
+	for _, v := range variables(s.Store(), n.trained()...) {
 		if !models.IsBuffer(v.Name()) {
 			trainable, values = append(trainable, v), append(values, v.NodeValue(loss.Graph()))
 		} else if v.ChangedInGraph(loss.Graph()) {
