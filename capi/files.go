@@ -144,6 +144,7 @@ var historyColumns = []struct {
 	{"std_max", func(e vpn.Epoch) vpn.Float { return e.StdMax }},
 	{"seconds", func(e vpn.Epoch) vpn.Float { return e.Seconds }},
 	{"images_per_second", func(e vpn.Epoch) vpn.Float { return e.ImagesPerSecond }},
+	{"data_wait", func(e vpn.Epoch) vpn.Float { return e.DataWait }},
 }
 
 // historyArray is the history as a struct array, one row per epoch.

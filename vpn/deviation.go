@@ -60,10 +60,7 @@ func (m *Model) Noise(ctx context.Context, d *data.Dataset, o NoiseOptions) (val
 		dims = append([]int{draws}, dims...)
 	}
 	for draw := range draws {
-		err = f.chunks(m.chunkSize("generator", f.size, chunkImages, 1), func(images, labels *tensors.Tensor, start, valid int) error {
-			if err := cancelled(ctx); err != nil {
-				return err
-			}
+		err = f.chunks(ctx, m.chunkSize("generator", f.size, chunkImages, 1), func(images, labels *tensors.Tensor, start, valid int) error {
 			inputs := []any{images, labels}
 			if o.Output == "sample" {
 				inputs = append(inputs, randomState(o.Seed, streamSample, int64(draw)*int64(f.size)+int64(start)))
@@ -103,10 +100,7 @@ func (m *Model) statisticsGraph(s *model.Scope, in []*Node) ([]*Node, []update) 
 
 func (m *Model) stdStatistics(ctx context.Context, f *feed) (s stdStatistics, err error) {
 	var rows []float32
-	err = f.chunks(m.chunkSize("generator", f.size, chunkImages, 1), func(images, labels *tensors.Tensor, _, valid int) error {
-		if err := cancelled(ctx); err != nil {
-			return err
-		}
+	err = f.chunks(ctx, m.chunkSize("generator", f.size, chunkImages, 1), func(images, labels *tensors.Tensor, _, valid int) error {
 		out, err := m.statistics.call(images, labels)
 		if err == nil {
 			rows = appendRows(rows, out[0], valid)

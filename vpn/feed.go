@@ -1,6 +1,8 @@
 package vpn
 
 import (
+	"context"
+
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -8,14 +10,14 @@ import (
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// feed serves batches of a data set from the device: the images are there as a whole, in their own dtype, and a
-// batch is gathered there by position, so that positions are all that crosses.
+// feed serves batches of a data set on the device. A set in memory is there as a whole, in its own dtype, and a batch is
+// gathered there by position, so that positions are all that crosses; of a streamed set, decoded batches cross.
 type feed struct {
+	*Model
 	set    *data.Dataset // a view of its own: the caller may close theirs meanwhile
 	images *tensors.Tensor
 	rows   *tensors.Tensor // row of each of the view's images in images
 	labels *tensors.Tensor // in the view's order; zeros where unlabelled
-	gather *program
 	size   int
 }
 
@@ -31,18 +33,17 @@ func (m *Model) newFeed(d *data.Dataset) (*feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	images, err := set.OnDevice(m.backend)
-	if err != nil {
+	f := &feed{Model: m, set: set, size: set.Len()}
+	if set.Streamed() {
+		return f, nil
+	}
+	if f.images, err = set.OnDevice(m.backend); err != nil {
 		set.Close()
 		return nil, err
 	}
-	f := &feed{set: set, images: images, gather: m.gather, size: set.Len()}
 	rows, labels := set.Indices(), set.Labels()
 	if rows == nil {
-		rows = make([]int32, f.size)
-		for i := range rows {
-			rows[i] = int32(i)
-		}
+		rows = sequence(f.size)
 	}
 	if labels == nil {
 		labels = make([]int32, f.size)
@@ -52,31 +53,84 @@ func (m *Model) newFeed(d *data.Dataset) (*feed, error) {
 	return f, nil
 }
 
-// batch gathers the images and labels at the given positions of the view.
-func (f *feed) batch(positions []int32) (images, labels *tensors.Tensor, err error) {
-	out, err := f.gather.call(f.images, f.rows, f.labels, tensors.FromFlatDataAndDimensions(positions, len(positions)))
-	if err != nil {
-		return nil, nil, err
-	}
-	return out[0], out[1], nil
-}
-
 func (f *feed) close() {
-	_ = f.rows.FinalizeAll()
-	_ = f.labels.FinalizeAll()
+	if f.images != nil {
+		free(f.rows, f.labels)
+	}
 	f.set.Close()
 }
 
-// chunks calls fn for consecutive chunks of size positions. The last chunk repeats its last image up to size, so that
-// one compiled program serves all; valid is how many of its images count.
-func (f *feed) chunks(size int, fn func(images, labels *tensors.Tensor, start, valid int) error) error {
-	positions := make([]int32, size)
-	for start := 0; start < f.size; start += size {
-		valid := min(size, f.size-start)
-		for i := range positions {
-			positions[i] = int32(start + min(i, valid-1))
+// batches serves the images of a feed at the given positions, size at a time.
+type batches struct {
+	*feed
+	order   []int32
+	size    int
+	decoded *data.Batches // of a streamed set
+}
+
+// batches begins to serve; close must be called in the end. Random crops are those of the given epoch.
+func (f *feed) batches(ctx context.Context, order []int32, size, epoch int) (*batches, error) {
+	b := &batches{feed: f, order: order, size: size}
+	if f.images != nil {
+		return b, nil
+	}
+	var err error
+	b.decoded, err = f.set.Batches(ctx, data.BatchOptions{Order: order, Size: size, Seed: f.net.cfg.Seed, Epoch: epoch})
+	return b, err
+}
+
+// next returns the next batch, of size images always: a last one repeats its last image, and valid is how many count.
+func (b *batches) next() (images, labels *tensors.Tensor, valid int, err error) {
+	valid = min(b.size, len(b.order))
+	positions := make([]int32, b.size)
+	for i := range positions {
+		positions[i] = b.order[min(i, valid-1)]
+	}
+	b.order = b.order[valid:]
+	if b.decoded == nil {
+		out, err := b.gather.call(b.images, b.rows, b.labels, tensors.FromFlatDataAndDimensions(positions, b.size))
+		if err != nil {
+			return nil, nil, 0, err
 		}
-		images, labels, err := f.batch(positions)
+		return out[0], out[1], valid, nil
+	}
+	batch, err := b.decoded.Next()
+	if err != nil {
+		return nil, nil, 0, err
+	}
+	defer batch.Release()
+	if images, err = batch.OnDevice(b.backend, b.size); err != nil {
+		return nil, nil, 0, err
+	}
+	for i, p := range positions {
+		if all := b.set.Labels(); all != nil {
+			positions[i] = all[p]
+		} else {
+			positions[i] = 0
+		}
+	}
+	return images, tensors.FromFlatDataAndDimensions(positions, b.size), valid, nil
+}
+
+func (b *batches) close() {
+	if b.decoded != nil {
+		b.decoded.Close()
+	}
+}
+
+// chunks calls fn for all images of the feed in order, in chunks of size, until it fails or ctx ends; valid is how many
+// images of a chunk count.
+func (f *feed) chunks(ctx context.Context, size int, fn func(images, labels *tensors.Tensor, start, valid int) error) error {
+	b, err := f.batches(ctx, sequence(f.size), size, 0)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	for start := 0; start < f.size; start += size {
+		if err := cancelled(ctx); err != nil {
+			return err
+		}
+		images, labels, valid, err := b.next()
 		if err != nil {
 			return err
 		}

@@ -126,36 +126,53 @@ func (f *fit) epoch() (Epoch, error) {
 	r := &f.state.run
 	size := min(f.net.cfg.BatchSize, f.train.size)
 	order := permutation(f.net.cfg.Seed, r.Epoch, f.train.size)
-	for batches := f.train.size / size; r.Batch < batches; {
+	all := f.train.size / size
+	b, err := f.train.batches(f.ctx, order[r.Batch*size:all*size], size, r.Epoch)
+	if err != nil {
+		return Epoch{}, err
+	}
+	defer b.close()
+	for r.Batch < all {
 		if err := cancelled(f.ctx); err != nil {
 			return Epoch{}, err
 		}
-		images, labels, err := f.train.batch(order[r.Batch*size : (r.Batch+1)*size])
-		if err != nil {
+		if err := f.batch(b); err != nil {
 			return Epoch{}, err
 		}
-		if f.reported.IsZero() {
-			if err := f.compile(images, labels); err != nil {
-				free(images, labels)
-				return Epoch{}, err
-			}
-		}
-		began := time.Now()
-		metrics, err := f.step(images, labels, r.Epoch, f.epochs)
-		free(images, labels)
-		if err != nil {
-			return Epoch{}, err
-		}
-		f.state.Lock()
-		r.Batch++
-		r.Sums.add(metrics)
-		r.Sums.Seconds += time.Since(began).Seconds()
-		f.state.Unlock()
 		if f.due() && f.report("training", r.Sums.mean(r.Sums.Loss), r.Sums.mean(r.Sums.Correct)) {
 			return Epoch{}, cancelled(f.stopped())
 		}
 	}
 	return r.Sums.epoch(r.Epoch+1, size), nil
+}
+
+// batch makes the step of the next batch.
+func (f *fit) batch(b *batches) error {
+	r := &f.state.run
+	began := time.Now()
+	images, labels, _, err := b.next()
+	if err != nil {
+		return err
+	}
+	defer free(images, labels)
+	wait := time.Since(began)
+	if f.reported.IsZero() {
+		if err := f.compile(images, labels); err != nil {
+			return err
+		}
+		began = time.Now().Add(-wait)
+	}
+	metrics, err := f.step(images, labels, r.Epoch, f.epochs)
+	if err != nil {
+		return err
+	}
+	f.state.Lock()
+	defer f.state.Unlock()
+	r.Batch++
+	r.Sums.add(metrics)
+	r.Sums.Wait += wait.Seconds()
+	r.Sums.Seconds += time.Since(began).Seconds()
+	return nil
 }
 
 // compile compiles the training program for batches of that size, with a report before and after.

@@ -39,6 +39,7 @@ type Epoch struct {
 	StdMax          Float `json:"std_max"`
 	Seconds         Float `json:"seconds"` // wall time of the epoch, without its validation
 	ImagesPerSecond Float `json:"images_per_second"`
+	DataWait        Float `json:"data_wait"` // fraction of Seconds spent waiting for batches, in [0, 1]
 }
 
 // Metrics is what one training step reports.
@@ -70,6 +71,7 @@ type sums struct {
 	StdMin  Float   `json:"std_min"`
 	StdMax  Float   `json:"std_max"`
 	Seconds float64 `json:"seconds"`
+	Wait    float64 `json:"wait"` // for batches, part of Seconds
 }
 
 func (s *sums) add(m Metrics) {
@@ -90,6 +92,7 @@ func (s *sums) epoch(number, size int) Epoch {
 		Epoch: number, Loss: s.Loss / n, Accuracy: s.Correct / n, ValLoss: nan, ValAccuracy: nan,
 		StdMean: s.StdMean / n, StdMin: s.StdMin, StdMax: s.StdMax,
 		Seconds: Float(s.Seconds), ImagesPerSecond: n * Float(size) / Float(s.Seconds),
+		DataWait: Float(s.Wait / s.Seconds),
 	}
 }
 

@@ -156,10 +156,7 @@ func (m *Model) chunkSize(part string, images, limit, passes int) int {
 // logitsOf is f(x) of all images of a feed: (N, K), row-major.
 func (m *Model) logitsOf(ctx context.Context, f *feed) ([]float32, error) {
 	logits := make([]float32, 0, f.size*m.net.cfg.Classes)
-	err := f.chunks(m.chunkSize("base", f.size, chunkImages, 1), func(images, _ *tensors.Tensor, _, valid int) error {
-		if err := cancelled(ctx); err != nil {
-			return err
-		}
+	err := f.chunks(ctx, m.chunkSize("base", f.size, chunkImages, 1), func(images, _ *tensors.Tensor, _, valid int) error {
 		out, err := m.classify.call(images)
 		if err != nil {
 			return err
@@ -175,7 +172,7 @@ func (m *Model) classwiseScores(ctx context.Context, f *feed, o PredictOptions) 
 	k := m.net.cfg.Classes
 	size := min(m.chunkSize("base", f.size, chunkPassages/k, k), m.chunkSize("generator", f.size, chunkPassages/k, k))
 	scores := make([]float32, 0, f.size*k)
-	err := f.chunks(size, func(images, _ *tensors.Tensor, start, valid int) error {
+	err := f.chunks(ctx, size, func(images, _ *tensors.Tensor, start, valid int) error {
 		sum := make([]float32, valid*k)
 		for sample := range o.Samples {
 			if err := cancelled(ctx); err != nil {

@@ -132,7 +132,7 @@ func floats(t *tensors.Tensor) (values []float64) {
 
 // TrainBatch makes one training step on all images of d as one batch. It compiles once per number of images.
 func (m *Model) TrainBatch(ctx context.Context, d *data.Dataset) (Metrics, error) {
-	_, end, err := m.startTraining(ctx)
+	ctx, end, err := m.startTraining(ctx)
 	if err != nil {
 		return Metrics{}, err
 	}
@@ -145,7 +145,12 @@ func (m *Model) TrainBatch(ctx context.Context, d *data.Dataset) (Metrics, error
 	if err := m.adoptBest(); err != nil {
 		return Metrics{}, err
 	}
-	images, labels, err := f.batch(sequence(f.size))
+	b, err := f.batches(ctx, sequence(f.size), f.size, m.state.run.Epoch)
+	if err != nil {
+		return Metrics{}, err
+	}
+	defer b.close()
+	images, labels, _, err := b.next()
 	if err != nil {
 		return Metrics{}, err
 	}
@@ -201,7 +206,7 @@ func cancelled(ctx context.Context) error {
 	return data.Errorf(ErrCancelled, "vpn: stopped on request")
 }
 
-// trainingFeed checks a training set, gives the model its sizes where they are missing, and sends the set to the device.
+// trainingFeed checks a training set, gives the model its sizes where they are missing, and makes it ready to be served.
 func (m *Model) trainingFeed(d *data.Dataset) (*feed, error) {
 	if err := m.accept(d, "the training set", true); err != nil {
 		return nil, err

@@ -4,6 +4,17 @@ import "math"
 
 // checkShape reports whether n images of h×w×c values need exactly size values.
 func checkShape(size, n, h, w, c int) error {
+	if err := checkSize(n, h, w, c); err != nil {
+		return err
+	}
+	if total := n * h * w * c; total != size {
+		return argErrorf("images hold %d values, want %d for shape (%d, %d, %d, %d)", size, total, n, h, w, c)
+	}
+	return nil
+}
+
+// checkSize reports sizes that no images have.
+func checkSize(n, h, w, c int) error {
 	if n == 0 {
 		return argErrorf("images is empty, want at least 1 image")
 	}
@@ -16,9 +27,6 @@ func checkShape(size, n, h, w, c int) error {
 			return argErrorf("images of shape (%d, %d, %d, %d) are too large", n, h, w, c)
 		}
 		total *= dim
-	}
-	if total != size {
-		return argErrorf("images hold %d values, want %d for shape (%d, %d, %d, %d)", size, total, n, h, w, c)
 	}
 	return nil
 }

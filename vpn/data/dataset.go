@@ -42,6 +42,9 @@ type Info struct {
 	ClassNames  []string `json:"class_names"`
 	BytesCopied int64    `json:"bytes_copied"` // by the import and by transfers to devices, of the whole storage
 	Why         string   `json:"why"`          // the reason for each copy; "" when there was none
+	Streamed    bool     `json:"streamed"`     // the images are decoded while they are used
+	MemoryBytes int64    `json:"memory_bytes"` // host memory of the pixels; of a stream the most that its queue has held
+	Skipped     []string `json:"skipped"`      // the broken images that were left out, with the reason
 }
 
 // Options are the optional parts of a data set.
@@ -127,6 +130,28 @@ func (d *Dataset) Shape() (h, w, c int) { return d.store.h, d.store.w, d.store.c
 // DType is the type of the pixels: Uint8 or Float32.
 func (d *Dataset) DType() dtypes.DType { return d.store.dtype }
 
+// Streamed says whether the images are decoded while they are used ([OpenOptions.Stream]).
+func (d *Dataset) Streamed() bool { return d.store.origin != nil }
+
+// Pixels are those of all images of a set in memory, in order (N, H, W, C), in one of two types. Both are nil where there is
+// no such memory: in a stream, a view of some images, or lent memory. They must not be changed.
+func (d *Dataset) Pixels() (u8 []uint8, f32 []float32) {
+	if d.indices != nil {
+		return nil, nil
+	}
+	d.store.mu.Lock()
+	defer d.store.mu.Unlock()
+	return d.store.u8, d.store.f32
+}
+
+// row is where image i of this view lies in the storage.
+func (d *Dataset) row(i int) int {
+	if d.indices != nil {
+		return int(d.indices[i])
+	}
+	return i
+}
+
 // Labels are those of this view's images, in order; nil when unlabelled. They must not be changed.
 func (d *Dataset) Labels() []int32 { return d.labels }
 
@@ -205,6 +230,7 @@ func (d *Dataset) Info() Info {
 		Images: d.Len(), Height: s.h, Width: s.w, Channels: s.c, DType: strings.ToLower(s.dtype.String()),
 		Labelled: d.labels != nil, Classes: d.classes, ClassNames: names,
 		BytesCopied: s.copied, Why: strings.Join(s.why, "; "),
+		Streamed: d.Streamed(), MemoryBytes: s.memory(), Skipped: append([]string{}, s.skipped...),
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gomlx/compute/dtypes"
+
 	"github.com/govpn/govpn/vpn/data/internal/imaging"
 )
 
@@ -33,6 +35,95 @@ var readers = map[string]func(o OpenOptions) (*found, error){}
 // Formats lists the formats that Open reads, sorted.
 func Formats() []string { return slices.Sorted(maps.Keys(readers)) }
 
-func errFormatName(got string) error {
-	return argErrorf("format is %q, want one of %s", got, strings.Join(Formats(), ", "))
+// Open reads a data set from disk: all its images, decoded on all cores, to memory; or, with Stream, where they are and
+// what their labels are, so that it may be larger than memory. All images become uint8 of one size: that of the
+// transformation, or else that of the first image, from which no other may differ.
+//
+// A streamed set is used like any other; its files must stay as they are until it is closed.
+func Open(o OpenOptions) (*Dataset, error) {
+	read, ok := readers[o.Format]
+	if !ok {
+		return nil, argErrorf("format is %q, want one of %s", o.Format, strings.Join(Formats(), ", "))
+	}
+	if err := o.Transform.Validate(); err != nil {
+		return nil, Errorf(ErrArgument, "data: %w", err)
+	}
+	f, err := read(o)
+	if err != nil {
+		return nil, err
+	}
+	if len(o.ClassNames) > 0 {
+		f.names = o.ClassNames
+	}
+	if f.ready != nil {
+		if o.Transform.None() {
+			return f.relabelled()
+		}
+		if f, err = f.fromMemory(); err != nil {
+			return nil, err
+		}
+	}
+	d, err := f.dataset(o)
+	if err != nil {
+		_ = f.source.close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// relabelled is the set in memory, with the class names that the caller gave.
+func (f *found) relabelled() (*Dataset, error) {
+	if f.names == nil {
+		return f.ready, nil
+	}
+	defer f.ready.Close()
+	return f.ready.WithLabels(f.ready.labels, f.names)
+}
+
+// dataset makes a data set of encoded files or raw pixels: in memory or, with o.Stream, streamed.
+func (f *found) dataset(o OpenOptions) (*Dataset, error) {
+	s := &storage{n: f.count, dtype: dtypes.Uint8, origin: &origin{source: f.source, raw: f.shape, transform: o.Transform}}
+	s.origin.decoders.New = s.newDecoder
+	if err := s.measure(); err != nil {
+		return nil, err
+	}
+	kept := sequence(f.count)
+	if o.SkipBroken || !o.Stream {
+		var err error
+		if kept, err = s.decodeAll(!o.Stream, o.SkipBroken); err != nil {
+			return nil, err
+		}
+	}
+	if !o.Stream {
+		s.n, s.origin = len(kept), nil
+		if err := f.source.close(); err != nil {
+			return nil, Errorf(ErrIO, "data: closing %s: %w", o.Path, err)
+		}
+		return newDataset(s, Options{Labels: pickLabels(f.labels, kept), ClassNames: f.names})
+	}
+	all, err := newDataset(s, Options{Labels: f.labels, ClassNames: f.names, Release: func() { _ = f.source.close() }})
+	if err != nil || len(kept) == f.count {
+		return all, err
+	}
+	defer all.Close()
+	return all.Subset(kept)
+}
+
+func pickLabels(labels, indices []int32) []int32 {
+	if labels == nil || len(labels) == len(indices) {
+		return labels
+	}
+	picked := make([]int32, len(indices))
+	for i, k := range indices {
+		picked[i] = labels[k]
+	}
+	return picked
+}
+
+func sequence(n int) []int32 {
+	s := make([]int32, n)
+	for i := range s {
+		s[i] = int32(i)
+	}
+	return s
 }

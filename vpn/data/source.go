@@ -3,8 +3,10 @@ package data
 // source holds the images of a data set on disk: files, entries of an archive, rows of a table. Its methods may be called
 // from many goroutines at once.
 type source interface {
-	read(i int, buffer []byte) ([]byte, error) // the bytes of image i, in buffer where they fit its capacity
-	name(i int) string                         // of image i, for messages: "train/cat/7.jpg", "x.parquet: row 7"
+	// read returns the bytes of image i: in buffer where they fit its capacity, in memory made for this call, or, if it does so
+	// for every image, in memory that is the source's own and is never written.
+	read(i int, buffer []byte) ([]byte, error)
+	name(i int) string // of image i, for messages: "train/cat/7.jpg", "x.parquet: row 7"
 	close() error
 }
 

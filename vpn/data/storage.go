@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"slices"
 	"sync"
 
@@ -10,7 +11,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// storage is what the views of a data set share: the pixels in one of three forms, and their copies on devices.
+// storage is what the views of a data set share: the pixels in one of four forms, and their copies on devices.
 type storage struct {
 	n, h, w, c int
 	dtype      dtypes.DType    // Uint8 or Float32
@@ -18,6 +19,8 @@ type storage struct {
 	f32        []float32       // host pixels, [0, 1]
 	tensor     *tensors.Tensor // lent memory
 	home       compute.Backend // of the lent memory; nil: host memory only
+	origin     *origin         // of a streamed set; nil: the pixels are in memory
+	skipped    []string        // broken images, with the reason
 
 	mu      sync.Mutex
 	refs    int // open views
@@ -40,6 +43,7 @@ func (s *storage) count(bytes int64, why string) {
 // keep a view open ([Dataset.Share]) while they are in use.
 //
 // Lent memory ([FromTensor]) is returned as it is on its own backend. Elsewhere it is sent anew each time, as the caller may have changed it.
+// A streamed set has no place there: see [Dataset.Batches].
 func (d *Dataset) OnDevice(backend compute.Backend) (images *tensors.Tensor, err error) {
 	if backend == nil {
 		return nil, argErrorf("backend is nil")
@@ -50,17 +54,20 @@ func (d *Dataset) OnDevice(backend compute.Backend) (images *tensors.Tensor, err
 	if d.closed.Load() {
 		return nil, errClosed()
 	}
+	if s.origin != nil {
+		return nil, Errorf(ErrUnsupported, "data: the set is streamed, and never on the device as a whole: use Batches")
+	}
 	if s.tensor != nil {
 		return s.lent(backend)
 	}
 	if t := s.uploads[backend]; t != nil {
 		return t, nil
 	}
+	var flat any = s.u8
 	if s.f32 != nil {
-		images, err = s.upload(backend, s.f32)
-	} else {
-		images, err = s.upload(backend, s.u8)
+		flat = s.f32
 	}
+	images, err = s.upload(backend, flat, s.shape())
 	if err != nil {
 		return nil, err
 	}
@@ -71,9 +78,20 @@ func (d *Dataset) OnDevice(backend compute.Backend) (images *tensors.Tensor, err
 	return images, nil
 }
 
-// upload copies the pixels, flat, to the backend. The copy is the only one: the pure-Go backend and XLA both read flat where it lies.
-func (s *storage) upload(backend compute.Backend, flat any) (*tensors.Tensor, error) {
-	shape := shapes.Make(s.dtype, s.n, s.h, s.w, s.c)
+func (s *storage) shape() shapes.Shape { return shapes.Make(s.dtype, s.n, s.h, s.w, s.c) }
+
+// memory is how many bytes of host memory the pixels take.
+func (s *storage) memory() int64 {
+	if s.origin != nil {
+		s.origin.queue.mu.Lock()
+		defer s.origin.queue.mu.Unlock()
+		return s.origin.queue.most
+	}
+	return s.shape().ByteSize()
+}
+
+// upload copies pixels to the backend. The copy is the only one: the pure-Go backend and XLA both read flat where it lies.
+func (s *storage) upload(backend compute.Backend, flat any, shape shapes.Shape) (*tensors.Tensor, error) {
 	buffer, err := backend.BufferFromFlatData(0, flat, shape)
 	if err != nil {
 		return nil, Errorf(ErrDevice, "data: sending %s to the device (%s): %w", shape, backend.Name(), err)
@@ -99,7 +117,7 @@ func (s *storage) lent(backend compute.Backend) (images *tensors.Tensor, err err
 			}
 		}
 		if s.home != backend {
-			images, err = s.upload(backend, flat)
+			images, err = s.upload(backend, flat, s.shape())
 		}
 	}
 	if s.home == backend && s.dtype != dtypes.Float32 {
@@ -114,36 +132,44 @@ func (s *storage) lent(backend compute.Backend) (images *tensors.Tensor, err err
 	return images, nil
 }
 
-// Image is a host copy of image i of this view, (H, W, C) with values in [0, 1]; nil when i is out of range or the set is closed.
-func (d *Dataset) Image(i int) []float32 {
-	s := d.store
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if d.closed.Load() || i < 0 || i >= d.Len() {
-		return nil
-	}
-	if d.indices != nil {
-		i = int(d.indices[i])
-	}
-	size := s.h * s.w * s.c
-	out := make([]float32, size)
-	read := func(flat any) {
-		switch pixels := flat.(type) {
-		case []uint8:
-			for j, p := range pixels[i*size : (i+1)*size] {
-				out[j] = float32(p) / 255
-			}
-		case []float32:
-			copy(out, pixels[i*size:(i+1)*size])
+// onHost calls read with all pixels in memory: []uint8 or []float32.
+func (s *storage) onHost(read func(flat any)) error {
+	switch {
+	case s.u8 != nil:
+		read(s.u8)
+	case s.f32 != nil:
+		read(s.f32)
+	case s.tensor == nil || !s.tensor.Ok():
+		return argErrorf("the lent memory was freed before the data set was closed")
+	default:
+		if err := s.tensor.ConstFlatData(read); err != nil {
+			return Errorf(ErrDevice, "data: reading the lent memory: %w", err)
 		}
 	}
-	switch {
-	case s.tensor == nil && s.f32 != nil:
-		read(s.f32)
-	case s.tensor == nil:
-		read(s.u8)
-	case !s.tensor.Ok() || s.tensor.ConstFlatData(read) != nil:
+	return nil
+}
+
+// Image is a host copy of image i of this view, (H, W, C) with values in [0, 1]; nil when i is out of range or the set is closed,
+// or the image does not decode.
+func (d *Dataset) Image(i int) []float32 {
+	if i < 0 || i >= d.Len() {
 		return nil
+	}
+	batches, err := d.Batches(context.Background(), BatchOptions{Order: []int32{int32(i)}, Size: 1})
+	if err != nil {
+		return nil
+	}
+	defer batches.Close()
+	batch, err := batches.Next()
+	if err != nil {
+		return nil
+	}
+	if batch.Float32 != nil {
+		return slices.Clone(batch.Float32)
+	}
+	out := make([]float32, len(batch.Uint8))
+	for j, p := range batch.Uint8 {
+		out[j] = float32(p) / 255
 	}
 	return out
 }
