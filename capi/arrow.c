@@ -211,13 +211,15 @@ static void guard_array(struct ArrowArray *a) {
   for (int64_t i = 0; i < a->n_children; i++) guard_array(a->children[i]);
 }
 
-void bridge_hand_out(struct ArrowSchema *schema, struct ArrowArray *array, struct ArrowSchema *schema_out,
-                     struct ArrowArray *array_out) {
+void bridge_hand_out_schema(struct ArrowSchema *schema, struct ArrowSchema *out) {
   guard_schema(schema);
-  guard_array(array);
   struct ArrowSchema *child = schema->children[0];
-  *schema_out = *child;
+  *out = *child;
   child->release = NULL;
   schema->release(schema);
-  *array_out = *array;
+}
+
+void bridge_hand_out_array(struct ArrowArray *array, struct ArrowArray *out) {
+  guard_array(array);
+  *out = *array;
 }

@@ -106,16 +106,27 @@ func (b batch) giveBack(array *cArray) {
 	C.bridge_return_array(b.source, array)
 }
 
-// handOut moves an array, described by a field, to the caller's structs. arrow-go writes to zeroed memory of ours first:
-// the caller's may hold anything, and the garbage collector would look at it.
+// handOut moves an array, described by a field, to the caller's structs.
 func handOut(field arrow.Field, a arrow.Array, schema *cSchema, array *cArray) {
+	handOutSchema(field, schema)
+	handOutArray(a, array)
+}
+
+// handOutSchema moves a field to the caller's struct. arrow-go writes to zeroed memory of ours first: the caller's may hold
+// anything, and the garbage collector would look at it.
+func handOutSchema(field arrow.Field, schema *cSchema) {
 	s := (*cSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
 	defer C.free(unsafe.Pointer(s))
+	cdata.ExportArrowSchema(arrow.NewSchema([]arrow.Field{field}, nil), (*cdata.CArrowSchema)(unsafe.Pointer(s)))
+	C.bridge_hand_out_schema(s, schema)
+}
+
+// handOutArray moves an array to the caller's struct, as handOutSchema does.
+func handOutArray(a arrow.Array, array *cArray) {
 	c := (*cArray)(C.calloc(1, C.sizeof_struct_ArrowArray))
 	defer C.free(unsafe.Pointer(c))
-	cdata.ExportArrowSchema(arrow.NewSchema([]arrow.Field{field}, nil), (*cdata.CArrowSchema)(unsafe.Pointer(s)))
 	cdata.ExportArrowArray(a, (*cdata.CArrowArray)(unsafe.Pointer(c)), nil)
-	C.bridge_hand_out(s, c, schema, array)
+	C.bridge_hand_out_array(c, array)
 }
 
 // lentBuffer is memory that C may read and write until the last array over it is released; then done is called.
@@ -148,21 +159,31 @@ func flat(t arrow.DataType, n int, values *memory.Buffer) arrow.ArrayData {
 	return array.NewData(t, n, []*memory.Buffer{nil, values}, nil, 0, 0)
 }
 
-// tensorArray is n tensors of a shape, one after another in values, as an arrow.fixed_shape_tensor: the storage with the
-// extension in the field's metadata, because arrow-go drops the children of an exported extension array.
-func tensorArray(values arrow.ArrayData, n int, shape []int) (arrow.Field, arrow.Array) {
-	defer values.Release()
+// tensorField describes tensors of a shape as an arrow.fixed_shape_tensor: the storage with the extension in the field's
+// metadata, because arrow-go drops the children of an exported extension array.
+func tensorField(name string, values arrow.DataType, shape []int) arrow.Field {
 	size := 1
 	for _, d := range shape {
 		size *= d
 	}
-	t := arrow.FixedSizeListOf(int32(size), values.DataType())
-	list := array.NewData(t, n, []*memory.Buffer{nil}, []arrow.ArrayData{values}, 0, 0)
-	defer list.Release()
 	description, _ := json.Marshal(map[string][]int{"shape": shape}) // integers cannot fail
 	metadata := arrow.NewMetadata([]string{"ARROW:extension:name", "ARROW:extension:metadata"},
 		[]string{"arrow.fixed_shape_tensor", string(description)})
-	return arrow.Field{Type: t, Metadata: metadata}, array.MakeFromData(list)
+	return arrow.Field{Name: name, Type: arrow.FixedSizeListOf(int32(size), values), Metadata: metadata}
+}
+
+// tensorData is n tensors of such a field, one after another in values.
+func tensorData(field arrow.Field, values arrow.ArrayData, n int) arrow.ArrayData {
+	defer values.Release()
+	return array.NewData(field.Type, n, []*memory.Buffer{nil}, []arrow.ArrayData{values}, 0, 0)
+}
+
+// tensorArray is n tensors of a shape, one after another in values.
+func tensorArray(values arrow.ArrayData, n int, shape []int) (arrow.Field, arrow.Array) {
+	field := tensorField("", values.DataType(), shape)
+	d := tensorData(field, values, n)
+	defer d.Release()
+	return field, array.MakeFromData(d)
 }
 
 // handOutTensors hands out n float32 tensors.

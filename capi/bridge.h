@@ -42,9 +42,14 @@ int bridge_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out);
 bridge_text *bridge_stream_error(struct ArrowArrayStream *stream);
 void bridge_release_stream(struct ArrowArrayStream *stream);
 
-/* Moves the only child of an exported schema, and an exported array, to the caller's structs, and makes every release in them
- * do nothing in a forked child. */
-void bridge_hand_out(struct ArrowSchema *schema, struct ArrowArray *array, struct ArrowSchema *schema_out,
-                     struct ArrowArray *array_out);
+/* Moves the only child of an exported schema, or an exported array, to the caller's struct, and makes every release in it do
+ * nothing in a forked child. */
+void bridge_hand_out_schema(struct ArrowSchema *schema, struct ArrowSchema *out);
+void bridge_hand_out_array(struct ArrowArray *array, struct ArrowArray *out);
+
+/* stream.c */
+
+/* Makes out a stream over the Go stream with this handle; returns 0 when memory is short. */
+int bridge_new_stream(struct ArrowArrayStream *out, uintptr_t handle);
 
 #endif

@@ -55,6 +55,10 @@ func call(body func() error) C.int32_t {
 	message := C.CString(err.Error())
 	defer C.free(unsafe.Pointer(message))
 	C.bridge_set_error(message)
+	return statusOf(err)
+}
+
+func statusOf(err error) C.int32_t {
 	for _, s := range statuses {
 		if errors.Is(err, s.kind) {
 			return s.status

@@ -141,26 +141,11 @@ func goDataOpen(json *C.bridge_text, out *C.govpn_data) C.int32_t {
 		if err := given(arg("out", out)); err != nil {
 			return err
 		}
-		var o struct {
-			Format string `json:"format"`
-			Images string `json:"images"`
-			Labels string `json:"labels"`
-			Path   string `json:"path"`
-			Split  string `json:"split"`
-		}
+		var o data.OpenOptions
 		if err := options(text(json), &o); err != nil {
 			return err
 		}
-		var d *data.Dataset
-		var err error
-		switch o.Format {
-		case "idx":
-			d, err = data.ReadIDX(o.Images, o.Labels)
-		case "fashion-mnist":
-			d, err = data.FashionMNIST(o.Path, o.Split)
-		default:
-			err = argError("format is %q, want \"idx\" or \"fashion-mnist\"", o.Format)
-		}
+		d, err := data.Open(o)
 		if err != nil {
 			return err
 		}

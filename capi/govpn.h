@@ -181,11 +181,51 @@ int32_t govpn_data_import_stream(struct ArrowArrayStream *stream, const char *js
  *   out     receives the data set over the same memory; free with govpn_data_free */
 int32_t govpn_data_alloc(const char *json, struct ArrowSchema *schema, struct ArrowArray *array, govpn_data *out);
 
-/* Opens a data set on disk.
- *   json  {"format": "idx", "images": path, "labels": path} (gzip or not), or
- *         {"format": "fashion-mnist", "path": folder, "split": "train" | "test"}
+/* Opens a data set on disk: decodes its images on all cores to memory, uint8; or, as a stream, leaves them on disk, so that the
+ * set may be larger than memory.
+ *   json  {"format":      what is at path:
+ *            "idx"            IDX files (MNIST and its family), gzip or not: "images": path, "labels": path (optional), no path
+ *            "fashion-mnist"  the folder of Fashion-MNIST's four IDX files; split "train" or "test"
+ *            "cifar10"        the folder or the tar or tar.gz file of CIFAR-10's binary version; split "train" or "test"
+ *            "cifar100"       the same of CIFAR-100; "labels": "fine" (default) or "coarse"
+ *            "tiny-imagenet"  Tiny ImageNet as published; split "train", "val" or "test" (unlabelled)
+ *            "image-folder"   folders of .jpg, .jpeg, .png, .webp and .bmp files, <path>/<split>/<class>/<file>, or a tar or tar.gz
+ *                             file of that. Classes are the folders in the order of their names, images in that of their paths
+ *            "arrow", "parquet"  a table, or a folder of its parts, with a column of encoded images (bytes, or a struct of
+ *                             bytes and path) or of tensors
+ *          "path":        folder, archive or file
+ *          "split":       as above; "" where there is one only
+ *          "image_column", "label_column", "class_names":  as in govpn_data_import
+ *          "stream":      false; true decodes while the set is used: ahead on all cores, into a queue of bounded size (two
+ *                         batches, or 64 MiB; govpn_data_info tells). The files must stay as they are until the set is freed
+ *          "skip_broken": false; true leaves out images that do not decode, and govpn_data_info lists them. A stream is
+ *                         decoded once to find them
+ *          and what happens to every image, in this order, as torchvision does it:
+ *          "resize":      [s], the shorter side becomes s; or [height, width]. Bilinear, antialiased
+ *          "center_crop": [s] or [height, width]; an image that is smaller is padded with 0
+ *          "random_resized_crop": {"size": [s] or [height, width], "scale": [0.08, 1], "ratio": [3/4, 4/3]}, drawn anew for every
+ *                         epoch of training (and once where the set is decoded to memory)
+ *          "channels":    3 (RGB) or 1 (grey); 0: 3 of encoded images, else as they are}
+ *         Pixels are those of Pillow: palettes, grey and CMYK become RGB, alpha is dropped, 16 bits become 8, EXIF orientation
+ *         is applied. All images must come out of one size. Encoded images of more pixels than 2^27, and files whose sizes do not fit
+ *         their contents, are GOVPN_E_FORMAT, before memory is allocated for them; the message names the file. Names that
+ *         lead out of an archive or a folder ("..", symbolic links) are never followed
  *   out   receives the data set; free with govpn_data_free */
 int32_t govpn_data_open(const char *json, govpn_data *out);
+
+/* Hands a data set out as an Arrow C stream of struct arrays {"image": fixed_shape_tensor (H, W, C) of uint8 or float32, "label":
+ * int32, where the set is labelled}. The label's field has the class names, a JSON list, as metadata "govpn.class_names".
+ *   json  {"batch_size": 0,    images per array, the last may have fewer; 0: all in one array
+ *          "shuffle": false,   true serves them in an order drawn of seed and epoch
+ *          "seed": 0, "epoch": 0,  of that order and of random crops
+ *          "columns": ["image", "label"]}  without "image" nothing is decoded
+ *   out   receives the stream, to be read by one thread at a time; release it with its release, also before the end: that stops
+ *         the decoding and waits for it, an image's time at most. Errors have the message of get_last_error and the code EINVAL
+ *         (a damaged file), EIO, ENOMEM, ENOSYS (not supported) or EPERM (a forked child)
+ * Of a set in memory, images that lie there one after another (all of them, when nothing is shuffled) are handed out without a
+ * copy: the arrays share the memory, which stays until the last of them is released, also after govpn_data_free(data); write to it
+ * only when the set is freed. Other arrays have memory of their own: a streamed set with batch_size 0 needs room for all images. */
+int32_t govpn_data_export_stream(govpn_data data, const char *json, struct ArrowArrayStream *out);
 
 /* Gives a data set its labels, replacing those it has. Calls that already use the data set keep the old ones.
  *   schema, array  integers of any width, 0 or more, or a dictionary of class names; one per image, no nulls. Copied; moved
@@ -193,14 +233,16 @@ int32_t govpn_data_open(const char *json, govpn_data *out);
  *   json           {"class_names": [..]} */
 int32_t govpn_data_set_labels(govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json);
 
-/* Splits a labelled data set in two at random, every class in proportion. Nothing is copied: both parts share the images.
+/* Splits a data set in two at random; of a labelled one every class in proportion. Nothing is copied: both parts share the
+ * images, and so do their streams.
  *   json  {"first": images in a, "seed": 0}
  *   a, b  receive the parts; free each with govpn_data_free; data stays usable */
 int32_t govpn_data_split(govpn_data data, const char *json, govpn_data *a, govpn_data *b);
 
 /* Describes a data set.
  *   json  receives {"images", "height", "width", "channels", "dtype", "labelled", "classes", "class_names",
- *         "bytes_copied", "why"}; free with govpn_free */
+ *         "bytes_copied", "why", "streamed", "memory_bytes" (host memory of the pixels; of a stream, the most that its queue
+ *         has held), "skipped" (broken images that were left out, each with the reason)}; free with govpn_free */
 int32_t govpn_data_info(govpn_data data, char **json);
 
 /* Frees a data set; 0 is fine. Never waits: a call that still uses it finishes, and then its memory is released. */
@@ -217,6 +259,10 @@ void govpn_data_free(govpn_data data);
  *          "label_encoding": "scaled" | "index", "std": "abs" | "bounded" | "rms", "std_range": [low, high], "std_rms",
  *          "fixed_std", "normalize": {"where", "mean", "std"}, "clip_noisy",
  *          "noisy_batch_norm": "shared" | "separate", "compute_dtype": "float32" | "bfloat16" | "float64",
+ *          "augment": what training does to clean images, on the device and anew for every image, in this order: a list of
+ *            {"name": "RandomCrop", "size": [32, 32], "padding": [4]}, {"name": "RandomHorizontalFlip", "p": 0.5}, .. with
+ *            torchvision v2's names, parameters and meaning: RandomCrop, RandomHorizontalFlip, RandomRotation, RandomAffine,
+ *            ColorJitter, GaussianBlur, GaussianNoise (which also takes "fraction", of the pixels that get noise),
  *          "patience", "restore_best", "seed",
  *          "image_shape": [H, W, C], "classes", "class_names"}
  *   out   receives the model; free with govpn_model_free */
@@ -225,7 +271,8 @@ int32_t govpn_model_create(const char *json, govpn_model *out);
 /* Trains.
  *   train     labelled
  *   valid     labelled, for early stopping and the best weights; 0 for none
- *   json      {"epochs": 0 (as configured), "resume": false, "checkpoint": path written after every epoch}
+ *   json      {"epochs": 0 (as configured), "resume": false, "checkpoint": path written after every epoch,
+ *             "augment": null (as configured) or a list as in govpn_model_create, [] for none}
  *   progress  called before and after compilation, about every 50 ms and after every epoch; NULL for none
  * Returns GOVPN_E_CANCELLED when stopped (the model is usable with the weights so far), GOVPN_E_BUSY when already training. */
 int32_t govpn_model_fit(govpn_model model, govpn_data train, govpn_data valid, const char *json, govpn_progress_fn progress,
@@ -261,8 +308,8 @@ int32_t govpn_model_noise(govpn_model model, govpn_data data, const char *json, 
 int32_t govpn_model_evaluate(govpn_model model, govpn_data data, const char *json, char **json_out);
 
 /* Copies the training history: a struct array with a row per epoch and the columns epoch (int32), loss, accuracy, val_loss,
- * val_accuracy, std_mean, std_min, std_max, seconds, images_per_second (float64, NaN where there is none).
- * Answers at once, also during fit. */
+ * val_accuracy, std_mean, std_min, std_max, seconds, images_per_second, data_wait (the fraction of the seconds spent waiting for
+ * images) (float64, NaN where there is none). Answers at once, also during fit. */
 int32_t govpn_model_history(govpn_model model, struct ArrowSchema *schema, struct ArrowArray *array);
 
 /* Describes the model. Answers at once, also during fit.

@@ -41,8 +41,13 @@ func options(text string, o any) error {
 // jsonError says what encoding/json finds wrong in words of JSON.
 func jsonError(err error) error {
 	var wrong *json.UnmarshalTypeError
-	if !errors.As(err, &wrong) {
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &wrong):
+	case errors.As(err, &syntax), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return argError("options are not JSON: %s", strings.TrimPrefix(err.Error(), "json: "))
+	default: // of a type that reads its own JSON
+		return argError("%w", err)
 	}
 	name, want := "options", "an object"
 	if wrong.Field != "" {
@@ -63,10 +68,23 @@ func jsonError(err error) error {
 	return argError("%s is of type %s, want %s", name, wrong.Value, want)
 }
 
+// keys lists the JSON keys of a struct, those of embedded structs among them, and in braces those of structs within.
 func keys(t reflect.Type) string {
 	var names []string
 	for i := range t.NumField() {
-		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" && name != "-" {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		inner := f.Type
+		if inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		switch {
+		case f.Anonymous && name == "":
+			names = append(names, keys(inner))
+		case name == "" || name == "-":
+		case inner.Kind() == reflect.Struct:
+			names = append(names, name+" {"+keys(inner)+"}")
+		default:
 			names = append(names, name)
 		}
 	}

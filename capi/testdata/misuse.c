@@ -10,6 +10,7 @@
 
 static struct ArrowSchema s;
 static struct ArrowArray a;
+static struct ArrowArrayStream stream;
 static char *json = (char *)&json; /* outputs stay as they are */
 static govpn_data d = 42;
 static govpn_model m = 43;
@@ -43,6 +44,7 @@ static void refuse_data(govpn_data h, govpn_model with, const char *text) {
   la.release(&la);
   FAILS(GOVPN_E_HANDLE, text, govpn_data_split(h, "{\"first\": 1}", &x, &y));
   FAILS(GOVPN_E_HANDLE, text, govpn_data_info(h, &json));
+  FAILS(GOVPN_E_HANDLE, text, govpn_data_export_stream(h, NULL, &stream));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_fit(with, h, 0, NULL, NULL, NULL));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_predict(with, h, NULL, &s, &a));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_noise(with, h, NULL, &s, &a));
@@ -89,6 +91,7 @@ static void nulls(void) {
   FAILS(GOVPN_E_ARG, "array is NULL", govpn_data_set_labels(set, &s, NULL, NULL));
   FAILS(GOVPN_E_ARG, "b is NULL", govpn_data_split(set, NULL, &d, NULL));
   FAILS(GOVPN_E_ARG, "json is NULL", govpn_data_info(set, NULL));
+  FAILS(GOVPN_E_ARG, "out is NULL", govpn_data_export_stream(set, NULL, NULL));
   FAILS(GOVPN_E_ARG, "out is NULL", govpn_model_create(NULL, NULL));
   FAILS(GOVPN_E_ARG, "schema is NULL", govpn_model_predict(model, set, NULL, NULL, &a));
   FAILS(GOVPN_E_ARG, "array is NULL", govpn_model_noise(model, set, NULL, &s, NULL));
@@ -124,6 +127,14 @@ static void options(void) {
   FAILS(GOVPN_E_ARG, "unknown key \"epoch\", want epochs", govpn_model_fit(model, set, 0, "{\"epoch\": 1}", NULL, NULL));
   FAILS(GOVPN_E_ARG, "want none", govpn_model_train_batch(model, set, "{\"epochs\": 1}", NULL));
   FAILS(GOVPN_E_ARG, "format is \"png\"", govpn_data_open("{\"format\": \"png\"}", &d));
+  FAILS(GOVPN_E_ARG, "want format, path, split,", govpn_data_open("{\"formt\": \"idx\"}", &d));
+  FAILS(GOVPN_E_ARG, "center_crop, random_resized_crop {size, scale, ratio}, channels", govpn_data_open("{\"crop\": 3}", &d));
+  FAILS(GOVPN_E_ARG, "center_crop is [0]", govpn_data_open("{\"format\": \"image-folder\", \"center_crop\": [0]}", &d));
+  FAILS(GOVPN_E_ARG, "batch_size is -1", govpn_data_export_stream(set, "{\"batch_size\": -1}", &stream));
+  FAILS(GOVPN_E_ARG, "epoch is -2", govpn_data_export_stream(set, "{\"epoch\": -2}", &stream));
+  FAILS(GOVPN_E_ARG, "\"pixels\", want image, label", govpn_data_export_stream(set, "{\"columns\": [\"pixels\"]}", &stream));
+  FAILS(GOVPN_E_ARG, "twice", govpn_data_export_stream(set, "{\"columns\": [\"label\", \"label\"]}", &stream));
+  CHECK(!stream.release);
   FAILS(GOVPN_E_ARG, "shape is []", govpn_data_alloc(NULL, &s, &a, &d));
   FAILS(GOVPN_E_ARG, "shape is", govpn_data_alloc("{\"shape\": [1, 8, 0, 1], \"dtype\": \"uint8\"}", &s, &a, &d));
   FAILS(GOVPN_E_ARG, "shape is", govpn_data_alloc("{\"shape\": [4, 1000000, 1000000, 9], \"dtype\": \"uint8\"}", &s, &a, &d));
@@ -175,6 +186,7 @@ static void fork_(void) {
   struct ArrowArray pa;
   govpn_data set = 0;
   OK(govpn_data_alloc("{\"shape\": [4, 8, 8, 1], \"dtype\": \"float32\", \"device\": \"go\"}", &ps, &pa, &set));
+  CHECK(govpn_data_export_stream(set, NULL, &stream) == GOVPN_OK);
   govpn_model model = small_model();
   pid_t child = fork();
   CHECK(child >= 0);
@@ -184,6 +196,9 @@ static void fork_(void) {
     FAILS(GOVPN_E_FORKED, "fork", govpn_init(NULL));
     FAILS(GOVPN_E_FORKED, "fork", govpn_model_fit(model, set, 0, NULL, NULL, NULL));
     CHECK(govpn_abi_version() == GOVPN_ABI_VERSION && govpn_version()[0]);
+    CHECK(stream.get_schema(&stream, &s) && stream.get_next(&stream, &a) && strstr(stream.get_last_error(&stream), "fork"));
+    stream.release(&stream);
+    CHECK(!stream.release);
     govpn_data_free(set);
     govpn_model_free(model);
     govpn_free(NULL);
@@ -199,6 +214,9 @@ static void fork_(void) {
   CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
   OK(govpn_data_info(set, &json));
   govpn_free(json);
+  CHECK(stream.get_next(&stream, &a) == 0 && a.length == 4);
+  a.release(&a);
+  stream.release(&stream);
   ps.release(&ps);
   pa.release(&pa);
   govpn_data_free(set);

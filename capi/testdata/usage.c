@@ -117,7 +117,66 @@ static void open_files(void) {
   OK(govpn_data_open(options, &d));
   OK(govpn_data_info(d, &json));
   has(json, "\"images\":3,");
+
+  struct ArrowArrayStream stream;
+  struct ArrowArray a;
+  OK(govpn_data_export_stream(d, "{}", &stream));
   govpn_data_free(d);
+  CHECK(stream.get_next(&stream, &a) == 0 && a.length == 3 && ((const int32_t *)a.children[1]->buffers[1])[2] == 2);
+  stream.release(&stream);
+  ((uint8_t *)(uintptr_t)a.children[0]->children[0]->buffers[1])[3 * PIXELS - 1] = 255; /* nobody else uses the memory now */
+  a.release(&a);
+}
+
+static void *read_stream(void *stream) {
+  struct ArrowArray a;
+  CHECK(((struct ArrowArrayStream *)stream)->get_next(stream, &a) == 0 && a.length == 16);
+  a.release(&a);
+  return NULL;
+}
+
+/* A data set goes out as a stream: whole, without a copy, and it outlives the handle; or in batches, in any order. */
+static void export_(void) {
+  struct ArrowArrayStream stream;
+  struct ArrowSchema s;
+  struct ArrowArray a, b;
+  govpn_data d = labelled(40);
+  OK(govpn_data_export_stream(d, NULL, &stream));
+  CHECK(stream.get_schema(&stream, &s) == 0 && !strcmp(s.format, "+s") && s.n_children == 2);
+  CHECK(!strcmp(s.children[0]->name, "image") && !strcmp(s.children[0]->format, "+w:64") && s.children[0]->metadata);
+  CHECK(!strcmp(s.children[1]->name, "label") && !strcmp(s.children[1]->format, "i"));
+  s.release(&s);
+  CHECK(stream.get_next(&stream, &a) == 0 && a.length == 40);
+  CHECK(stream.get_next(&stream, &b) == 0 && !b.release && !stream.get_last_error(&stream)); /* the end */
+  stream.release(&stream);
+  CHECK(!stream.release);
+
+  OK(govpn_data_export_stream(d, "{\"columns\": [\"image\"]}", &stream));
+  CHECK(stream.get_next(&stream, &b) == 0 && b.n_children == 1);
+  CHECK(b.children[0]->children[0]->buffers[1] == a.children[0]->children[0]->buffers[1]); /* the same memory */
+  b.release(&b);
+  stream.release(&stream);
+
+  OK(govpn_data_export_stream(d, "{\"batch_size\": 16, \"shuffle\": true, \"seed\": 3, \"epoch\": 1}", &stream));
+  govpn_data_free(d);
+  CHECK(alive == 1);
+  pthread_t other;
+  CHECK(pthread_create(&other, NULL, read_stream, &stream) == 0 && pthread_join(other, NULL) == 0);
+  CHECK(stream.get_next(&stream, &b) == 0 && b.length == 16);
+  const uint8_t *pixels = b.children[0]->children[0]->buffers[1];
+  const int32_t *labels = b.children[1]->buffers[1];
+  int in_order = 0;
+  for (int i = 0; i < 16; i++) {
+    int k = labels[i]; /* tells where the bright square is */
+    CHECK(pixels[64 * i + 32 * (k / 2) + 4 * (k % 2)] >= 150 && pixels[64 * i + 32 * (1 - k / 2) + 4 * (k % 2)] < 150);
+    in_order += k == i % CLASSES;
+  }
+  CHECK(in_order < 16);
+  stream.release(&stream); /* before its end */
+  b.release(&b);
+  CHECK(alive == 1);
+  a.release(&a);
+  CHECK(alive == 0);
 }
 
 /* Lent memory is written after it was handed out and read by the model; it outlives the data set. */
@@ -179,7 +238,7 @@ static void train(govpn_model m, govpn_data d, govpn_data valid) {
   struct ArrowSchema s;
   struct ArrowArray a;
   OK(govpn_model_history(m, &s, &a));
-  CHECK(!strcmp(s.format, "+s") && s.n_children == 10 && !strcmp(s.children[0]->name, "epoch") && a.length == 12);
+  CHECK(!strcmp(s.format, "+s") && s.n_children == 11 && !strcmp(s.children[0]->name, "epoch") && a.length == 12);
   CHECK(((const int32_t *)a.children[0]->buffers[1])[11] == 12);
   CHECK(((const double *)a.children[4]->buffers[1])[11] > 0.9); /* val_accuracy */
   s.release(&s);
@@ -252,6 +311,7 @@ int main(void) {
   library();
   import();
   open_files();
+  export_();
   govpn_data d = labelled(256), valid = labelled(32);
   govpn_model m = small_model();
   train(m, d, valid);

@@ -1,0 +1,311 @@
+package main
+
+// #include <errno.h>
+// #include <stdlib.h>
+// #include "bridge.h"
+import "C"
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"runtime/cgo"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/gomlx/compute/dtypes"
+
+	"github.com/govpn/govpn/vpn"
+	"github.com/govpn/govpn/vpn/data"
+)
+
+type exportOptions struct {
+	BatchSize int      `json:"batch_size"`
+	Shuffle   bool     `json:"shuffle"`
+	Seed      int64    `json:"seed"`
+	Epoch     int      `json:"epoch"`
+	Columns   []string `json:"columns"`
+}
+
+// stream is a data set on its way out as an Arrow stream of struct arrays. One thread at a time uses it.
+type stream struct {
+	view    *data.Dataset // of its own: the handle may be freed meanwhile
+	columns []column
+	size    int     // images per array
+	rest    []int32 // positions still to come
+	batches *data.Batches
+	start   func(order []int32) (*data.Batches, error)
+	err     error // is final
+}
+
+// column is one field of the stream's arrays, and how to make it of the images at some positions.
+type column struct {
+	field arrow.Field
+	make  func(s *stream, positions []int32) (arrow.ArrayData, error)
+}
+
+//export goDataExportStream
+func goDataExportStream(h C.govpn_data, json *C.bridge_text, out *cStream) C.int32_t {
+	return call(func() error {
+		if err := given(arg("out", out)); err != nil {
+			return err
+		}
+		var o exportOptions
+		if err := options(text(json), &o); err != nil {
+			return err
+		}
+		return use(uint64(h), "data", func(d *data.Dataset) error {
+			s, err := newStream(d, o)
+			if err != nil {
+				return err
+			}
+			handle := cgo.NewHandle(s)
+			if C.bridge_new_stream(out, C.uintptr_t(handle)) == 0 {
+				goStreamRelease(C.uintptr_t(handle))
+				return data.Errorf(vpn.ErrMemory, "govpn: no memory for the stream")
+			}
+			return nil
+		})
+	})
+}
+
+func newStream(d *data.Dataset, o exportOptions) (*stream, error) {
+	if o.BatchSize < 0 || o.Epoch < 0 {
+		return nil, argError("batch_size is %d and epoch is %d, want 0 or more", o.BatchSize, o.Epoch)
+	}
+	columns, err := exportColumns(d, o.Columns)
+	if err != nil {
+		return nil, err
+	}
+	view, err := d.Share()
+	if err != nil {
+		return nil, err
+	}
+	s := &stream{view: view, columns: columns, size: o.BatchSize, rest: make([]int32, d.Len())}
+	for i := range s.rest {
+		s.rest[i] = int32(i)
+	}
+	if o.Shuffle {
+		rng := rand.New(rand.NewPCG(uint64(o.Seed), uint64(o.Epoch)))
+		rng.Shuffle(len(s.rest), func(i, j int) { s.rest[i], s.rest[j] = s.rest[j], s.rest[i] })
+	}
+	b := data.BatchOptions{Size: o.BatchSize, Seed: o.Seed, Epoch: o.Epoch}
+	if s.size == 0 {
+		s.size, b.Size = d.Len(), d.Len()
+		if d.Streamed() {
+			b.Size = 64 // keeps the queue small: the array is filled from several batches
+		}
+	}
+	s.start = func(order []int32) (*data.Batches, error) {
+		b.Order = order
+		return view.Batches(context.Background(), b)
+	}
+	return s, nil
+}
+
+// exportColumns are those with the given names; without names all that the set has.
+func exportColumns(d *data.Dataset, names []string) (columns []column, err error) {
+	if len(names) == 0 {
+		names = []string{"image"}
+		if d.Labels() != nil {
+			names = append(names, "label")
+		}
+	}
+	for i, name := range names {
+		switch {
+		case slices.Contains(names[:i], name):
+			return nil, argError("columns has %q twice, want each once", name)
+		case name == "image":
+			columns = append(columns, column{imageField(d), (*stream).images})
+		case name == "label" && d.Labels() == nil:
+			return nil, argError("columns has \"label\", and the data set has no labels")
+		case name == "label":
+			columns = append(columns, column{labelField(d), (*stream).labels})
+		default:
+			return nil, argError("columns has %q, want image, label", name)
+		}
+	}
+	return columns, nil
+}
+
+func imageField(d *data.Dataset) arrow.Field {
+	h, w, c := d.Shape()
+	return tensorField("image", pixelType(d), []int{h, w, c})
+}
+
+func pixelType(d *data.Dataset) arrow.DataType {
+	if d.DType() == dtypes.Float32 {
+		return arrow.PrimitiveTypes.Float32
+	}
+	return arrow.PrimitiveTypes.Uint8
+}
+
+func labelField(d *data.Dataset) arrow.Field {
+	f := arrow.Field{Name: "label", Type: arrow.PrimitiveTypes.Int32}
+	if names := d.ClassNames(); names != nil {
+		list, _ := json.Marshal(names) // strings cannot fail
+		f.Metadata = arrow.NewMetadata([]string{"govpn.class_names"}, []string{string(list)})
+	}
+	return f
+}
+
+func (s *stream) schema() arrow.Field {
+	fields := make([]arrow.Field, len(s.columns))
+	for i, c := range s.columns {
+		fields[i] = c.field
+	}
+	return arrow.Field{Type: arrow.StructOf(fields...)}
+}
+
+// next is the next array, nil at the end.
+func (s *stream) next() (arrow.Array, error) {
+	if s.err != nil || len(s.rest) == 0 {
+		return nil, s.err
+	}
+	positions := s.rest[:min(s.size, len(s.rest))]
+	var children []arrow.ArrayData
+	defer func() {
+		for _, c := range children {
+			c.Release()
+		}
+	}()
+	for _, c := range s.columns {
+		child, err := c.make(s, positions)
+		if err != nil {
+			s.err = err
+			return nil, err
+		}
+		children = append(children, child)
+	}
+	s.rest = s.rest[len(positions):]
+	d := array.NewData(s.schema().Type, len(positions), []*memory.Buffer{nil}, children, 0, 0)
+	defer d.Release()
+	return array.MakeFromData(d), nil
+}
+
+func (s *stream) labels(positions []int32) (arrow.ArrayData, error) {
+	labels := make([]int32, len(positions))
+	for i, p := range positions {
+		labels[i] = s.view.Labels()[p]
+	}
+	return flat(arrow.PrimitiveTypes.Int32, len(labels), lentBuffer(arrow.Int32Traits.CastToBytes(labels), nil)), nil
+}
+
+func (s *stream) images(positions []int32) (_ arrow.ArrayData, err error) {
+	if s.batches == nil {
+		if s.batches, err = s.start(s.rest); err != nil {
+			return nil, err
+		}
+	}
+	h, w, c := s.view.Shape()
+	read := s.inMemory
+	if s.view.Streamed() {
+		read = s.decoded
+	}
+	values, err := read(len(positions) * h * w * c)
+	if err != nil {
+		return nil, err
+	}
+	field := imageField(s.view)
+	return tensorData(field, flat(pixelType(s.view), len(positions)*h*w*c, values), len(positions)), nil
+}
+
+// inMemory is a batch of a set in memory. Where its images follow one another there, nothing is copied: the buffer keeps the set alive.
+func (s *stream) inMemory(int) (*memory.Buffer, error) {
+	b, err := s.batches.Next()
+	if err != nil {
+		return nil, err
+	}
+	keep, err := s.view.Share()
+	if err != nil {
+		return nil, err
+	}
+	if b.Float32 != nil {
+		return lentBuffer(arrow.Float32Traits.CastToBytes(b.Float32), keep.Close), nil
+	}
+	return lentBuffer(b.Uint8, keep.Close), nil
+}
+
+// decoded is size bytes of decoded pixels, copied: the queue gets its memory back at once, however many arrays the caller keeps.
+func (s *stream) decoded(size int) (*memory.Buffer, error) {
+	if free := data.AvailableMemory(); int64(size) > free {
+		return nil, data.Errorf(vpn.ErrMemory, "govpn: an array of the stream needs %d bytes, but only %d are available: give batch_size", size, free)
+	}
+	pixels := make([]uint8, size)
+	for at := 0; at < size; {
+		b, err := s.batches.Next()
+		if err != nil {
+			return nil, err
+		}
+		at += copy(pixels[at:], b.Uint8)
+		b.Release()
+	}
+	return lentBuffer(pixels, nil), nil
+}
+
+func (s *stream) close() {
+	if s.batches != nil {
+		s.batches.Close()
+	}
+	s.view.Close()
+}
+
+//export goStreamSchema
+func goStreamSchema(handle C.uintptr_t, out *cSchema, why **C.char) C.int {
+	return callback(why, func() error {
+		handOutSchema(cgo.Handle(handle).Value().(*stream).schema(), out)
+		return nil
+	})
+}
+
+//export goStreamNext
+func goStreamNext(handle C.uintptr_t, out *cArray, why **C.char) C.int {
+	return callback(why, func() error {
+		a, err := cgo.Handle(handle).Value().(*stream).next()
+		if err != nil {
+			return err
+		}
+		if a == nil {
+			out.release = nil // the end
+			return nil
+		}
+		defer a.Release()
+		handOutArray(a, out)
+		return nil
+	})
+}
+
+//export goStreamRelease
+func goStreamRelease(handle C.uintptr_t) {
+	err := protect(func() error {
+		cgo.Handle(handle).Value().(*stream).close()
+		cgo.Handle(handle).Delete()
+		return nil
+	})
+	if err != nil {
+		record(logWarning, fmt.Sprintf("releasing a stream: %v", err))
+	}
+}
+
+// callback runs the body of a stream's callback: a failure or a panic in it becomes an errno and a reason, which C frees.
+func callback(why **C.char, body func() error) C.int {
+	err := protect(body)
+	if err == nil {
+		return 0
+	}
+	*why = C.CString(err.Error())
+	switch statusOf(err) {
+	case C.GOVPN_E_ARG, C.GOVPN_E_FORMAT:
+		return C.EINVAL
+	case C.GOVPN_E_MEMORY:
+		return C.ENOMEM
+	case C.GOVPN_E_UNSUPPORTED:
+		return C.ENOSYS
+	case C.GOVPN_E_CANCELLED:
+		return C.ECANCELED
+	}
+	return C.EIO
+}
