@@ -111,7 +111,7 @@ func state(t testing.TB, m *Model) map[string]string {
 func untimed(history []Epoch) []Epoch {
 	for i := range history {
 		e := &history[i]
-		e.Seconds, e.ImagesPerSecond = 0, 0
+		e.Seconds, e.ImagesPerSecond, e.DataWait = 0, 0, 0
 		for _, f := range []*Float{&e.Loss, &e.Accuracy, &e.ValLoss, &e.ValAccuracy, &e.StdMean, &e.StdMin, &e.StdMax} {
 			if math.IsNaN(float64(*f)) {
 				*f = -1

@@ -235,15 +235,6 @@ func (b *Batch) Release() {
 	}
 }
 
-// Keep is Release for whoever goes on using the pixels: the queue gets other memory.
-func (b *Batch) Keep() {
-	if b.buffer != nil {
-		b.from.view.store.origin.queue.forget(len(b.buffer))
-		b.from.free <- nil
-		b.buffer = nil
-	}
-}
-
 // OnDevice copies the batch to a backend's first device, filled up to size images with copies of its last one.
 func (b *Batch) OnDevice(backend compute.Backend, size int) (*tensors.Tensor, error) {
 	s := b.from.view.store
@@ -318,11 +309,4 @@ func (q *queue) put(free chan []uint8) {
 			q.spare = append(q.spare, buffer)
 		}
 	}
-}
-
-// forget says that memory is no longer the queue's.
-func (q *queue) forget(size int) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.bytes -= int64(size)
 }

@@ -108,9 +108,9 @@ func TestQueueIsBounded(t *testing.T) {
 		assert.EqualValues(t, 4*size, p.reads.Load()-before)
 		batch, err := b.Next()
 		require.NoError(t, err)
-		batch.Keep()
-		assert.Eventually(t, func() bool { return p.reads.Load()-before == 5*size }, 10*time.Second, time.Millisecond,
-			"memory that was kept makes room")
+		assert.EqualValues(t, 4*size, p.reads.Load()-before, "its memory is in use")
+		batch.Release()
+		assert.Eventually(t, func() bool { return p.reads.Load()-before == 5*size }, 10*time.Second, time.Millisecond)
 		b.Close()
 		assert.EqualValues(t, 64<<20, d.Info().MemoryBytes)
 	}
