@@ -1,10 +1,15 @@
 // Package imaging turns encoded images into pixels as Pillow and torchvision do: decoding, EXIF orientation, resize and crop.
 package imaging
 
+import (
+	"fmt"
+	"math"
+)
+
 // Transform is what happens to an image between its file and a batch, in this order. Sizes are [s] or [height, width].
 type Transform struct {
 	Resize            []int              `json:"resize"`              // [s]: the shorter side becomes s; antialiased bilinear
-	CenterCrop        []int              `json:"center_crop"`         // [s] is [s, s]
+	CenterCrop        []int              `json:"center_crop"`         // [s] is [s, s]; a smaller image is padded with zeros
 	RandomResizedCrop *RandomResizedCrop `json:"random_resized_crop"` // nil: none
 	Channels          int                `json:"channels"`            // 3 (RGB) or 1 (grey); 0: 3 for encoded images, else as they are
 }
@@ -14,4 +19,125 @@ type RandomResizedCrop struct {
 	Size  []int      `json:"size"`
 	Scale [2]float64 `json:"scale"` // of the part's area; zeros: 0.08 to 1
 	Ratio [2]float64 `json:"ratio"` // width/height; zeros: 3/4 to 4/3
+}
+
+// None says whether the transform changes nothing.
+func (t *Transform) None() bool {
+	return t.Resize == nil && t.CenterCrop == nil && t.RandomResizedCrop == nil && t.Channels == 0
+}
+
+// Validate checks what can be checked without an image.
+func (t *Transform) Validate() error {
+	if err := checkSizes("resize", t.Resize); err != nil {
+		return err
+	}
+	if err := checkSizes("center_crop", t.CenterCrop); err != nil {
+		return err
+	}
+	if r := t.RandomResizedCrop; r != nil {
+		if r.Size == nil {
+			return fmt.Errorf("random_resized_crop.size is missing, want 1 or 2 sizes from 1 to %d", maxTarget)
+		}
+		if err := checkSizes("random_resized_crop.size", r.Size); err != nil {
+			return err
+		}
+		if scale := r.scale(); !(scale[0] > 0 && scale[0] <= scale[1] && scale[1] <= 1) {
+			return fmt.Errorf("random_resized_crop.scale is %v, want two rising numbers above 0 and at most 1", scale)
+		}
+		if ratio := r.ratio(); !(ratio[0] > 0 && ratio[0] <= ratio[1] && ratio[1] <= maxTarget) {
+			return fmt.Errorf("random_resized_crop.ratio is %v, want two rising numbers above 0", ratio)
+		}
+	}
+	if c := t.Channels; c != 0 && c != 1 && c != 3 {
+		return fmt.Errorf("channels is %d, want 1 or 3 (0: as the images are)", c)
+	}
+	return nil
+}
+
+const maxTarget = 32767 // the largest size that a transform may ask for
+
+func checkSizes(key string, sizes []int) error {
+	if sizes == nil {
+		return nil
+	}
+	good := len(sizes) == 1 || len(sizes) == 2
+	for _, size := range sizes {
+		good = good && size >= 1 && size <= maxTarget
+	}
+	if !good {
+		return fmt.Errorf("%s is %v, want 1 or 2 sizes from 1 to %d", key, sizes, maxTarget)
+	}
+	return nil
+}
+
+func (r *RandomResizedCrop) scale() [2]float64 {
+	if r.Scale == [2]float64{} {
+		return [2]float64{0.08, 1}
+	}
+	return r.Scale
+}
+
+func (r *RandomResizedCrop) ratio() [2]float64 {
+	if r.Ratio == [2]float64{} {
+		return [2]float64{3. / 4, 4. / 3}
+	}
+	return r.Ratio
+}
+
+// Size is that of the result for an image of h×w.
+func (t *Transform) Size(h, w int) (oh, ow int, err error) {
+	if oh, ow, ok := t.Fixed(); ok {
+		return oh, ow, checkSize(oh, ow)
+	}
+	oh, ow = t.resized(h, w)
+	return oh, ow, checkSize(oh, ow)
+}
+
+// Fixed is the size of the result where it does not depend on the image.
+func (t *Transform) Fixed() (h, w int, ok bool) {
+	switch {
+	case t.RandomResizedCrop != nil:
+		h, w = pair(t.RandomResizedCrop.Size)
+	case t.CenterCrop != nil:
+		h, w = pair(t.CenterCrop)
+	case len(t.Resize) == 2:
+		h, w = pair(t.Resize)
+	default:
+		return 0, 0, false
+	}
+	return h, w, true
+}
+
+// pair reads sizes that are [s], for a square, or [height, width].
+func pair(sizes []int) (h, w int) { return sizes[0], sizes[len(sizes)-1] }
+
+// resized is the size after Resize; of [s] the longer side becomes int(s·long/short), as in torchvision.
+func (t *Transform) resized(h, w int) (rh, rw int) {
+	switch {
+	case t.Resize == nil:
+		return h, w
+	case len(t.Resize) == 2:
+		return pair(t.Resize)
+	case w <= h:
+		return int(float64(t.Resize[0]*h) / float64(w)), t.Resize[0]
+	default:
+		return t.Resize[0], int(float64(t.Resize[0]*w) / float64(h))
+	}
+}
+
+// offset is where a center crop of size begins in an image of have; negative: where the image begins in the crop. torchvision
+// rounds halves to even (Python's round), and pads with the smaller half before the image.
+func offset(have, size int) int {
+	if size > have {
+		return -((size - have) / 2)
+	}
+	return int(math.RoundToEven(float64(have-size) / 2))
+}
+
+// stages splits a transform with a random crop after something else in two.
+func (t *Transform) stages() (first, second *Transform, ok bool) {
+	if t.RandomResizedCrop == nil || t.Resize == nil && t.CenterCrop == nil {
+		return nil, nil, false
+	}
+	return &Transform{Resize: t.Resize, CenterCrop: t.CenterCrop}, &Transform{RandomResizedCrop: t.RandomResizedCrop}, true
 }

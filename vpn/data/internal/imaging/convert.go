@@ -1,0 +1,158 @@
+package imaging
+
+import (
+	"image"
+	"image/color"
+)
+
+// picture is a decoded image that writes its rows as 1 or 3 channels.
+type picture interface {
+	channels() int
+	row(dst []uint8, y, x0, x1 int) // pixels x0 to x1 of row y
+}
+
+// raster is a picture of interleaved pixels.
+type raster struct {
+	pix  []uint8
+	w, c int
+}
+
+func (r *raster) channels() int { return r.c }
+
+func (r *raster) row(dst []uint8, y, x0, x1 int) {
+	copy(dst, r.pix[(y*r.w+x0)*r.c:(y*r.w+x1)*r.c])
+}
+
+// decoded is a picture that Go's decoders made. Its rows are what Pillow's convert("RGB") makes of it: alpha is dropped, not
+// composited. Of 16 bits the high byte is taken, as Pillow does for colour. (Pillow reads 16-bit grey as I;16, and its conversion
+// to 8 bits clips: all above 255 is white. That helps nobody, so govpn takes the high byte there too.)
+type decoded struct {
+	img     image.Image
+	palette [256][3]uint8
+}
+
+// set reports whether the image is of a type that row knows.
+func (d *decoded) set(img image.Image) bool {
+	d.img = img
+	switch img := img.(type) {
+	case *image.Gray, *image.Gray16, *image.RGBA, *image.NRGBA, *image.RGBA64, *image.NRGBA64, *image.CMYK:
+		return true
+	case *image.Paletted:
+		clear(d.palette[:])
+		for i, entry := range img.Palette[:min(len(img.Palette), 256)] {
+			switch entry := entry.(type) {
+			case color.RGBA: // opaque
+				d.palette[i] = [3]uint8{entry.R, entry.G, entry.B}
+			case color.NRGBA:
+				d.palette[i] = [3]uint8{entry.R, entry.G, entry.B}
+			default:
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+func (d *decoded) channels() int {
+	switch d.img.(type) {
+	case *image.Gray, *image.Gray16:
+		return 1
+	}
+	return 3
+}
+
+func (d *decoded) row(dst []uint8, y, x0, x1 int) {
+	switch img := d.img.(type) {
+	case *image.Gray:
+		copy(dst, img.Pix[y*img.Stride+x0:y*img.Stride+x1])
+	case *image.Gray16:
+		pick(dst, img.Pix[y*img.Stride+2*x0:y*img.Stride+2*x1], 1, 1, 2)
+	case *image.RGBA:
+		pick(dst, img.Pix[y*img.Stride+4*x0:y*img.Stride+4*x1], 3, 1, 4)
+	case *image.NRGBA:
+		pick(dst, img.Pix[y*img.Stride+4*x0:y*img.Stride+4*x1], 3, 1, 4)
+	case *image.RGBA64:
+		pick(dst, img.Pix[y*img.Stride+8*x0:y*img.Stride+8*x1], 3, 2, 8)
+	case *image.NRGBA64:
+		pick(dst, img.Pix[y*img.Stride+8*x0:y*img.Stride+8*x1], 3, 2, 8)
+	case *image.CMYK:
+		inkToRGB(dst, img.Pix[y*img.Stride+4*x0:y*img.Stride+4*x1])
+	case *image.Paletted:
+		for i, index := range img.Pix[y*img.Stride+x0 : y*img.Stride+x1] {
+			copy(dst[3*i:3*i+3], d.palette[index][:])
+		}
+	}
+}
+
+// pick takes c bytes, each step apart, of every pixel of size bytes.
+func pick(dst, src []uint8, c, step, size int) {
+	for i := 0; len(src) >= size; src = src[size:] {
+		for k := range c {
+			dst[i] = src[k*step]
+			i++
+		}
+	}
+}
+
+// inkToRGB is Pillow's cmyk2rgb: the black is taken off the light, and the ink's part of what is left.
+func inkToRGB(dst, src []uint8) {
+	for i := 0; len(src) >= 4; i, src = i+3, src[4:] {
+		light := 255 - int32(src[3])
+		for k := range 3 {
+			part := int32(src[k])*light + 128
+			dst[i+k] = clip(light - (part>>8+part)>>8)
+		}
+	}
+}
+
+// toGrey is Pillow's L24: BT.601 luma in fixed point of 16 bits. dst may be the start of rgb.
+func toGrey(dst, rgb []uint8) {
+	for i := range dst {
+		p := rgb[3*i : 3*i+3 : 3*i+3]
+		dst[i] = uint8((uint32(p[0])*19595 + uint32(p[1])*38470 + uint32(p[2])*7471 + 0x8000) >> 16)
+	}
+}
+
+// repeat makes three equal channels of the one that fills the first third of dst.
+func repeat(dst []uint8) {
+	for i := len(dst)/3 - 1; i >= 0; i-- {
+		v := dst[i]
+		dst[3*i], dst[3*i+1], dst[3*i+2] = v, v, v
+	}
+}
+
+// turn writes a picture into upright pixels: what PIL.ImageOps.exif_transpose does for an EXIF orientation. h and w are the
+// picture's own. line is scratch of one row.
+func turn(dst []uint8, p picture, h, w, orientation int, line []uint8) {
+	c := p.channels()
+	for y := range h {
+		p.row(line, y, 0, w)
+		at, step := target(orientation, h, w, y)
+		for x := range w {
+			copy(dst[(at+x*step)*c:(at+x*step)*c+c], line[x*c:])
+		}
+	}
+}
+
+// target says where row y of a picture goes among upright pixels: its first pixel, and the distance to the next.
+func target(orientation, h, w, y int) (at, step int) {
+	switch orientation {
+	case 2: // mirrored
+		return y*w + w - 1, -1
+	case 3: // upside down
+		return (h-1-y)*w + w - 1, -1
+	case 4: // mirrored and upside down
+		return (h - 1 - y) * w, 1
+	case 5: // rows are columns
+		return y, h
+	case 6: // lies on its left side: the first row is the last column
+		return h - 1 - y, h
+	case 7: // rows are columns, the last first, read upwards
+		return (w-1)*h + h - 1 - y, -h
+	case 8: // lies on its right side: the first row is the first column, read upwards
+		return (w-1)*h + y, -h
+	default:
+		return y * w, 1
+	}
+}

@@ -1,0 +1,59 @@
+package imaging
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// What an error is about. The readers of data sets put the name of the file before it.
+var (
+	ErrFormat      = errors.New("not an image, or a broken one")
+	ErrUnsupported = errors.New("an image of a kind that is not read")
+	ErrLimit       = errors.New("an image beyond the limits")
+	ErrSize        = errors.New("an image of another size than its set's")
+)
+
+const (
+	// MaxPixels is the most pixels that an image may have, before and after a transform. It bounds the memory that one image
+	// takes to some 600 MB (16 bit with alpha; a JPEG to 200 MB).
+	MaxPixels = 64 << 20
+	maxSide   = 65535 // of an image, in pixels: JPEG's own limit
+)
+
+// failure is an error of one of the kinds above with a text of its own.
+type failure struct {
+	kind, cause error
+	text        string
+}
+
+func (f *failure) Error() string   { return f.text }
+func (f *failure) Unwrap() []error { return []error{f.kind, f.cause} }
+
+func fail(kind error, format string, values ...any) error {
+	return &failure{kind: kind, cause: kind, text: fmt.Sprintf(format, values...)}
+}
+
+// failed is an error of a decoder of format.
+func failed(format string, cause error) error {
+	if errors.Is(cause, io.EOF) || errors.Is(cause, io.ErrUnexpectedEOF) {
+		return &failure{kind: ErrFormat, cause: cause, text: "is a truncated " + format + " file"}
+	}
+	text := cause.Error()
+	for _, prefix := range []string{"jpeg: malformed: ", "invalid JPEG format: ", "png: invalid format: ", "webp: ", "bmp: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return &failure{kind: ErrFormat, cause: cause, text: fmt.Sprintf("is a broken %s file: %s", format, text)}
+}
+
+// checkSize refuses sizes before memory for them is asked for.
+func checkSize(h, w int) error {
+	if h < 1 || w < 1 {
+		return fail(ErrFormat, "is %d×%d (height×width), want at least 1×1", h, w)
+	}
+	if h > maxSide || w > maxSide || h*w > MaxPixels {
+		return fail(ErrLimit, "is %d×%d (height×width), want at most %d pixels and no side over %d", h, w, MaxPixels, maxSide)
+	}
+	return nil
+}

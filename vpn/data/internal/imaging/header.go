@@ -1,0 +1,160 @@
+package imaging
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+)
+
+// header is what an encoded image says of itself.
+type header struct {
+	format      string // "JPEG", "PNG", "WebP", "BMP"
+	h, w        int    // as stored
+	orientation int    // EXIF's, 1 to 8
+}
+
+// upright is the image's size after its EXIF orientation.
+func (h header) upright() (height, width int) {
+	if h.orientation > 4 {
+		return h.w, h.h
+	}
+	return h.h, h.w
+}
+
+// Measure reads the size of an encoded image, after its EXIF orientation, from its header alone, and checks it against the limits.
+func Measure(encoded []byte) (h, w int, err error) {
+	head, err := readHeader(encoded)
+	if err != nil {
+		return 0, 0, err
+	}
+	h, w = head.upright()
+	return h, w, nil
+}
+
+func readHeader(data []byte) (head header, err error) {
+	var least int // bytes that an image of this size takes
+	switch {
+	case bytes.HasPrefix(data, []byte("\xff\xd8\xff")):
+		head, err = jpegHeader(data)
+		// The component of full width has a quarter of the full height or more, and every 8×8 block takes a bit or more.
+		least = head.h * head.w / (4 * 64 * 8)
+	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
+		head, least, err = pngHeader(data)
+	case len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP":
+		head, err = webpHeader(data) // one byte may stand for any number of pixels
+	case bytes.HasPrefix(data, []byte("BM")):
+		head, least, err = bmpHeader(data)
+	default:
+		return head, fail(ErrFormat, "is %s, want JPEG, PNG, WebP or BMP", foreign(data))
+	}
+	if err == nil {
+		err = checkSize(head.h, head.w)
+	}
+	if err == nil && least > len(data) {
+		err = fail(ErrFormat, "is truncated, or its size lies: %d×%d (height×width) takes at least %d bytes as %s, got %d",
+			head.h, head.w, least, head.format, len(data))
+	}
+	return head, err
+}
+
+// foreign names what is not read, from how it starts.
+func foreign(data []byte) string {
+	if len(data) == 0 {
+		return "empty"
+	}
+	if len(data) >= 12 && string(data[4:8]) == "ftyp" {
+		if brand := string(data[8:12]); brand == "avif" || brand == "avis" {
+			return "an AVIF image"
+		} else if strings.HasPrefix(brand, "hei") || strings.HasPrefix(brand, "hev") || brand == "mif1" {
+			return "a HEIF image"
+		}
+		return "an MP4 file or one of its kin"
+	}
+	for _, known := range []struct{ start, name string }{
+		{"II*\x00", "a TIFF image"}, {"MM\x00*", "a TIFF image"}, {"GIF8", "a GIF image"}, {"%PDF", "a PDF document"},
+		{"\x00\x00\x00\x0cJXL ", "a JPEG XL image"}, {"\xff\x0a", "a JPEG XL image"}, {"\x00\x00\x00\x0cjP", "a JPEG 2000 image"},
+		{"\xff\x4f\xff\x51", "a JPEG 2000 image"}, {"\x00\x00\x01\x00", "an icon"}, {"\x1f\x8b", "a gzip file"}, {"PK\x03\x04", "a zip file"},
+		{"8BPS", "a Photoshop document"}, {"RIFF", "a RIFF file other than WebP"}, {"<", "markup (HTML or SVG)"}, {"P", "perhaps a PNM image"},
+	} {
+		if bytes.HasPrefix(data, []byte(known.start)) {
+			return known.name
+		}
+	}
+	return "of no known kind"
+}
+
+func pngHeader(data []byte) (head header, least int, err error) {
+	head = header{format: "PNG", orientation: 1}
+	if len(data) < 33 {
+		return head, 0, fail(ErrFormat, "is a truncated PNG file")
+	}
+	if string(data[8:16]) != "\x00\x00\x00\x0dIHDR" {
+		return head, 0, fail(ErrFormat, "is a broken PNG file: it does not start with its header")
+	}
+	head.w, head.h = clampSize(binary.BigEndian.Uint32(data[16:])), clampSize(binary.BigEndian.Uint32(data[20:]))
+	samples := map[byte]int{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[data[25]]
+	row := 1 + (head.w*samples*int(data[24])+7)/8
+	least = head.h * row / 1032 // deflate's best: 258 bytes in two bits
+	for rest := data[8:]; len(rest) >= 12; {
+		size, kind := binary.BigEndian.Uint32(rest), string(rest[4:8])
+		if uint64(size)+12 > uint64(len(rest)) || kind == "IEND" {
+			break
+		}
+		if kind == "eXIf" {
+			head.orientation = orientation(rest[8 : 8+size])
+		}
+		rest = rest[size+12:]
+	}
+	return head, least, nil
+}
+
+// clampSize keeps products of sizes that lie within an int; they are refused all the same.
+func clampSize(size uint32) int { return int(min(size, maxSide+1)) }
+
+func bmpHeader(data []byte) (head header, least int, err error) {
+	head = header{format: "BMP", orientation: 1}
+	if len(data) < 30 {
+		return head, 0, fail(ErrFormat, "is a truncated BMP file")
+	}
+	if binary.LittleEndian.Uint32(data[14:]) < 40 {
+		return head, 0, fail(ErrUnsupported, "is a BMP image of OS/2, want one with a header of Windows 3 or later")
+	}
+	w, h := int64(int32(binary.LittleEndian.Uint32(data[18:]))), int64(int32(binary.LittleEndian.Uint32(data[22:])))
+	if h < 0 { // rows from top to bottom
+		h = -h
+	}
+	head.w, head.h = int(max(min(w, maxSide+1), 0)), int(min(h, maxSide+1))
+	bits := int(binary.LittleEndian.Uint16(data[28:]))
+	return head, head.h * ((head.w*bits + 31) / 32 * 4), nil
+}
+
+func webpHeader(data []byte) (head header, err error) {
+	head = header{format: "WebP", orientation: 1}
+	canvas := [2]int{}
+	for rest := data[12:]; len(rest) >= 8; {
+		kind, size := string(rest[:4]), uint64(binary.LittleEndian.Uint32(rest[4:]))
+		body := rest[8:min(uint64(len(rest)), 8+size)]
+		bits := func(at int) uint32 { return binary.LittleEndian.Uint32(body[at:]) }
+		switch {
+		case kind == "VP8X" && len(body) >= 10:
+			canvas = [2]int{int(bits(4)&0xffffff) + 1, int(bits(6)>>8) + 1}
+			if body[0]&2 != 0 {
+				return head, fail(ErrUnsupported, "is an animated WebP image")
+			}
+		case kind == "VP8 " && head.w == 0 && len(body) >= 10:
+			head.w, head.h = int(bits(6)&0x3fff), int(bits(6)>>16&0x3fff)
+		case kind == "VP8L" && head.w == 0 && len(body) >= 5:
+			head.w, head.h = int(bits(1)&0x3fff)+1, int(bits(1)>>14&0x3fff)+1
+		case kind == "EXIF":
+			head.orientation = orientation(bytes.TrimPrefix(body, []byte("Exif\x00\x00")))
+		}
+		rest = rest[min(uint64(len(rest)), 8+size+size&1):]
+	}
+	if head.w == 0 {
+		return head, fail(ErrFormat, "is a truncated or empty WebP file")
+	}
+	if canvas != [2]int{} && canvas != [2]int{head.w, head.h} {
+		return head, fail(ErrFormat, "is a broken WebP file: its canvas is %d×%d, its image %d×%d (height×width)", canvas[1], canvas[0], head.h, head.w)
+	}
+	return head, nil
+}

@@ -1,0 +1,97 @@
+package imaging
+
+import (
+	"errors"
+	"image"
+	"math"
+	"math/rand/v2"
+)
+
+// plan says where the pixels of a result come from: box, a part of the image, is resized to rh×rw; the result is h×w pixels
+// of that from (top, left), zeros where they lie outside.
+type plan struct {
+	box       image.Rectangle
+	rh, rw    int
+	top, left int
+	h, w      int
+}
+
+// plan works out a transform of an image of h×w. A random crop comes after nothing else here: see Decoder.staged.
+func (t *Transform) plan(h, w int, rng *rand.Rand) (plan, error) {
+	p := plan{box: image.Rect(0, 0, w, h)}
+	if r := t.RandomResizedCrop; r != nil {
+		if rng == nil {
+			return p, errors.New("random_resized_crop needs a random generator, got none")
+		}
+		p.box = r.draw(h, w, rng)
+		p.rh, p.rw = pair(r.Size)
+		p.h, p.w = p.rh, p.rw
+		return p, p.check()
+	}
+	p.rh, p.rw = t.resized(h, w)
+	p.h, p.w = p.rh, p.rw
+	if t.CenterCrop != nil {
+		p.h, p.w = pair(t.CenterCrop)
+		p.top, p.left = offset(p.rh, p.h), offset(p.rw, p.w)
+	}
+	return p, p.check()
+}
+
+// check bounds the memory that a plan takes: its result, and the rows between its two passes.
+func (p *plan) check() error {
+	if err := checkSize(p.h, p.w); err != nil {
+		return err
+	}
+	if p.resizes() && p.box.Dy()*p.w > MaxPixels {
+		return fail(ErrLimit, "takes %d×%d pixels between the two passes of its resize, want at most %d", p.box.Dy(), p.w, MaxPixels)
+	}
+	return nil
+}
+
+func (p *plan) resizes() bool { return p.box.Dy() != p.rh || p.box.Dx() != p.rw }
+
+// downFirst says which pass comes first, as found by trying sizes on Pillow 13: the vertical one if it takes away more than twice as
+// many rows as the other takes columns. Releases before that always began across; the order shows in rounding alone.
+func (p *plan) downFirst() bool {
+	rows, columns := p.box.Dy()-p.rh, p.box.Dx()-p.rw
+	return rows > 0 && rows > 2*columns
+}
+
+// part is the range of the resized pixels that the result shows, of one axis: from first, count of them.
+func part(from, want, have int) (first, count int) {
+	first = max(from, 0)
+	return first, max(min(from+want, have)-first, 0)
+}
+
+// axes are the two axes of the resize on a plane of full size.
+func (p *plan) axes(h, w int) (x, y axis) {
+	first, count := part(p.left, p.w, p.rw)
+	x = axis{at: p.box.Min.X, in: p.box.Dx(), out: p.rw, first: first, count: count, sub: 1, samples: w}
+	first, count = part(p.top, p.h, p.rh)
+	y = axis{at: p.box.Min.Y, in: p.box.Dy(), out: p.rh, first: first, count: count, sub: 1, samples: h}
+	return x, y
+}
+
+// draw is torchvision's RandomResizedCrop.get_params: up to ten draws of an area and of a ratio that is uniform in its logarithm;
+// after that the largest part in the middle whose ratio is allowed.
+func (r *RandomResizedCrop) draw(h, w int, rng *rand.Rand) image.Rectangle {
+	scale, ratio := r.scale(), r.ratio()
+	low, high := math.Log(ratio[0]), math.Log(ratio[1])
+	for range 10 {
+		area := float64(h*w) * (scale[0] + (scale[1]-scale[0])*rng.Float64())
+		aspect := math.Exp(low + (high-low)*rng.Float64())
+		cw, ch := int(math.RoundToEven(math.Sqrt(area*aspect))), int(math.RoundToEven(math.Sqrt(area/aspect)))
+		if 0 < cw && cw <= w && 0 < ch && ch <= h {
+			top, left := rng.IntN(h-ch+1), rng.IntN(w-cw+1)
+			return image.Rect(left, top, left+cw, top+ch)
+		}
+	}
+	cw, ch := w, h
+	if in := float64(w) / float64(h); in < ratio[0] {
+		ch = max(int(math.RoundToEven(float64(w)/ratio[0])), 1)
+	} else if in > ratio[1] {
+		cw = max(int(math.RoundToEven(float64(h)*ratio[1])), 1)
+	}
+	left, top := (w-cw)/2, (h-ch)/2
+	return image.Rect(left, top, left+cw, top+ch)
+}

@@ -1,0 +1,197 @@
+package imaging
+
+import (
+	"image"
+
+	"github.com/govpn/govpn/vpn/data/internal/jpeg"
+)
+
+// planar is an image of YCbCr planes, or of one grey plane, which may hold the part of the image alone that is needed.
+type planar struct {
+	planes []jpeg.Plane
+	webp   bool       // limited range, libwebp's formulas; else JFIF's full range and libjpeg's
+	lines  [3][]uint8 // scratch of row
+	sums   []int32    // scratch of upsample
+	three  [3]jpeg.Plane
+}
+
+// set takes the planes of an image that the standard library or x/image decoded.
+func (p *planar) set(img *image.YCbCr, webp bool) {
+	w, h := img.Rect.Dx(), img.Rect.Dy()
+	hsub, vsub := 1, 1
+	switch img.SubsampleRatio {
+	case image.YCbCrSubsampleRatio422:
+		hsub = 2
+	case image.YCbCrSubsampleRatio420:
+		hsub, vsub = 2, 2
+	case image.YCbCrSubsampleRatio440:
+		vsub = 2
+	case image.YCbCrSubsampleRatio411:
+		hsub = 4
+	case image.YCbCrSubsampleRatio410:
+		hsub, vsub = 4, 2
+	}
+	cw, ch := (w+hsub-1)/hsub, (h+vsub-1)/vsub
+	chroma := jpeg.Plane{Stride: img.CStride, Rect: image.Rect(0, 0, cw, ch), Width: cw, Height: ch, HSub: hsub, VSub: vsub}
+	p.three[0] = jpeg.Plane{Pix: img.Y, Stride: img.YStride, Rect: image.Rect(0, 0, w, h), Width: w, Height: h, HSub: 1, VSub: 1}
+	p.three[1], p.three[2] = chroma, chroma
+	p.three[1].Pix, p.three[2].Pix = img.Cb, img.Cr
+	p.planes, p.webp = p.three[:], webp
+}
+
+func (p *planar) channels() int {
+	if len(p.planes) == 1 {
+		return 1
+	}
+	return 3
+}
+
+// usual says whether luma has all pixels, and both chroma planes have one sampling.
+func (p *planar) usual() bool {
+	for i := range p.planes {
+		like := &p.planes[min(i, 1)]
+		if plane := &p.planes[i]; plane.HSub != like.HSub || plane.VSub != like.VSub {
+			return false
+		}
+	}
+	return p.planes[0].HSub == 1 && p.planes[0].VSub == 1
+}
+
+// row writes row y of the image, its pixels from x0 to x1.
+func (p *planar) row(dst []uint8, y, x0, x1 int) {
+	if len(p.planes) == 1 {
+		copy(dst, samples(&p.planes[0], y)[x0-p.planes[0].Rect.Min.X:x1-p.planes[0].Rect.Min.X])
+		return
+	}
+	var full [3][]uint8
+	for i := range full {
+		plane := &p.planes[i]
+		left := plane.Rect.Min.X * plane.HSub
+		full[i] = p.upsample(plane, y, &p.lines[i])[x0-left : x1-left]
+	}
+	p.toRGB(dst, full[0], full[1], full[2])
+}
+
+func (p *planar) toRGB(dst, y, cb, cr []uint8) {
+	if p.webp {
+		webpToRGB(dst, y, cb, cr)
+	} else {
+		jfifToRGB(dst, y, cb, cr)
+	}
+}
+
+// samples is row y of a plane, as far as the plane holds it.
+func samples(p *jpeg.Plane, y int) []uint8 {
+	start := (y - p.Rect.Min.Y) * p.Stride
+	return p.Pix[start : start+p.Rect.Dx()]
+}
+
+// smooth says whether libjpeg(-turbo) upsamples a plane with a triangle filter ("fancy upsampling", jdsample.c), in one axis or
+// in both, or else repeats its samples. libwebp's upsampling of its 4:2:0 is the same filter, with another rounding.
+func smooth(p *jpeg.Plane, webp bool) (across, down bool) {
+	wide := p.Width > 2 || webp
+	across = p.HSub == 2 && p.VSub <= 2 && wide
+	down = p.VSub == 2 && (p.HSub == 1 || p.HSub == 2 && wide)
+	return across, down
+}
+
+// upsample gives row y of the image in a plane's own component, for all columns that the plane holds.
+func (p *planar) upsample(plane *jpeg.Plane, y int, line *[]uint8) []uint8 {
+	near := samples(plane, y/plane.VSub)
+	across, down := smooth(plane, p.webp)
+	if plane.HSub == 1 && !down {
+		return near
+	}
+	dst := grow(line, len(near)*plane.HSub)
+	far := near
+	if down { // the other row nearby; the image's first and last row stand for those outside it
+		at := y/2 - 1 + y&1*2
+		at = min(max(at, plane.Rect.Min.Y), plane.Rect.Max.Y-1)
+		far = samples(plane, at)
+	}
+	switch {
+	case across && down:
+		late := int32(7)
+		if p.webp {
+			late = 8
+		}
+		sums := grow(&p.sums, len(near))
+		for i, a := range near {
+			sums[i] = 3*int32(a) + int32(far[i])
+		}
+		spread(dst, sums, 8, late, 4)
+	case across:
+		sums := grow(&p.sums, len(near))
+		for i, a := range near {
+			sums[i] = int32(a)
+		}
+		spread(dst, sums, 1, 2, 2)
+	case down:
+		bias := 1 + int32(y&1)
+		for i, a := range near {
+			dst[i] = uint8((3*int32(a) + int32(far[i]) + bias) >> 2)
+		}
+	default:
+		for i := range dst {
+			dst[i] = near[i/plane.HSub]
+		}
+	}
+	return dst
+}
+
+// spread doubles a row: every sample makes two, three quarters of its own and one of the neighbour's on that side. The rounding
+// differs between the two, which libjpeg calls ordered dither.
+func spread(dst []uint8, in []int32, early, late int32, shift uint) {
+	n := len(in)
+	dst = dst[:2*n]
+	last := in[0]
+	for i, v := range in {
+		next := in[min(i+1, n-1)]
+		pair := dst[2*i : 2*i+2 : 2*i+2]
+		pair[0] = uint8((3*v + last + early) >> (shift & 31))
+		pair[1] = uint8((3*v + next + late) >> (shift & 31))
+		last = v
+	}
+}
+
+// jfifToRGB is libjpeg's conversion (jdcolor.c): full-range BT.601 in fixed point of 16 bits.
+func jfifToRGB(dst, y, cb, cr []uint8) {
+	n := len(y)
+	dst, cb, cr = dst[:3*n], cb[:n], cr[:n]
+	for i, v := range y {
+		l, b, r := int32(v)<<16+1<<15, int32(cb[i])-128, int32(cr[i])-128
+		rgb := dst[3*i : 3*i+3 : 3*i+3]
+		rgb[0] = clip((l + 91881*r) >> 16)
+		rgb[1] = clip((l - 22554*b - 46802*r) >> 16)
+		rgb[2] = clip((l + 116130*b) >> 16)
+	}
+}
+
+// webpToRGB is libwebp's conversion (src/dsp/yuv.h): limited-range BT.601 in fixed point of 14 bits, of which 8 are cut early.
+func webpToRGB(dst, y, u, v []uint8) {
+	n := len(y)
+	dst, u, v = dst[:3*n], u[:n], v[:n]
+	for i := range y {
+		l, u, v := int32(y[i])*19077>>8, int32(u[i]), int32(v[i])
+		rgb := dst[3*i : 3*i+3 : 3*i+3]
+		rgb[0] = clip((l + v*26149>>8 - 14234) >> 6)
+		rgb[1] = clip((l - u*6419>>8 - v*13320>>8 + 8708) >> 6)
+		rgb[2] = clip((l + u*33050>>8 - 17685) >> 6)
+	}
+}
+
+func clip(v int32) uint8 {
+	if uint32(v) > 255 {
+		return uint8(^(v >> 31))
+	}
+	return uint8(v)
+}
+
+// grow gives a slice of n values that reuses the memory of the last one. Its values are not cleared.
+func grow[T any](s *[]T, n int) []T {
+	if cap(*s) < n {
+		*s = make([]T, n)
+	}
+	*s = (*s)[:n]
+	return *s
+}

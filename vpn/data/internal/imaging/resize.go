@@ -1,0 +1,188 @@
+package imaging
+
+import "math"
+
+// axis is one axis of a resize: in pixels of the image from at on become out; of these, count from first on are wanted. It is
+// computed on a plane of samples, each of sub pixels, or on the image itself (sub is 1).
+type axis struct {
+	at, in, out  int
+	first, count int
+	sub, samples int
+	smooth       bool // how samples would be upsampled: with a triangle filter, or repeated
+}
+
+// table holds the weights of an axis: output i is the sum of taps samples from low+start[i] on, in units of 2⁻²².
+type table struct {
+	axis
+	low, high int // samples that are read
+	taps      int
+	start     []int32
+	weights   []uint32
+	exact     []float64 // scratch: width per output
+	from, n   []int32   // scratch: the first of them that counts, and how many do
+}
+
+const (
+	weightBits = 22 // Pillow's PRECISION_BITS, for pixels of 8 bits
+	weightOne  = 1 << weightBits
+)
+
+// build computes the weights of Pillow's BILINEAR with antialiasing (Resample.c, precompute_coeffs): a triangle as wide as two
+// output pixels, or as two input pixels where the image grows. On subsampled planes the weights of upsampling are multiplied in,
+// so that resizing the plane equals resizing what upsampling would make of it, but for rounding.
+func (t *table) build(a axis) {
+	if t.axis == a {
+		return
+	}
+	t.axis = a
+	scale := float64(a.in) / float64(a.out)
+	support := max(scale, 1)
+	width := int(math.Ceil(support))*2 + 1
+	if a.sub > 1 {
+		width = width/a.sub + 4
+	}
+	clear(grow(&t.exact, a.count*width))
+	grow(&t.from, a.count)
+	grow(&t.n, a.count)
+	t.low, t.high = a.samples, 0
+	for i := range a.count {
+		t.window(i, scale, support, t.exact[i*width:(i+1)*width])
+		t.low, t.high = min(t.low, int(t.from[i])), max(t.high, int(t.from[i]+t.n[i]))
+	}
+	t.round(width)
+}
+
+// window computes the exact weights of output i.
+func (t *table) window(i int, scale, support float64, w []float64) {
+	center, inverse := float64((float64(t.first+i)+0.5)*scale), 1/support
+	low, high := max(int(center-support+0.5), 0), min(int(center+support+0.5), t.in)
+	var sum float64
+	for x := low; x < high; x++ {
+		sum += triangle((float64(x) - center + 0.5) * inverse)
+	}
+	t.from[i] = int32(t.reach(t.at + low))
+	for x := low; x < high; x++ {
+		weight := triangle((float64(x)-center+0.5)*inverse) / sum
+		s := (t.at + x) / t.sub
+		if !t.smooth {
+			w[s-int(t.from[i])] += weight
+			continue
+		}
+		other := min(max(s-1+(t.at+x)&1*2, 0), t.samples-1)
+		w[s-int(t.from[i])] += 0.75 * weight
+		w[other-int(t.from[i])] += 0.25 * weight
+	}
+	last := t.at + high - 1
+	t.n[i] = int32(last/t.sub) + 1 - t.from[i]
+	if t.smooth && last&1 == 1 && last/2+1 < t.samples {
+		t.n[i]++
+	}
+}
+
+// reach is the first sample that pixel x takes.
+func (t *table) reach(x int) int {
+	if t.smooth && x&1 == 0 && x > 0 {
+		return x/2 - 1
+	}
+	return x / t.sub
+}
+
+func triangle(x float64) float64 { return max(1-math.Abs(x), 0) }
+
+// round makes the integer weights: as many for every output as the widest of them needs, zeros beside them.
+func (t *table) round(width int) {
+	t.taps = 1
+	fixed := func(w float64) uint32 { return uint32(0.5 + w*weightOne) }
+	for i := range t.count {
+		w := t.exact[i*width:]
+		for t.n[i] > 1 && fixed(w[t.n[i]-1]) == 0 {
+			t.n[i]--
+		}
+		t.taps = max(t.taps, int(t.n[i]))
+	}
+	if t.taps < 4 && t.high-t.low >= 4 {
+		t.taps = 4 // the count that the passes are fast at
+	}
+	grow(&t.start, t.count)
+	clear(grow(&t.weights, t.count*t.taps))
+	for i := range t.count {
+		start := min(int(t.from[i]), t.high-t.taps)
+		t.start[i] = int32(start - t.low)
+		for k := range int(t.n[i]) {
+			t.weights[i*t.taps+int(t.from[i])-start+k] = fixed(t.exact[i*width+k])
+		}
+	}
+}
+
+// across resizes one row of c interleaved channels, whose first sample is number low.
+func (t *table) across(dst, row []uint8, c int) {
+	switch {
+	case c == 3:
+		t.across3(dst, row)
+	case t.taps == 4:
+		weights := t.weights
+		dst = dst[:len(t.start)]
+		for i, start := range t.start {
+			s, k := row[start:start+4:start+4], weights[4*i:4*i+4:4*i+4]
+			sum := uint32(s[0])*k[0] + uint32(s[1])*k[1] + uint32(s[2])*k[2] + uint32(s[3])*k[3]
+			dst[i] = rounded(sum)
+		}
+	default:
+		dst = dst[:len(t.start)]
+		for i, start := range t.start {
+			weights := t.weights[i*t.taps : (i+1)*t.taps]
+			s := row[start:][:len(weights)]
+			var sum uint32
+			for j, k := range weights {
+				sum += uint32(s[j]) * k
+			}
+			dst[i] = rounded(sum)
+		}
+	}
+}
+
+func (t *table) across3(dst, row []uint8) {
+	for i, start := range t.start {
+		weights := t.weights[i*t.taps : (i+1)*t.taps]
+		s := row[3*start:][:3*len(weights)]
+		var r, g, b uint32
+		for _, k := range weights {
+			r += uint32(s[0]) * k
+			g += uint32(s[1]) * k
+			b += uint32(s[2]) * k
+			s = s[3:]
+		}
+		rgb := dst[3*i : 3*i+3 : 3*i+3]
+		rgb[0], rgb[1], rgb[2] = rounded(r), rounded(g), rounded(b)
+	}
+}
+
+// down makes output row i of the rows in mid, the first of which is number low.
+func (t *table) down(dst, mid []uint8, i int, sums *[]uint32) {
+	n := len(dst)
+	weights := t.weights[i*t.taps : (i+1)*t.taps]
+	mid = mid[int(t.start[i])*n:]
+	if len(weights) == 4 {
+		k0, k1, k2, k3 := weights[0], weights[1], weights[2], weights[3]
+		a, b, c, d := mid[:n], mid[n:][:n], mid[2*n:][:n], mid[3*n:][:n]
+		for x := range dst {
+			dst[x] = rounded(uint32(a[x])*k0 + uint32(b[x])*k1 + uint32(c[x])*k2 + uint32(d[x])*k3)
+		}
+		return
+	}
+	sum := grow(sums, n)
+	clear(sum)
+	for j, k := range weights {
+		for x, v := range mid[j*n:][:n] {
+			sum[x] += uint32(v) * k
+		}
+	}
+	for x := range dst {
+		dst[x] = rounded(sum[x])
+	}
+}
+
+// rounded is Pillow's clip8. Weights are not negative, so that a sum exceeds 255 by rounding alone, and only if it has very many.
+func rounded(sum uint32) uint8 {
+	return uint8(min((sum+weightOne/2)>>weightBits, 255))
+}
