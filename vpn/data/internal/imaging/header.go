@@ -97,15 +97,21 @@ func pngHeader(data []byte) (head header, least int, err error) {
 	least = head.h * row / 1032 // deflate's best: 258 bytes in two bits
 	for rest := data[8:]; len(rest) >= 12; {
 		size, kind := binary.BigEndian.Uint32(rest), string(rest[4:8])
-		if uint64(size)+12 > uint64(len(rest)) || kind == "IEND" {
+		if uint64(size)+12 > uint64(len(rest)) {
 			break
 		}
-		if kind == "eXIf" {
+		switch kind {
+		case "IEND":
+			return head, least, nil
+		case "eXIf":
 			head.orientation = orientation(rest[8 : 8+size])
 		}
 		rest = rest[size+12:]
 	}
-	return head, least, nil
+	if checkSize(head.h, head.w) != nil || least > len(data) { // the better message
+		return head, least, nil
+	}
+	return head, least, fail(ErrFormat, "is a truncated PNG file")
 }
 
 // clampSize keeps products of sizes that lie within an int; they are refused all the same.
@@ -130,6 +136,9 @@ func bmpHeader(data []byte) (head header, least int, err error) {
 
 func webpHeader(data []byte) (head header, err error) {
 	head = header{format: "WebP", orientation: 1}
+	if uint64(binary.LittleEndian.Uint32(data[4:]))+8 > uint64(len(data)) {
+		return head, fail(ErrFormat, "is a truncated WebP file")
+	}
 	canvas := [2]int{}
 	for rest := data[12:]; len(rest) >= 8; {
 		kind, size := string(rest[:4]), uint64(binary.LittleEndian.Uint32(rest[4:]))
@@ -151,10 +160,11 @@ func webpHeader(data []byte) (head header, err error) {
 		rest = rest[min(uint64(len(rest)), 8+size+size&1):]
 	}
 	if head.w == 0 {
-		return head, fail(ErrFormat, "is a truncated or empty WebP file")
+		return head, fail(ErrFormat, "is a WebP file without an image")
 	}
 	if canvas != [2]int{} && canvas != [2]int{head.w, head.h} {
-		return head, fail(ErrFormat, "is a broken WebP file: its canvas is %d×%d, its image %d×%d (height×width)", canvas[1], canvas[0], head.h, head.w)
+		return head, fail(ErrFormat, "is a broken WebP file: its canvas is %d×%d, its image %d×%d (height×width)",
+			canvas[1], canvas[0], head.h, head.w)
 	}
 	return head, nil
 }

@@ -45,7 +45,7 @@ func (t *Transform) Validate() error {
 			return fmt.Errorf("random_resized_crop.scale is %v, want two rising numbers above 0 and at most 1", scale)
 		}
 		if ratio := r.ratio(); !(ratio[0] > 0 && ratio[0] <= ratio[1] && ratio[1] <= maxTarget) {
-			return fmt.Errorf("random_resized_crop.ratio is %v, want two rising numbers above 0", ratio)
+			return fmt.Errorf("random_resized_crop.ratio is %v, want two rising numbers above 0 and at most %d", ratio, maxTarget)
 		}
 	}
 	if c := t.Channels; c != 0 && c != 1 && c != 3 {
