@@ -3,6 +3,7 @@ package data
 import (
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // fashionClasses are the publisher's names of labels 0 to 9: github.com/zalandoresearch/fashion-mnist, "Labels".
@@ -13,30 +14,64 @@ var fashionClasses = []string{
 // FashionMNIST reads the "train" (60,000 images) or "test" (10,000) split of Fashion-MNIST, uint8 of shape (28, 28, 1), from a folder
 // that holds the published IDX files, gzip-compressed or not.
 func FashionMNIST(dir, split string) (*Dataset, error) {
-	prefix, ok := map[string]string{"train": "train", "test": "t10k"}[split]
+	f, err := fashionMNIST(OpenOptions{Path: dir, Split: split})
+	if err != nil {
+		return nil, err
+	}
+	return f.ready, nil
+}
+
+// fashionMNIST is FashionMNIST with options: plain files can be streamed.
+func fashionMNIST(o OpenOptions) (*found, error) {
+	if err := o.uses("path", "split"); err != nil {
+		return nil, err
+	}
+	prefix, ok := map[string]string{"train": "train", "test": "t10k"}[o.Split]
 	if !ok {
-		return nil, argErrorf("split is %q, want \"train\" or \"test\"", split)
+		return nil, argErrorf("split is %q, want \"train\" or \"test\"", o.Split)
 	}
-	images, err := findGzip(dir, prefix+"-images-idx3-ubyte")
+	images, err := findGzip(o.Path, prefix+"-images-idx3-ubyte")
 	if err != nil {
 		return nil, err
 	}
-	labels, err := findGzip(dir, prefix+"-labels-idx1-ubyte")
+	labels, err := findGzip(o.Path, prefix+"-labels-idx1-ubyte")
 	if err != nil {
 		return nil, err
 	}
-	d, err := ReadIDX(images, labels)
+	f, err := openIDX(images, labels, o.Stream)
 	if err != nil {
 		return nil, err
 	}
-	defer d.Close()
-	if h, w, c := d.Shape(); h != 28 || w != 28 || c != 1 {
-		return nil, Errorf(ErrFormat, "data: %s holds images of shape (%d, %d, %d), want (28, 28, 1)", images, h, w, c)
+	if err := f.nameFashion(images, labels); err != nil {
+		f.close()
+		return nil, err
 	}
-	if d.Classes() > len(fashionClasses) {
-		return nil, Errorf(ErrFormat, "data: %s holds label %d, want 0..9", labels, d.Classes()-1)
+	return f, nil
+}
+
+// nameFashion checks that the set can be Fashion-MNIST, and names its classes.
+func (f *found) nameFashion(images, labels string) error {
+	shape, values := f.shape, f.labels
+	if f.ready != nil {
+		shape[0], shape[1], shape[2] = f.ready.Shape()
+		values = f.ready.Labels()
 	}
-	return d.WithLabels(d.Labels(), fashionClasses)
+	if shape != [3]int{28, 28, 1} {
+		return Errorf(ErrFormat, "data: %s holds images of shape (%d, %d, %d), want (28, 28, 1)", images, shape[0], shape[1], shape[2])
+	}
+	if largest := slices.Max(values); int(largest) >= len(fashionClasses) {
+		return Errorf(ErrFormat, "data: %s holds label %d, want 0..9", labels, largest)
+	}
+	if f.ready == nil {
+		f.names = fashionClasses
+		return nil
+	}
+	named, err := f.ready.WithLabels(values, fashionClasses)
+	if err == nil {
+		f.ready.Close()
+		f.ready = named
+	}
+	return err
 }
 
 // findGzip returns the path of the file called name, or name.gz, in the folder dir.

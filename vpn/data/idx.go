@@ -45,6 +45,74 @@ func readIDXLabels(path string, n int) ([]int32, error) {
 	return labels, nil
 }
 
+// idxFiles reads o.Images and o.Labels: MNIST, Fashion-MNIST, KMNIST and EMNIST. Plain files can be streamed; gzip-compressed ones are
+// always read to memory, as nothing in them can be found without unpacking what lies before it.
+//
+// Pixels and labels stay as they are stored: EMNIST's images are transposed (swap height and width to see them upright), and the
+// labels of its split "letters" are 1 to 26, so that class 0 has no images.
+func idxFiles(o OpenOptions) (*found, error) {
+	if err := o.uses("images", "labels"); err != nil {
+		return nil, err
+	}
+	if o.Images == "" {
+		return nil, argErrorf("images is \"\", want the IDX file of the images")
+	}
+	return openIDX(o.Images, o.Labels, o.Stream)
+}
+
+// openIDX is ReadIDX or, to stream plain files, a source of their records.
+func openIDX(images, labels string, stream bool) (*found, error) {
+	if stream {
+		if f, err := streamIDX(images, labels); f != nil || err != nil {
+			return f, err
+		}
+	}
+	d, err := ReadIDX(images, labels)
+	if err != nil {
+		return nil, err
+	}
+	return &found{ready: d}, nil
+}
+
+// streamIDX is nil where the file of images is gzip-compressed.
+func streamIDX(images, labels string) (f *found, err error) {
+	opened, err := os.Open(images)
+	if err != nil {
+		return nil, Errorf(ErrIO, "data: opening an IDX file: %w", err)
+	}
+	defer func() {
+		if f == nil {
+			_ = opened.Close()
+		}
+	}()
+	r, limit, zipped, err := decompress(opened)
+	if err != nil {
+		return nil, readError(images, err)
+	}
+	if zipped {
+		return nil, nil
+	}
+	dims, size, err := readIDXHeader(r, images, 3, 4, limit)
+	if err != nil {
+		return nil, err
+	}
+	header := int64(4 + 4*len(dims))
+	switch surplus := limit - header - size; {
+	case surplus < 0:
+		return nil, truncatedIDX(images, limit-header, size, dims)
+	case surplus > 0:
+		return nil, surplusIDX(images, size, dims)
+	}
+	source := &records{header: header, shape: shape3(dims[1:]), files: []recordFile{{opened, images, dims[0], opened.Close}}}
+	found := &found{source: source, count: dims[0], shape: source.shape}
+	if labels != "" {
+		if found.labels, err = readIDXLabels(labels, dims[0]); err != nil {
+			return nil, err
+		}
+	}
+	return found, nil
+}
+
 // readIDX reads a whole file of uint8 values with minRank to maxRank dimensions, none of them 0.
 func readIDX(path string, minRank, maxRank int) (values []byte, dims []int, err error) {
 	file, err := os.Open(path)
@@ -52,86 +120,95 @@ func readIDX(path string, minRank, maxRank int) (values []byte, dims []int, err 
 		return nil, nil, Errorf(ErrIO, "data: opening an IDX file: %w", err)
 	}
 	defer file.Close()
-	r, limit, err := decompress(file)
+	r, limit, _, err := decompress(file)
 	if err != nil {
 		return nil, nil, readError(path, err)
 	}
-	if dims, err = readIDXHeader(r, path, minRank, maxRank); err != nil {
+	dims, size, err := readIDXHeader(r, path, minRank, maxRank, limit)
+	if err != nil {
 		return nil, nil, err
-	}
-	size := int64(1)
-	for _, dim := range dims {
-		if dim == 0 || size > math.MaxInt64/int64(dim) {
-			return nil, nil, Errorf(ErrFormat, "data: %s has shape %v, want at least 1 and fewer than 2^63 values", path, dims)
-		}
-		size *= int64(dim)
-	}
-	if size > limit { // checked before the memory is allocated
-		return nil, nil, Errorf(ErrFormat, "data: %s is truncated: shape %v needs %d bytes, the file holds at most %d", path, dims, size, limit)
 	}
 	values = make([]byte, size)
 	if n, err := io.ReadFull(r, values); err == io.EOF || err == io.ErrUnexpectedEOF {
-		return nil, nil, Errorf(ErrFormat, "data: %s is truncated: it holds %d of %d values of shape %v", path, n, size, dims)
+		return nil, nil, truncatedIDX(path, int64(n), size, dims)
 	} else if err != nil {
 		return nil, nil, readError(path, err)
 	}
 	switch _, err := r.ReadByte(); { // which also checks the sum at the end of a gzip file
 	case err == nil:
-		return nil, nil, Errorf(ErrFormat, "data: %s has surplus bytes after the %d values of shape %v", path, size, dims)
+		return nil, nil, surplusIDX(path, size, dims)
 	case err != io.EOF:
 		return nil, nil, readError(path, err)
 	}
 	return values, dims, nil
 }
 
+func truncatedIDX(path string, have, size int64, dims []int) error {
+	return Errorf(ErrFormat, "data: %s is truncated: it holds %d of %d values of shape %v", path, have, size, dims)
+}
+
+func surplusIDX(path string, size int64, dims []int) error {
+	return Errorf(ErrFormat, "data: %s has surplus bytes after the %d values of shape %v", path, size, dims)
+}
+
 // maxDeflateRatio bounds the growth of gzip data: a match of 258 bytes takes at least 2 bits.
 const maxDeflateRatio = 1032
 
-// decompress returns a reader of the file's contents, and the most bytes that they can have.
-func decompress(file *os.File) (r *bufio.Reader, limit int64, err error) {
+// decompress returns a reader of the file's contents, the most bytes that they can have, and whether they are gzip-compressed.
+func decompress(file *os.File) (r *bufio.Reader, limit int64, zipped bool, err error) {
 	info, err := file.Stat()
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, false, err
 	}
 	r = bufio.NewReaderSize(file, 1<<16)
 	magic, err := r.Peek(2)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, false, err
 	}
 	if magic[0] != 0x1f || magic[1] != 0x8b {
-		return r, info.Size(), nil
+		return r, info.Size(), false, nil
 	}
 	unzip, err := gzip.NewReader(r)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, false, err
 	}
-	return bufio.NewReaderSize(unzip, 1<<16), info.Size() * maxDeflateRatio, nil
+	return bufio.NewReaderSize(unzip, 1<<16), info.Size() * maxDeflateRatio, true, nil
 }
 
-// readIDXHeader reads two zero bytes, the data type, the number of dimensions, and each dimension as a big-endian uint32.
-func readIDXHeader(r io.Reader, path string, minRank, maxRank int) ([]int, error) {
+// readIDXHeader reads two zero bytes, the data type, the number of dimensions, and each dimension as a big-endian uint32. size is the
+// number of values, at most limit.
+func readIDXHeader(r io.Reader, path string, minRank, maxRank int, limit int64) (dims []int, size int64, err error) {
 	var magic [4]byte
 	if _, err := io.ReadFull(r, magic[:]); err != nil {
-		return nil, readError(path, err)
+		return nil, 0, readError(path, err)
 	}
 	rank := int(magic[3])
 	switch {
 	case magic[0] != 0 || magic[1] != 0:
-		return nil, Errorf(ErrFormat, "data: %s is not an IDX file: it starts with % x, want 00 00", path, magic[:2])
+		return nil, 0, Errorf(ErrFormat, "data: %s is not an IDX file: it starts with % x, want 00 00", path, magic[:2])
 	case magic[2] != 0x08:
-		return nil, Errorf(ErrFormat, "data: %s holds values of IDX type %#02x, want 0x08 (uint8)", path, magic[2])
+		return nil, 0, Errorf(ErrFormat, "data: %s holds values of IDX type %#02x, want 0x08 (uint8)", path, magic[2])
 	case rank < minRank || rank > maxRank:
-		return nil, Errorf(ErrFormat, "data: %s has %d dimensions, want %d to %d", path, rank, minRank, maxRank)
+		return nil, 0, Errorf(ErrFormat, "data: %s has %d dimensions, want %d to %d", path, rank, minRank, maxRank)
 	}
 	sizes := make([]uint32, rank)
 	if err := binary.Read(r, binary.BigEndian, sizes); err != nil {
-		return nil, readError(path, err)
+		return nil, 0, readError(path, err)
 	}
-	dims := make([]int, rank)
-	for i, size := range sizes {
-		dims[i] = int(size)
+	size = 1
+	for _, dim := range sizes {
+		dims = append(dims, int(dim))
 	}
-	return dims, nil
+	for _, dim := range dims {
+		if dim == 0 || size > math.MaxInt64/int64(dim) {
+			return nil, 0, Errorf(ErrFormat, "data: %s has shape %v, want at least 1 and fewer than 2^63 values", path, dims)
+		}
+		size *= int64(dim)
+	}
+	if size > limit { // checked before the memory is allocated
+		return nil, 0, Errorf(ErrFormat, "data: %s is truncated: shape %v needs %d bytes, the file holds at most %d", path, dims, size, limit)
+	}
+	return dims, size, nil
 }
 
 // readError tells a malformed file from one that cannot be read.

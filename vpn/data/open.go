@@ -30,7 +30,14 @@ type OpenOptions struct {
 }
 
 // readers find the images of each format.
-var readers = map[string]func(o OpenOptions) (*found, error){}
+var readers = map[string]func(o OpenOptions) (*found, error){
+	"idx":           idxFiles,
+	"fashion-mnist": fashionMNIST,
+	"cifar10":       cifar10,
+	"cifar100":      cifar100,
+	"tiny-imagenet": tinyImageNet,
+	"image-folder":  imageFolder,
+}
 
 // Formats lists the formats that Open reads, sorted.
 func Formats() []string { return slices.Sorted(maps.Keys(readers)) }

@@ -1,0 +1,227 @@
+package data
+
+import (
+	"archive/tar"
+	"bufio"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"slices"
+	"strings"
+)
+
+// A tar.gz file may unpack to this many bytes, or this many times its own size, whichever is more.
+const (
+	minUnpacked = 1 << 30
+	maxUnpacked = 20
+)
+
+const maxPath = 1024 // bytes of a name in an archive
+
+// unpack lists the archive t.path. The files of a tar file stay where they are; those of a tar.gz file, where nothing can be
+// found without unpacking what lies before it, are unpacked once to a temporary file, the wanted ones only.
+//
+// A whole archive is refused where a name is absolute or has "..", a wanted file is a link, or sparse, or occurs twice.
+func (t *tree) unpack(info os.FileInfo, wanted func(string, bool) bool) error {
+	if !info.Mode().IsRegular() {
+		return argErrorf("path is %q, want a folder, or a tar or tar.gz file", t.path)
+	}
+	archive, err := os.Open(t.path)
+	if err != nil {
+		return Errorf(ErrIO, "data: opening a data set: %w", err)
+	}
+	t.archive = archive
+	index := &tarIndex{tree: t, wanted: wanted, folders: map[string]bool{}, size: info.Size()}
+	var magic [2]byte
+	if _, err := io.ReadFull(archive, magic[:]); err != nil {
+		return readError(t.path, err)
+	}
+	if _, err := archive.Seek(0, io.SeekStart); err != nil {
+		return Errorf(ErrIO, "data: reading %s: %w", t.path, err)
+	}
+	if magic == [2]byte{0x1f, 0x8b} {
+		err = index.gzip(archive)
+	} else {
+		err = index.all(archive, archive)
+	}
+	if err != nil {
+		return err
+	}
+	for dir := range index.folders {
+		t.folders = append(t.folders, dir)
+	}
+	return t.unique()
+}
+
+// unique reports a file that an archive holds twice.
+func (t *tree) unique() error {
+	slices.SortFunc(t.files, func(a, b file) int { return strings.Compare(a.path, b.path) })
+	for i := 1; i < len(t.files); i++ {
+		if t.files[i].path == t.files[i-1].path {
+			return Errorf(ErrFormat, "data: %s occurs twice", t.name(t.files[i].path))
+		}
+	}
+	return nil
+}
+
+// tarIndex makes the list of a tar file's entries.
+type tarIndex struct {
+	tree    *tree
+	wanted  func(string, bool) bool
+	folders map[string]bool
+	size    int64  // of the archive
+	spool   *spool // of a tar.gz file
+}
+
+// gzip unpacks a tar.gz file.
+func (x *tarIndex) gzip(archive *os.File) error {
+	defer archive.Close()
+	unzip, err := gzip.NewReader(bufio.NewReaderSize(archive, 1<<16))
+	if err != nil {
+		return readError(x.tree.path, err)
+	}
+	if x.spool, err = newSpool(); err != nil {
+		return err
+	}
+	x.tree.archive = x.spool
+	limited := &limitedReader{r: unzip, left: max(minUnpacked, maxUnpacked*x.size)}
+	if err := x.all(limited, nil); err != nil {
+		return err
+	}
+	if _, err := io.Copy(io.Discard, limited); err != nil { // which checks the sum at the end
+		return x.failed(err)
+	}
+	return x.spool.done()
+}
+
+// all lists the entries; position is that of a file that can be read by offset.
+func (x *tarIndex) all(r io.Reader, position io.Seeker) error {
+	entries := tar.NewReader(r)
+	for first := true; ; first = false {
+		h, err := entries.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil && first && errors.Is(err, tar.ErrHeader) {
+			return Errorf(ErrFormat, "data: %s is neither a tar nor a tar.gz file", x.tree.path)
+		}
+		if err != nil {
+			return x.failed(err)
+		}
+		name, err := x.entry(h)
+		if err != nil {
+			return err
+		}
+		if name == "" {
+			continue
+		}
+		if len(x.tree.files) == maxFiles {
+			return Errorf(ErrUnsupported, "data: %s has more than %d files", x.tree.path, maxFiles)
+		}
+		f := file{path: name, size: h.Size}
+		if position != nil {
+			if f.offset, err = position.Seek(0, io.SeekCurrent); err != nil {
+				return x.failed(err)
+			}
+			if f.size > x.size-f.offset {
+				return x.failed(io.ErrUnexpectedEOF)
+			}
+		} else {
+			f.offset = x.spool.size
+			if _, err := io.Copy(x.spool, entries); err != nil {
+				return x.failed(err)
+			}
+		}
+		x.tree.files = append(x.tree.files, f)
+	}
+}
+
+// entry returns the name of an entry's file; "" where it is not wanted.
+func (x *tarIndex) entry(h *tar.Header) (string, error) {
+	if h.Typeflag == tar.TypeXGlobalHeader {
+		return "", nil
+	}
+	if len(h.Name) > maxPath || path.IsAbs(h.Name) || slices.Contains(strings.Split(h.Name, "/"), "..") {
+		return "", Errorf(ErrFormat, "data: %s holds the name %.100q, want relative names without \"..\" of at most %d bytes",
+			x.tree.path, h.Name, maxPath)
+	}
+	name := path.Clean(h.Name)
+	if name == "." || strings.HasPrefix(name, ".") || strings.Contains(name, "/.") {
+		return "", nil
+	}
+	dir := name
+	if h.Typeflag != tar.TypeDir {
+		dir = path.Dir(name)
+	}
+	for ; dir != "." && !x.folders[dir]; dir = path.Dir(dir) {
+		x.folders[dir] = true
+	}
+	_, inner, _ := strings.Cut(name, "/") // in the folder that wraps the archive
+	if h.Typeflag == tar.TypeDir || !x.wanted(name, false) && !(inner != "" && x.wanted(inner, false)) {
+		return "", nil
+	}
+	switch h.Typeflag {
+	case tar.TypeReg:
+		if h.PAXRecords["GNU.sparse.major"] == "" && h.PAXRecords["GNU.sparse.size"] == "" {
+			return name, nil
+		}
+		fallthrough
+	case tar.TypeGNUSparse:
+		return "", Errorf(ErrUnsupported, "data: %s is a sparse file, want plain files (tar without --sparse)", x.tree.name(name))
+	case tar.TypeLink, tar.TypeSymlink:
+		return "", Errorf(ErrUnsupported, "data: %s is a link to %.100q, want plain files (tar --dereference --hard-dereference)",
+			x.tree.name(name), h.Linkname)
+	}
+	return "", nil // a device
+}
+
+// failed says why an archive could not be read.
+func (x *tarIndex) failed(err error) error {
+	var known *kindError
+	switch {
+	case errors.As(err, &known):
+		return err
+	case errors.Is(err, errTooLarge):
+		return Errorf(ErrFormat, "data: %s unpacks to more than %d bytes and %d times its size", x.tree.path, int64(minUnpacked), maxUnpacked)
+	case errors.Is(err, tar.ErrHeader), errors.Is(err, tar.ErrInsecurePath):
+		return Errorf(ErrFormat, "data: %s is damaged: %w", x.tree.path, err)
+	}
+	return readError(x.tree.path, err)
+}
+
+var errTooLarge = fmt.Errorf("too large")
+
+// limitedReader fails beyond a number of bytes.
+type limitedReader struct {
+	r    io.Reader
+	left int64
+}
+
+func (l *limitedReader) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return 0, errTooLarge
+	}
+	return n, err
+}
+
+// unwrap steps into the one folder that holds all others of an archive, as in tiny-imagenet-200/train, unless it is wanted itself.
+func (t *tree) unwrap(wanted func(path string, folder bool) bool, itself func(dir string) bool) {
+	if top := t.below(""); t.root == nil && len(top) == 1 && !itself(top[0]) {
+		prefix := top[0] + "/"
+		strip := func(p string) string { return strings.TrimPrefix(p, prefix) }
+		t.folders = slices.DeleteFunc(t.folders, func(dir string) bool { return dir == top[0] })
+		for i := range t.folders {
+			t.folders[i] = strip(t.folders[i])
+		}
+		t.files = slices.DeleteFunc(t.files, func(f file) bool { return !strings.HasPrefix(f.path, prefix) })
+		for i := range t.files {
+			t.files[i].path = strip(t.files[i].path)
+		}
+		t.path = path.Join(t.path, top[0])
+	}
+	t.files = slices.DeleteFunc(t.files, func(f file) bool { return !wanted(f.path, false) })
+}

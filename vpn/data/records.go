@@ -1,0 +1,148 @@
+package data
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// uses reports an option that the format does not read: it would be ignored silently.
+func (o OpenOptions) uses(names ...string) error {
+	for _, option := range []struct{ name, value string }{
+		{"path", o.Path}, {"split", o.Split}, {"images", o.Images}, {"labels", o.Labels},
+		{"image_column", o.ImageColumn}, {"label_column", o.LabelColumn},
+	} {
+		if option.value != "" && !slices.Contains(names, option.name) {
+			return argErrorf("%s is %q, which the format %s does not use", option.name, option.value, o.Format)
+		}
+	}
+	return nil
+}
+
+// close frees what a reader found.
+func (f *found) close() {
+	if f.ready != nil {
+		f.ready.Close()
+	} else {
+		_ = f.source.close()
+	}
+}
+
+// records are images of one shape that lie one after another in files, each after `labels` bytes of labels.
+type records struct {
+	files  []recordFile
+	header int64 // bytes at the start of each file
+	labels int
+	shape  [3]int // H, W, C
+	planar bool   // in the file, (C, H, W)
+	tree   *tree  // that the files are of; nil: of none
+}
+
+type recordFile struct {
+	io.ReaderAt
+	name  string
+	count int
+	done  func() error
+}
+
+func (r *records) size() int { return r.shape[0] * r.shape[1] * r.shape[2] }
+
+// at returns the file of image i, and its number there.
+func (r *records) at(i int) (recordFile, int) {
+	for _, f := range r.files {
+		if i < f.count {
+			return f, i
+		}
+		i -= f.count
+	}
+	panic("data: no such record")
+}
+
+func (r *records) read(i int, buffer []byte) ([]byte, error) {
+	f, k := r.at(i)
+	size := r.size()
+	buffer = slices.Grow(buffer[:0], 2*size)[:2*size]
+	offset := r.header + int64(k)*int64(r.labels+size) + int64(r.labels)
+	pixels, planes := buffer[:size], buffer[size:]
+	if !r.planar {
+		planes = pixels
+	}
+	if n, err := f.ReadAt(planes, offset); n < size {
+		return nil, fmt.Errorf("got %d of %d bytes: %w", n, size, bare(err))
+	}
+	if r.planar {
+		interleave(pixels, planes, r.shape[2])
+	}
+	return pixels, nil
+}
+
+// interleave copies c planes to pixels of c channels.
+func interleave(pixels, planes []byte, c int) {
+	area := len(planes) / c
+	for k := range c {
+		for i, v := range planes[k*area : (k+1)*area] {
+			pixels[i*c+k] = v
+		}
+	}
+}
+
+func (r *records) name(i int) string {
+	f, k := r.at(i)
+	return fmt.Sprintf("%s: image %d", f.name, k)
+}
+
+func (r *records) close() error {
+	var failed []error
+	for _, f := range r.files {
+		failed = append(failed, f.done())
+	}
+	if r.tree != nil {
+		failed = append(failed, r.tree.close())
+	}
+	return errors.Join(failed...)
+}
+
+// eachLabel calls visit with the label bytes of every image.
+func (r *records) eachLabel(visit func(i int, labels []byte) error) error {
+	labels, next := make([]byte, r.labels), 0
+	for _, f := range r.files {
+		stride := int64(r.labels + r.size())
+		in := bufio.NewReaderSize(io.NewSectionReader(f, r.header, int64(f.count)*stride), 1<<20)
+		for range f.count {
+			if _, err := io.ReadFull(in, labels); err != nil {
+				return readError(f.name, err)
+			}
+			if err := visit(next, labels); err != nil {
+				return err
+			}
+			next++
+			if _, err := in.Discard(r.size()); err != nil {
+				return readError(f.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// load reads all images to memory.
+func (f *found) load() (*found, error) {
+	r := f.source.(*records)
+	defer r.close()
+	size := r.size()
+	pixels := make([]byte, f.count*size)
+	buffer := make([]byte, 0, 2*size)
+	for i := range f.count {
+		image, err := r.read(i, buffer)
+		if err != nil {
+			return nil, Errorf(ErrIO, "data: %s: %w", r.name(i), err)
+		}
+		copy(pixels[i*size:], image)
+	}
+	d, err := FromUint8(pixels, f.count, f.shape[0], f.shape[1], f.shape[2], Options{Labels: f.labels, ClassNames: f.names})
+	if err != nil {
+		return nil, err
+	}
+	return &found{ready: d}, nil
+}

@@ -1,0 +1,48 @@
+package data
+
+import (
+	"bufio"
+	"os"
+)
+
+// spool is a temporary file without a name, in the folder that TMPDIR names (default /tmp): what was unpacked there is read by
+// offset, and the system frees it when it is closed, or when the process ends.
+type spool struct {
+	file   *os.File
+	buffer *bufio.Writer
+	size   int64
+}
+
+func newSpool() (*spool, error) {
+	file, err := os.CreateTemp("", "govpn-*")
+	if err != nil {
+		return nil, Errorf(ErrIO, "data: making a temporary file (TMPDIR names the folder for it): %w", err)
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		_ = file.Close()
+		return nil, Errorf(ErrIO, "data: unlinking a temporary file: %w", err)
+	}
+	return &spool{file: file, buffer: bufio.NewWriterSize(file, 1<<20)}, nil
+}
+
+func (s *spool) Write(p []byte) (int, error) {
+	n, err := s.buffer.Write(p)
+	s.size += int64(n)
+	if err != nil {
+		return n, Errorf(ErrIO, "data: writing a temporary file (TMPDIR names the folder for it): %w", err)
+	}
+	return n, nil
+}
+
+// done ends the writing.
+func (s *spool) done() error {
+	if err := s.buffer.Flush(); err != nil {
+		return Errorf(ErrIO, "data: writing a temporary file (TMPDIR names the folder for it): %w", err)
+	}
+	return nil
+}
+
+// ReadAt reads what was written, from any goroutine, after done.
+func (s *spool) ReadAt(p []byte, offset int64) (int, error) { return s.file.ReadAt(p, offset) }
+
+func (s *spool) Close() error { return s.file.Close() }

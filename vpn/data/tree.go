@@ -1,0 +1,217 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/govpn/govpn/vpn/data/internal/imaging"
+)
+
+const (
+	maxFiles   = 1 << 24   // of a folder or an archive: ILSVRC2012 has 1.3 million, ImageNet-21k 14 million
+	maxEncoded = 256 << 20 // bytes of one encoded image
+)
+
+// tree lists the files of a folder or of an archive (archive.go) that a reader wants. Hidden files and folders, whose names begin
+// with ".", are left out. Nothing outside the folder is ever opened: symbolic links that leave it are errors.
+type tree struct {
+	path    string   // as the caller gave it, for messages
+	root    *os.Root // of a folder; nil: an archive
+	archive readAtCloser
+	folders []string // all that were seen, sorted
+	files   []file   // sorted by path
+}
+
+// file is a file of a tree. It is small, as there may be millions.
+type file struct {
+	path         string // with "/"
+	offset, size int64  // in an archive
+}
+
+type readAtCloser interface {
+	io.ReaderAt
+	io.Closer
+}
+
+// openTree lists what is wanted in a folder, tar or tar.gz file. A folder that is not wanted is not entered.
+func openTree(name string, wanted func(path string, folder bool) bool) (*tree, error) {
+	if name == "" {
+		return nil, argErrorf("path is \"\", want a folder, or a tar or tar.gz file")
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, Errorf(ErrIO, "data: opening a data set: %w", err)
+	}
+	t := &tree{path: name}
+	if info.IsDir() {
+		if t.root, err = os.OpenRoot(name); err != nil {
+			return nil, Errorf(ErrIO, "data: opening a data set: %w", err)
+		}
+		err = t.walk(".", []os.FileInfo{info}, wanted)
+	} else {
+		err = t.unpack(info, wanted)
+	}
+	if err != nil {
+		_ = t.close()
+		return nil, err
+	}
+	slices.Sort(t.folders)
+	slices.SortFunc(t.files, func(a, b file) int { return strings.Compare(a.path, b.path) })
+	return t, nil
+}
+
+// walk lists the folder dir, which lies in the folders `above`, the last of them itself.
+func (t *tree) walk(dir string, above []os.FileInfo, wanted func(string, bool) bool) error {
+	entries, err := fs.ReadDir(t.root.FS(), dir)
+	if err != nil {
+		return Errorf(ErrIO, "data: listing %s: %w", t.name(dir), bare(err))
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		p := path.Join(dir, e.Name())
+		kind := e.Type()
+		var info os.FileInfo
+		if kind == fs.ModeSymlink {
+			if info, err = t.root.Stat(p); err != nil {
+				return Errorf(ErrFormat, "data: %s is a symbolic link that leaves %s or leads nowhere: %w", t.name(p), t.path, bare(err))
+			}
+			kind = info.Mode().Type()
+		}
+		switch {
+		case kind.IsRegular() && wanted(p, false):
+			if len(t.files) == maxFiles {
+				return Errorf(ErrUnsupported, "data: %s has more than %d files", t.path, maxFiles)
+			}
+			t.files = append(t.files, file{path: p})
+		case kind.IsDir():
+			t.folders = append(t.folders, p)
+			if !wanted(p, true) {
+				continue
+			}
+			if info == nil {
+				if info, err = e.Info(); err != nil {
+					return Errorf(ErrIO, "data: listing %s: %w", t.name(p), bare(err))
+				}
+			}
+			if slices.ContainsFunc(above, func(i os.FileInfo) bool { return os.SameFile(i, info) }) {
+				return Errorf(ErrFormat, "data: %s is a symbolic link to a folder that it lies in", t.name(p))
+			}
+			if err := t.walk(p, append(above, info), wanted); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// name is a path of the tree for messages.
+func (t *tree) name(p string) string { return path.Join(t.path, p) }
+
+// bare is the error without the operation and the path, which a message names itself.
+func bare(err error) error {
+	var pathError *fs.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err
+	}
+	return err
+}
+
+// open returns a file's contents and size.
+func (t *tree) open(f *file) (r io.ReaderAt, size int64, done func() error, err error) {
+	if t.root == nil {
+		return io.NewSectionReader(t.archive, f.offset, f.size), f.size, func() error { return nil }, nil
+	}
+	opened, err := t.root.Open(f.path)
+	if err != nil {
+		return nil, 0, nil, bare(err)
+	}
+	info, err := opened.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("is no longer a regular file")
+	}
+	if err != nil {
+		_ = opened.Close()
+		return nil, 0, nil, bare(err)
+	}
+	return opened, info.Size(), opened.Close, nil
+}
+
+// read returns a file of at most limit bytes, in buffer where it fits.
+func (t *tree) read(f *file, limit int64, buffer []byte) ([]byte, error) {
+	r, size, done, err := t.open(f)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if size > limit {
+		return nil, fmt.Errorf("has %d bytes, want at most %d: %w", size, limit, imaging.ErrLimit)
+	}
+	buffer = slices.Grow(buffer[:0], int(size))[:size]
+	if n, err := r.ReadAt(buffer, 0); n < len(buffer) {
+		return nil, fmt.Errorf("got %d of %d bytes: %w", n, size, bare(err))
+	}
+	return buffer, nil
+}
+
+func comparePath(f file, p string) int { return strings.Compare(f.path, p) }
+
+// text reads the text file called p; ok is false where there is none.
+func (t *tree) text(p string) (text string, ok bool, err error) {
+	i, ok := slices.BinarySearchFunc(t.files, p, comparePath)
+	if !ok {
+		return "", false, nil
+	}
+	content, err := t.read(&t.files[i], maxText, nil)
+	if err != nil {
+		return "", true, Errorf(ErrFormat, "data: %s: %w", t.name(p), err)
+	}
+	return string(content), true, nil
+}
+
+// maxText bounds the files of names and labels: Tiny ImageNet's words.txt has 2.6 MB.
+const maxText = 64 << 20
+
+func (t *tree) close() error {
+	if t.root != nil {
+		return t.root.Close()
+	}
+	if t.archive != nil {
+		return t.archive.Close()
+	}
+	return nil
+}
+
+// below lists the names of the folders that lie directly in dir ("": the root).
+func (t *tree) below(dir string) []string {
+	prefix := ""
+	if dir != "" {
+		prefix = dir + "/"
+	}
+	var names []string
+	for _, f := range t.folders {
+		if rest, ok := strings.CutPrefix(f, prefix); ok && !strings.Contains(rest, "/") {
+			names = append(names, rest)
+		}
+	}
+	return names
+}
+
+// treeSource are images that are files of a tree.
+type treeSource struct {
+	tree  *tree
+	files []file
+}
+
+func (s *treeSource) read(i int, buffer []byte) ([]byte, error) {
+	return s.tree.read(&s.files[i], maxEncoded, buffer)
+}
+func (s *treeSource) name(i int) string { return s.tree.name(s.files[i].path) }
+func (s *treeSource) close() error      { return s.tree.close() }
