@@ -1,0 +1,55 @@
+package augment
+
+import (
+	"math"
+
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// GaussianNoise adds noise of mean Mean and standard deviation Sigma to randomly selected pixels: to all channels of each
+// pixel with probability Fraction.
+type GaussianNoise struct {
+	Mean     float64 `json:"mean"`     // in units of the pixels
+	Sigma    float64 `json:"sigma"`    // torchvision: 0.1
+	Clip     bool    `json:"clip"`     // the result to [0, 1]; torchvision: true
+	Fraction float64 `json:"fraction"` // 0 to 1, all pixels: torchvision, which lacks this parameter
+}
+
+// Name is torchvision's.
+func (GaussianNoise) Name() string { return "GaussianNoise" }
+
+func (a GaussianNoise) validate() error {
+	switch {
+	case math.IsNaN(a.Mean) || math.IsInf(a.Mean, 0):
+		return argumentError("GaussianNoise.mean is %g, want a finite number", a.Mean)
+	case !(a.Sigma >= 0) || math.IsInf(a.Sigma, 0):
+		return argumentError("GaussianNoise.sigma is %g, want a finite number from 0", a.Sigma)
+	case !(a.Fraction >= 0 && a.Fraction <= 1):
+		return argumentError("GaussianNoise.fraction is %g, want 0 to 1", a.Fraction)
+	}
+	return nil
+}
+
+func (GaussianNoise) fits(_, _, _ int) error { return nil }
+
+// draw makes standard normal noise (N, H, W, C) and says which pixels get it (N, H, W), unless all do.
+func (a GaussianNoise) draw(state *Node, images shapes.Shape) (newState *Node, params []*Node) {
+	state, z := standardNormal(state, images)
+	if a.Fraction == 1 {
+		return state, []*Node{z}
+	}
+	state, u := RandomUniform(state, shapes.Make(images.DType, images.Dimensions[:3]...))
+	return state, []*Node{z, LessThan(u, Scalar(u.Graph(), u.DType(), a.Fraction))}
+}
+
+func (a GaussianNoise) apply(x *Node, params []*Node) *Node {
+	noisy := Add(x, AddScalar(MulScalar(params[0], a.Sigma), a.Mean))
+	if len(params) > 1 {
+		noisy = Where(params[1], noisy, x)
+	}
+	if a.Clip {
+		noisy = ClipScalar(noisy, 0, 1)
+	}
+	return noisy
+}

@@ -1,0 +1,117 @@
+package augment
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// UnmarshalJSON reads a list such as [{"name": "RandomCrop", "padding": 4}, …], and validates it. Parameters that are
+// left out take torchvision's defaults; a name or a parameter that does not exist is an error.
+func (l *List) UnmarshalJSON(text []byte) error {
+	var rows []map[string]json.RawMessage
+	if err := json.Unmarshal(text, &rows); err != nil {
+		return argumentError(`%s is no list of augmentations such as [{"name": "RandomHorizontalFlip", "p": 0.5}]`, shorten(text))
+	}
+	if rows == nil {
+		*l = nil
+		return nil
+	}
+	list := make(List, len(rows))
+	for i, row := range rows {
+		var err error
+		if list[i], err = parse(row); err != nil {
+			return err
+		}
+	}
+	if err := list.Validate(); err != nil {
+		return err
+	}
+	*l = list
+	return nil
+}
+
+// parse reads one augmentation.
+func parse(row map[string]json.RawMessage) (Augmentation, error) {
+	var name string
+	if row["name"] == nil || json.Unmarshal(row["name"], &name) != nil {
+		return nil, argumentError(`an augmentation's "name" is %s, want one of %s`, shorten(row["name"]), oneOf(Names()...))
+	}
+	base, err := New(name)
+	if err != nil {
+		return nil, err
+	}
+	into := reflect.New(reflect.TypeOf(base)).Elem()
+	into.Set(reflect.ValueOf(base))
+	for _, key := range slices.Sorted(maps.Keys(row)) {
+		if key == "name" {
+			continue
+		}
+		i := slices.Index(keys(into.Type()), key)
+		if i < 0 {
+			return nil, argumentError("%s has no parameter %q, want one of %s", name, key, oneOf(keys(into.Type())...))
+		}
+		field := reflect.New(into.Field(i).Type())
+		if err := json.Unmarshal(row[key], field.Interface()); err != nil {
+			return nil, argumentError("%s.%s is %s, want %s", name, key, shorten(row[key]), wanted(field.Interface()))
+		}
+		into.Field(i).Set(field.Elem())
+	}
+	return into.Interface().(Augmentation), nil
+}
+
+// keys are the JSON names of a struct's fields.
+func keys(t reflect.Type) []string {
+	names := make([]string, t.NumField())
+	for i := range names {
+		names[i] = t.Field(i).Tag.Get("json")
+	}
+	return names
+}
+
+func wanted(field any) string {
+	switch field.(type) {
+	case *Floats:
+		return "a number or a list of numbers"
+	case *Ints:
+		return "a whole number or a list of them"
+	case *string:
+		return "text"
+	case *bool:
+		return "true or false"
+	default:
+		return "a number"
+	}
+}
+
+// shorten is JSON for an error message.
+func shorten(text []byte) string {
+	switch {
+	case text == nil:
+		return "missing"
+	case len(text) > 80:
+		return strings.ToValidUTF8(string(text[:77]), "") + "…"
+	default:
+		return string(text)
+	}
+}
+
+// MarshalJSON writes every parameter of every augmentation.
+func (l List) MarshalJSON() ([]byte, error) {
+	if l == nil {
+		return []byte("null"), nil
+	}
+	rows := make([][]byte, len(l))
+	for i, a := range l {
+		text, err := json.Marshal(a)
+		if err != nil {
+			return nil, err
+		}
+		rows[i] = fmt.Appendf(nil, `{"name":%q,%s`, a.Name(), text[1:]) // every augmentation has a parameter
+	}
+	return fmt.Appendf(nil, "[%s]", bytes.Join(rows, []byte(","))), nil
+}

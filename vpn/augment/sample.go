@@ -1,0 +1,102 @@
+package augment
+
+import (
+	"math"
+	"slices"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+)
+
+// validateSampling checks what rotations and affine maps have in common.
+func validateSampling(name, interpolation string, fill, center Floats) error {
+	if modes := []string{"nearest", "bilinear"}; interpolation != "" && !slices.Contains(modes, interpolation) {
+		return argumentError("%s.interpolation is %q, want one of %s", name, interpolation, oneOf(modes...))
+	}
+	finite := func(v float64) bool { return math.Abs(v) <= math.MaxFloat32 }
+	if n := len(center); n != 0 && (n != 2 || !finite(center[0]) || !finite(center[1])) {
+		return argumentError("%s.center is %s, want none or [x, y] in pixels", name, center)
+	}
+	return validateFill(name+".fill", fill)
+}
+
+// sample makes the image whose pixel at (x, y) is that of x (N, H, W, C) at M⁻¹(x, y), see inverseAffine.
+func sample(x *Node, inverse [6]*Node, interpolation string, fill Floats) *Node {
+	h, w := x.Shape().Dim(1), x.Shape().Dim(2)
+	// Coordinates of pixels and, in column and row, where they come from: 0 is the middle of the first pixel.
+	axis := func(size, at int) *Node {
+		line := Iota(x.Graph(), shapes.Make(x.DType(), size), 0)
+		return InsertAxes(AddScalar(line, float64(1-size)/2), [][]int{{0, 0}, {0, -1}}[at]...)
+	}
+	across, down := axis(w, 0), axis(h, 1) // (1, 1, W), (1, H, 1)
+	source := func(m []*Node, size int) *Node {
+		offset := AddScalar(like(x, m[2], 3), float64(size-1)/2)
+		return Add(Mul(like(x, m[0], 3), across), Add(Mul(like(x, m[1], 3), down), offset)) // (N, H, W)
+	}
+	column, row := source(inverse[:3], w), source(inverse[3:], h)
+	if interpolation == "bilinear" {
+		return bilinear(x, column, row, fill)
+	}
+	return nearest(x, column, row, fill)
+}
+
+// nearest takes the pixels next to column, row (N, H, W), ties to even, and fill where that is outside the image.
+func nearest(x, column, row *Node, fill Floats) *Node {
+	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
+	column, row = Round(column), Round(row)
+	i, j := ClipScalar(row, 0, float64(h-1)), ClipScalar(column, 0, float64(w-1))
+	inside := And(Equal(i, row), Equal(j, column))
+
+	// The pixels are the rows of one table, whose last row is fill.
+	pixels := Reshape(x, n*h*w, c)
+	pixels = Concatenate([]*Node{pixels, InsertAxes(ConstAsDType(x.Graph(), x.DType(), perChannel(fill, c)), 0)}, 0)
+	index := Where(inside, pixelIndex(i, j, n, h, w), Scalar(x.Graph(), dtypes.Int32, n*h*w))
+	return Reshape(Gather(pixels, InsertAxes(index, -1)), n, h, w, c)
+}
+
+// pixelIndex is the place of pixel (i, j) of each of n images among those of images of h×w: (N, H', W') int32.
+func pixelIndex(i, j *Node, n, h, w int) *Node {
+	i, j = ConvertDType(i, dtypes.Int32), ConvertDType(j, dtypes.Int32)
+	image := Iota(i.Graph(), shapes.Make(dtypes.Int32, n, 1, 1), 0)
+	return Add(MulScalar(image, h*w), Add(MulScalar(i, w), j))
+}
+
+// bilinear mixes the four pixels around column, row (N, H, W). Outside the image is zero, and a mask, 1 inside, is mixed
+// likewise: the result is mask·(mixed − fill) + fill, which is what torchvision computes (so that the mixed pixels at
+// the border count mask² times).
+func bilinear(x, column, row *Node, fill Floats) *Node {
+	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
+	i, down, maskI := corner(row, h)
+	j, right, maskJ := corner(column, w)
+	mask := Mul(maskI, maskJ) // (N, H, W)
+
+	zero := Scalar(x.Graph(), x.DType(), 0)
+	x = Pad(x, zero, PadAxis{}, PadAxis{Start: 1, End: 1}, PadAxis{Start: 1, End: 1}, PadAxis{})
+	pixels := Reshape(x, n*(h+2)*(w+2), c)
+	var mixed *Node
+	up, left := OneMinus(down), OneMinus(right)
+	for k, weight := range []*Node{Mul(up, left), Mul(up, right), Mul(down, left), Mul(down, right)} {
+		index := pixelIndex(AddScalar(i, float64(k/2)), AddScalar(j, float64(k%2)), n, h+2, w+2)
+		term := Mul(Gather(pixels, InsertAxes(index, -1)), InsertAxes(Mul(weight, mask), -1)) // (N, H, W, C)
+		if mixed == nil {
+			mixed = term
+		} else {
+			mixed = Add(mixed, term)
+		}
+	}
+	values := perChannel(fill, c)
+	if slices.Max(values) == 0 {
+		return mixed
+	}
+	return Add(mixed, Mul(InsertAxes(OneMinus(mask), -1), ConstAsDType(x.Graph(), x.DType(), [][][][]float64{{{values}}})))
+}
+
+// corner splits a coordinate: the pixel before it, counted in an image with one more pixel on each side, the fraction of
+// the way to the next, and how much of the two lies inside the image.
+func corner(at *Node, size int) (pixel, fraction, mask *Node) {
+	at = ClipScalar(at, -1, float64(size))
+	floor := MinScalar(Floor(at), float64(size-1))
+	mask = MinScalar(Min(AddScalar(at, 1), Neg(AddScalar(at, -float64(size)))), 1)
+	return AddScalar(floor, 1), Sub(at, floor), mask
+}
