@@ -158,8 +158,8 @@ func spread(dst []uint8, in []int32, early, late int32, shift uint) {
 func jfifToRGB(dst, y, cb, cr []uint8) {
 	n := len(y)
 	dst, cb, cr = dst[:3*n], cb[:n], cr[:n]
-	for i, v := range y {
-		l, b, r := int32(v)<<16+1<<15, int32(cb[i])-128, int32(cr[i])-128
+	for i := jfifVectors(dst, y, cb, cr); i < n; i++ {
+		l, b, r := int32(y[i])<<16+1<<15, int32(cb[i])-128, int32(cr[i])-128
 		rgb := dst[3*i : 3*i+3 : 3*i+3]
 		rgb[0] = clip((l + 91881*r) >> 16)
 		rgb[1] = clip((l - 22554*b - 46802*r) >> 16)

@@ -122,7 +122,8 @@ func (t *table) across(dst, row []uint8, c int) {
 	case t.taps == 4:
 		weights := t.weights
 		dst = dst[:len(t.start)]
-		for i, start := range t.start {
+		for i := acrossVectors(dst, row, t.start, weights); i < len(dst); i++ {
+			start := t.start[i]
 			s, k := row[start:start+4:start+4], weights[4*i:4*i+4:4*i+4]
 			sum := uint32(s[0])*k[0] + uint32(s[1])*k[1] + uint32(s[2])*k[2] + uint32(s[3])*k[3]
 			dst[i] = rounded(sum)
@@ -165,7 +166,7 @@ func (t *table) down(dst, mid []uint8, i int, sums *[]uint32) {
 	if len(weights) == 4 {
 		k0, k1, k2, k3 := weights[0], weights[1], weights[2], weights[3]
 		a, b, c, d := mid[:n], mid[n:][:n], mid[2*n:][:n], mid[3*n:][:n]
-		for x := range dst {
+		for x := downVectors(dst, a, b, c, d, k0, k1, k2, k3); x < n; x++ {
 			dst[x] = rounded(uint32(a[x])*k0 + uint32(b[x])*k1 + uint32(c[x])*k2 + uint32(d[x])*k3)
 		}
 		return
