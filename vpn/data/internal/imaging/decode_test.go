@@ -58,7 +58,7 @@ func TestForeign(t *testing.T) {
 		"": "empty", "II*\x00....": "a TIFF image", "GIF89a": "a GIF image", "%PDF-1.7": "a PDF document", "<svg": "markup (HTML or SVG)",
 		"\x00\x00\x00\x1cftypavif": "an AVIF image", "\x00\x00\x00\x1cftypheic": "a HEIF image",
 		"RIFF\x04\x00\x00\x00WAVE": "a RIFF file other than WebP",
-		"hello": "of no known kind", "\x00": "of no known kind",
+		"hello":                    "of no known kind", "\x00": "of no known kind",
 	} {
 		_, _, err := Measure([]byte(start))
 		assert.ErrorIs(t, err, ErrFormat)
