@@ -1,0 +1,245 @@
+package jpeg
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	stdjpeg "image/jpeg"
+	"io"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// noisy is a YCbCr image (4:2:0 once encoded) or a grey one of smooth and rough parts.
+func noisy(width, height, components int) image.Image {
+	rng := rand.New(rand.NewPCG(uint64(width), uint64(height)))
+	fill := func(pix []uint8, stride int) {
+		for i := range pix {
+			x, y := i%stride, i/stride
+			pix[i] = uint8(128 + (x*3+y*2)%64 + rng.IntN(1+(x/16+y/16)%3*40))
+		}
+	}
+	if components == 1 {
+		m := image.NewGray(image.Rect(0, 0, width, height))
+		fill(m.Pix, m.Stride)
+		return m
+	}
+	m := image.NewYCbCr(image.Rect(0, 0, width, height), image.YCbCrSubsampleRatio444)
+	fill(m.Y, m.YStride)
+	fill(m.Cb, m.CStride)
+	fill(m.Cr, m.CStride)
+	return m
+}
+
+func encode(tb testing.TB, m image.Image, quality int) []byte {
+	var out bytes.Buffer
+	require.NoError(tb, stdjpeg.Encode(&out, m, &stdjpeg.Options{Quality: quality}))
+	return out.Bytes()
+}
+
+// requireNear compares planes with those of image/jpeg, whose inverse transform rounds otherwise.
+func requireNear(t *testing.T, m image.Image, planes []Plane) {
+	near := func(p Plane, pix []uint8, stride int) {
+		for y := range p.Height {
+			for x := range p.Width {
+				if d := int(pix[y*stride+x]) - p.at(x, y); d < -2 || d > 2 {
+					require.InDelta(t, pix[y*stride+x], p.at(x, y), 2, "sample (%d, %d)", x, y)
+				}
+			}
+		}
+	}
+	switch m := m.(type) {
+	case *image.Gray:
+		require.Len(t, planes, 1)
+		near(planes[0], m.Pix, m.Stride)
+	case *image.YCbCr:
+		require.Len(t, planes, 3)
+		near(planes[0], m.Y, m.YStride)
+		near(planes[1], m.Cb, m.CStride)
+		near(planes[2], m.Cr, m.CStride)
+	default:
+		require.Fail(t, "unexpected image", "%T", m)
+	}
+	require.Equal(t, m.Bounds(), image.Rect(0, 0, planes[0].Width, planes[0].Height))
+}
+
+func TestDecodeBesideImageJPEG(t *testing.T) {
+	var d Decoder
+	rng := rand.New(rand.NewPCG(1, 2))
+	for i := range 60 {
+		data := encode(t, noisy(1+rng.IntN(70), 1+rng.IntN(70), 1+i%2*2), 1+rng.IntN(100))
+		planes, err := d.Decode(data, all)
+		require.NoError(t, err)
+		m, err := stdjpeg.Decode(bytes.NewReader(data))
+		require.NoError(t, err)
+		requireNear(t, m, planes)
+	}
+}
+
+// segments gives a file's segments, markers included, and its coded data with the end marker.
+func segments(tb testing.TB, data []byte) (s map[byte][]byte, coded []byte) {
+	s = map[byte][]byte{}
+	for pos := 2; ; {
+		next, err := nextSegment(data, pos)
+		require.NoError(tb, err)
+		s[next.marker] = append(s[next.marker], data[pos:next.end]...)
+		if pos = next.end; next.marker == sos {
+			return s, data[pos:]
+		}
+	}
+}
+
+// Three grey images are the planes of a colour image, when its components are coded one after the other.
+func TestDecodeSeparateScans(t *testing.T) {
+	const w, h = 37, 27
+	greys := []image.Image{noisy(w, h, 1), noisy((w+1)/2, (h+1)/2, 1), noisy((w+1)/2, (h+1)/2, 1)}
+	first, _ := segments(t, encode(t, greys[0], 80)) // image/jpeg has one set of tables for a quality
+	file := []byte{0xFF, soi}
+	file = append(append(file, first[dqt]...), first[dht]...)
+	file = append(file, 0xFF, sof0, 0, 17, 8, 0, h, 0, w, 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0)
+	for i, grey := range greys {
+		_, coded := segments(t, encode(t, grey, 80))
+		file = append(file, 0xFF, sos, 0, 8, 1, byte(i+1), 0, 0, 63, 0)
+		file = append(file, coded[:len(coded)-2]...)
+	}
+	var d, one Decoder
+	planes, err := d.Decode(append(file, 0xFF, eoi), image.Rect(0, 0, w, h))
+	require.NoError(t, err)
+	part, err := new(Decoder).Decode(append(file, 0xFF, eoi), image.Rect(3, 3, 4, 4)) // stops early in each scan
+	require.NoError(t, err)
+	requireSame(t, planes, part, image.Rect(3, 3, 4, 4))
+	for i, grey := range greys {
+		want, err := one.Decode(encode(t, grey, 80), all)
+		require.NoError(t, err)
+		requireSame(t, want, []Plane{planes[i]}, want[0].Rect)
+	}
+	_, err = d.Decode(append(file[:len(file)-40], 0xFF, eoi), all)
+	assert.ErrorIs(t, err, ErrFormat)
+}
+
+func TestDecodeUnsupported(t *testing.T) {
+	var d Decoder
+	for _, name := range []string{"progressive.jpg", "cmyk.jpg", "rgb.jpg"} {
+		_, err := d.Decode(fixture(t, name), all)
+		assert.ErrorIs(t, err, ErrUnsupported, name)
+	}
+}
+
+// edit gives 420.jpg with a byte of its first segment of a kind changed, counted from the marker.
+func edit(tb testing.TB, marker byte, offset int, value byte) []byte {
+	data := bytes.Clone(fixture(tb, "420.jpg"))
+	i := bytes.Index(data, []byte{0xFF, marker})
+	require.Positive(tb, i)
+	data[i+offset] = value
+	return data
+}
+
+func TestDecodeErrors(t *testing.T) {
+	good := fixture(t, "420.jpg")
+	frame := bytes.Index(good, []byte{0xFF, sof0})
+	scan := bytes.Index(good, []byte{0xFF, sos})
+	for _, c := range []struct {
+		data []byte
+		kind error
+		want string
+	}{
+		{nil, io.ErrUnexpectedEOF, "jpeg: malformed: the data end in the start marker: unexpected EOF"},
+		{[]byte("GIF89a"), ErrFormat, "jpeg: malformed: the data start with 47 49, want ff d8"},
+		{good[:2], io.ErrUnexpectedEOF, "the data end in front of a marker"},
+		{good[:scan], io.ErrUnexpectedEOF, "the data end in front of a marker"},
+		{append(bytes.Clone(good[:frame]), good[scan:]...), ErrFormat, "a scan comes before a frame header"},
+		{append(bytes.Clone(good[:scan]), 0xFF, eoi), ErrFormat, "the end marker comes before all components were seen"},
+		{append(bytes.Clone(good[:scan]), good[frame:]...), ErrFormat, "two frame headers"},
+		{edit(t, sof0, 4, 12), ErrUnsupported, "jpeg: not supported: 12 bits per sample, only 8"},
+		{edit(t, sof0, 1, 0xC9), ErrUnsupported, "frames of type 0xc9, only 0xc0 and 0xc1 (baseline)"},
+		{edit(t, sof0, 6, 0), ErrUnsupported, "the height is not in the header"},
+		{edit(t, sof0, 8, 0), ErrFormat, "the image has width 0"},
+		{edit(t, sof0, 5, 0xFF), io.ErrUnexpectedEOF, "53×65327 pixels are 89826 blocks, more than"},
+		{edit(t, sof0, 11, 0x41), ErrUnsupported, "sampling factors 4×1, 1×1, 1×1"},
+		{edit(t, sof0, 11, 0x50), ErrFormat, "sampling factors 5×0 and quantisation table 0, want 1 to 4 and 0 to 3"},
+		{edit(t, sof0, 13, 1), ErrFormat, "two components are numbered 1"},
+		{edit(t, sof0, 12, 3), ErrFormat, "component 1 needs Huffman tables 0 and 0 and quantisation table 3"},
+		{edit(t, sof0, 3, 16), ErrFormat, "the frame header has 14 bytes, want 15 for 3 components"},
+		{edit(t, dqt, 4, 0x04), ErrFormat, "quantisation table 4 has precision 0"},
+		{edit(t, dqt, 4, 0x10), ErrFormat, "quantisation table 0 has 64 bytes, want 128"},
+		{edit(t, dht, 4, 0x20), ErrFormat, "Huffman table 0 has class 2"},
+		{edit(t, dht, 5, 3), ErrFormat, "Huffman table 0 has"},
+		{edit(t, dht, 7, 200), ErrFormat, "Huffman table 0 has"},
+		{edit(t, dht, 21, 0x10), ErrFormat, "a DC table has symbol 0x10, want at most 0xf"},
+		{edit(t, sos, 5, 9), ErrFormat, "the scan header names component 9"},
+		{edit(t, sos, 4, 4), ErrFormat, "the scan header has 10 bytes, want 4 and 2 for each of 1 to 3 components"},
+		{edit(t, sos, 6, 0x22), ErrFormat, "needs Huffman tables 2 and 2"},
+	} {
+		_, err := new(Decoder).Decode(c.data, all)
+		assert.ErrorIs(t, err, c.kind, c.want)
+		assert.ErrorContains(t, err, c.want)
+	}
+	_, err := new(Decoder).Decode(good, image.Rect(53, 0, 60, 60))
+	assert.EqualError(t, err, "jpeg: the region is empty or outside the image of 53×47 pixels")
+}
+
+func TestDecodeWrongRestart(t *testing.T) {
+	data := bytes.Clone(fixture(t, "420-restart.jpg"))
+	i := bytes.Index(data, []byte{0xFF, rst0 + 1})
+	data[i+1] = rst0 + 3
+	_, err := new(Decoder).Decode(data, all)
+	assert.ErrorIs(t, err, ErrFormat)
+	assert.ErrorContains(t, err, "marker 0xd3 comes after restart interval 1, want 0xd1")
+}
+
+// A file that is cut anywhere gives an error, or the whole picture if no more than its end marker is missing, whatever the region.
+func TestDecodeTruncated(t *testing.T) {
+	for _, name := range []string{"420-restart.jpg", "grey.jpg"} {
+		data := fixture(t, name)
+		var d Decoder
+		want, err := new(Decoder).Decode(data, all)
+		require.NoError(t, err)
+		for n := range data {
+			for _, region := range []image.Rectangle{all, image.Rect(0, 0, 1, 1)} {
+				got, err := d.Decode(bytes.Clone(data[:n]), region)
+				if n < len(data)-2 {
+					require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%s, %d bytes", name, n)
+					require.ErrorIs(t, err, ErrFormat)
+				} else {
+					require.NoError(t, err)
+					requireSame(t, want, got, region.Intersect(want[0].Rect))
+				}
+			}
+		}
+	}
+}
+
+// An image does not see the tables of the one before.
+func TestDecodeForgetsTables(t *testing.T) {
+	var d Decoder
+	good := fixture(t, "420.jpg")
+	_, err := d.Decode(good, all)
+	require.NoError(t, err)
+	for _, marker := range []byte{dqt, dht} {
+		_, err := d.Decode(edit(t, marker, 1, com), all)
+		assert.ErrorContains(t, err, "which are not all there")
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	for _, size := range []image.Point{{64, 64}, {500, 400}} {
+		data := encode(b, noisy(size.X, size.Y, 3), 75)
+		name := fmt.Sprintf("%dx%d", size.X, size.Y)
+		b.Run(name+"/own", func(b *testing.B) {
+			var d Decoder
+			for b.Loop() {
+				_, err := d.Decode(data, all)
+				require.NoError(b, err)
+			}
+		})
+		b.Run(name+"/image-jpeg", func(b *testing.B) {
+			for b.Loop() {
+				_, err := stdjpeg.Decode(bytes.NewReader(data))
+				require.NoError(b, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,144 @@
+package jpeg
+
+import "bytes"
+
+// lutBits is how many bits one look-up takes in: most codes of a photograph together with their coefficient.
+const lutBits = 10
+
+// entry says what the next bits hold: a coefficient in its upper 16 bits, the number of zeros before it in bits 8 to 15, and how many
+// bits it takes with its code in the lower 8. If the code is in the look-up table without its coefficient, these are 0 and the upper 16
+// the number of bits of the code (bits 24 to 31) and of the coefficient; 0 stands for codes that are not there at all.
+type entry uint32
+
+// Runs past any block's end.
+const (
+	endRun   = 128 // of a code that ends the block
+	wrongRun = 64  // of a code that only progressive files have
+)
+
+func newEntry(value int32, run, length int) entry {
+	return entry(uint32(value)<<16 | uint32(run<<8|length))
+}
+
+func (e entry) value() int32   { return int32(e) >> 16 }
+func (e entry) run() int       { return int(uint8(e >> 8)) }
+func (e entry) length() uint32 { return uint32(e & 63) }
+
+// table decodes Huffman codes (annex C) together with the coefficients that follow them (section F.2.2).
+type table struct {
+	lut     [1 << lutBits]entry
+	limit   [17]uint32 // of each code length: one more than its last code, padded to 16 bits
+	offset  [17]int    // of each code length: the position of its symbols, less its first code
+	symbols [256]byte
+	spec    []byte // what the table was made from: most files have the same tables
+	dc      bool   // codes of size 0 do not end the block
+	defined bool
+}
+
+// readHuffman reads Huffman tables (section B.2.4.2).
+func (d *Decoder) readHuffman(b []byte) error {
+	for len(b) > 0 {
+		class, id := b[0]>>4, b[0]&15
+		if class > 1 || id > 3 {
+			return formatError("Huffman table %d has class %d, want tables 0 to 3 and classes 0 and 1", id, class)
+		}
+		if len(b) < 17 {
+			return formatError("Huffman table %d has %d bytes, want at least 17", id, len(b))
+		}
+		size := 17
+		for _, n := range b[1:17] {
+			size += int(n)
+		}
+		if size > 17+256 || size > len(b) {
+			return formatError("Huffman table %d has %d symbols, its segment %d bytes for them", id, size-17, len(b)-17)
+		}
+		t := &d.huff[class][id]
+		if !bytes.Equal(t.spec, b[:size]) {
+			t.spec, t.dc = t.spec[:0], class == 0
+			if err := t.build(b[:size]); err != nil {
+				return err
+			}
+			t.spec = append(t.spec, b[:size]...)
+		}
+		t.defined = true
+		b = b[size:]
+	}
+	return nil
+}
+
+// build makes the table of a specification: a byte of class and number, the number of codes of each length, the symbols.
+func (t *table) build(spec []byte) error {
+	t.lut = [1 << lutBits]entry{}
+	symbols := t.symbols[:copy(t.symbols[:], spec[17:])]
+	code, next := 0, 0
+	for length := 1; length <= 16; length++ {
+		n := int(spec[length])
+		t.offset[length] = next - code
+		if code+n > 1<<length {
+			return formatError("a Huffman table has too many codes of %d bits", length)
+		}
+		for _, symbol := range symbols[next : next+n] {
+			if t.dc && symbol > 15 {
+				return formatError("a DC table has symbol %#x, want at most 0xf", symbol)
+			}
+			if length <= lutBits {
+				t.enter(code, length, symbol)
+			}
+			code++
+		}
+		next += n
+		t.limit[length] = uint32(code) << (16 - length)
+		code <<= 1
+	}
+	return nil
+}
+
+// split gives the two halves of a symbol: how many zeros come first, how many bits the coefficient has.
+func (t *table) split(symbol byte) (run, size int) {
+	run, size = int(symbol>>4), int(symbol&15)
+	switch {
+	case size > 0 || run == 15 || t.dc:
+		return run, size
+	case run == 0:
+		return endRun, 0
+	}
+	return wrongRun, 0
+}
+
+// enter fills the look-up table's part that starts with a code.
+func (t *table) enter(code, length int, symbol byte) {
+	run, size := t.split(symbol)
+	free := lutBits - length // bits after the code
+	part := t.lut[code<<free : (code+1)<<free]
+	for i := range part {
+		if size > free {
+			part[i] = newEntry(int32(length<<8|size), run, 0)
+		} else {
+			part[i] = newEntry(extend(uint64(i)>>(free-size), size), run, length+size)
+		}
+	}
+}
+
+// extend turns the extra bits of a coefficient into its value (figure F.12).
+func extend(bits uint64, size int) int32 {
+	v := int32(bits)
+	if v<<1>>size == 0 {
+		v -= 1<<size - 1
+	}
+	return v
+}
+
+// complete decodes what the look-up table holds in part or not at all. It returns 0 where no code fits.
+func (t *table) complete(e entry, acc uint64) entry {
+	length, run, size := int(e>>24), e.run(), int(uint8(e>>16))
+	if e == 0 {
+		next := uint32(acc >> 48)
+		for length = lutBits + 1; next >= t.limit[length]; length++ {
+			if length == 16 {
+				return 0
+			}
+		}
+		run, size = t.split(t.symbols[uint8(t.offset[length]+int(next>>(16-length)))])
+	}
+	return newEntry(extend(acc<<length>>1>>(63-size), size), run, length+size)
+}

@@ -1,0 +1,218 @@
+package jpeg
+
+import (
+	"bytes"
+	"slices"
+)
+
+// Markers of table B.1 that are looked at.
+const (
+	sof0, sof1        = 0xC0, 0xC1 // baseline and extended sequential frames
+	sof15             = 0xCF
+	dht, jpg, dac     = 0xC4, 0xC8, 0xCC // not frames, though between sof0 and sof15
+	rst0, rst7        = 0xD0, 0xD7
+	soi, eoi, sos     = 0xD8, 0xD9, 0xDA
+	dqt, dri          = 0xDB, 0xDD
+	app0, app14, last = 0xE0, 0xEE, 0xEF
+	com               = 0xFE
+	tem               = 0x01
+)
+
+// segment is a marker with its parameters.
+type segment struct {
+	marker byte
+	body   []byte // without the marker and the length
+	end    int    // of body, in the file
+}
+
+func checkStart(data []byte) error {
+	if len(data) < 2 {
+		return truncated("the start marker")
+	}
+	if data[0] != 0xFF || data[1] != soi {
+		return formatError("the data start with % x, want ff d8", data[:2])
+	}
+	return nil
+}
+
+// nextMarker finds the next marker from pos on, past stray bytes as libjpeg does. end is past it.
+func nextMarker(data []byte, pos int) (marker byte, end int, err error) {
+	for pos < len(data) {
+		i := bytes.IndexByte(data[pos:], 0xFF)
+		if i < 0 {
+			break
+		}
+		for pos += i; pos < len(data) && data[pos] == 0xFF; pos++ { // fill bytes
+		}
+		if pos < len(data) && data[pos] != 0 {
+			return data[pos], pos + 1, nil
+		}
+	}
+	return 0, 0, truncated("front of a marker")
+}
+
+func nextSegment(data []byte, pos int) (segment, error) {
+	marker, pos, err := nextMarker(data, pos)
+	if err != nil {
+		return segment{}, err
+	}
+	if rst0 <= marker && marker <= eoi || marker == tem {
+		return segment{marker: marker, end: pos}, nil
+	}
+	if len(data)-pos < 2 {
+		return segment{}, truncated("the length of a segment")
+	}
+	n := int(data[pos])<<8 | int(data[pos+1])
+	if n < 2 {
+		return segment{}, formatError("segment %#x has length %d, want at least 2", marker, n)
+	}
+	if n > len(data)-pos {
+		return segment{}, truncated("a segment")
+	}
+	return segment{marker: marker, body: data[pos+2 : pos+n], end: pos + n}, nil
+}
+
+func (s segment) isFrame() bool {
+	return sof0 <= s.marker && s.marker <= sof15 && s.marker != dht && s.marker != jpg && s.marker != dac
+}
+
+// skip passes segments that do not matter.
+func (s segment) skip() error {
+	switch m := s.marker; {
+	case app0 <= m && m <= last, m == com, m == tem, m == dac:
+		return nil
+	case rst0 <= m && m <= rst7: // some encoders write one after the last interval
+		return nil
+	case m == soi:
+		return formatError("a second start marker")
+	case m == eoi:
+		return formatError("the end marker comes before all components were seen")
+	}
+	return unsupported("marker %#x", s.marker)
+}
+
+// frameHeader reads a frame's size (section B.2.2).
+func (s segment) frameHeader() (Header, error) {
+	if len(s.body) < 6 {
+		return Header{}, formatError("the frame header has %d bytes, want at least 6", len(s.body))
+	}
+	b := s.body
+	h := Header{Height: int(b[1])<<8 | int(b[2]), Width: int(b[3])<<8 | int(b[4]), Components: int(b[5])}
+	switch {
+	case len(b) != 6+3*h.Components:
+		return Header{}, formatError("the frame header has %d bytes, want %d for %d components", len(b), 6+3*h.Components, h.Components)
+	case h.Width == 0 || h.Components == 0:
+		return Header{}, formatError("the image has width %d and %d components, want at least 1", h.Width, h.Components)
+	case h.Height == 0:
+		return Header{}, unsupported("the height is not in the header")
+	}
+	return h, nil
+}
+
+func (d *Decoder) readFrame(s segment) (err error) {
+	if d.framed {
+		return formatError("two frame headers")
+	}
+	if d.Header, err = s.frameHeader(); err != nil {
+		return err
+	}
+	d.framed = true
+	switch {
+	case s.marker != sof0 && s.marker != sof1:
+		return unsupported("frames of type %#x, only %#x and %#x (baseline)", s.marker, sof0, sof1)
+	case s.body[0] != 8:
+		return unsupported("%d bits per sample, only 8", s.body[0])
+	case d.Components != 1 && d.Components != 3:
+		return unsupported("%d components, only 1 and 3", d.Components)
+	}
+	for i := range d.comp[:d.Components] {
+		b := s.body[6+3*i:]
+		d.comp[i] = component{id: b[0], h: int(b[1] >> 4), v: int(b[1] & 15), quant: b[2]}
+		c := &d.comp[i]
+		if c.h < 1 || c.h > 4 || c.v < 1 || c.v > 4 || c.quant > 3 {
+			return formatError("component %d has sampling factors %d×%d and quantisation table %d, want 1 to 4 and 0 to 3", i, c.h, c.v, c.quant)
+		}
+		if slices.ContainsFunc(d.comp[:i], func(o component) bool { return o.id == c.id }) {
+			return formatError("two components are numbered %d", c.id)
+		}
+	}
+	return d.layOut()
+}
+
+// layOut checks the sampling factors and derives the planes' sizes (section A.1.1).
+func (d *Decoder) layOut() error {
+	y := &d.comp[0]
+	if d.Components == 1 {
+		y.h, y.v = 1, 1 // section A.2.2: blocks of one component come row by row, whatever its factors
+	} else {
+		b, r := &d.comp[1], &d.comp[2]
+		if y.h > 2 || y.v > 2 || b.h > y.h || b.v > y.v || r.h != b.h || r.v != b.v || y.h*y.v+2*b.h*b.v > 10 {
+			return unsupported("sampling factors %d×%d, %d×%d, %d×%d", y.h, y.v, b.h, b.v, r.h, r.v)
+		}
+	}
+	d.hMax, d.vMax = y.h, y.v
+	for i := range d.comp[:d.Components] {
+		c, p := &d.comp[i], &d.planes[i]
+		*p = Plane{HSub: y.h / c.h, VSub: y.v / c.v}
+		p.Width, p.Height = ceilDiv(d.Width, p.HSub), ceilDiv(d.Height, p.VSub)
+		c.blocks.X, c.blocks.Y = ceilDiv(p.Width, 8), ceilDiv(p.Height, 8)
+		c.plane = p
+	}
+	return nil
+}
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
+// readQuant reads quantisation tables (section B.2.4.1).
+func (d *Decoder) readQuant(b []byte) error {
+	for len(b) > 0 {
+		wide, id := int(b[0]>>4), b[0]&15
+		if wide > 1 || id > 3 {
+			return formatError("quantisation table %d has precision %d, want tables 0 to 3 and precisions 0 and 1", id, wide)
+		}
+		size := 64 << wide
+		if b = b[1:]; len(b) < size {
+			return formatError("quantisation table %d has %d bytes, want %d", id, len(b), size)
+		}
+		t := &d.quant[id]
+		for i := range t.steps {
+			if wide == 1 {
+				t.steps[i] = int32(b[2*i])<<8 | int32(b[2*i+1])
+			} else {
+				t.steps[i] = int32(b[i])
+			}
+		}
+		t.defined = true
+		b = b[size:]
+	}
+	return nil
+}
+
+func (d *Decoder) readRestart(b []byte) error {
+	if len(b) != 2 {
+		return formatError("the restart interval has %d bytes, want 2", len(b))
+	}
+	d.restart = int(b[0])<<8 | int(b[1])
+	return nil
+}
+
+// readColours remembers what tells YCbCr from RGB.
+func (d *Decoder) readColours(s segment) {
+	switch {
+	case s.marker == app0 && len(s.body) >= 14 && string(s.body[:5]) == "JFIF\x00":
+		d.jfif = true
+	case s.marker == app14 && len(s.body) >= 12 && string(s.body[:5]) == "Adobe":
+		d.adobe = int(s.body[11])
+	}
+}
+
+// isRGB guesses as libjpeg does.
+func (d *Decoder) isRGB() bool {
+	if d.Components != 3 || d.jfif {
+		return false
+	}
+	if d.adobe >= 0 {
+		return d.adobe == 0
+	}
+	return d.comp[0].id == 'R' && d.comp[1].id == 'G' && d.comp[2].id == 'B'
+}
