@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/govpn/govpn/models"
+	"github.com/govpn/govpn/vpn/augment"
 )
 
 // Config is everything that defines a model and its training. It crosses every boundary as JSON.
@@ -51,6 +52,9 @@ type Config struct {
 	NoisyBatchNorm string `json:"noisy_batch_norm"`
 
 	Normalize Normalize `json:"normalize"`
+
+	// Augment is what training does to clean images, anew at every step, before they get noise.
+	Augment augment.List `json:"augment"`
 
 	Patience    int   `json:"patience"`     // stop after so many epochs without a better val_accuracy; 0 never stops
 	RestoreBest bool  `json:"restore_best"` // with validation data, infer with the weights of the best epoch
@@ -96,7 +100,17 @@ func DefaultConfig() Config {
 	return c
 }
 
-var presets = map[string]func() Config{"default": DefaultConfig, "paper": PaperConfig, "official": OfficialConfig}
+// AugmentedConfig is OfficialConfig with the augmentation that ResNets on CIFAR are usually trained with (K. He et al., CVPR
+// 2016, Section 4.2), and that the authors' public code has commented out.
+func AugmentedConfig() Config {
+	c := OfficialConfig()
+	c.Augment = augment.List{augment.RandomCrop{Padding: augment.Ints{4}}, augment.RandomHorizontalFlip{P: 0.5}}
+	return c
+}
+
+var presets = map[string]func() Config{
+	"default": DefaultConfig, "paper": PaperConfig, "official": OfficialConfig, "augmented": AugmentedConfig,
+}
 
 // ParseConfig reads a configuration: {"preset": "paper", "epochs": 10, …} is the preset (default: "default") with
 // the given values in place of its own. Unknown keys are errors.
@@ -114,7 +128,7 @@ func ParseConfig(text []byte) (Config, error) {
 	}
 	preset, ok := presets[head.Preset]
 	if !ok && head.Preset != "" {
-		return Config{}, argumentError("preset is %q, want default, paper or official", head.Preset)
+		return Config{}, argumentError("preset is %q, want default, paper, official or augmented", head.Preset)
 	} else if !ok {
 		preset = DefaultConfig
 	}
@@ -227,6 +241,14 @@ func (c *Config) validateShape() error {
 	for i := range n.Mean {
 		if !(n.Std[i] > 0) || math.IsInf(n.Std[i], 0) || math.IsNaN(n.Mean[i]) || math.IsInf(n.Mean[i], 0) {
 			return argumentError("Normalize has mean %g and deviation %g in channel %d, want finite numbers, the second > 0", n.Mean[i], n.Std[i], i)
+		}
+	}
+	if err := c.Augment.Validate(); err != nil {
+		return argumentError("Augment: %w", err)
+	}
+	if s != [3]int{} {
+		if err := c.Augment.Check(s[0], s[1], s[2]); err != nil {
+			return argumentError("Augment: %w", err)
 		}
 	}
 	if c.ClipNoisy && n.Where == "input" && len(n.Mean) > 0 {

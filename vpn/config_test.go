@@ -45,7 +45,7 @@ func TestParseConfig(t *testing.T) {
 	for text, message := range map[string]string{
 		`{"epoch": 3}`:                        `unknown field "epoch"`,
 		`{"normalize": {"men": [1]}}`:         `unknown field "men"`,
-		`{"preset": "best"}`:                  `preset is "best", want default, paper or official`,
+		`{"preset": "best"}`:                  `preset is "best", want default, paper, official or augmented`,
 		`{"epochs": 3`:                        "not valid JSON",
 		`[1]`:                                 "not valid JSON",
 		`{"epochs": "three"}`:                 "epochs",
@@ -111,6 +111,8 @@ func TestInvalidConfig(t *testing.T) {
 		{`"std_range": [0.1]`, `std_range has 1 values, want 2`},
 		{`"classes": -1`, `Classes is -1, want at least 0`},
 		{`"classes": 3, "class_names": ["a"]`, `ClassNames has 1 names, want 3`},
+		{`"augment": [{"name": "RandomRotation"}]`, `the configuration does not decode: augment: RandomRotation.degrees is `},
+		{`"augment": [{"name": "RandomCrop", "size": 9}], "image_shape": [8, 8, 1]`, `Augment: augment: RandomCrop.size is `},
 	} {
 		_, err := ParseConfig([]byte("{" + test.text + "}"))
 		require.ErrorIs(t, err, ErrArgument, test.text)
@@ -118,6 +120,7 @@ func TestInvalidConfig(t *testing.T) {
 		field, _, _ := strings.Cut(test.message, " ")
 		field, _, _ = strings.Cut(field, "[")
 		field, _, _ = strings.Cut(field, ".")
+		field = strings.TrimSuffix(field, ":")
 		tested[field] = true
 	}
 	for _, value := range []float64{inf, -inf, nan} { // JSON has none of these

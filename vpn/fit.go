@@ -2,10 +2,12 @@ package vpn
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/govpn/govpn/vpn/augment"
 	"github.com/govpn/govpn/vpn/data"
 )
 
@@ -45,6 +47,9 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 	if err := cancelled(ctx); err != nil {
 		return err
 	}
+	if err := m.setAugment(o.Augment); err != nil {
+		return err
+	}
 	if !o.Resume {
 		if err := m.restart(); err != nil {
 			return err
@@ -57,6 +62,28 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 		err = m.warn(f.train)
 	}
 	return err
+}
+
+// setAugment changes the configured augmentation, and with it the training program; nil changes nothing.
+func (m *Model) setAugment(l augment.List) error {
+	if l == nil || reflect.DeepEqual(l, m.net.cfg.Augment) {
+		return nil
+	}
+	cfg := m.net.cfg
+	cfg.Augment = l
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	train, err := newProgram(m.backend, m.store, "train", currentValue, m.trainGraph)
+	if err != nil {
+		return err
+	}
+	m.train.close()
+	m.train = train
+	m.state.Lock()
+	defer m.state.Unlock()
+	m.net.cfg = cfg
+	return nil
 }
 
 // restart forgets the optimiser's state and the history, and keeps the weights that inference uses.

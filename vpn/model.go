@@ -73,15 +73,14 @@ func New(cfg Config, backend compute.Backend) (*Model, error) {
 
 // buildPrograms declares the programs; each compiles at its first call.
 func (m *Model) buildPrograms() error {
-	current := func(v *model.Variable) (*tensors.Tensor, error) { return v.Value() }
 	for _, p := range []struct {
 		to    **program
 		name  string
 		read  values
 		build func(s *model.Scope, in []*Node) ([]*Node, []update)
 	}{
-		{&m.gather, "gather", current, gatherBatch},
-		{&m.train, "train", current, m.trainGraph},
+		{&m.gather, "gather", currentValue, gatherBatch},
+		{&m.train, "train", currentValue, m.trainGraph},
 		{&m.classify, "classify", m.inferenceValue, m.classifyGraph},
 		{&m.classwise, "classwise", m.inferenceValue, m.classwiseGraph},
 		{&m.deviation, "noise", m.inferenceValue, m.noiseGraph},
@@ -94,6 +93,9 @@ func (m *Model) buildPrograms() error {
 	}
 	return nil
 }
+
+// currentValue is the value of a variable that training uses.
+func currentValue(v *model.Variable) (*tensors.Tensor, error) { return v.Value() }
 
 // inferenceValue is the value of a variable that inference uses.
 func (m *Model) inferenceValue(v *model.Variable) (*tensors.Tensor, error) {

@@ -54,11 +54,15 @@ func (n *network) setTraining(s *model.Scope, g *Graph) {
 	}
 }
 
-// pixels turns stored images (N, H, W, C), uint8 0–255 or float [0, 1], into the network's input.
-func (n *network) pixels(images *Node) *Node {
+// pixels turns stored images (N, H, W, C), uint8 0–255 or float [0, 1], into the network's input; with a random state, what
+// training makes of them.
+func (n *network) pixels(images *Node, augmentState ...*Node) *Node {
 	x := ConvertDType(images, n.dtype)
 	if images.DType() == dtypes.Uint8 {
 		x = MulScalar(x, 1.0/255)
+	}
+	for _, state := range augmentState {
+		x = n.cfg.Augment.Apply(x, state)
 	}
 	if n.cfg.Normalize.Where == "input" {
 		x = n.normalize(x)

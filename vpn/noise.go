@@ -15,6 +15,7 @@ const (
 	streamClasswise
 	streamSample
 	streamShuffle
+	streamAugment
 )
 
 // randomState returns the state (3 × uint64) of the device's generator for draw number counter of a stream. It is

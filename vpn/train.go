@@ -13,6 +13,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/govpn/govpn/models"
+	"github.com/govpn/govpn/vpn/augment"
 	"github.com/govpn/govpn/vpn/data"
 )
 
@@ -32,17 +33,19 @@ type Progress struct {
 
 // FitOptions are those of one Fit.
 type FitOptions struct {
-	Epochs     int                          `json:"epochs"`     // total number of epochs; 0: Config.Epochs
-	Resume     bool                         `json:"resume"`     // go on with the optimiser, history and random state
-	Checkpoint string                       `json:"checkpoint"` // file to save the model to after every epoch; "" for none
-	Progress   func(p Progress) (stop bool) `json:"-"`
+	Epochs     int    `json:"epochs"`     // total number of epochs; 0: Config.Epochs
+	Resume     bool   `json:"resume"`     // go on with the optimiser, history and random state
+	Checkpoint string `json:"checkpoint"` // file to save the model to after every epoch; "" for none
+	// Augment takes the place of Config.Augment, from this Fit on: nil leaves it as it is, an empty list is none.
+	Augment  augment.List                 `json:"augment"`
+	Progress func(p Progress) (stop bool) `json:"-"`
 }
 
-// trainGraph is one training step: images (B, H, W, C), labels (B), random state (3), rates (2) → Metrics (5; 2
-// without noise) and the updates of everything that the mode trains.
+// trainGraph is one training step: images (B, H, W, C), labels (B), random state (3), rates (2), and another random state
+// where images are augmented → Metrics (5; 2 without noise) and the updates of everything that the mode trains.
 func (m *Model) trainGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 	images, labels, state, rates := in[0], in[1], in[2], in[3]
-	x := m.net.pixels(images)
+	x := m.net.pixels(images, in[4:]...)
 	dims := x.Shape().Dimensions
 	var z *Node
 	if m.net.cfg.Mode != "plain" {
@@ -104,7 +107,11 @@ func (m *Model) step(images, labels *tensors.Tensor, epoch, epochs int) (Metrics
 func (m *Model) stepInputs(images, labels *tensors.Tensor, epoch, epochs int) []any {
 	number := m.state.run.Step + 1
 	rates := m.net.vector(m.net.cfg.stepRates(number, epoch, epochs))
-	return []any{images, labels, randomState(m.net.cfg.Seed, streamTrain, number), rates}
+	inputs := []any{images, labels, randomState(m.net.cfg.Seed, streamTrain, number), rates}
+	if len(m.net.cfg.Augment) > 0 {
+		inputs = append(inputs, randomState(m.net.cfg.Seed, streamAugment, number))
+	}
+	return inputs
 }
 
 // vector is a tensor of the network's dtype.
