@@ -188,7 +188,7 @@ int32_t govpn_data_alloc(const char *json, struct ArrowSchema *schema, struct Ar
  *            "fashion-mnist"  the folder of Fashion-MNIST's four IDX files; split "train" or "test"
  *            "cifar10"        the folder or the tar or tar.gz file of CIFAR-10's binary version; split "train" or "test"
  *            "cifar100"       the same of CIFAR-100; "labels": "fine" (default) or "coarse"
- *            "tiny-imagenet"  Tiny ImageNet as published; split "train", "val" or "test" (unlabelled)
+ *            "tiny-imagenet"  Tiny ImageNet as published, folder, tar or tar.gz; split "train", "val" or "test" (unlabelled)
  *            "image-folder"   folders of .jpg, .jpeg, .png, .webp and .bmp files, <path>/<split>/<class>/<file>, or a tar or tar.gz
  *                             file of that. Classes are the folders in the order of their names, images in that of their paths
  *            "arrow", "parquet"  a table, or a folder of its parts, with a column of encoded images (bytes, or a struct of
@@ -207,7 +207,7 @@ int32_t govpn_data_alloc(const char *json, struct ArrowSchema *schema, struct Ar
  *                         epoch of training (and once where the set is decoded to memory)
  *          "channels":    3 (RGB) or 1 (grey); 0: 3 of encoded images, else as they are}
  *         Pixels are those of Pillow: palettes, grey and CMYK become RGB, alpha is dropped, 16 bits become 8, EXIF orientation
- *         is applied. All images must come out of one size. Encoded images of more pixels than 2^27, and files whose sizes do not fit
+ *         is applied. All images must come out of one size. Encoded images of more than 2^26 pixels, and files whose sizes do not fit
  *         their contents, are GOVPN_E_FORMAT, before memory is allocated for them; the message names the file. Names that
  *         lead out of an archive or a folder ("..", symbolic links) are never followed
  *   out   receives the data set; free with govpn_data_free */

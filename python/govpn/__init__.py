@@ -8,7 +8,7 @@ In short::
     model.predict(X[:10]), model.noise_std(X[:10], y[:10])
 """
 
-from . import datasets, plot
+from . import augment, datasets, plot
 from ._arrow import empty
 from ._lib import build_info, devices
 from ._version import __version__
@@ -21,6 +21,7 @@ __all__ = [
     "NotFittedError",
     "VPNClassifier",
     "__version__",
+    "augment",
     "build_info",
     "datasets",
     "devices",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from . import _lib
+from .errors import FileError, FormatError, OutOfMemoryError, UnsupportedError
 
 
 class Data:
@@ -21,15 +22,45 @@ class Data:
         self._finalizer = weakref.finalize(self, _lib.free("govpn_data_free"), handle)
 
     def info(self) -> dict[str, Any]:
-        """images, height, width, channels, dtype, labelled, classes, class_names, bytes_copied and why."""
+        """images, height, width, channels, dtype, labelled, classes, class_names, bytes_copied and why,
+        streamed, memory_bytes and skipped."""
         return _lib.call_json("govpn_data_info", self.handle)
 
-    def set_labels(self, labels: np.ndarray) -> None:
+    def set_labels(self, labels: np.ndarray, class_names: Sequence[str] | None = None) -> None:
         """Gives every image its label, int32 (N,)."""
+        options = _lib.encode({"class_names": class_names})
         _give(
             pa.array(labels, pa.int32()),
-            lambda s, a: _lib.call("govpn_data_set_labels", self.handle, s, a, None),
+            lambda s, a: _lib.call("govpn_data_set_labels", self.handle, s, a, options),
         )
+
+    def split(self, first: int, seed: int) -> tuple[Data, Data]:
+        """Two parts, the first of so many images, every class in proportion; they share the images."""
+        a, b = ctypes.c_uint64(), ctypes.c_uint64()
+        options = _lib.encode({"first": first, "seed": seed})
+        _lib.call("govpn_data_split", self.handle, options, ctypes.byref(a), ctypes.byref(b))
+        return Data(a.value), Data(b.value)
+
+    def export(self, **options: Any) -> Iterator[pa.RecordBatch]:
+        """The images and labels in batches; closing the iterator stops the decoding."""
+        stream = _lib.ArrowStream()
+        _lib.call("govpn_data_export_stream", self.handle, _lib.encode(options), ctypes.byref(stream))
+        return _batches(pa.RecordBatchReader._import_from_c(ctypes.addressof(stream)))
+
+
+def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from reader
+    except pa.ArrowInvalid as error:
+        raise FormatError(str(error)) from None
+    except pa.ArrowNotImplementedError as error:
+        raise UnsupportedError(str(error)) from None
+    except MemoryError as error:
+        raise OutOfMemoryError(str(error)) from None
+    except OSError as error:
+        raise FileError(str(error)) from None
+    finally:
+        reader.close()
 
 
 def tensor_array(images: np.ndarray) -> pa.Array:
@@ -99,6 +130,17 @@ def to_numpy(array: pa.Array) -> np.ndarray:
     return array.to_numpy(zero_copy_only=True)
 
 
+def writable(array: pa.Array) -> np.ndarray:
+    """Tensors of the library as numpy (N, …) over the same memory, which may be written: only where nothing
+    else uses it."""
+    values = (array.storage if isinstance(array, pa.ExtensionArray) else array).flatten()
+    kind = values.type.to_pandas_dtype()
+    size = len(values) * np.dtype(kind).itemsize
+    memory = (ctypes.c_uint8 * size).from_address(values.buffers()[1].address)
+    memory.owner = array  # the view keeps it, and with it the library's memory
+    return np.frombuffer(memory, kind).reshape(len(array), *array.type.shape)
+
+
 class LentArray(np.ndarray):
     """A numpy array over memory that the device computes on directly; `govpn.empty` makes it.
 
@@ -128,10 +170,6 @@ def empty(shape: Sequence[int], dtype: Any = "uint8", device: str = "auto") -> n
     handle = _lib.call_handle("govpn_data_alloc", options, ctypes.byref(schema), ctypes.byref(struct))
     data = Data(handle)
     array = pa.Array._import_from_c(ctypes.addressof(struct), ctypes.addressof(schema))
-    pixels = (array.storage if isinstance(array, pa.ExtensionArray) else array).flatten()
-    size = int(np.prod(n_h_w_c)) * np.dtype(dtype).itemsize
-    memory = (ctypes.c_uint8 * size).from_address(pixels.buffers()[1].address)
-    memory.owner = array  # the view keeps it, and with it the lent memory
-    view = np.frombuffer(memory, dtype).reshape(tuple(shape)).view(LentArray)
+    view = writable(array).reshape(tuple(shape)).view(LentArray)
     view.lent = data
     return view

@@ -129,9 +129,7 @@ class Fitted:
     @staticmethod
     def _labels(images: Images, y: Any, name: str = "y") -> np.ndarray:
         if y is None and images.labels is None:
-            raise ArgumentError(
-                f"{name} is None and {images.name} has no label column, want one label per image"
-            )
+            raise ArgumentError(f"{name} is None and {images.name} has no labels, want one label per image")
         labels = _labels.as_labels(images.labels if y is None else y, name)
         if len(labels) != images.count:
             raise ArgumentError(

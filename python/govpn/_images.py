@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from . import _arrow
+from ._stream import Stream
 from .errors import ArgumentError, ArgumentTypeError
 
 _IMAGE_COLUMNS, _LABEL_COLUMNS = ("image", "images", "pixels"), ("label", "labels", "y")
@@ -24,7 +25,8 @@ class Images:
     shape: tuple[int, ...] | None  # (H, W, C), None where only the library can tell
     chunks: list[pa.Array]
     lent: _arrow.Data | None = None
-    labels: Any = None  # the label column of a table
+    labels: Any = None  # the label column of a table, or the labels of a stream
+    stream: Stream | None = None
 
     def data(self, indices: np.ndarray | None = None, shape: Sequence[int] | None = None) -> _arrow.Data:
         """The data set in the library. indices are labels 0..K-1, int32 (N,); shape is that of the model, if
@@ -33,6 +35,8 @@ class Images:
             raise ArgumentError(
                 f"y has {len(indices)} labels, want {self.count}, one per image of {self.name}"
             )
+        if self.stream is not None:
+            return self.stream.data(indices)
         if self.lent is not None:
             if indices is not None:
                 self.lent.set_labels(indices)
@@ -47,9 +51,12 @@ class Images:
 
 
 def as_images(x: Any, name: str = "X") -> Images:
-    """Images of a numpy array (N, H, W, C) or (N, H, W), or of an Arrow array, table or stream."""
+    """Images of a numpy array (N, H, W, C) or (N, H, W), of an Arrow array, table or stream, or of a
+    `govpn.datasets.Stream`."""
     if isinstance(x, Images):
         return x
+    if isinstance(x, Stream):
+        return Images(name, len(x), x.shape, [], labels=x.labels, stream=x)
     table = _as_arrow(x)
     images = _from_arrow(table, name) if table is not None else _from_numpy(x, name)
     if images.count == 0:

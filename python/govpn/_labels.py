@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,37 @@ from .errors import ArgumentError
 _INTEGER = re.compile(r"-?\d+")
 _FLOAT = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 _WANT = "want whole numbers, booleans or text, one per image"
+
+
+class Labels(np.ndarray):
+    """Labels, int64 (N,), that know the names of their classes: ``y.class_names[y[0]]``; None where there are
+    none. Slices, copies and pickles keep them; the results of arithmetic are ordinary arrays."""
+
+    class_names: tuple[str, ...] | None
+
+    def __new__(cls, labels: Any, class_names: Sequence[str] | None = None) -> Labels:
+        return _named(np.asarray(labels, np.int64), class_names)
+
+    def __array_finalize__(self, source: Any) -> None:
+        self.class_names = getattr(source, "class_names", None)
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        plain = np.asarray(array)
+        return plain[()] if return_scalar else plain
+
+    def __reduce__(self) -> Any:
+        return _named, (np.asarray(self), self.class_names)
+
+
+def _named(labels: np.ndarray, class_names: Sequence[str] | None) -> Labels:
+    named = labels.view(Labels)
+    named.class_names = None if class_names is None else tuple(class_names)
+    return named
+
+
+def class_names_of(y: Any) -> tuple[str, ...] | None:
+    """The names that labels carry, if any."""
+    return getattr(y, "class_names", None)
 
 
 def as_labels(y: Any, name: str = "y") -> np.ndarray:
@@ -83,20 +115,21 @@ def to_indices(labels: np.ndarray, classes: np.ndarray, name: str = "y") -> np.n
     """Each label's index in the classes, int32 (N,); an error names the first label that is none of them."""
     text = "UST"
     if (labels.dtype.kind in text) != (classes.dtype.kind in text):
-        raise ArgumentError(f"{name} has dtype {labels.dtype}, want labels like {_some(classes)}")
+        raise ArgumentError(f"{name} has dtype {labels.dtype}, want labels like {some(classes)}")
     order = np.argsort(classes)
     places = np.searchsorted(classes, labels, sorter=order)
     indices = order[places % len(classes)]
     bad = np.flatnonzero(classes[indices] != labels)
     if bad.size:
         raise ArgumentError(
-            f"{name}[{bad[0]}] is {labels[bad[0]]!r}, want one of the classes {_some(classes)}"
+            f"{name}[{bad[0]}] is {labels[bad[0]]!r}, want one of the classes {some(classes)}"
         )
     return indices.astype(np.int32)
 
 
-def _some(classes: np.ndarray) -> str:
-    shown = ", ".join(repr(c) for c in classes[:10].tolist())
+def some(classes: Any) -> str:
+    """The first of them, for messages."""
+    shown = ", ".join(repr(c) for c in np.asarray(classes[:10]).tolist())
     return shown + (", …" if len(classes) > 10 else "")
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .errors import ArgumentError, ArgumentTypeError
+from .augment import as_config
+from .errors import ArgumentError, ArgumentTypeError, GovpnError
 
 
 class Params:
@@ -99,6 +100,14 @@ def _normalize(value: Any) -> dict[str, Any]:
     }
 
 
+def augmentation(value: Any) -> list[dict[str, Any]]:
+    """A list of `govpn.augment` as the library writes it, which takes [x] for x."""
+    return [
+        {k: v[0] if isinstance(v, list) and len(v) == 1 else v for k, v in entry.items()}
+        for entry in as_config(value)
+    ]
+
+
 _TEXT, _INT, _NUM = (_text, "a str"), (_integer, "an int"), (_number, "a number")
 _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {  # parameter: its conversion, what it wants
     "base": _TEXT,
@@ -125,6 +134,7 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {  # parameter: its conver
     "std_range": (_pair, "a pair of numbers (low, high)"),
     "clip_noisy": (_boolean, "a bool"),
     "restore_best": (_boolean, "a bool"),
+    "augment": (augmentation, "a list of govpn.augment"),
     "normalize": (_normalize, 'a dict such as {"mean": [0.5], "std": [0.25]}, a value per channel'),
 }
 
@@ -137,6 +147,8 @@ def configuration(params: Mapping[str, Any]) -> dict[str, Any]:
             continue
         try:
             config[name] = convert(value)
+        except GovpnError:
+            raise
         except (TypeError, ValueError):
             raise ArgumentTypeError(
                 f"{name} is {value!r} of type {type(value).__name__}, want {want}"

@@ -1,20 +1,53 @@
-"""Data sets for a first try. Nothing is downloaded unless asked for."""
+"""Data sets on disk. Each function returns (X, y): images uint8 (N, H, W, C), and `Labels`, int64 (N,), whose
+class_names is a tuple of names, or None; y is None where there are no labels. With stream=True it returns a
+`Stream` in their place, which the classifier takes as X, for data larger than memory.
+
+Images decode as Pillow decodes them, to RGB, on all cores. All must come out of one size:
+
+image_size : s (the shorter side is resized to s, then the middle s×s is taken) or (height, width)
+resize, center_crop, random_resized_crop : for full control, in this order, as torchvision v2 does it: an int
+    or (height, width); random_resized_crop also takes a dict of size, scale (0.08, 1) and ratio (3/4, 4/3),
+    and is drawn anew in every epoch of a stream
+channels : 3, or 1 for grey
+skip_broken : False: a broken image is an error that names it; True: it is left out, with a warning
+
+Nothing is downloaded unless asked for."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
 import shutil
 import tempfile
 import urllib.request
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ._labels import Labels, as_labels, find_classes
+from ._open_options import image_options, path_text, table_options
+from ._stream import Stream, open_set, split_indices
 from .errors import ArgumentError, FileError, FormatError
+
+__all__ = [
+    "FASHION_MNIST_CLASSES",
+    "Labels",
+    "Stream",
+    "arrow",
+    "cifar10",
+    "cifar100",
+    "fashion_mnist",
+    "idx",
+    "image_folder",
+    "parquet",
+    "split",
+    "tiny_imagenet",
+]
+
+PathLike = str | os.PathLike[str]
+Size = int | tuple[int, int]
 
 FASHION_MNIST_CLASSES = (
     "T-shirt/top",
@@ -39,61 +72,160 @@ _FOLDER = "fashion-mnist"
 
 
 def fashion_mnist(
-    split: str = "train", path: str | os.PathLike[str] | None = None, download: bool = False
-) -> tuple[np.ndarray, np.ndarray]:
-    """Fashion-MNIST (Zalando, MIT licence): images uint8 (N, 28, 28, 1) and labels int64 (N,), N = 60,000 for
-    split "train" and 10,000 for "test". FASHION_MNIST_CLASSES names the labels.
+    split: str = "train", path: PathLike | None = None, download: bool = False, stream: bool = False
+) -> Any:
+    """Fashion-MNIST (Zalando, MIT licence): images uint8 (N, 28, 28, 1), N = 60,000 for split "train" and
+    10,000 for "test".
 
     Looks in path (and then nowhere else), or in $GOVPN_DATA, in shared/data beside this folder, its parents
     or the checkout, in the folder of Debian's package dataset-fashion-mnist, and in the cache
     (~/.cache/govpn). With download=True, files that are nowhere come from the publisher into the cache,
-    checked by their SHA-256."""
+    checked by their SHA-256.
+
+    The paper trains on 50,000 images, chooses on the other 10,000 and reports the test set::
+
+        train, valid = datasets.split(*datasets.fashion_mnist("train"), first=50_000)
+        test = datasets.fashion_mnist("test")
+    """
     prefixes = {"train": "train", "test": "t10k"}
     if split not in prefixes:
         raise ArgumentError(f'split is {split!r}, want "train" or "test"')
     names = f"{prefixes[split]}-images-idx3-ubyte.gz", f"{prefixes[split]}-labels-idx1-ubyte.gz"
     places = list(_places(path))
-    files = next((found for place in places if (found := _find(place, names))), None)
-    if files is None and download and path is None:
-        files = tuple(_download(name) for name in names)
-    if files is None:
+    folder = next((place for place in places if _holds(place, names)), None)
+    if folder is None and download and path is None:
+        for name in names:
+            _download(name)
+        folder = _cache()
+    if folder is None:
         shown = "\n  ".join(str(p) for p in places)
         raise FileError(
             f"Fashion-MNIST is in none of these folders:\n  {shown}\n"
             "Give path, set GOVPN_DATA, install Debian's dataset-fashion-mnist, or pass download=True"
         )
-    images, labels = read_idx(files[0]), read_idx(files[1])
-    if images.ndim != 3 or labels.shape != images.shape[:1]:
-        raise FormatError(
-            f"{files[0]} has shape {images.shape}, labels {labels.shape}; want (N, H, W) and (N,)"
-        )
-    return images[..., np.newaxis], labels.astype(np.int64)
+    return open_set(stream, format="fashion-mnist", path=str(folder), split=split)
 
 
-def read_idx(path: str | os.PathLike[str]) -> np.ndarray:
-    """An IDX file of bytes (plain or gzip) as a uint8 array."""
-    try:
-        content = Path(path).read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        kind = (
-            FileError
-            if isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile)
-            else FormatError
-        )
-        raise kind(f"{path} cannot be read: {error}") from error
-    ndim = content[3] if len(content) > 3 else 0
-    if content[:3] != b"\x00\x00\x08" or len(content) < 4 + 4 * ndim:
-        raise FormatError(f"{path} is not an IDX file of bytes")
-    shape = np.frombuffer(content, ">u4", ndim, 4).tolist()
-    size, want = len(content) - 4 - 4 * ndim, int(np.prod(shape, dtype=object))
-    if size != want:
-        raise FormatError(f"{path} has {size} bytes of data, want {want} for its shape {tuple(shape)}")
-    return np.frombuffer(content, np.uint8, want, 4 + 4 * ndim).reshape(shape).copy()
+def idx(images: PathLike, labels: PathLike | None = None, *, stream: bool = False) -> Any:
+    """IDX files of bytes, gzip or not: MNIST, KMNIST, EMNIST and their family. images is a file of shape
+    (N, H, W) or (N, H, W, C), labels one of shape (N,)."""
+    return open_set(stream, format="idx", images=path_text(images), labels=path_text(labels))
 
 
-def _places(path: str | os.PathLike[str] | None) -> Iterator[Path]:
+def cifar10(path: PathLike, split: str = "train", *, stream: bool = False) -> Any:
+    """CIFAR-10's binary version, uint8 (N, 32, 32, 3): the folder of its .bin files, or the tar.gz file."""
+    return open_set(stream, format="cifar10", path=path_text(path), split=split)
+
+
+def cifar100(path: PathLike, split: str = "train", labels: str = "fine", *, stream: bool = False) -> Any:
+    """CIFAR-100's binary version, uint8 (N, 32, 32, 3). labels are the 100 "fine" classes or the 20 "coarse"
+    ones."""
+    return open_set(stream, format="cifar100", path=path_text(path), split=split, labels=labels)
+
+
+def tiny_imagenet(
+    path: PathLike,
+    split: str = "train",
+    *,
+    stream: bool = False,
+    image_size: Size | None = None,
+    resize: Size | None = None,
+    center_crop: Size | None = None,
+    random_resized_crop: Size | Mapping[str, Any] | None = None,
+    channels: int | None = None,
+    skip_broken: bool = False,
+) -> Any:
+    """Tiny ImageNet as published, 64×64, folder or archive; split "train", "val" or "test" (unlabelled).
+    Images come class by class, sorted; class_names are the first names of words.txt ("Egyptian cat")."""
+    image = image_options(image_size, resize, center_crop, random_resized_crop, channels, skip_broken)
+    return open_set(stream, format="tiny-imagenet", path=path_text(path), split=split, **image)
+
+
+def image_folder(
+    path: PathLike,
+    split: str | None = None,
+    *,
+    stream: bool = False,
+    image_size: Size | None = None,
+    resize: Size | None = None,
+    center_crop: Size | None = None,
+    random_resized_crop: Size | Mapping[str, Any] | None = None,
+    channels: int | None = None,
+    skip_broken: bool = False,
+) -> Any:
+    """A folder, or a tar or tar.gz file, of images: <path>/<split>/<class>/*.{jpg,jpeg,png,webp,bmp}; without
+    split <path>/<class>/…. Classes are the folders' names, sorted; images come class by class, sorted by
+    their paths. ImageNet (ILSVRC2012) is laid out so::
+
+        train = datasets.image_folder("ILSVRC2012", "train", random_resized_crop=224, stream=True)
+        valid = datasets.image_folder("ILSVRC2012", "val", resize=256, center_crop=224, stream=True)
+    """
+    image = image_options(image_size, resize, center_crop, random_resized_crop, channels, skip_broken)
+    return open_set(stream, format="image-folder", path=path_text(path), split=split, **image)
+
+
+def parquet(
+    path: PathLike,
+    split: str | None = None,
+    *,
+    stream: bool = False,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    class_names: Sequence[str] | None = None,
+    image_size: Size | None = None,
+    resize: Size | None = None,
+    center_crop: Size | None = None,
+    random_resized_crop: Size | Mapping[str, Any] | None = None,
+    channels: int | None = None,
+    skip_broken: bool = False,
+) -> Any:
+    """A Parquet file, or a folder of them, with a column of encoded images (bytes, or structs of bytes and
+    path, as Hugging Face writes them) or of tensors. The columns are found by their usual names where they
+    are not given; so are the class names that Hugging Face leaves in the file. split takes the files of a
+    folder whose names begin with it."""
+    image = image_options(image_size, resize, center_crop, random_resized_crop, channels, skip_broken)
+    table = table_options(image_column, label_column, class_names)
+    return open_set(stream, format="parquet", path=path_text(path), split=split, **table, **image)
+
+
+def arrow(
+    path: PathLike,
+    split: str | None = None,
+    *,
+    stream: bool = False,
+    image_column: str | None = None,
+    label_column: str | None = None,
+    class_names: Sequence[str] | None = None,
+    image_size: Size | None = None,
+    resize: Size | None = None,
+    center_crop: Size | None = None,
+    random_resized_crop: Size | Mapping[str, Any] | None = None,
+    channels: int | None = None,
+    skip_broken: bool = False,
+) -> Any:
+    """What `parquet` reads, in Arrow IPC files (streaming or random-access format)."""
+    image = image_options(image_size, resize, center_crop, random_resized_crop, channels, skip_broken)
+    table = table_options(image_column, label_column, class_names)
+    return open_set(stream, format="arrow", path=path_text(path), split=split, **table, **image)
+
+
+def split(X: Any, y: Any = None, *, first: int, random_state: Any = 0) -> Any:
+    """Two parts at random: the first of so many images, the second of the rest, each in the order of X. With
+    labels, every class goes in proportion (by largest remainder).
+
+    X is a stream (then so are the parts), or an array with its labels y: ((X1, y1), (X2, y2)). The same
+    random_state gives the same split, here, in Go and in C."""
+    if isinstance(X, Stream):
+        if y is not None:
+            raise ArgumentError("y is given, want None: a stream has its own labels")
+        return X.split(first, random_state)
+    indices = None if y is None else find_classes(as_labels(y))[1]
+    parts = split_indices(len(X), indices, first, random_state)
+    labels = y if y is None or isinstance(y, np.ndarray) else np.asarray(y)
+    return tuple((X[part], None if labels is None else labels[part]) for part in parts)
+
+
+def _places(path: PathLike | None) -> Iterator[Path]:
     if path is not None:
         yield from _with_subfolder(Path(path))
         return
@@ -115,14 +247,8 @@ def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "govpn" / _FOLDER
 
 
-def _find(folder: Path, names: tuple[str, str]) -> tuple[Path, ...] | None:
-    found = []
-    for name in names:
-        path = next((p for p in (folder / name, folder / name.removesuffix(".gz")) if p.is_file()), None)
-        if path is None:
-            return None
-        found.append(path)
-    return tuple(found)
+def _holds(folder: Path, names: tuple[str, str]) -> bool:
+    return all(any((folder / n).is_file() for n in (name, name.removesuffix(".gz"))) for name in names)
 
 
 def _download(name: str) -> Path:

@@ -52,7 +52,8 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
     std : "abs", "bounded" (within std_range) or "rms" (each image's sigma has RMS std_rms) ["bounded" /
         "abs" / "abs"]
     std_range : (low, high) in units of the pixel range 0 to 1 [(0.01, 0.3)]
-    preset : None, "default" (the same), "paper" or "official" (the recipe of the authors' public code)
+    preset : None, "default" (the same), "paper", "official" (the recipe of the authors' public code) or
+        "augmented" (that with random crops and flips)
     device : "auto" (the best that opens; fit says which, and why), "go", "cpu" or "cuda"; see
         `govpn.devices()`
     random_state : None (a fresh seed), an int, or a numpy generator; same int, same device: same result
@@ -69,20 +70,25 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         or "float64" ["float32"]
     patience : int [0], epochs without a better val_accuracy before training stops; 0 never stops early
     restore_best : bool [True], with validation data, predict with the weights of the best epoch
+    augment : list of `govpn.augment` [none], what training does to the images before they get noise, anew at
+        every step and on the device; [] for none where the preset has some
 
     Attributes (after fit)
     ----------------------
     classes_ : the K distinct labels, sorted; of imported weights, in the order of the outputs
     n_features_in_ : H * W * C. image_shape_ : (H, W, C)
     history_ : dict of lists, an entry per epoch: epoch, loss, accuracy, val_loss, val_accuracy, std_mean,
-        std_min, std_max, seconds, images_per_second (NaN where there is none). n_epochs_ : their number
+        std_min, std_max, seconds, images_per_second (NaN where there is none), data_wait (the fraction of
+        the seconds spent waiting for images). n_epochs_ : their number
     device_ : where it runs. config_ : the resolved configuration. warnings_ : what the library found wrong
     data_info_ : of the training data: images, dtype, bytes_copied and why they were copied, ...
 
     Images (X) are (N, H, W, C) or (N, H, W): uint8 means 0 to 255, floats mean 0 to 1 (float64 is converted
     to float32). numpy and Arrow (fixed_shape_tensor or fixed-size-list arrays, tables and streams with a
     column image and possibly label) go in without a copy; `govpn.empty` makes arrays that are not even copied
-    to the device. Labels (y) are whole numbers, booleans or text; None takes the label column of a table.
+    to the device. A `govpn.datasets.Stream` is decoded while it is used, and never in memory as a whole.
+    Labels (y) are whole numbers, booleans or text; None takes the label column of a table, or the labels of
+    a stream.
     """
 
     def __init__(
@@ -116,6 +122,7 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         compute_dtype: str | None = None,
         patience: int | None = None,
         restore_best: bool | None = None,
+        augment: Any = None,
     ) -> None:
         self.base = base
         self.generator = generator
@@ -145,24 +152,40 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         self.compute_dtype = compute_dtype
         self.patience = patience
         self.restore_best = restore_best
+        self.augment = augment
 
-    def fit(self, X: Any, y: Any = None, validation_data: Any = None, resume: bool = False) -> VPNClassifier:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        validation_data: Any = None,
+        resume: bool = False,
+        augment: Any = None,
+    ) -> VPNClassifier:
         """Trains, from new weights or from those that `import_safetensors` brought; returns the estimator.
 
-        validation_data is (X, y), or a table with a label column. resume=True goes on with a trained or
-        loaded model (its weights, optimiser, epoch count and random state) until `epochs` in all. Ctrl-C
-        stops within a step (during a compilation, Python returns within a second) and leaves the model with
-        what it has learned so far."""
+        validation_data is (X, y), a table with a label column, or a stream. augment, a list of
+        `govpn.augment`, takes the place of the classifier's own in this fit. resume=True goes on with a
+        trained or loaded model (its weights, optimiser, epoch count and random state) until `epochs` in all.
+        Ctrl-C stops within a step (during a compilation, Python returns within a second) and leaves the model
+        with what it has learned so far."""
         config = _params.configuration(self.get_params())
         verbose = _params.whole(self.verbose, "verbose")
+        options = {"epochs": config.get("epochs", 0), "resume": bool(resume)}
+        if augment is not None:
+            options["augment"] = _params.augmentation(augment)
+            config.pop("augment", None)
         model = self._resumed(config) if resume else None
         images = as_images(X)
         classes, indices = self._encode(self._labels(images, y), resume)
-        valid = self._validation(validation_data, classes, images.shape)
+        names = _labels.class_names_of(images.labels if y is None else y)
+        valid, held_out = self._validation(validation_data, classes, images.shape, names)
         train = images.data(indices, self.image_shape_ if resume else None)
+        if valid is train and not np.array_equal(indices, held_out):
+            raise ArgumentError("validation_data X is X itself with other labels, want the same labels")
         model = model or self._new_model(config, images.shape, classes)
         try:
-            model.fit(train, valid, {"epochs": config.get("epochs", 0), "resume": bool(resume)}, verbose)
+            model.fit(train, valid, options, verbose)
         except KeyboardInterrupt:
             self._adopt(model, classes)
             raise
@@ -187,14 +210,19 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         self._import_again(model)
         return model
 
-    def _validation(self, given: Any, classes: np.ndarray, shape: Any) -> Any:
-        """The validation data in the library."""
+    def _validation(self, given: Any, classes: np.ndarray, shape: Any, class_names: Any) -> Any:
+        """The validation data in the library, and the indices of its labels."""
         if given is None:
-            return None
+            return None, None
         x, y = given if isinstance(given, (tuple, list)) and len(given) == 2 else (given, None)
         images = x if isinstance(x, Images) else as_images(x, "validation_data X")
         labels = self._labels(images, y, "validation_data y")
-        return images.data(_labels.to_indices(labels, classes, "validation_data y"), shape)
+        names = _labels.class_names_of(images.labels if y is None else y)
+        if class_names and names and class_names != names:
+            both = f"{_labels.some(class_names)}, validation_data y {_labels.some(names)}"
+            raise ArgumentError(f"y has the class_names {both}; want the same")
+        indices = _labels.to_indices(labels, classes, "validation_data y")
+        return images.data(indices, shape), indices
 
     def _resumed(self, config: dict[str, Any]) -> Model:
         """The model to go on with, whose configuration stands: only epochs may have changed."""
@@ -202,6 +230,8 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         for name, value in config.items():
             old = self.config_.get(name, value)
             same = all(old.get(k) == v for k, v in value.items()) if isinstance(value, dict) else old == value
+            if name == "augment":
+                same = _params.augmentation(old) == value
             if not same and name != "epochs":
                 raise ArgumentError(
                     f"resume: {name} is {value!r}, want {old!r} as before; only epochs may change"

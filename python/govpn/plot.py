@@ -48,8 +48,10 @@ def plot_noise(
 ) -> Figure:
     """The first image of every class in y, a row each: image, heat map of sigma (one scale for all rows),
     sampled noise and noisy image. X and y are numpy arrays; class_names, in the order of classes_, are the
-    rows' titles."""
+    rows' titles: by default those that y carries (`govpn.datasets.Labels`), or the labels."""
     pixels, labels = np.asarray(X), as_labels(y)
+    if class_names is None and getattr(y, "class_names", None):
+        class_names = [y.class_names[c] for c in model.classes_]
     if len(pixels) != len(labels):
         raise ArgumentError(f"y has {len(labels)} labels, want {len(pixels)}, one per image of X")
     rows = [int(np.flatnonzero(labels == c)[0]) for c in model.classes_ if (labels == c).any()]

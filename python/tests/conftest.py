@@ -1,11 +1,14 @@
 """A small problem that every test can afford, and the devices to run it on."""
 
 import os
+import struct
+import zlib
 
 import govpn
 import numpy as np
 import pytest
 
+NAMES = ("a", "b", "c", "d")  # of the classes that `write` makes
 DEVICES = {d["device"]: d for d in govpn.devices()}
 
 
@@ -30,6 +33,28 @@ def make_quadrants(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
         top, left = divmod(label, 2)
         x[i, 4 * top : 4 * top + 4, 4 * left : 4 * left + 4] += 60
     return x.astype(np.uint8), y
+
+
+def png(image: np.ndarray) -> bytes:
+    """A PNG of an image (H, W, C) of 8 bits, without filters."""
+    height, width, channels = image.shape
+    rows = b"".join(b"\0" + row.tobytes() for row in image)
+    kind = {1: 0, 3: 2}[channels]
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
+    ends = (struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(ends)
+
+
+def write(folder, x, y):
+    """Images as <class>/<number>.png."""
+    for i, (image, label) in enumerate(zip(x, y, strict=True)):
+        path = folder / NAMES[label] / f"{i:04}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(image))
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,18 @@
-"""Fashion-MNIST, real where it is there, and three images of our own where it is not."""
+"""The formats: published data where it is there, and a few images of our own where it is not."""
 
 import gzip
 import hashlib
+import json
+import os
 import struct
+import tarfile
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
+from conftest import png
 from govpn import datasets
 
 
@@ -84,3 +91,191 @@ def test_damaged_files(folder, content):
     (folder / "t10k-images-idx3-ubyte.gz").write_bytes(content)
     with pytest.raises(ValueError, match="t10k-images"):
         datasets.fashion_mnist("test", path=folder)
+
+
+def test_idx(folder, tmp_path):
+    images, labels = folder / "t10k-images-idx3-ubyte.gz", folder / "t10k-labels-idx1-ubyte"
+    x, y = datasets.idx(images, labels)
+    np.testing.assert_array_equal(x, IMAGES[..., None])
+    assert (y.tolist(), y.class_names) == ([2, 0, 1], None)
+    assert datasets.idx(images)[1] is None
+    stream = datasets.idx(images, stream=True)
+    assert (len(stream), stream.labels, stream.class_names) == (3, None, None)
+    assert repr(stream) == "<govpn stream of 3 images 28×28×1>"
+    ((batch, none),) = stream.batches(5)
+    np.testing.assert_array_equal(batch, x)
+    assert none is None
+    batch[:] = 0  # the caller's own
+    np.testing.assert_array_equal(next(stream.batches(3))[0], x)
+
+
+def test_fashion_mnist_names_its_classes():
+    try:
+        _, y = datasets.fashion_mnist("test")
+        stream = datasets.fashion_mnist("test", stream=True)
+    except OSError as error:
+        pytest.skip(str(error))
+    assert y.class_names == stream.class_names == datasets.FASHION_MNIST_CLASSES
+
+
+RANDOM = np.random.default_rng(0)
+CIFAR = RANDOM.integers(0, 256, (12, 32, 32, 3), np.uint8)
+
+
+@pytest.fixture
+def cifar(tmp_path):
+    """Both binary versions, two images a file: label bytes, then a plane per colour."""
+    planes = CIFAR.transpose(0, 3, 1, 2)
+    ten, hundred = tmp_path / "cifar-10-batches-bin", tmp_path / "cifar-100-binary"
+    for folder in (ten, hundred):
+        folder.mkdir()
+    for k, name in enumerate([*(f"data_batch_{i}.bin" for i in range(1, 6)), "test_batch.bin"]):
+        records = (bytes([i % 10]) + planes[i].tobytes() for i in (2 * k, 2 * k + 1))
+        (ten / name).write_bytes(b"".join(records))
+    (ten / "batches.meta.txt").write_text("".join(f"class{i}\n" for i in range(10)))
+    for name, rows in (("train.bin", range(10)), ("test.bin", range(10, 12))):
+        records = (bytes([i % 20, 99 - i]) + planes[i].tobytes() for i in rows)
+        (hundred / name).write_bytes(b"".join(records))
+    (hundred / "fine_label_names.txt").write_text("".join(f"fine{i}\n" for i in range(100)))
+    (hundred / "coarse_label_names.txt").write_text("".join(f"coarse{i}\n" for i in range(20)))
+    return tmp_path
+
+
+@pytest.mark.parametrize("archive", [False, True])
+@pytest.mark.parametrize("stream", [False, True])
+def test_cifar(cifar, tmp_path, archive, stream):
+    def read(reader, folder, *args, **options):
+        path = cifar / folder
+        if archive:
+            path = tmp_path / f"{folder}.tar.gz"
+            with tarfile.open(path, "w:gz") as tar:
+                tar.add(cifar / folder, folder)
+        found = reader(path, *args, stream=stream, **options)
+        if not stream:
+            return found
+        ((images, labels),) = found.batches(100)
+        return images, labels
+
+    x, y = read(datasets.cifar10, "cifar-10-batches-bin")
+    np.testing.assert_array_equal(x, CIFAR[:10])
+    assert (y.tolist(), y.class_names[9]) == (list(range(10)), "class9")
+    x, y = read(datasets.cifar10, "cifar-10-batches-bin", "test")
+    np.testing.assert_array_equal(x, CIFAR[10:])
+    assert y.tolist() == [0, 1]
+    x, y = read(datasets.cifar100, "cifar-100-binary")
+    np.testing.assert_array_equal(x, CIFAR[:10])
+    assert (y.tolist(), y.class_names[99]) == ([99 - i for i in range(10)], "fine99")
+    _, y = read(datasets.cifar100, "cifar-100-binary", "test", labels="coarse")
+    assert (y.tolist(), y.class_names[19]) == ([10, 11], "coarse19")
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """Tiny ImageNet's layout: three classes, of which val holds two."""
+    images = RANDOM.integers(0, 256, (5, 64, 64, 3), np.uint8)
+    names = ["n02", "n01", "n03"]
+    (tmp_path / "wnids.txt").write_text("\n".join(names))
+    for k, name in enumerate(names):
+        path = tmp_path / "train" / name / "images"
+        path.mkdir(parents=True)
+        (path / f"{name}_0.png").write_bytes(png(images[k]))
+    (tmp_path / "val" / "images").mkdir(parents=True)
+    for k, name in ((3, "val_0.png"), (4, "val_1.png")):
+        (tmp_path / "val" / "images" / name).write_bytes(png(images[k]))
+    (tmp_path / "val" / "val_annotations.txt").write_text(
+        "val_0.png\tn03\t0\t0\t62\t62\nval_1.png\tn01\t0\t0\t62\t62\n"
+    )
+    return tmp_path, images
+
+
+def test_tiny_imagenet(tiny):
+    root, images = tiny
+    x, y = datasets.tiny_imagenet(root)
+    by_class = {y.class_names[k]: image for k, image in zip(y, x, strict=True)}
+    for k, name in enumerate(["n02", "n01", "n03"]):
+        np.testing.assert_array_equal(by_class[name], images[k])
+    x, y = datasets.tiny_imagenet(root, "val")
+    np.testing.assert_array_equal(x, images[[4, 3]])
+    assert [y.class_names[k] for k in y] == ["n01", "n03"]
+    (root / "words.txt").write_text("n01\tcat, true cat\nn02\tdog\n")
+    assert datasets.tiny_imagenet(root, "val", stream=True).class_names == ("cat", "dog", "n03")
+    assert datasets.tiny_imagenet(root, "val", image_size=32, channels=1)[0].shape == (2, 32, 32, 1)
+
+
+def shared_data() -> Path | None:
+    places = [os.environ.get("GOVPN_DATA"), *(p / "shared" / "data" for p in Path(__file__).parents)]
+    return next((Path(p) for p in places if p and Path(p).is_dir()), None)
+
+
+def test_published_tiny_imagenet(make):
+    """1,000 images of an archive, decoded and streamed."""
+    folder = shared_data()
+    if folder is None:
+        pytest.skip("no shared/data")
+    path = folder / "tiny-imagenet-20.tar.gz"
+    x, y = datasets.tiny_imagenet(path, "val")
+    stream = datasets.tiny_imagenet(path, "val", stream=True)
+    assert (x.shape, x.dtype) == ((1000, 64, 64, 3), np.uint8)
+    assert np.bincount(y).tolist() == [50] * 20
+    np.testing.assert_array_equal(np.concatenate([images for images, _ in stream.batches(300)]), x)
+    np.testing.assert_array_equal(stream.labels, y)
+    assert y.class_names[0] == "bullfrog"
+    assert 0 < stream.info()["memory_bytes"] < 100 << 20
+
+
+PIXELS = RANDOM.integers(0, 256, (5, 6, 7, 3), np.uint8)
+PNGS = [png(image) for image in PIXELS]
+
+
+def hugging_face(label_names) -> pa.Table:
+    """A table as the library datasets writes it."""
+    structs = pa.array(
+        [{"bytes": content, "path": f"{i}.png"} for i, content in enumerate(PNGS)],
+        pa.struct({"bytes": pa.binary(), "path": pa.string()}),
+    )
+    features = {"image": {"_type": "Image"}, "label": {"names": label_names, "_type": "ClassLabel"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    table = pa.table({"image": structs, "label": pa.array([0, 1, 1, 0, 2])})
+    return table.replace_schema_metadata(metadata)
+
+
+def write_arrow(table, path, random_access=True):
+    new = pa.ipc.new_file if random_access else pa.ipc.new_stream
+    with new(path, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("kind", ["parquet", "parquet bytes", "arrow", "arrow stream"])
+def test_tables(tmp_path, kind, stream):
+    table = hugging_face(["cat", "dog", "owl"])
+    path = tmp_path / "data"
+    options = {}
+    if kind == "parquet bytes":
+        table = pa.table({"picture": PNGS, "kind": [0, 1, 1, 0, 2]})
+        options = {"image_column": "picture", "label_column": "kind", "class_names": ["cat", "dog", "owl"]}
+    if kind.startswith("parquet"):
+        pyarrow.parquet.write_table(table, path, row_group_size=2)
+    else:
+        write_arrow(table, path, kind == "arrow")
+    reader = datasets.parquet if kind.startswith("parquet") else datasets.arrow
+    got = reader(path, stream=stream, **options)
+    x, y = next(got.batches(5)) if stream else got
+    assert (x.shape, y.tolist(), y.class_names) == ((5, 6, 7, 3), [0, 1, 1, 0, 2], ("cat", "dog", "owl"))
+    np.testing.assert_array_equal(x, PIXELS)
+    with pytest.raises(ValueError, match="picture2"):
+        reader(path, image_column="picture2", stream=stream)
+
+
+@pytest.mark.parametrize("cut", [0, 10, 400, -1])
+def test_damaged_tables(tmp_path, cut):
+    for reader, name in ((datasets.parquet, "x.parquet"), (datasets.arrow, "x.arrow")):
+        path = tmp_path / name
+        if reader is datasets.parquet:
+            pyarrow.parquet.write_table(hugging_face(["a", "b", "c"]), path)
+        else:
+            write_arrow(hugging_face(["a", "b", "c"]), path)
+        path.write_bytes(path.read_bytes()[:cut])
+        with pytest.raises(ValueError, match=name) as caught:
+            reader(path)
+        assert caught.value.status == "GOVPN_E_FORMAT"

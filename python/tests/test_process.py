@@ -7,7 +7,9 @@ import sys
 import textwrap
 import time
 
+import numpy as np
 import pytest
+from conftest import write
 
 START = """
     import numpy as np, govpn, sys, time, threading
@@ -63,6 +65,44 @@ def test_ctrl_c_stops_training_and_leaves_a_usable_model(device):
         assert process.poll() is None
     assert interrupt(process) < 1.5  # a step on two busy cores, or the grace of 0.8 s
     assert "epochs" in finish(process)
+
+
+STREAM = """
+    from govpn import datasets
+    stream = datasets.image_folder(sys.argv[2], channels=1, image_size=28, stream=True)
+    def idle():
+        before = time.process_time()
+        time.sleep(0.5)
+        return time.process_time() - before < 0.1
+"""
+
+
+@pytest.mark.parametrize(
+    "use", ["model.set_params(verbose=2).fit(stream)", "print(sum(1 for _ in stream.batches(8)))"]
+)
+def test_ctrl_c_while_streaming_leaves_no_thread_decoding(tmp_path, use):
+    x = np.random.default_rng(0).integers(0, 256, (400, 64, 64, 1), np.uint8)
+    write(tmp_path, x, np.arange(400) % 4)
+    code = """
+        try:
+            while True:
+                USE
+                print("epoch 1/", flush=True)
+        except KeyboardInterrupt:
+            print("interrupted", time.time(), flush=True)
+        for attempt in range(100):
+            if idle():
+                break
+        print("idle after", attempt)
+        print(len(model.predict(stream)) if model.__sklearn_is_fitted__() else len(list(stream.batches(400))))
+    """
+    process = start(textwrap.dedent(STREAM) + textwrap.dedent(code.replace("USE", use)), "go", str(tmp_path))
+    while not process.stdout.readline().startswith("epoch 1/"):
+        assert process.poll() is None, process.stderr.read()
+    assert interrupt(process) < 1.5
+    idle, count = finish(process).splitlines()
+    assert int(idle.split()[-1]) < 6  # half a second each: what was left of a step
+    assert count in ("400", "1")
 
 
 def test_ctrl_c_returns_at_once_and_the_model_is_busy():
