@@ -13,8 +13,11 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// queueBytes bounds the decoded images that wait in the queue of one Batches; two batches fit always.
-const queueBytes = 64 << 20
+// The queue of one Batches holds at most so many bytes of decoded images, though two batches always, and so many batches.
+const (
+	queueBytes   = 64 << 20
+	queueBatches = 8
+)
 
 // BatchOptions say which images Batches serves.
 type BatchOptions struct {
@@ -83,7 +86,7 @@ func (b *Batches) start() {
 	s := b.view.store
 	image := s.h * s.w * s.c
 	size := min(b.o.Size, max(1, len(b.o.Order))) * image
-	count := max(2, min(queueBytes/size, (len(b.o.Order)+b.o.Size-1)/b.o.Size))
+	count := max(2, min(queueBytes/size, queueBatches, (len(b.o.Order)+b.o.Size-1)/b.o.Size))
 	b.ready, b.free = make(chan *Batch, count), make(chan []uint8, count)
 	for range count {
 		b.free <- nil // made when first needed
