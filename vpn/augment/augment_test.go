@@ -32,10 +32,10 @@ func TestStatesAndImages(t *testing.T) {
 	const n, h, w, c = 16, 8, 9, 3
 	image := texture(h * w * c)
 	same := slices.Concat(slices.Repeat(image, n))
-	golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
+	eachDevice(t, func(t *testing.T, backend compute.Backend) {
 		for i, a := range every {
 			name := fmt.Sprintf("%d %s", i, a.Name())
-			apply := augmenter(t, backend, List{a}, dtype, n, h, w, c)
+			apply := augmenter(t, backend, List{a}, dtypes.Float32, n, h, w, c)
 			one := apply(same, 1)
 			require.Equal(t, one, apply(same, 1), name)
 			require.NotEqual(t, one, apply(same, 2), name)
@@ -103,12 +103,22 @@ func TestChain(t *testing.T) {
 			require.InDeltaSlice(t, c.want, augmenter(t, backend, c.list, dtype, 1, 2, 2, 1)(image, 1), 1e-7, "%#v", c.list)
 		}
 		const size = 10000
+		chain := func(list List) []float64 {
+			return augmenter(t, backend, list, dtype, 1, 100, 100, 1)(constant(0, size), 1)
+		}
 		noise := GaussianNoise{Sigma: 0.1, Fraction: 1}
 		var square float64 // of two noises: 2σ², were they the same 4σ²
-		for _, v := range augmenter(t, backend, List{noise, noise}, dtype, 1, 100, 100, 1)(constant(0, size), 1) {
+		for _, v := range chain(List{noise, noise}) {
 			square += v * v / size
 		}
 		require.InDelta(t, 0.02, square, 5*0.02*math.Sqrt(2./size))
+
+		var selected, sizes []float64 // the pixels that the first selects have the same noise of the second as others
+		for _, v := range chain(List{GaussianNoise{Mean: 2, Fraction: 0.5}, noise}) {
+			selected = append(selected, math.Round(v/2))
+			sizes = append(sizes, math.Abs(v-2*math.Round(v/2)))
+		}
+		requireIndependent(t, selected, sizes)
 	})
 }
 
