@@ -146,6 +146,14 @@ static void make_table(struct ArrowSchema *s, struct ArrowArray *a, int64_t n) {
   count(s, a);
 }
 
+/* Writes a picture of 8×8 grey pixels as a BMP file of 24 bits, of which only so many bytes come to be. */
+UNUSED static void write_bmp(const char *path, int value, size_t bytes) {
+  uint8_t file[54 + 3 * PIXELS] = {'B', 'M', 246, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0, SIDE, 0, 0, 0, SIDE, 0, 0, 0, 1, 0, 24};
+  memset(file + 54, value, 3 * PIXELS);
+  FILE *f = fopen(path, "wb");
+  CHECK(f && bytes <= sizeof file && fwrite(file, 1, bytes, f) == bytes && fclose(f) == 0);
+}
+
 static const char *const shape = "{\"shape\": [8, 8, 1]}";
 
 /* A data set of n labelled images. */

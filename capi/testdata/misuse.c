@@ -1,7 +1,9 @@
 /* misuse.c: wrong calls. Each gets its own error, nothing crashes, and what was in use stays usable. */
 #define _POSIX_C_SOURCE 200809L
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -180,6 +182,45 @@ static void files(void) {
   govpn_data_free(set);
 }
 
+/* Images that are broken, or lie about their sizes: errors that name the file, when it is read. */
+static void images(void) {
+  char folder[] = "/tmp/govpn-misuse-XXXXXX", paths[3][64], options[256];
+  CHECK(mkdtemp(folder));
+  snprintf(paths[0], sizeof paths[0], "%s/class", folder);
+  CHECK(mkdir(paths[0], 0700) == 0);
+  snprintf(paths[1], sizeof paths[1], "%s/class/1.bmp", folder);
+  snprintf(paths[2], sizeof paths[2], "%s/class/2.bmp", folder);
+  write_bmp(paths[1], 7, 54 + 3 * PIXELS);
+  write_bmp(paths[2], 7, 54 + 3);
+  const char *format = "{\"format\": \"image-folder\", \"path\": \"%s\", \"stream\": %s, \"skip_broken\": %s}";
+  snprintf(options, sizeof options, format, folder, "false", "false");
+  FAILS(GOVPN_E_FORMAT, "class/2.bmp", govpn_data_open(options, &d));
+  snprintf(options, sizeof options, format, folder, "true", "false");
+  govpn_data set = 0;
+  OK(govpn_data_open(options, &set));
+  OK(govpn_data_export_stream(set, "{\"batch_size\": 1}", &stream));
+  CHECK(stream.get_next(&stream, &a) == 0 && a.length == 1);
+  a.release(&a);
+  for (int i = 0; i < 2; i++) /* the error stays */
+    CHECK(stream.get_next(&stream, &a) == EINVAL && strstr(stream.get_last_error(&stream), "class/2.bmp"));
+  stream.release(&stream);
+  govpn_model model = 0;
+  OK(govpn_model_create("{\"device\": \"go\", \"base\": \"sr\", \"mode\": \"plain\"}", &model));
+  FAILS(GOVPN_E_FORMAT, "class/2.bmp", govpn_model_fit(model, set, 0, NULL, NULL, NULL));
+  govpn_data_free(set);
+  snprintf(options, sizeof options, format, folder, "true", "true");
+  OK(govpn_data_open(options, &set));
+  OK(govpn_data_info(set, &json));
+  CHECK(strstr(json, "\"images\":1,") && strstr(json, "class/2.bmp"));
+  govpn_free(json);
+  json = (char *)&json;
+  OK(govpn_model_fit(model, set, 0, "{\"epochs\": 1}", NULL, NULL));
+  govpn_model_free(model);
+  govpn_data_free(set);
+  for (int i = 2; i >= 0; i--) CHECK(remove(paths[i]) == 0);
+  CHECK(rmdir(folder) == 0);
+}
+
 /* A fork: the child gets errors instead of hanging, and may release what it inherited. */
 static void fork_(void) {
   struct ArrowSchema ps;
@@ -228,6 +269,7 @@ int main(void) {
   nulls();
   options();
   files();
+  images();
   fork_();
   CHECK(alive == 0);
   puts("misuse: ok");

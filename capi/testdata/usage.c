@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "arrays.h"
@@ -126,6 +127,44 @@ static void open_files(void) {
   stream.release(&stream);
   ((uint8_t *)(uintptr_t)a.children[0]->children[0]->buffers[1])[3 * PIXELS - 1] = 255; /* nobody else uses the memory now */
   a.release(&a);
+}
+
+/* A folder of images, streamed; class k has pixels of value 60 k. */
+static void open_folder(void) {
+  char options[256], path[256];
+  char *json = NULL;
+  govpn_data d = 0;
+  for (int i = 0; i < 40; i++) {
+    snprintf(path, sizeof path, "%s/class%d", folder, i % CLASSES);
+    if (i < CLASSES) CHECK(mkdir(path, 0700) == 0);
+    snprintf(path, sizeof path, "%s/class%d/%02d.bmp", folder, i % CLASSES, i);
+    write_bmp(path, 60 * (i % CLASSES), 54 + 3 * PIXELS);
+  }
+  snprintf(options, sizeof options,
+           "{\"format\": \"image-folder\", \"path\": \"%s\", \"center_crop\": [6], \"channels\": 1, \"stream\": true}", folder);
+  OK(govpn_data_open(options, &d));
+  OK(govpn_data_info(d, &json));
+  has(json, "\"images\":40,\"height\":6,\"width\":6,\"channels\":1,\"dtype\":\"uint8\",\"labelled\":true,\"classes\":4");
+
+  struct ArrowArrayStream stream;
+  struct ArrowArray arrays[4]; /* all kept: the queue does not wait for them */
+  OK(govpn_data_export_stream(d, "{\"batch_size\": 10, \"shuffle\": true}", &stream));
+  for (int k = 0; k < 4; k++) CHECK(stream.get_next(&stream, &arrays[k]) == 0 && arrays[k].length == 10);
+  stream.release(&stream);
+  OK(govpn_data_info(d, &json));
+  has(json, "\"streamed\":true,\"memory_bytes\":1440,\"skipped\":[]");
+  govpn_data_free(d);
+  for (int k = 0; k < 4; k++) {
+    const uint8_t *pixels = arrays[k].children[0]->children[0]->buffers[1];
+    for (int i = 0; i < 10 * 36; i++) CHECK(pixels[i] == 60 * ((const int32_t *)arrays[k].children[1]->buffers[1])[i / 36]);
+    arrays[k].release(&arrays[k]);
+  }
+  for (int i = 0; i < 40; i++) {
+    snprintf(path, sizeof path, "%s/class%d/%02d.bmp", folder, i % CLASSES, i);
+    CHECK(unlink(path) == 0);
+    snprintf(path, sizeof path, "%s/class%d", folder, i % CLASSES);
+    if (i >= 40 - CLASSES) CHECK(rmdir(path) == 0);
+  }
 }
 
 static void *read_stream(void *stream) {
@@ -310,6 +349,7 @@ int main(void) {
   CHECK(mkdtemp(folder));
   library();
   import();
+  open_folder();
   open_files();
   export_();
   govpn_data d = labelled(256), valid = labelled(32);

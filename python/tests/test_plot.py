@@ -37,6 +37,14 @@ def test_plot_noise_has_a_row_per_class(make, quadrants, tmp_path):
         govpn.plot.plot_noise(model, quadrants[0], quadrants[1][:3])
 
 
+def test_plot_noise_takes_the_names_that_labels_carry(make, quadrants):
+    x, y = quadrants
+    y = govpn.datasets.Labels(np.where(y == 3, 5, y), ["a", "b", "c", "d", "e", "f"])
+    model = make(epochs=1).fit(x, y)
+    figure = govpn.plot.plot_noise(model, x, y)
+    assert [ax.get_ylabel() for ax in figure.axes[:16:4]] == ["a", "b", "c", "f"]
+
+
 def test_plot_noise_of_colour_images_into_a_given_figure(make):
     x = np.random.default_rng(0).random((20, 6, 6, 3), np.float32)
     model = make(epochs=1).fit(x, np.arange(20) % 2)

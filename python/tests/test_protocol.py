@@ -5,6 +5,7 @@ import sys
 import govpn
 import numpy as np
 import pytest
+from govpn.augment import RandomCrop, RandomHorizontalFlip
 
 
 def test_parameters_are_only_stored():
@@ -43,6 +44,42 @@ def test_normalize_is_part_of_the_model(make, quadrants):
     model = make(mode="plain", normalize={"mean": 0.3, "std": [0.2]}).fit(x, y)
     assert model.config_["normalize"] == {"where": "image", "mean": [0.3], "std": [0.2]}
     assert model.score(x, y) > 0.9
+
+
+def test_augment_is_a_parameter(make, quadrants, tmp_path):
+    base = pytest.importorskip("sklearn.base")
+    augment = [RandomCrop(padding=[1]), RandomHorizontalFlip()]
+    model = base.clone(make(mode="plain", epochs=1, augment=augment)).fit(*quadrants)
+    assert model.get_params()["augment"] == augment
+    assert [a["name"] for a in model.config_["augment"]] == ["RandomCrop", "RandomHorizontalFlip"]
+    model.set_params(epochs=2).fit(*quadrants, resume=True)
+    model.save(tmp_path / "model")
+    loaded = govpn.load(tmp_path / "model", verbose=0)
+    assert loaded.get_params()["augment"] == model.config_["augment"]
+    loaded.set_params(epochs=3).fit(*quadrants, resume=True)
+    with pytest.raises(ValueError, match="resume: augment is"):
+        loaded.set_params(epochs=4, augment=[]).fit(*quadrants, resume=True)
+
+
+def test_augment_of_one_fit(make, quadrants):
+    plain = make(mode="plain", epochs=1).fit(*quadrants)
+    flipped = make(mode="plain", epochs=1).fit(*quadrants, augment=RandomHorizontalFlip(1.0))
+    assert plain.config_["augment"] in ([], None)
+    assert flipped.config_["augment"] == [{"name": "RandomHorizontalFlip", "p": 1}]
+    x, y = quadrants
+    want = plain.fit(np.ascontiguousarray(x[:, :, ::-1]), y)
+    np.testing.assert_allclose(flipped.decision_function(x), want.decision_function(x), atol=1e-4)
+    assert flipped.augment is None
+    assert flipped.fit(x, y).config_["augment"] in ([], None)
+    for wrong, message in (
+        ([{"name": "Flip"}], "Flip"),
+        (3, "augment is 3"),
+        ([{"name": "RandomHorizontalFlip", "p": 2}], "p is 2"),
+    ):
+        with pytest.raises(govpn.GovpnError, match=message):
+            plain.fit(x, y, augment=wrong)
+        with pytest.raises(govpn.GovpnError, match=message):
+            make(augment=wrong).fit(x, y)
 
 
 def test_scikit_learn(make, quadrants):
