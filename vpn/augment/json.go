@@ -56,7 +56,8 @@ func parse(row map[string]json.RawMessage) (Augmentation, error) {
 			return nil, argumentError("%s has no parameter %q, want one of %s", name, key, oneOf(keys(into.Type())...))
 		}
 		field := reflect.New(into.Field(i).Type())
-		if err := json.Unmarshal(row[key], field.Interface()); err != nil {
+		none := string(row[key]) == "null" && into.Field(i).Kind() != reflect.Slice // package json would take it for 0
+		if err := json.Unmarshal(row[key], field.Interface()); err != nil || none {
 			return nil, argumentError("%s.%s is %s, want %s", name, key, shorten(row[key]), wanted(field.Interface()))
 		}
 		into.Field(i).Set(field.Elem())

@@ -2,6 +2,7 @@ package augment
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -30,7 +31,10 @@ func (i Ints) MarshalJSON() ([]byte, error) { return marshalList(i) }
 func (i Ints) String() string { return listText(i) }
 
 func unmarshalList[T int | float64](list *[]T, text []byte) error {
-	if text[0] == '[' || text[0] == 'n' { // a list, null
+	if text[0] == '[' && strings.Contains(string(text), "null") {
+		return errors.New("null in a list") // which package json would skip
+	}
+	if text[0] == '[' || string(text) == "null" {
 		return json.Unmarshal(text, list)
 	}
 	*list = make([]T, 1)

@@ -53,6 +53,8 @@ func TestJSONErrors(t *testing.T) {
 			`want one of brightness, contrast, saturation, hue`,
 		`[{"name": "RandomHorizontalFlip", "P": 1}]`:       `RandomHorizontalFlip has no parameter "P", want one of p`,
 		`[{"name": "RandomHorizontalFlip", "p": "often"}]`: `RandomHorizontalFlip.p is "often", want a number`,
+		`[{"name": "RandomHorizontalFlip", "p": null}]`:    `RandomHorizontalFlip.p is null, want a number`,
+		`[{"name": "RandomCrop", "padding": [null]}]`:      `RandomCrop.padding is [null], want a whole number or a list of them`,
 		`[{"name": "RandomHorizontalFlip", "p": 1e999}]`:   `RandomHorizontalFlip.p is 1e999, want a number`,
 		`[{"name": "RandomRotation", "degrees": "15"}]`:    `RandomRotation.degrees is "15", want a number or a list of numbers`,
 		`[{"name": "RandomCrop", "padding": 1.5}]`:         `RandomCrop.padding is 1.5, want a whole number or a list of them`,

@@ -25,11 +25,10 @@ func validateSampling(name, interpolation string, fill, center Floats) error {
 func sample(x *Node, inverse [6]*Node, interpolation string, fill Floats) *Node {
 	h, w := x.Shape().Dim(1), x.Shape().Dim(2)
 	// Coordinates of pixels and, in column and row, where they come from: 0 is the middle of the first pixel.
-	axis := func(size, at int) *Node {
-		line := Iota(x.Graph(), shapes.Make(x.DType(), size), 0)
-		return InsertAxes(AddScalar(line, float64(1-size)/2), [][]int{{0, 0}, {0, -1}}[at]...)
+	line := func(size int) *Node {
+		return AddScalar(Iota(x.Graph(), shapes.Make(x.DType(), size), 0), float64(1-size)/2)
 	}
-	across, down := axis(w, 0), axis(h, 1) // (1, 1, W), (1, H, 1)
+	across, down := InsertAxes(line(w), 0, 0), InsertAxes(line(h), 0, -1) // (1, 1, W), (1, H, 1)
 	source := func(m []*Node, size int) *Node {
 		offset := AddScalar(like(x, m[2], 3), float64(size-1)/2)
 		return Add(Mul(like(x, m[0], 3), across), Add(Mul(like(x, m[1], 3), down), offset)) // (N, H, W)
