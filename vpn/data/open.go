@@ -37,6 +37,8 @@ var readers = map[string]func(o OpenOptions) (*found, error){
 	"cifar100":      cifar100,
 	"tiny-imagenet": tinyImageNet,
 	"image-folder":  imageFolder,
+	"arrow":         arrowFiles,
+	"parquet":       parquetFiles,
 }
 
 // Formats lists the formats that Open reads, sorted.

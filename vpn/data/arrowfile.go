@@ -1,0 +1,243 @@
+package data
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	flatbuffers "github.com/google/flatbuffers/go"
+)
+
+// arrowFiles reads Arrow IPC files and streams (Hugging Face's datasets writes streams; compressed buffers too) with a column of
+// images and perhaps one of labels. Images are encoded files (binary of any kind, or Hugging Face's struct of bytes and path), or
+// pixels as [FromArrow] takes them, also in lists that all have the same sizes. Labels are integers, strings, which are
+// numbered in their order, or dictionaries, which are numbered as they are listed.
+//
+// Encoded images are copied, batch by batch, to a temporary file; pixels are read to memory.
+func arrowFiles(o OpenOptions) (*found, error) {
+	return readTables(o, ".arrow", (*table).arrowFile)
+}
+
+var arrowMagic = []byte("ARROW1")
+
+// arrowFile reads one file. The file format is the stream format between a head and a footer, which repeats where the parts lie; so
+// both are read from front to back.
+func (t *table) arrowFile(f *os.File) error {
+	size, start := t.size, int64(0)
+	head := make([]byte, 8)
+	if _, err := f.ReadAt(head, 0); err != nil {
+		return errors.New("is too short to be an Arrow file")
+	}
+	if bytes.HasPrefix(head, arrowMagic) {
+		start = 8
+		tail := make([]byte, len(arrowMagic))
+		if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil || size < 16 || !bytes.Equal(tail, arrowMagic) {
+			return errors.New("is truncated: it does not end as an Arrow file does")
+		}
+	}
+	if err := checkArrowSchema(io.NewSectionReader(f, start, size-start)); err != nil {
+		return err
+	}
+	memory := ipc.WithAllocator(newBoundedAllocator(size))
+	messages := ipc.NewMessageReader(io.NewSectionReader(f, start, size-start), memory,
+		ipc.WithMetadataSizeLimit(size), ipc.WithBodySizeLimit(size))
+	r, err := ipc.NewReaderFromMessageReader(messages, memory)
+	if err != nil {
+		return fmt.Errorf("is damaged: %w", err)
+	}
+	defer r.Release()
+	schema := r.Schema()
+	var names []string
+	for _, field := range schema.Fields() {
+		names = append(names, field.Name)
+	}
+	image, label, err := t.columns(names)
+	if err != nil {
+		return err
+	}
+	if text, ok := schema.Metadata().GetValue("huggingface"); ok && label >= 0 {
+		if err := t.huggingFaceNames(text, names[label]); err != nil {
+			return err
+		}
+	}
+	for r.Next() {
+		batch := r.RecordBatch()
+		if err := t.arrowImages(schema.Field(image), batch.Column(image)); err != nil {
+			return err
+		}
+		if label >= 0 {
+			if err := t.arrowLabels(batch.Column(label)); err != nil {
+				return err
+			}
+		}
+	}
+	if r.Err() != nil {
+		return fmt.Errorf("is damaged or truncated: %w", r.Err())
+	}
+	return nil
+}
+
+// checkArrowSchema reads the message at the front, which must be a schema with types that are not nested endlessly: the library
+// follows them until its stack overflows.
+func checkArrowSchema(r io.ReaderAt) error {
+	head, start := make([]byte, 8), int64(8)
+	if _, err := r.ReadAt(head, 0); err != nil {
+		return errors.New("is truncated")
+	}
+	length := binary.LittleEndian.Uint32(head[4:])
+	if binary.LittleEndian.Uint32(head) != 0xffffffff { // before Arrow 0.15
+		length, start = binary.LittleEndian.Uint32(head), 4
+	}
+	if length < 8 || length > maxText {
+		return errors.New("is not an Arrow file or stream")
+	}
+	message, err := io.ReadAll(io.NewSectionReader(r, start, int64(length))) // grows as it reads: length may lie
+	if err != nil || len(message) < int(length) {
+		return errors.New("is truncated")
+	}
+	budget := 1 << 16
+	root := flatbuffers.Table{Bytes: message, Pos: flatbuffers.GetUOffsetT(message)}
+	header := root.Offset(8) // format/Message.fbs: version, header_type, header, bodyLength
+	if header == 0 {
+		return errors.New("is not an Arrow file or stream")
+	}
+	var schema flatbuffers.Table
+	root.Union(&schema, flatbuffers.UOffsetT(header))
+	return checkArrowFields(schema, 6, 0, &budget) // format/Schema.fbs: endianness, fields
+}
+
+// checkArrowFields counts the fields in the vector at a slot of a table.
+func checkArrowFields(parent flatbuffers.Table, slot flatbuffers.VOffsetT, depth int, budget *int) error {
+	offset := flatbuffers.UOffsetT(parent.Offset(slot))
+	if offset == 0 {
+		return nil
+	}
+	vector := parent.Vector(offset)
+	for i := range parent.VectorLen(offset) {
+		if *budget--; *budget < 0 || depth > 32 {
+			return errors.New("has a schema of more than 65536 fields, or nested more than 32 deep")
+		}
+		field := flatbuffers.Table{Bytes: parent.Bytes, Pos: parent.Indirect(vector + flatbuffers.UOffsetT(i)*4)}
+		if err := checkArrowFields(field, 14, depth+1, budget); err != nil { // name, nullable, type_type, type, dictionary, children
+			return err
+		}
+	}
+	return nil
+}
+
+// arrowImages adds the images of a batch.
+func (t *table) arrowImages(field arrow.Field, a arrow.Array) error {
+	if k := firstNull(a, 0, a.Len()); k >= 0 {
+		return fmt.Errorf("row %d has no image (null)", t.row()+k)
+	}
+	if s, ok := a.(*array.Struct); ok {
+		i, ok := s.DataType().(*arrow.StructType).FieldIdx("bytes")
+		if !ok {
+			return fmt.Errorf("has images of type %s, want a field \"bytes\" in them", a.DataType())
+		}
+		a = s.Field(i)
+		if k := firstNull(a, 0, a.Len()); k >= 0 {
+			return errNoBytes(t.row() + k)
+		}
+	}
+	encoded, ok := a.(interface{ Value(int) []byte })
+	if !ok {
+		return t.arrowTensors(field, a)
+	}
+	for i := range a.Len() {
+		if err := t.add(encoded.Value(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func errNoBytes(row int) error {
+	return fmt.Errorf("row %d has no bytes (null), only perhaps the path of a file elsewhere: embed the images (datasets: push_to_hub "+
+		"and to_parquet do it)", row)
+}
+
+// arrowTensors adds images that are pixels.
+func (t *table) arrowTensors(field arrow.Field, a arrow.Array) error {
+	if a.Len() == 0 {
+		return nil
+	}
+	a, err := regular(a)
+	if err != nil {
+		return fmt.Errorf("after row %d %w", t.row(), err)
+	}
+	switch field.Type = a.DataType(); {
+	case t.spool != nil:
+		return errors.New("has pixels, the file before it encoded images")
+	case t.tensors.arrays == nil:
+		t.tensors.field = field
+		if _, _, err := tensorType(field); err != nil {
+			return err
+		}
+	case !arrow.TypeEqual(t.tensors.field.Type, a.DataType()):
+		return fmt.Errorf("has images of type %s, %s before", a.DataType(), t.tensors.field.Type)
+	}
+	a.Retain()
+	t.free = append(t.free, a.Release)
+	t.tensors.arrays = append(t.tensors.arrays, a)
+	t.rows += a.Len()
+	return nil
+}
+
+// regular makes lists of one size of lists of any size, at every level.
+func regular(a arrow.Array) (arrow.Array, error) {
+	list, ok := a.(array.ListLike)
+	if !ok || a.Len() == 0 {
+		return a, nil
+	}
+	if _, fixed := a.(*array.FixedSizeList); fixed {
+		return a, nil
+	}
+	first, end := list.ValueOffsets(0)
+	n := end - first
+	for i := range a.Len() {
+		from, to := list.ValueOffsets(i)
+		if firstNull(a, i, i+1) >= 0 || to-from != n || from != first+int64(i)*n || n < 1 || n > 1<<31-1 {
+			return nil, fmt.Errorf("has an image with a list of %d values or a null, want lists of one size: %d", to-from, n)
+		}
+	}
+	inner, err := regular(array.NewSlice(list.ListValues(), first, first+int64(a.Len())*n))
+	if err != nil {
+		return nil, err
+	}
+	kind := arrow.FixedSizeListOf(int32(n), inner.DataType())
+	return array.NewFixedSizeListData(array.NewData(kind, a.Len(), []*memory.Buffer{nil}, []arrow.ArrayData{inner.Data()}, 0, 0)), nil
+}
+
+// arrowLabels adds the labels of a batch.
+func (t *table) arrowLabels(a arrow.Array) (err error) {
+	if k := firstNull(a, 0, a.Len()); k >= 0 {
+		return fmt.Errorf("row %d has no label (null)", len(t.fileLabels)+k)
+	}
+	if text, ok := a.(interface{ Value(int) string }); ok && a.DataType().ID() != arrow.DICTIONARY {
+		for i := range a.Len() {
+			if err := t.addName(text.Value(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if t.strings != nil {
+		return errLabelKinds
+	}
+	dictionary, ok := a.(*array.Dictionary)
+	switch {
+	case !ok:
+		t.fileLabels, err = appendIntegers(t.fileLabels, a, MaxClasses)
+	case a.Len() > 0:
+		t.fileLabels, t.names, err = appendDictionary(t.fileLabels, dictionary, t.names, t.fixed)
+	}
+	return err
+}

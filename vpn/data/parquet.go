@@ -1,0 +1,309 @@
+package data
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/parquet"
+	pq "github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/schema"
+)
+
+// parquetFiles reads Parquet files with a column of images and perhaps one of labels, as [arrowFiles] does. It reads pages, a few rows
+// at a time, and only those of the two columns.
+//
+// (It uses parquet/file, as parquet/pqarrow links gRPC.)
+func parquetFiles(o OpenOptions) (*found, error) {
+	return readTables(o, ".parquet", (*table).parquetFile)
+}
+
+func (t *table) parquetFile(f *os.File) error {
+	if err := checkParquet(f, t.size); err != nil {
+		return err
+	}
+	properties := parquet.NewReaderProperties(newBoundedAllocator(t.size))
+	properties.BufferedStreamEnabled = true // pages, not whole columns
+	properties.MaxCompressedPageSize = t.size
+	properties.MaxUncompressedPageSize = 1<<31 - 1 // what the format can say; the allocator bounds it
+	r, err := pq.NewParquetReader(f, pq.WithReadProps(properties))
+	if err != nil {
+		return fmt.Errorf("is damaged: %w", err)
+	}
+	p := &parquetFile{table: t, reader: r}
+	return p.read()
+}
+
+// checkParquet checks the ends of the file, and its footer.
+func checkParquet(f *os.File, size int64) error {
+	var ends [12]byte
+	if size < 12 {
+		return errors.New("is too short to be a Parquet file")
+	}
+	if _, err := f.ReadAt(ends[:4], 0); err != nil {
+		return Errorf(ErrIO, "cannot be read: %w", bare(err))
+	}
+	if _, err := f.ReadAt(ends[4:], size-8); err != nil {
+		return Errorf(ErrIO, "cannot be read: %w", bare(err))
+	}
+	head, length, tail := string(ends[:4]), int64(binary.LittleEndian.Uint32(ends[4:])), string(ends[8:])
+	switch {
+	case tail == "PARE" || head == "PARE":
+		return Errorf(ErrUnsupported, "is encrypted")
+	case head != "PAR1":
+		return errors.New("is not a Parquet file")
+	case tail != "PAR1":
+		return errors.New("is truncated: it does not end as a Parquet file does")
+	case length > size-12 || length > maxText:
+		return fmt.Errorf("is damaged: its footer of %d bytes is larger than the file, or than %d", length, maxText)
+	}
+	footer := make([]byte, length)
+	if _, err := f.ReadAt(footer, size-8-length); err != nil {
+		return Errorf(ErrIO, "cannot be read: %w", bare(err))
+	}
+	return checkParquetFooter(footer)
+}
+
+// parquetFile is a file that is being read.
+type parquetFile struct {
+	table        *table
+	reader       *pq.Reader
+	image, label int // leaf columns; label is -1 where there is none
+	nodes        [2]schema.Node
+	pixels       *parquetPixels
+}
+
+func (p *parquetFile) read() error {
+	if err := p.findColumns(); err != nil {
+		return err
+	}
+	for g := range p.reader.NumRowGroups() {
+		group := p.reader.RowGroup(g)
+		rows := group.NumRows()
+		if rows < 0 || rows > int64(maxFiles-p.table.rows) {
+			return Errorf(ErrUnsupported, "has a row group of %d rows, want at most %d in all", rows, maxFiles)
+		}
+		if err := p.images(group, rows); err != nil {
+			return err
+		}
+		if p.label >= 0 {
+			if err := p.labels(group, rows); err != nil {
+				return err
+			}
+		}
+	}
+	if p.pixels != nil {
+		return p.pixels.done()
+	}
+	return nil
+}
+
+// findColumns finds the leaf columns of images and labels.
+func (p *parquetFile) findColumns() error {
+	s := p.reader.MetaData().Schema
+	root := s.Root()
+	names := make([]string, root.NumFields())
+	for i := range names {
+		names[i] = root.Field(i).Name()
+	}
+	image, label, err := p.table.columns(names)
+	if err != nil {
+		return err
+	}
+	p.label = -1
+	if label >= 0 {
+		if p.label, err = leaf(s, root.Field(label), "labels"); err != nil {
+			return err
+		}
+		if s.Column(p.label).MaxRepetitionLevel() > 0 {
+			return errors.New("has lists of labels, want one label for each image")
+		}
+		if text := p.reader.MetaData().KeyValueMetadata().FindValue("huggingface"); text != nil {
+			if err := p.table.huggingFaceNames(*text, names[label]); err != nil {
+				return err
+			}
+		}
+	}
+	node := root.Field(image)
+	if group, ok := node.(*schema.GroupNode); ok {
+		if i := group.FieldIndexByName("bytes"); i >= 0 {
+			node = group.Field(i)
+		}
+	}
+	if p.image, err = leaf(s, node, "images"); err != nil {
+		return err
+	}
+	column := s.Column(p.image)
+	if column.MaxRepetitionLevel() == 0 && column.PhysicalType() == parquet.Types.ByteArray {
+		return nil
+	}
+	p.pixels, err = newParquetPixels(p, column, names[image])
+	return err
+}
+
+// leaf is the number of the only column in node.
+func leaf(s *schema.Schema, node schema.Node, what string) (int, error) {
+	for {
+		group, ok := node.(*schema.GroupNode)
+		if !ok {
+			return s.ColumnIndexByNode(node), nil
+		}
+		if group.NumFields() != 1 {
+			return 0, fmt.Errorf("has %s in a column of %d fields, want one, or a field \"bytes\"", what, group.NumFields())
+		}
+		node = group.Field(0)
+	}
+}
+
+// column opens a column of a row group, after a first pass over its pages.
+func (p *parquetFile) column(group *pq.RowGroupReader, i int, values int64) (pq.ColumnChunkReader, error) {
+	if err := checkPages(group, i, values); err != nil {
+		return nil, err
+	}
+	return group.Column(i)
+}
+
+// checkPages checks that the pages of a column do not claim more values than there can be: the library allocates what they claim.
+func checkPages(group *pq.RowGroupReader, i int, values int64) error {
+	pages, err := group.GetColumnPageReader(i)
+	if err != nil {
+		return err
+	}
+	defer pages.Close()
+	dictionary, err := pages.GetDictionaryPage()
+	if err != nil {
+		return err
+	}
+	if dictionary != nil && int(dictionary.NumValues()) > len(dictionary.Data()) {
+		return errPages
+	}
+	for pages.Next() {
+		page := pages.Page()
+		_, isDictionary := page.(*pq.DictionaryPage)
+		switch n := int64(page.NumValues()); {
+		case isDictionary && n > int64(len(page.Data())):
+			return errPages
+		case !isDictionary:
+			if values -= n; n < 0 || values < 0 {
+				return errPages
+			}
+		}
+	}
+	return pages.Err()
+}
+
+var errPages = errors.New("is damaged: a page holds fewer values than it claims")
+
+// images adds the images of a row group.
+func (p *parquetFile) images(group *pq.RowGroupReader, rows int64) error {
+	if p.pixels != nil {
+		return p.pixels.add(group, rows)
+	}
+	reader, err := p.column(group, p.image, rows)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	column, ok := reader.(*pq.ByteArrayColumnChunkReader)
+	if !ok {
+		return errPages
+	}
+	var values [64]parquet.ByteArray
+	return eachBatch(rows, func(n int64, levels []int16) (int64, int, error) {
+		return column.ReadBatch(min(n, int64(len(values))), values[:], levels, nil)
+	}, func(levels []int16, read int) error {
+		if read < len(levels) {
+			return errNoBytes(p.table.row() + firstBelow(levels, column.Descriptor()))
+		}
+		for _, image := range values[:read] {
+			if err := p.table.add(image); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// firstBelow is the number of the first value that is null.
+func firstBelow(levels []int16, column *schema.Column) int {
+	return slices.IndexFunc(levels, func(l int16) bool { return l < column.MaxDefinitionLevel() })
+}
+
+// eachBatch calls read for so many values, and use after each, with the definition levels and the number of values that are not null.
+func eachBatch(rows int64, read func(n int64, levels []int16) (int64, int, error), use func(levels []int16, values int) error) error {
+	levels := make([]int16, batchRows)
+	for left := rows; left > 0; {
+		total, values, err := read(min(left, batchRows), levels)
+		if err != nil {
+			return err
+		}
+		if total <= 0 {
+			return fmt.Errorf("is damaged: a row group ends %d rows before its end", left)
+		}
+		if err := use(levels[:total], values); err != nil {
+			return err
+		}
+		left -= total
+	}
+	return nil
+}
+
+const batchRows = 1024
+
+// labels adds the labels of a row group.
+func (p *parquetFile) labels(group *pq.RowGroupReader, rows int64) error {
+	t := p.table
+	reader, err := p.column(group, p.label, rows)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	nulls := func(levels []int16, read int) error {
+		if read < len(levels) {
+			return fmt.Errorf("row %d has no label (null)", len(t.fileLabels)+firstBelow(levels, reader.Descriptor()))
+		}
+		return nil
+	}
+	switch column := reader.(type) {
+	case *pq.Int32ColumnChunkReader:
+		return readLabels(t, rows, column.ReadBatch, nulls)
+	case *pq.Int64ColumnChunkReader:
+		return readLabels(t, rows, column.ReadBatch, nulls)
+	case *pq.ByteArrayColumnChunkReader:
+		values := make([]parquet.ByteArray, batchRows)
+		return eachBatch(rows, func(n int64, levels []int16) (int64, int, error) {
+			return column.ReadBatch(n, values, levels, nil)
+		}, func(levels []int16, read int) error {
+			if err := nulls(levels, read); err != nil {
+				return err
+			}
+			for _, name := range values[:read] {
+				if err := t.addName(string(name)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return fmt.Errorf("has labels of type %s, want integers or strings", reader.Type())
+}
+
+// readLabels adds labels that are integers.
+func readLabels[T int32 | int64](t *table, rows int64, read func(n int64, values []T, levels, repeats []int16) (int64, int, error),
+	nulls func(levels []int16, read int) error) error {
+	if t.strings != nil {
+		return errLabelKinds
+	}
+	values := make([]T, batchRows)
+	return eachBatch(rows, func(n int64, levels []int16) (int64, int, error) {
+		return read(n, values, levels, nil)
+	}, func(levels []int16, read int) (err error) {
+		if err := nulls(levels, read); err != nil {
+			return err
+		}
+		t.fileLabels, err = appendChecked(t.fileLabels, values[:read], MaxClasses)
+		return err
+	})
+}

@@ -1,0 +1,355 @@
+package data
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Default columns of tables, in this order.
+var (
+	imageColumns = []string{"image", "images", "img", "pixels"}
+	labelColumns = []string{"label", "labels", "y", "fine_label"}
+)
+
+// table gathers the rows of Arrow or Parquet files: encoded images, which go to a temporary file, or pixels, which stay in memory.
+// All files must have the same kind of images.
+type table struct {
+	options OpenOptions
+	path    string   // of the file that is being read
+	files   []string // read so far
+	first   []int    // row of each file
+	rows    int
+
+	size, unpacked int64 // of the present file, and of its images
+
+	spool *spool  // of encoded images; nil: none so far
+	ends  []int64 // of each image in the spool
+
+	labelled   bool
+	labels     []int32 // of the files read so far, and of the present one
+	fileLabels []int32
+	names      []string         // of the classes
+	fixed      bool             // names are those that the caller or the file gave
+	strings    map[string]int32 // names of labels that are plain strings, in the order of their first use
+
+	tensors column // images that are pixels
+	free    []func()
+}
+
+// readTables reads the files that o names, one after another, with read.
+func readTables(o OpenOptions, suffix string, read func(t *table, f *os.File) error) (*found, error) {
+	if err := o.uses("path", "split", "image_column", "label_column"); err != nil {
+		return nil, err
+	}
+	paths, err := tableFiles(o, suffix)
+	if err != nil {
+		return nil, err
+	}
+	t := &table{options: o, names: slices.Clone(o.ClassNames), fixed: len(o.ClassNames) > 0}
+	for _, path := range paths {
+		if err := t.readFile(path, read); err != nil {
+			t.close()
+			return nil, err
+		}
+	}
+	f, err := t.found()
+	if err != nil {
+		t.close()
+	}
+	return f, err
+}
+
+// tableFiles lists o.Path itself or, of a folder, its files with the suffix, or those of its folder "data"; with a split, those whose
+// names begin with it, as in train-00000-of-00002.parquet.
+func tableFiles(o OpenOptions, suffix string) ([]string, error) {
+	info, err := os.Stat(o.Path)
+	switch {
+	case o.Path == "":
+		return nil, argErrorf("path is \"\", want a file or a folder of files *%s", suffix)
+	case err != nil:
+		return nil, Errorf(ErrIO, "data: opening a data set: %w", err)
+	case info.Mode().IsRegular() && o.Split != "":
+		return nil, argErrorf("split is %q, which needs a folder as path; %s is a file", o.Split, o.Path)
+	case info.Mode().IsRegular():
+		return []string{o.Path}, nil
+	}
+	for _, dir := range []string{o.Path, filepath.Join(o.Path, "data")} {
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, Errorf(ErrIO, "data: opening a data set: %w", err)
+		}
+		var paths, all []string
+		for _, e := range entries {
+			name := e.Name()
+			if e.IsDir() || strings.HasPrefix(name, ".") || !strings.HasSuffix(strings.ToLower(name), suffix) {
+				continue
+			}
+			all = append(all, name)
+			if rest, ok := strings.CutPrefix(name, o.Split); ok && (o.Split == "" || strings.ContainsAny(rest[:1], "-._")) {
+				paths = append(paths, filepath.Join(dir, name))
+			}
+		}
+		if len(paths) > 0 {
+			return paths, nil
+		}
+		if len(all) > 0 {
+			return nil, argErrorf("split is %q, want what the name of a file in %s begins with: %.300q", o.Split, dir, all)
+		}
+	}
+	return nil, Errorf(ErrFormat, "data: %s holds no files *%s, and so does its folder data", o.Path, suffix)
+}
+
+// readFile reads one more file. A defect of the file that makes a library panic is an error as well.
+func (t *table) readFile(path string, read func(t *table, f *os.File) error) (err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Errorf(ErrIO, "data: opening a data set: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Errorf(ErrIO, "data: opening a data set: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return argErrorf("%s is not a regular file", path)
+	}
+	t.path, t.size, t.unpacked, t.fileLabels = path, info.Size(), 0, nil
+	t.files, t.first = append(t.files, path), append(t.first, t.rows)
+	defer func() {
+		if p := recover(); p != nil {
+			err = t.failed(fmt.Errorf("is damaged: %v", p))
+		}
+	}()
+	if err := read(t, f); err != nil {
+		return t.failed(err)
+	}
+	rows := t.rows - t.first[len(t.first)-1]
+	if t.labelled && len(t.fileLabels) != rows {
+		return t.failed(fmt.Errorf("has %d labels for %d images", len(t.fileLabels), rows))
+	}
+	t.labels = append(t.labels, t.fileLabels...)
+	return nil
+}
+
+// failed names the file of an error, and gives it a kind where it has none.
+func (t *table) failed(err error) error {
+	kind := ErrFormat
+	for _, k := range []error{ErrIO, ErrMemory, ErrUnsupported} {
+		if errors.Is(err, k) {
+			kind = k
+		}
+	}
+	return Errorf(kind, "data: %s: %s", t.path, strings.TrimPrefix(err.Error(), "data: "))
+}
+
+// row is the number in the present file of the next image.
+func (t *table) row() int { return t.rows - t.first[len(t.first)-1] }
+
+// add keeps an encoded image.
+func (t *table) add(image []byte) (err error) {
+	switch {
+	case len(image) == 0:
+		return fmt.Errorf("row %d has an image of 0 bytes", t.row())
+	case len(image) > maxEncoded:
+		return fmt.Errorf("row %d has an image of %d bytes, want at most %d", t.row(), len(image), maxEncoded)
+	case t.rows == maxFiles:
+		return Errorf(ErrUnsupported, "there are more than %d images", maxFiles)
+	case t.tensors.arrays != nil:
+		return fmt.Errorf("has encoded images, the file before it pixels")
+	}
+	if t.spool == nil {
+		if t.spool, err = newSpool(); err != nil {
+			return err
+		}
+	}
+	if t.unpacked += int64(len(image)); t.unpacked > max(minUnpacked, maxUnpacked*t.size) {
+		return fmt.Errorf("unpacks to more than %d bytes and %d times its size", int64(minUnpacked), maxUnpacked)
+	}
+	if _, err := t.spool.Write(image); err != nil {
+		return err
+	}
+	t.ends = append(t.ends, t.spool.size)
+	t.rows++
+	return nil
+}
+
+// addName adds a label that is a string. They are numbered in the order of the names, once all are known.
+func (t *table) addName(name string) error {
+	if t.fixed {
+		i := slices.Index(t.names, name)
+		if i < 0 {
+			return fmt.Errorf("row %d has the class %.100q, want one of class_names", len(t.fileLabels), name)
+		}
+		t.fileLabels = append(t.fileLabels, int32(i))
+		return nil
+	}
+	if len(t.names) > 0 {
+		return errLabelKinds
+	}
+	if t.strings == nil {
+		t.strings = map[string]int32{}
+	}
+	i, ok := t.strings[name]
+	if !ok {
+		if len(t.strings) == MaxClasses {
+			return fmt.Errorf("has more than %d different labels", MaxClasses)
+		}
+		i = int32(len(t.strings))
+		t.strings[strings.Clone(name)] = i
+	}
+	t.fileLabels = append(t.fileLabels, i)
+	return nil
+}
+
+var errLabelKinds = errors.New("has labels of another type than the file before it")
+
+// huggingFaceNames takes the names of the classes from the schema's metadata as Hugging Face's datasets writes it:
+// {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}}}.
+func (t *table) huggingFaceNames(metadata, column string) error {
+	var schema struct {
+		Info struct {
+			Features map[string]json.RawMessage `json:"features"`
+		} `json:"info"`
+	}
+	var feature struct {
+		Type  string   `json:"_type"`
+		Names []string `json:"names"`
+	}
+	if json.Unmarshal([]byte(metadata), &schema) != nil || json.Unmarshal(schema.Info.Features[column], &feature) != nil ||
+		feature.Type != "ClassLabel" || len(t.options.ClassNames) > 0 {
+		return nil
+	}
+	if len(t.files) > 1 && !slices.Equal(t.names, feature.Names) {
+		return errors.New("has other class names than the file before it")
+	}
+	t.names, t.fixed = feature.Names, len(feature.Names) > 0
+	return nil
+}
+
+// found is what all files hold.
+func (t *table) found() (*found, error) {
+	if t.rows == 0 {
+		return nil, Errorf(ErrFormat, "data: %s holds no rows, want at least 1 image", t.options.Path)
+	}
+	if !t.labelled {
+		t.labels = nil
+	}
+	if t.strings != nil {
+		t.sortNames()
+	}
+	if t.tensors.arrays != nil {
+		return t.inMemory()
+	}
+	if err := t.spool.done(); err != nil {
+		return nil, err
+	}
+	if _, err := checkLabels(t.labels, t.names, t.rows); err != nil {
+		return nil, Errorf(ErrFormat, "data: %s: %s", t.options.Path, strings.TrimPrefix(err.Error(), "data: "))
+	}
+	return &found{source: &tableSource{t}, count: t.rows, labels: t.labels, names: t.names}, nil
+}
+
+// inMemory makes the set of images that are pixels.
+func (t *table) inMemory() (*found, error) {
+	d, err := t.tensors.dataset(nil, Options{Labels: t.labels, ClassNames: t.names, Release: t.close})
+	if err != nil {
+		return nil, Errorf(ErrFormat, "data: %s: %s", t.options.Path, strings.TrimPrefix(err.Error(), "data: "))
+	}
+	return &found{ready: d}, nil
+}
+
+// sortNames numbers the labels that are strings by the order of the strings.
+func (t *table) sortNames() {
+	names := make([]string, len(t.strings))
+	for name, i := range t.strings {
+		names[i] = name
+	}
+	t.names = slices.Sorted(slices.Values(names))
+	number := make([]int32, len(names))
+	for i, name := range names {
+		k, _ := slices.BinarySearch(t.names, name)
+		number[i] = int32(k)
+	}
+	for i, label := range t.labels {
+		t.labels[i] = number[label]
+	}
+}
+
+func (t *table) close() {
+	for _, free := range t.free {
+		free()
+	}
+	t.free = nil
+	if t.spool != nil {
+		_ = t.spool.Close()
+	}
+}
+
+// pickColumn returns the number of the column that option names, or of the first default that exists; -1 where there is none.
+func pickColumn(names []string, option, name string, defaults []string) (int, error) {
+	wanted := defaults
+	if name != "" {
+		wanted = []string{name}
+	}
+	for _, w := range wanted {
+		i := slices.Index(names, w)
+		if i < 0 {
+			continue
+		}
+		if slices.Contains(names[i+1:], w) {
+			return 0, fmt.Errorf("has two columns called %q", w)
+		}
+		return i, nil
+	}
+	if name != "" {
+		return 0, fmt.Errorf("%s is %q, want one of the columns %.500q", option, name, names)
+	}
+	return -1, nil
+}
+
+// columns finds the columns of images and labels; label is -1 where there is none.
+func (t *table) columns(names []string) (image, label int, err error) {
+	if image, err = pickColumn(names, "image_column", t.options.ImageColumn, imageColumns); err != nil {
+		return 0, 0, err
+	}
+	if image < 0 {
+		return 0, 0, fmt.Errorf("has the columns %.500q, want one of images: give image_column", names)
+	}
+	if label, err = pickColumn(names, "label_column", t.options.LabelColumn, labelColumns); err != nil {
+		return 0, 0, err
+	}
+	if len(t.files) > 1 && t.labelled != (label >= 0) {
+		return 0, 0, errors.New("differs from the file before it in whether it has labels")
+	}
+	t.labelled = label >= 0
+	return image, label, nil
+}
+
+// tableSource are encoded images of tables.
+type tableSource struct{ table *table }
+
+func (s *tableSource) read(i int, buffer []byte) ([]byte, error) {
+	start := int64(0)
+	if i > 0 {
+		start = s.table.ends[i-1]
+	}
+	size := int(s.table.ends[i] - start)
+	buffer = slices.Grow(buffer[:0], size)[:size]
+	if n, err := s.table.spool.ReadAt(buffer, start); n < size {
+		return nil, fmt.Errorf("got %d of %d bytes: %w", n, size, bare(err))
+	}
+	return buffer, nil
+}
+
+func (s *tableSource) name(i int) string {
+	k, _ := slices.BinarySearch(s.table.first, i+1)
+	k-- // the last file that begins at i or before
+	return fmt.Sprintf("%s: row %d", s.table.files[k], i-s.table.first[k])
+}
+
+func (s *tableSource) close() error { return s.table.spool.Close() }

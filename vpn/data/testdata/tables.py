@@ -1,0 +1,99 @@
+"""Write the Parquet and Arrow files of ../table_test.go: python tables.py
+
+Written with pyarrow 26.0.1, Pillow 13.0.0 and numpy 2.4.6. The images are PNG files of pixels(i), 4×4 RGB.
+"""
+
+import io
+import json
+import pathlib
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+here = pathlib.Path(__file__).parent
+COUNT = 5
+LABELS = [1, 0, 1, 1, 0]
+
+
+def pixels(i):
+    return np.arange(i, i + 48, dtype=np.uint8).reshape(4, 4, 3)
+
+
+def png(i):
+    out = io.BytesIO()
+    Image.fromarray(pixels(i)).save(out, "png")
+    return out.getvalue()
+
+
+def hugging_face():
+    """A table as datasets 4 writes it: struct<bytes, path>, int64 labels, class names in the metadata."""
+    images = [{"bytes": png(i), "path": f"{i}.png"} for i in range(COUNT)]
+    features = {"image": {"_type": "Image"}, "label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}
+    schema = pa.schema(
+        [("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])), ("label", pa.int64())],
+        metadata={"huggingface": json.dumps({"info": {"features": features}})},
+    )
+    return pa.table({"image": images, "label": LABELS}, schema=schema)
+
+
+def plain(image_type, label):
+    return pa.table({"img": pa.array([png(i) for i in range(COUNT)], image_type), "y": label})
+
+
+def stream(name, table, **options):
+    with pa.ipc.new_stream(here / name, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+        writer.write_table(table, max_chunksize=2)
+
+
+def file(name, table, **options):
+    with pa.ipc.new_file(here / name, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+        writer.write_table(table, max_chunksize=2)
+
+
+def tensors(kind):
+    """Images as fixed_shape_tensor, float32 in [0, 1] or uint8."""
+    values = np.stack([pixels(i) for i in range(COUNT)])
+    if kind == pa.float32():
+        values = (values / 255).astype(np.float32)
+    storage = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel(), kind), 48)
+    images = pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(kind, [4, 4, 3]), storage)
+    return pa.table({"image": images, "label": pa.array(LABELS, pa.uint8())})
+
+
+def lists():
+    nested = pa.list_(pa.list_(pa.list_(pa.uint8())))
+    return pa.table(
+        {
+            "image": pa.array([pixels(i).tolist() for i in range(COUNT)], nested),
+            "label": pa.array(LABELS, pa.int8()),
+        }
+    )
+
+
+names = pa.array(["dog", "cat", "dog", "dog", "cat"])
+dictionary = pa.DictionaryArray.from_arrays(pa.array(LABELS, pa.int8()), pa.array(["cat", "dog"]))
+stream("hf.arrow", hugging_face())
+stream("zstd.arrow", plain(pa.large_binary(), dictionary), compression="zstd")
+file("lz4.arrow", plain(pa.binary_view(), names), compression="lz4")
+file("file.arrow", plain(pa.binary(), dictionary))
+stream("tensor.arrow", tensors(pa.uint8()))
+stream("lists.arrow", lists())
+pq.write_table(hugging_face(), here / "hf.parquet", row_group_size=2)
+pq.write_table(
+    hugging_face(), here / "v2.parquet", data_page_version="2.0", compression="zstd", use_dictionary=False
+)
+pq.write_table(hugging_face(), here / "gzip.parquet", compression="gzip")
+pq.write_table(hugging_face(), here / "brotli.parquet", compression="brotli")
+pq.write_table(hugging_face(), here / "lz4.parquet", compression="lz4")
+pq.write_table(plain(pa.binary(), dictionary), here / "names.parquet", compression="none")
+pq.write_table(
+    plain(pa.large_binary(), names),
+    here / "delta.parquet",
+    use_dictionary=False,
+    column_encoding={"img": "DELTA_LENGTH_BYTE_ARRAY", "y": "DELTA_BYTE_ARRAY"},
+)
+pq.write_table(tensors(pa.uint8()), here / "tensor.parquet", row_group_size=3)
+pq.write_table(tensors(pa.float32()), here / "float.parquet")
+pq.write_table(lists(), here / "lists.parquet", row_group_size=2, store_schema=False)
