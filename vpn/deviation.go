@@ -12,6 +12,7 @@ import (
 
 	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn/data"
+	"github.com/govpn/govpn/vpn/internal/normal"
 )
 
 // NoiseOptions are those of Noise.
@@ -27,7 +28,7 @@ func (m *Model) noiseGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 	if len(in) < 3 {
 		return []*Node{sigma}, nil
 	}
-	_, z := standardNormal(in[2], sigma.Shape())
+	_, z := normal.Standard(in[2], sigma.Shape())
 	return []*Node{Mul(sigma, z)}, nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn/augment"
 	"github.com/govpn/govpn/vpn/data"
+	"github.com/govpn/govpn/vpn/internal/normal"
 )
 
 const labelDType = dtypes.Int32
@@ -49,7 +50,7 @@ func (m *Model) trainGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 	dims := x.Shape().Dimensions
 	var z *Node
 	if m.net.cfg.Mode != "plain" {
-		_, z = standardNormal(state, shapes.Make(x.DType(), dims[0], m.net.cfg.NoiseSamples, dims[1], dims[2], dims[3]))
+		_, z = normal.Standard(state, shapes.Make(x.DType(), dims[0], m.net.cfg.NoiseSamples, dims[1], dims[2], dims[3]))
 	}
 	o := m.net.objective(s, x, labels, z)
 	updates := m.net.trainingUpdates(s, o.loss, rates)
