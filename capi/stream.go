@@ -1,6 +1,5 @@
 package main
 
-// #include <errno.h>
 // #include <stdlib.h>
 // #include "bridge.h"
 import "C"
@@ -8,7 +7,6 @@ import "C"
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"math/rand/v2"
 	"runtime/cgo"
 	"slices"
@@ -213,7 +211,8 @@ func (s *stream) images(positions []int32) (_ arrow.ArrayData, err error) {
 	return tensorData(field, flat(pixelType(s.view), len(positions)*h*w*c, values), len(positions)), nil
 }
 
-// inMemory is a batch of a set in memory. Where its images follow one another there, nothing is copied: the buffer keeps the set alive.
+// inMemory is a batch of a set in memory. Where its images follow one another there, nothing is copied, and the buffer keeps the
+// set alive.
 func (s *stream) inMemory(int) (*memory.Buffer, error) {
 	b, err := s.batches.Next()
 	if err != nil {
@@ -232,7 +231,7 @@ func (s *stream) inMemory(int) (*memory.Buffer, error) {
 // decoded is size bytes of decoded pixels, copied: the queue gets its memory back at once, however many arrays the caller keeps.
 func (s *stream) decoded(size int) (*memory.Buffer, error) {
 	if free := data.AvailableMemory(); int64(size) > free {
-		return nil, data.Errorf(vpn.ErrMemory, "govpn: an array of the stream needs %d bytes, but only %d are available: give batch_size", size, free)
+		return nil, data.Errorf(vpn.ErrMemory, "govpn: an array of the stream needs %d bytes, %d are available: give batch_size", size, free)
 	}
 	pixels := make([]uint8, size)
 	for at := 0; at < size; {
@@ -251,61 +250,4 @@ func (s *stream) close() {
 		s.batches.Close()
 	}
 	s.view.Close()
-}
-
-//export goStreamSchema
-func goStreamSchema(handle C.uintptr_t, out *cSchema, why **C.char) C.int {
-	return callback(why, func() error {
-		handOutSchema(cgo.Handle(handle).Value().(*stream).schema(), out)
-		return nil
-	})
-}
-
-//export goStreamNext
-func goStreamNext(handle C.uintptr_t, out *cArray, why **C.char) C.int {
-	return callback(why, func() error {
-		a, err := cgo.Handle(handle).Value().(*stream).next()
-		if err != nil {
-			return err
-		}
-		if a == nil {
-			out.release = nil // the end
-			return nil
-		}
-		defer a.Release()
-		handOutArray(a, out)
-		return nil
-	})
-}
-
-//export goStreamRelease
-func goStreamRelease(handle C.uintptr_t) {
-	err := protect(func() error {
-		cgo.Handle(handle).Value().(*stream).close()
-		cgo.Handle(handle).Delete()
-		return nil
-	})
-	if err != nil {
-		record(logWarning, fmt.Sprintf("releasing a stream: %v", err))
-	}
-}
-
-// callback runs the body of a stream's callback: a failure or a panic in it becomes an errno and a reason, which C frees.
-func callback(why **C.char, body func() error) C.int {
-	err := protect(body)
-	if err == nil {
-		return 0
-	}
-	*why = C.CString(err.Error())
-	switch statusOf(err) {
-	case C.GOVPN_E_ARG, C.GOVPN_E_FORMAT:
-		return C.EINVAL
-	case C.GOVPN_E_MEMORY:
-		return C.ENOMEM
-	case C.GOVPN_E_UNSUPPORTED:
-		return C.ENOSYS
-	case C.GOVPN_E_CANCELLED:
-		return C.ECANCELED
-	}
-	return C.EIO
 }
