@@ -70,17 +70,22 @@ consumer: ## A fresh Go module that requires govpn builds and runs
 py-test: .venv/test
 	$(VENV)/pytest -q
 
-bench: .venv/test ## Training steps beside PyTorch and JAX, speed and memory: build/bench
+bench: .venv/test ## Training and streaming beside PyTorch, torchvision and JAX, speed and memory: build/bench
 	$(VENV)/pip install -q -r bench/requirements.txt
 	$(VENV)/python bench/run.py --out build/bench
 	$(VENV)/python bench/convnet.py --out build/bench
+	$(VENV)/python bench/streaming.py --out build/bench
 
 accuracy: .venv/test ## Fashion-MNIST over 5 seeds, baselines and VPN: build/accuracy (an hour)
 	$(VENV)/python bench/accuracy.py --out build/accuracy
 
-golden: .venv/test ## Write the golden files anew with PyTorch
+golden: .venv/test ## Write the golden files anew with PyTorch, torchvision and Pillow
 	$(VENV)/pip install -q -r vpn/testdata/requirements.txt
 	$(VENV)/python vpn/testdata/golden.py
+	$(VENV)/python vpn/augment/testdata/golden.py
+	$(VENV)/python vpn/data/testdata/tables.py
+	$(VENV)/python vpn/data/internal/jpeg/testdata/golden.py
+	$(VENV)/python vpn/data/internal/imaging/testdata/golden.py
 
 wheel: .venv/ready ## dist/govpn-….whl
 	$(VENV)/pip wheel -q --no-deps -w dist .
