@@ -71,7 +71,6 @@ type parquetFile struct {
 	table        *table
 	reader       *pq.Reader
 	image, label int // leaf columns; label is -1 where there is none
-	nodes        [2]schema.Node
 	pixels       *parquetPixels
 }
 
