@@ -39,7 +39,9 @@ func FuzzDecode(f *testing.F) {
 			require.NoError(t, partErr)
 			requireSame(t, full, part, region)
 		}
-		if m, err := stdjpeg.Decode(bytes.NewReader(data)); err == nil && checkable(&d, data) {
+		m, err := stdjpeg.Decode(bytes.NewReader(data))
+		_, rgb := m.(*image.RGBA) // components R, G, B: libjpeg trusts Adobe's colour transform more
+		if err == nil && !rgb && checkable(&d, data) {
 			requireNear(t, m, full)
 		}
 	})

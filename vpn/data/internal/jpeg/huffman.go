@@ -3,7 +3,7 @@ package jpeg
 import "bytes"
 
 // lutBits is how many bits one look-up takes in: most codes of a photograph together with their coefficient.
-const lutBits = 10
+const lutBits = 11
 
 // entry says what the next bits hold: a coefficient in its upper 16 bits, the number of zeros before it in bits 8 to 15, and how many
 // bits it takes with its code in the lower 8. If the code is in the look-up table without its coefficient, these are 0 and the upper 16

@@ -43,28 +43,31 @@ func transform8(x0, x1, x2, x3, x4, x5, x6, x7, dc int32) (y0, y1, y2, y3, y4, y
 	return a0 + b3, a1 + b2, a2 + b1, a3 + b0, a3 - b0, a2 - b1, a1 - b2, a0 - b3
 }
 
+// Bits to drop after the columns and after the rows.
+const (
+	down  = scaleBits - extraBits
+	shift = scaleBits + extraBits + 3
+)
+
 // inverse writes the 8×8 samples of a block whose coefficients after zigzag position last are zero. It may change b.
-func inverse(b *[64]int32, last int, dst []uint8, stride int) {
+var inverse = inverseGo
+
+func inverseGo(b *[64]int32, last int, dst []uint8, stride int) {
 	if last == 0 {
 		fill(dst, stride, clamp((b[0]+4)>>3+128))
 		return
 	}
-	const down = scaleBits - extraBits
 	for i := range columns[last] { // the others stay zero
 		y0, y1, y2, y3, y4, y5, y6, y7 := transform8(b[i], b[8+i], b[16+i], b[24+i], b[32+i], b[40+i], b[48+i], b[56+i], 1<<(down-1))
 		b[i], b[8+i], b[16+i], b[24+i] = y0>>down, y1>>down, y2>>down, y3>>down
 		b[32+i], b[40+i], b[48+i], b[56+i] = y4>>down, y5>>down, y6>>down, y7>>down
 	}
-	const shift = scaleBits + extraBits + 3
 	for i := range 8 {
 		r := (*[8]int32)(b[8*i:])
 		y0, y1, y2, y3, y4, y5, y6, y7 := transform8(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], 128<<shift+1<<(shift-1))
-		y0, y1, y2, y3, y4, y5, y6, y7 = y0>>shift, y1>>shift, y2>>shift, y3>>shift, y4>>shift, y5>>shift, y6>>shift, y7>>shift
 		p := (*[8]uint8)(dst[i*stride:])
-		if uint32(y0|y1|y2|y3|y4|y5|y6|y7) > 255 {
-			y0, y1, y2, y3, y4, y5, y6, y7 = int32(clamp(y0)), int32(clamp(y1)), int32(clamp(y2)), int32(clamp(y3)), int32(clamp(y4)), int32(clamp(y5)), int32(clamp(y6)), int32(clamp(y7))
-		}
-		p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7] = uint8(y0), uint8(y1), uint8(y2), uint8(y3), uint8(y4), uint8(y5), uint8(y6), uint8(y7)
+		p[0], p[1], p[2], p[3] = clamp(y0>>shift), clamp(y1>>shift), clamp(y2>>shift), clamp(y3>>shift)
+		p[4], p[5], p[6], p[7] = clamp(y4>>shift), clamp(y5>>shift), clamp(y6>>shift), clamp(y7>>shift)
 	}
 }
 

@@ -1,7 +1,10 @@
 // Package jpeg decodes baseline JPEG files to planes, as libjpeg does and as fast.
 //
-// It exists because data sets are read once per epoch, and image/jpeg of Go 1.26 reads a Huffman code's extra bits one by one. Per
-// image on one core of a 2-core AMD EPYC: FIGURES. BenchmarkDecode shows it beside image/jpeg.
+// It exists because a data set is decoded anew in each epoch, and image/jpeg of Go 1.26 reads code by code, bit by bit. Per image, on one
+// core of a 2-core AMD EPYC with AVX2: 64×64 pixels of Tiny ImageNet 12 µs (image/jpeg 53 µs), 500×400 pixels in 86 KB 0.78 ms (2.7 ms;
+// libjpeg-turbo through Pillow 1.05 ms with the conversion to RGB); without GOEXPERIMENT=simd 19 µs and 1.1 ms. BenchmarkDecode shows
+// it beside image/jpeg. What makes it so: 64 bits at hand and one look-up for a code with its coefficient, in bits.go and huffman.go;
+// an inverse transform of eight columns at once, in idct_simd.go; and nothing transformed that a crop leaves out.
 //
 // Samples equal those of libjpeg and libjpeg-turbo with their default ("islow") inverse transform bit for bit; colour conversion and
 // upsampling are the caller's. What is rare (progressive, arithmetic or lossless coding, 12 bits, CMYK, RGB, 4:1:1, no height in the
@@ -87,7 +90,7 @@ type component struct {
 	plane   *Plane
 }
 
-// maxKept bounds what a Decoder keeps from one image to the next; larger images get memory of their own.
+// maxKept bounds what a Decoder keeps from one image to the next: the planes of a larger one are dropped with the next call.
 const maxKept = 16 << 20
 
 // ReadHeader reads as far as the image's size. It also reads the headers of files that Decode does not support.
