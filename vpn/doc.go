@@ -24,6 +24,8 @@
 //   - σ = |o| (the public code, "abs") has no bounds; "bounded" is the paper's restriction C1 ≤ ‖Σ‖ ≤ C2, whose
 //     values the paper does not give: here [0.01, 0.3], an option. "rms" is the authors' later code.
 //   - Normalisation is inside the base model by default, after the noise, so that σ is in units of the pixel range.
+//   - Config.Augment changes x before anything else does: the paper compares with augmentation, and does not say whether VPN's
+//     own rows use it. It is off by default.
 //   - Noisy pixels are not clipped, as in the paper; Config.ClipNoisy does.
 //   - A frozen base runs in inference mode, receives no gradient and stays bit-identical.
 //   - A last partial batch of an epoch is left out; evaluation sees every image.
@@ -33,5 +35,5 @@
 //     N(0, 0.002²), biases 0; those of the resnet18 generator as torchvision's.
 //
 // The same seed gives the same result on the same device: initial weights follow from the seed and their names, the
-// order of the images from the seed and the epoch, the noise from the seed and the step.
+// order of the images from the seed and the epoch, noise and augmentation from the seed and the step.
 package vpn
