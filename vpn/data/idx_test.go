@@ -105,14 +105,35 @@ func TestReadIDXRefuses(t *testing.T) {
 	}
 }
 
+func TestIDXStream(t *testing.T) {
+	f, err := idxFiles(OpenOptions{Images: write(t, "i", threeImages), Labels: write(t, "l.gz", zip(threeLabels)), Stream: true})
+	require.NoError(t, err)
+	assert.Equal(t, [3]int{1, 2, 1}, f.shape)
+	assert.Equal(t, []int32{4, 0, 9}, f.labels)
+	assert.Regexp(t, "i: image 2$", f.source.name(2))
+	assert.Equal(t, []string{"\x0a\x0b", "\x14\x15", "\x1e\x1f"}, contents(t, f))
+	f, err = idxFiles(OpenOptions{Images: write(t, "i.gz", zip(threeImages)), Stream: true})
+	require.NoError(t, err)
+	assert.Equal(t, 3, f.ready.Len(), "gzip-compressed: in memory")
+	f.close()
+	for want, o := range map[string]OpenOptions{
+		`images is "", want the IDX file of the images`:         {},
+		`split is "train", which the format idx does not use`:   {Format: "idx", Images: "x", Split: "train"},
+		"has surplus bytes after the 6 values of shape [3 1 2]": {Images: write(t, "i", append(bytes.Clone(threeImages), 0))},
+		"is truncated: it holds 4 of 6 values of shape [3 1 2]": {Images: write(t, "i", threeImages[:20])},
+		"holds 2 labels, want 3":                                {Images: write(t, "i", threeImages), Labels: write(t, "l", idx([]byte{2}, 0, 1))},
+		"is not an IDX file":                                    {Images: write(t, "i", []byte("\x89PNG\r\n\x1a\n"))},
+		"no such file":                                          {Images: "nowhere"},
+	} {
+		for _, o.Stream = range []bool{false, true} {
+			_, err := idxFiles(o)
+			assert.ErrorContains(t, err, want)
+		}
+	}
+}
+
 func TestFashionMNIST(t *testing.T) {
-	dir := "../../../shared/data/fashion-mnist"
-	if root := os.Getenv("GOVPN_DATA"); root != "" {
-		dir = filepath.Join(root, "fashion-mnist")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skip("no Fashion-MNIST: set GOVPN_DATA to the folder that holds fashion-mnist/")
-	}
+	dir := sharedData(t, "fashion-mnist")
 	d, err := FashionMNIST(dir, "train")
 	require.NoError(t, err)
 	defer d.Close()
