@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import numpy as np
@@ -26,7 +27,12 @@ def start(code: str, *args: str) -> subprocess.Popen:
 
 
 def finish(process: subprocess.Popen, timeout: float = 60) -> str:
-    out, err = process.communicate(timeout=timeout)
+    """What the script prints until its end. (communicate would lose what readline has read ahead.)"""
+    watch = threading.Timer(timeout, process.kill)
+    watch.start()
+    with process:
+        out, err = process.stdout.read(), process.stderr.read()
+    watch.cancel()
     assert process.returncode == 0, err
     return out
 
