@@ -191,13 +191,15 @@ int32_t govpn_data_alloc(const char *json, struct ArrowSchema *schema, struct Ar
  *            "tiny-imagenet"  Tiny ImageNet as published, folder, tar or tar.gz; split "train", "val" or "test" (unlabelled)
  *            "image-folder"   folders of .jpg, .jpeg, .png, .webp and .bmp files, <path>/<split>/<class>/<file>, or a tar or tar.gz
  *                             file of that. Classes are the folders in the order of their names, images in that of their paths
- *            "arrow", "parquet"  a table, or a folder of its parts, with a column of encoded images (bytes, or a struct of
- *                             bytes and path) or of tensors
+ *            "arrow", "parquet"  a table, or a folder of its parts (with a split, those whose names begin with it), with a column
+ *                             of encoded images (bytes, or Hugging Face's struct of bytes and path) or of tensors
  *          "path":        folder, archive or file
  *          "split":       as above; "" where there is one only
- *          "image_column", "label_column", "class_names":  as in govpn_data_import
- *          "stream":      false; true decodes while the set is used: ahead on all cores, into a queue of bounded size (two
- *                         batches, or 64 MiB; govpn_data_info tells). The files must stay as they are until the set is freed
+ *          "image_column": "image", "images", "img" or "pixels" by default; "label_column": "label", "labels", "y" or
+ *                         "fine_label" by default, where there is one; "class_names": in place of those in the files
+ *          "stream":      false; true decodes while the set is used: ahead on all cores, into a queue of at most 8 batches and
+ *                         64 MiB, but two batches always (govpn_data_info tells). Files must stay as they are until the set
+ *                         is freed. tar.gz files and tables are unpacked once, to a temporary file in $TMPDIR
  *          "skip_broken": false; true leaves out images that do not decode, and govpn_data_info lists them. A stream is
  *                         decoded once to find them
  *          and what happens to every image, in this order, as torchvision does it:
@@ -207,9 +209,10 @@ int32_t govpn_data_alloc(const char *json, struct ArrowSchema *schema, struct Ar
  *                         epoch of training (and once where the set is decoded to memory)
  *          "channels":    3 (RGB) or 1 (grey); 0: 3 of encoded images, else as they are}
  *         Pixels are those of Pillow: palettes, grey and CMYK become RGB, alpha is dropped, 16 bits become 8, EXIF orientation
- *         is applied. All images must come out of one size. Encoded images of more than 2^26 pixels, and files whose sizes do not fit
- *         their contents, are GOVPN_E_FORMAT, before memory is allocated for them; the message names the file. Names that
- *         lead out of an archive or a folder ("..", symbolic links) are never followed
+ *         is applied. All images must come out of one size.
+ *         An image has at most 2^26 pixels and 2^28 bytes, a set 2^24 files, and a tar.gz file unpacks to at most 1 GiB or 20 times
+ *         its size. What is larger, or is not as large as it says, is GOVPN_E_FORMAT before memory is taken for it, and the
+ *         message names the file; so are symbolic links that leave the folder, and links and ".." in archives
  *   out   receives the data set; free with govpn_data_free */
 int32_t govpn_data_open(const char *json, govpn_data *out);
 
@@ -251,7 +254,7 @@ void govpn_data_free(govpn_data data);
 /* ---- models ----------------------------------------------------------------------------------------------------------- */
 
 /* Makes an untrained model.
- *   json  {"device": "auto" | "go" | "cpu" | "cuda", "preset": "default" | "paper" | "official", and any of:
+ *   json  {"device": "auto" | "go" | "cpu" | "cuda", "preset": "default" | "paper" | "official" | "augmented", and any of:
  *          "base": one of govpn_build_info's "base_models", "generator": "dnn3" | "resnet18",
  *          "mode": "joint" | "frozen" | "plain" | "gaussian",
  *          "epochs", "batch_size", "eval_batch_size", "optimizer": "adam" | "sgd", "learning_rate", "momentum",
