@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import _lib, _params
-from .errors import ArgumentError
+from .errors import ArgumentError, ArgumentTypeError
 
 
 def path_text(path: str | os.PathLike[str] | None) -> str | None:
@@ -61,6 +61,10 @@ def _sizes(size: Any, name: str) -> list[int]:
     given = list(size) if isinstance(size, (tuple, list)) else [size]
     if len(given) > 2 or not given:
         raise ArgumentError(f"{name} is {size!r}, want an int or (height, width)")
+    if isinstance(size, str):
+        raise ArgumentTypeError(
+            f"{name} is {size!r}, want an int or (height, width); a split is split={size!r}"
+        )
     return [_params.whole(s, name) for s in given]
 
 

@@ -143,10 +143,10 @@ def tiny_imagenet(
 
 def image_folder(
     path: PathLike,
-    split: str | None = None,
-    *,
-    stream: bool = False,
     image_size: Size | None = None,
+    *,
+    split: str | None = None,
+    stream: bool = False,
     resize: Size | None = None,
     center_crop: Size | None = None,
     random_resized_crop: Size | Mapping[str, Any] | None = None,
@@ -157,8 +157,8 @@ def image_folder(
     split <path>/<class>/…. Classes are the folders' names, sorted; images come class by class, sorted by
     their paths. ImageNet (ILSVRC2012) is laid out so::
 
-        train = datasets.image_folder("ILSVRC2012", "train", random_resized_crop=224, stream=True)
-        valid = datasets.image_folder("ILSVRC2012", "val", resize=256, center_crop=224, stream=True)
+        train = datasets.image_folder("ILSVRC2012", split="train", random_resized_crop=224, stream=True)
+        valid = datasets.image_folder("ILSVRC2012", split="val", resize=256, center_crop=224, stream=True)
     """
     image = image_options(image_size, resize, center_crop, random_resized_crop, channels, skip_broken)
     return open_set(stream, format="image-folder", path=path_text(path), split=split, **image)

@@ -24,7 +24,9 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def opened(folder):
     """(X, y) and a stream of the same files."""
-    return [datasets.image_folder(folder, "train", channels=1, stream=stream) for stream in (False, True)]
+    return [
+        datasets.image_folder(folder, split="train", channels=1, stream=stream) for stream in (False, True)
+    ]
 
 
 def test_arrays_are_the_files(folder, opened):
@@ -40,7 +42,7 @@ def test_arrays_are_the_files(folder, opened):
 
 
 def test_arrays_outlive_the_data_set(folder):
-    x, _ = datasets.image_folder(folder, "val", channels=1)
+    x, _ = datasets.image_folder(folder, split="val", channels=1)
     want, view = x.copy(), x[10:]
     del x
     gc.collect()
@@ -71,7 +73,7 @@ def test_batches(opened):
 
 @pytest.mark.parametrize("validated", [False, True])
 def test_training_on_a_stream_is_training_on_its_arrays(folder, opened, make, device, validated):
-    valid = [datasets.image_folder(folder, "val", channels=1, stream=s) for s in (False, True)]
+    valid = [datasets.image_folder(folder, split="val", channels=1, stream=s) for s in (False, True)]
     (x, y), stream = opened
     a = make(device, epochs=2, batch_size=48).fit(x, y, validation_data=valid[0] if validated else None)
     b = make(device, epochs=2, batch_size=48).fit(stream, validation_data=valid[1] if validated else None)
@@ -126,7 +128,7 @@ def test_resume_in_the_middle_of_an_epoch(opened, make, monkeypatch):
 
 
 def test_random_crops_are_drawn_in_every_epoch(folder):
-    stream = datasets.image_folder(folder, "val", random_resized_crop=6, stream=True)
+    stream = datasets.image_folder(folder, split="val", random_resized_crop=6, stream=True)
     whole = [next(iter(stream.batches(60, seed=s, epoch=e)))[0] for s, e in ((0, 0), (0, 0), (0, 1), (1, 0))]
     assert whole[0].shape == (60, 6, 6, 3)
     assert [np.array_equal(whole[0], w) for w in whole] == [True, True, False, False]
@@ -186,7 +188,7 @@ def test_class_names_must_agree(folder, opened, make):
 
 
 def test_an_iterator_that_is_left_stops(folder):
-    stream = datasets.image_folder(folder, "train", channels=1, stream=True)
+    stream = datasets.image_folder(folder, split="train", channels=1, stream=True)
     for _ in range(50):
         assert len(next(stream.batches(16))[0]) == 16
     assert stream.info()["memory_bytes"] <= 13 * 16 * 64  # one queue's: each has left its memory to the next
@@ -229,7 +231,7 @@ def test_broken_files(folder, tmp_path, make, kind, stream):
     ("call", "message", "kind"),
     [
         (lambda f: datasets.image_folder(f / "nowhere"), "nowhere", OSError),
-        (lambda f: datasets.image_folder(f, "test"), 'split is "test"', ValueError),
+        (lambda f: datasets.image_folder(f, split="test"), 'split is "test"', ValueError),
         (lambda f: datasets.cifar10(f), r"\S", OSError),
         (lambda f: datasets.cifar100(f, labels="rough"), "rough", ValueError),
         (lambda f: datasets.tiny_imagenet(f, "dev"), "dev", ValueError),
@@ -238,19 +240,32 @@ def test_broken_files(folder, tmp_path, make, kind, stream):
         (lambda f: datasets.idx(f / "images"), "images", OSError),
         (lambda f: datasets.idx(f / "train" / "a" / "0000.png"), "IDX", ValueError),
         (lambda f: datasets.image_folder(f"{f}\0"), "null character", ValueError),
-        (lambda f: datasets.image_folder(f, "val", image_size=0), "resize is", ValueError),
-        (lambda f: datasets.image_folder(f, "val", image_size=(1, 2, 3)), "want an int or", ValueError),
-        (lambda f: datasets.image_folder(f, "val", image_size=2.5), "image_size is 2.5", TypeError),
-        (lambda f: datasets.image_folder(f, "val", image_size=8, resize=8), "one or the other", ValueError),
-        (lambda f: datasets.image_folder(f, "val", channels=2), "channels is 2", ValueError),
-        (lambda f: datasets.image_folder(f, "val", random_resized_crop={"s": 2}), "has 's'", ValueError),
+        (lambda f: datasets.image_folder(f, split="val", image_size=0), "resize is", ValueError),
+        (lambda f: datasets.image_folder(f, split="val", image_size=(1, 2, 3)), "want an int or", ValueError),
+        (lambda f: datasets.image_folder(f, split="val", image_size=2.5), "image_size is 2.5", TypeError),
         (
-            lambda f: datasets.image_folder(f, "val", random_resized_crop={"size": 4, "scale": 3}),
+            lambda f: datasets.image_folder(f, split="val", image_size=8, resize=8),
+            "one or the other",
+            ValueError,
+        ),
+        (lambda f: datasets.image_folder(f, split="val", channels=2), "channels is 2", ValueError),
+        (lambda f: datasets.image_folder(f, "val"), "a split is split='val'", TypeError),
+        (
+            lambda f: datasets.image_folder(f, split="val", random_resized_crop={"s": 2}),
+            "has 's'",
+            ValueError,
+        ),
+        (
+            lambda f: datasets.image_folder(f, split="val", random_resized_crop={"size": 4, "scale": 3}),
             "pair of numbers",
             ValueError,
         ),
-        (lambda f: datasets.image_folder(f, "val", stream=1), "stream is 1", TypeError),
-        (lambda f: datasets.image_folder(f, "val", stream=True).batches(0), "batch_size is 0", ValueError),
+        (lambda f: datasets.image_folder(f, split="val", stream=1), "stream is 1", TypeError),
+        (
+            lambda f: datasets.image_folder(f, split="val", stream=True).batches(0),
+            "batch_size is 0",
+            ValueError,
+        ),
         (lambda f: datasets.split(np.zeros(0), first=1), "no images", ValueError),
         (lambda f: datasets.split(np.zeros(3), np.zeros(2, int), first=1), "y has 2 labels", ValueError),
     ],
