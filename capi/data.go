@@ -5,6 +5,8 @@ package main
 import "C"
 
 import (
+	"context"
+	"sync"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -135,6 +137,35 @@ func streamError(stream *cStream, callback string, code C.int) error {
 	return data.Errorf(vpn.ErrIO, "govpn: the stream's %s failed with code %d: %s", callback, code, why)
 }
 
+// opening is the context of the govpn_data_open calls that run; cancelling makes a new one for those to come.
+var opening struct {
+	sync.Mutex
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+// openingContext is the context of the calls that begin now; with stop, those that run are stopped first.
+func openingContext(stop bool) context.Context {
+	opening.Lock()
+	defer opening.Unlock()
+	if stop && opening.cancel != nil {
+		opening.cancel()
+		opening.ctx = nil
+	}
+	if opening.ctx == nil {
+		opening.ctx, opening.cancel = context.WithCancel(context.Background())
+	}
+	return opening.ctx
+}
+
+//export goDataCancelOpen
+func goDataCancelOpen() C.int32_t {
+	return call(func() error {
+		openingContext(true)
+		return nil
+	})
+}
+
 //export goDataOpen
 func goDataOpen(json *C.bridge_text, out *C.govpn_data) C.int32_t {
 	return call(func() error {
@@ -145,7 +176,7 @@ func goDataOpen(json *C.bridge_text, out *C.govpn_data) C.int32_t {
 		if err := options(text(json), &o); err != nil {
 			return err
 		}
-		d, err := data.Open(o)
+		d, err := data.Open(openingContext(false), o)
 		if err != nil {
 			return err
 		}

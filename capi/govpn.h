@@ -80,7 +80,7 @@ enum {
   GOVPN_E_ARG = 1,         /* an argument or an option is wrong; the message says what is wanted */
   GOVPN_E_HANDLE = 2,      /* a handle was freed, never given out, or is of the other kind */
   GOVPN_E_UNSUPPORTED = 3, /* correct, but this build, device or format cannot do it */
-  GOVPN_E_CANCELLED = 4,   /* stopped by a callback or by govpn_model_cancel; the model keeps what it has learned */
+  GOVPN_E_CANCELLED = 4,   /* stopped by a callback or a cancel function; a model keeps what it has learned */
   GOVPN_E_IO = 5,          /* a file could not be read or written */
   GOVPN_E_FORMAT = 6,      /* a file or an Arrow struct is damaged or of another format */
   GOVPN_E_MEMORY = 7,      /* not enough memory on the host or the device */
@@ -215,6 +215,10 @@ int32_t govpn_data_alloc(const char *json, struct ArrowSchema *schema, struct Ar
  *         message names the file; so are symbolic links that leave the folder, and links and ".." in archives
  *   out   receives the data set; free with govpn_data_free */
 int32_t govpn_data_open(const char *json, govpn_data *out);
+
+/* Stops the govpn_data_open calls that run in this process: they return GOVPN_E_CANCELLED within a file's time. From any thread. Not
+ * an error when there are none. */
+int32_t govpn_data_cancel_open(void);
 
 /* Hands a data set out as an Arrow C stream of struct arrays {"image": fixed_shape_tensor (H, W, C) of uint8 or float32, "label":
  * int32, where the set is labelled}. The label's field has the class names, a JSON list, as metadata "govpn.class_names".

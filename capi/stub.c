@@ -86,6 +86,7 @@ GUARDED(govpn_data_import_stream, goDataImportStream, (struct ArrowArrayStream *
 GUARDED(govpn_data_alloc, goDataAlloc,
         (const char *json, struct ArrowSchema *schema, struct ArrowArray *array, govpn_data *out), (json, schema, array, out))
 GUARDED(govpn_data_open, goDataOpen, (const char *json, govpn_data *out), (json, out))
+GUARDED(govpn_data_cancel_open, goDataCancelOpen, (void), ())
 GUARDED(govpn_data_export_stream, goDataExportStream, (govpn_data data, const char *json, struct ArrowArrayStream *out),
         (data, json, out))
 GUARDED(govpn_data_set_labels, goDataSetLabels,

@@ -33,7 +33,7 @@ func streamed(t testing.TB, d *data.Dataset) *data.Dataset {
 	for i, y := range d.Labels() {
 		labels[i] = byte(y)
 	}
-	s, err := data.Open(data.OpenOptions{
+	s, err := data.Open(ctx, data.OpenOptions{
 		Format: "idx", Stream: true,
 		Images: write("images", []uint32{n, uint32(h), uint32(w)}, pixels), Labels: write("labels", []uint32{n}, labels),
 	})
@@ -108,7 +108,7 @@ func TestStreamFails(t *testing.T) {
 	path := filepath.Join(dir, "images")
 	header := []byte{0, 0, 8, 3, 0, 0, 0, 64, 0, 0, 0, 2, 0, 0, 0, 2}
 	require.NoError(t, os.WriteFile(path, append(header, make([]byte, 64*4)...), 0o600))
-	unlabelled, err := data.Open(data.OpenOptions{Format: "idx", Images: path, Stream: true})
+	unlabelled, err := data.Open(ctx, data.OpenOptions{Format: "idx", Images: path, Stream: true})
 	require.NoError(t, err)
 	defer unlabelled.Close()
 	train, err := unlabelled.WithLabels(make([]int32, 64), []string{"a", "b"})

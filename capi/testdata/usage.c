@@ -115,6 +115,7 @@ static void open_files(void) {
   write_idx(in_folder("images"), images, sizeof images, 0);
   write_idx(in_folder("labels"), labels, sizeof labels, 1);
   snprintf(options, sizeof options, "{\"format\": \"idx\", \"images\": \"%s/images\", \"labels\": \"%s/labels\"}", folder, folder);
+  OK(govpn_data_cancel_open()); /* nothing runs */
   OK(govpn_data_open(options, &d));
   OK(govpn_data_info(d, &json));
   has(json, "\"images\":3,");

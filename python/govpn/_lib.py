@@ -112,6 +112,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {  # name: (restype, argtypes)
     "govpn_data_import_stream": (c_int32, [_stream, _json, POINTER(_data)]),
     "govpn_data_alloc": (c_int32, [_json, _schema, _array, POINTER(_data)]),
     "govpn_data_open": (c_int32, [_json, POINTER(_data)]),
+    "govpn_data_cancel_open": (c_int32, []),
     "govpn_data_export_stream": (c_int32, [_data, _json, _stream]),
     "govpn_data_set_labels": (c_int32, [_data, _schema, _array, _json]),
     "govpn_data_split": (c_int32, [_data, _json, POINTER(_data), POINTER(_data)]),

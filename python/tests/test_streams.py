@@ -10,7 +10,7 @@ import govpn
 import numpy as np
 import pytest
 from conftest import NAMES, make_quadrants, png, write
-from govpn import datasets
+from govpn import _lib, datasets
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +198,25 @@ def test_an_iterator_that_is_left_stops(folder):
     for thread in others:
         thread.join(20)
     assert not any(thread.is_alive() for thread in others)
+
+
+def test_opening_can_be_cancelled(folder):
+    """What Ctrl-C does: the decoding of 200 images to 9 megapixels each ends at once."""
+    errors = []
+
+    def opening():
+        try:
+            datasets.image_folder(folder, 3000, split="train", channels=1, stream=True, skip_broken=True)
+        except govpn.errors.CancelledError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=opening)
+    thread.start()
+    while thread.is_alive():
+        _lib.call("govpn_data_cancel_open")
+        thread.join(0.05)
+    assert errors == [f"data: opening {folder} was stopped on request"]
+    assert len(datasets.image_folder(folder, split="val", channels=1, stream=True)) == 60
 
 
 BROKEN = {"cut": png(np.zeros((8, 8, 1), np.uint8))[:-30], "text": b"no image", "empty": b""}

@@ -101,6 +101,9 @@ func (x *tarIndex) gzip(archive *os.File) error {
 func (x *tarIndex) all(r io.Reader, position io.Seeker) error {
 	entries := tar.NewReader(r)
 	for first := true; ; first = false {
+		if err := x.tree.options.cancelled(); err != nil {
+			return err
+		}
 		h, err := entries.Next()
 		if err == io.EOF {
 			return nil

@@ -217,6 +217,20 @@ func TestBrokenImages(t *testing.T) {
 	assert.ErrorIs(t, err, ErrInternal)
 }
 
+// Opening stops in the middle: of decoding, and of unpacking an archive.
+func TestCancelOpen(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p := &pixelSource{size: 1}
+	f := &found{source: p, count: 1000, shape: [3]int{1, 1, 1}}
+	_, err := f.dataset(OpenOptions{ctx: ctx})
+	assert.ErrorIs(t, err, ErrCancelled)
+	assert.Zero(t, p.reads.Load())
+	dir := t.TempDir()
+	_, err = Open(ctx, OpenOptions{Format: "image-folder", Path: dir})
+	assert.EqualError(t, err, "data: opening "+dir+" was stopped on request")
+}
+
 func TestStreamOnDevice(t *testing.T) {
 	home := backend(t)
 	d := opened(t, &pixelSource{}, 3, 1, OpenOptions{Stream: true})

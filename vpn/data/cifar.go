@@ -74,7 +74,7 @@ func (v cifar) open(o OpenOptions, which int) (*found, error) {
 	}
 	needed := append(slices.Clone(files), v.labels[which].file)
 	other := false
-	t, err := openTree(o.Path, func(p string, folder bool) bool {
+	t, err := openTree(o, func(p string, folder bool) bool {
 		deep := strings.Count(p, "/")
 		other = other || !folder && deep < 2 && slices.Contains(v.other, path.Base(p))
 		return folder && deep == 0 || deep < 2 && slices.Contains(needed, path.Base(p))

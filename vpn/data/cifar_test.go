@@ -59,7 +59,7 @@ func TestCIFAR10(t *testing.T) {
 			assert.Equal(t, []byte{1, 2, 3}, images[9][3069:])
 		}
 	}
-	d, err := Open(OpenOptions{Format: "cifar10", Path: forms["tar"], Split: "test"})
+	d, err := Open(t.Context(), OpenOptions{Format: "cifar10", Path: forms["tar"], Split: "test"})
 	require.NoError(t, err)
 	assert.Equal(t, []int32{3}, d.Labels())
 	d.Close()

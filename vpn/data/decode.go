@@ -107,9 +107,10 @@ func (d *decoder) decode(out []uint8, i int, seed int64, epoch int) (err error) 
 	return nil
 }
 
-// decodeAll decodes every image on all cores: with keep into memory of the storage's own, else only to see whether it
-// can be. It returns the indices of those that it decoded; broken ones are left out with skip, and else an error.
-func (s *storage) decodeAll(keep, skip bool) (kept []int32, err error) {
+// decodeAll decodes every image on all cores: into memory of the storage's own or, of a stream, only to see whether it can
+// be. It returns the indices of those that it decoded; broken ones are an error or, with SkipBroken, left out.
+func (s *storage) decodeAll(o *OpenOptions) (kept []int32, err error) {
+	keep, skip := !o.Stream, o.SkipBroken
 	size := s.h * s.w * s.c
 	if need, have := int64(s.n)*int64(size), AvailableMemory(); keep && need > have {
 		return nil, Errorf(ErrMemory, "data: %d images of %d×%d×%d need %.1f GiB, %.1f GiB are available: open them as a stream",
@@ -124,7 +125,7 @@ func (s *storage) decodeAll(keep, skip bool) (kept []int32, err error) {
 	for range min(s.n, runtime.GOMAXPROCS(0)) {
 		workers.Go(func() {
 			d, out := s.newDecoder().(*decoder), make([]uint8, size)
-			for i := int(next.Add(1)) - 1; i < s.n && stop.Load() == 0; i = int(next.Add(1)) - 1 {
+			for i := int(next.Add(1)) - 1; i < s.n && stop.Load() == 0 && o.cancelled() == nil; i = int(next.Add(1)) - 1 {
 				if keep {
 					out = s.u8[i*size : (i+1)*size]
 				}
@@ -135,6 +136,9 @@ func (s *storage) decodeAll(keep, skip bool) (kept []int32, err error) {
 		})
 	}
 	workers.Wait()
+	if err := o.cancelled(); err != nil {
+		return nil, err
+	}
 	for i, err := range failed {
 		switch {
 		case err == nil:

@@ -32,7 +32,7 @@ func imageFolder(o OpenOptions) (*found, error) {
 		rest, ok := strings.CutPrefix(p, inside)
 		return folder && (ok || p == o.Split) || ok && isImage(p) && strings.Contains(rest, "/")
 	}
-	t, err := openTree(o.Path, wanted)
+	t, err := openTree(o, wanted)
 	if err != nil {
 		return nil, err
 	}

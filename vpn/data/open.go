@@ -1,6 +1,7 @@
 package data
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -27,6 +28,16 @@ type OpenOptions struct {
 	SkipBroken bool `json:"skip_broken"` // leave out images that do not decode; a stream is decoded once to find them
 
 	imaging.Transform
+
+	ctx context.Context // of Open
+}
+
+// cancelled says whether the caller of Open has stopped it.
+func (o *OpenOptions) cancelled() error {
+	if o.ctx == nil || o.ctx.Err() == nil {
+		return nil
+	}
+	return Errorf(ErrCancelled, "data: opening %s was stopped on request", o.Path)
 }
 
 // readers find the images of each format.
@@ -48,8 +59,10 @@ func Formats() []string { return slices.Sorted(maps.Keys(readers)) }
 // what their labels are, so that it may be larger than memory. All images become uint8 of one size: that of the
 // transformation, or else that of the first image, from which no other may differ.
 //
-// A streamed set is used like any other; its files must stay as they are until it is closed.
-func Open(o OpenOptions) (*Dataset, error) {
+// A streamed set is used like any other; its files must stay as they are until it is closed. When ctx ends, Open stops with
+// ErrCancelled.
+func Open(ctx context.Context, o OpenOptions) (*Dataset, error) {
+	o.ctx = ctx
 	read, ok := readers[o.Format]
 	if !ok {
 		return nil, argErrorf("format is %q, want one of %s", o.Format, strings.Join(Formats(), ", "))
@@ -99,7 +112,7 @@ func (f *found) dataset(o OpenOptions) (*Dataset, error) {
 	kept := sequence(f.count)
 	if o.SkipBroken || !o.Stream {
 		var err error
-		if kept, err = s.decodeAll(!o.Stream, o.SkipBroken); err != nil {
+		if kept, err = s.decodeAll(&o); err != nil {
 			return nil, err
 		}
 	}

@@ -139,7 +139,7 @@ func (t *table) readFile(path string, read func(t *table, f *os.File) error) (er
 // failed names the file of an error, and gives it a kind where it has none.
 func (t *table) failed(err error) error {
 	kind := ErrFormat
-	for _, k := range []error{ErrIO, ErrMemory, ErrUnsupported} {
+	for _, k := range []error{ErrIO, ErrMemory, ErrUnsupported, ErrCancelled} {
 		if errors.Is(err, k) {
 			kind = k
 		}
@@ -152,6 +152,9 @@ func (t *table) row() int { return t.rows - t.first[len(t.first)-1] }
 
 // add keeps an encoded image.
 func (t *table) add(image []byte) (err error) {
+	if err := t.options.cancelled(); err != nil {
+		return err
+	}
 	switch {
 	case len(image) == 0:
 		return fmt.Errorf("row %d has an image of 0 bytes", t.row())

@@ -31,7 +31,7 @@ func tinyImageNet(o OpenOptions) (*found, error) {
 		return folder && (inside || p == o.Split) || inside && isImage(p) ||
 			p == "wnids.txt" || p == "words.txt" || inside && p == "val/val_annotations.txt"
 	}
-	t, err := openTree(o.Path, wanted)
+	t, err := openTree(o, wanted)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ const (
 // tree lists the files of a folder or of an archive (archive.go) that a reader wants. Hidden files and folders, whose names begin
 // with ".", are left out. Nothing outside the folder is ever opened: symbolic links that leave it are errors.
 type tree struct {
+	options OpenOptions
 	path    string   // as the caller gave it, for messages
 	root    *os.Root // of a folder; nil: an archive
 	archive readAtCloser
@@ -39,8 +40,9 @@ type readAtCloser interface {
 	io.Closer
 }
 
-// openTree lists what is wanted in a folder, tar or tar.gz file. A folder that is not wanted is not entered.
-func openTree(name string, wanted func(path string, folder bool) bool) (*tree, error) {
+// openTree lists what is wanted in o.Path: a folder, tar or tar.gz file. A folder that is not wanted is not entered.
+func openTree(o OpenOptions, wanted func(path string, folder bool) bool) (*tree, error) {
+	name := o.Path
 	if name == "" {
 		return nil, argErrorf("path is \"\", want a folder, or a tar or tar.gz file")
 	}
@@ -48,7 +50,7 @@ func openTree(name string, wanted func(path string, folder bool) bool) (*tree, e
 	if err != nil {
 		return nil, Errorf(ErrIO, "data: opening a data set: %w", err)
 	}
-	t := &tree{path: name}
+	t := &tree{path: name, options: o}
 	if info.IsDir() {
 		if t.root, err = os.OpenRoot(name); err != nil {
 			return nil, Errorf(ErrIO, "data: opening a data set: %w", err)
@@ -68,6 +70,9 @@ func openTree(name string, wanted func(path string, folder bool) bool) (*tree, e
 
 // walk lists the folder dir, which lies in the folders `above`, the last of them itself.
 func (t *tree) walk(dir string, above []os.FileInfo, wanted func(string, bool) bool) error {
+	if err := t.options.cancelled(); err != nil {
+		return err
+	}
 	entries, err := fs.ReadDir(t.root.FS(), dir)
 	if err != nil {
 		return Errorf(ErrIO, "data: listing %s: %w", t.name(dir), bare(err))
