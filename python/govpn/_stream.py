@@ -80,7 +80,10 @@ def open_set(stream: bool, **options: Any) -> Any:
     """What govpn_data_open opens: a Stream, or (X, y) in memory. Long, and so on a worker thread."""
     stream = _params.truth(stream, "stream")
     text = _lib.encode({k: v for k, v in options.items() if v is not None} | {"stream": stream})
-    data = run(lambda: _arrow.Data(_lib.call_handle("govpn_data_open", text)), cancel=lambda: _lib.call("govpn_data_cancel_open"))
+    data = run(
+        lambda: _arrow.Data(_lib.call_handle("govpn_data_open", text)),
+        cancel=lambda: _lib.call("govpn_data_cancel_open"),
+    )
     info = data.info()
     if skipped := [text.removeprefix("data: ") for text in info["skipped"]]:
         shown = "; ".join(skipped[:5]) + ("; …" if len(skipped) > 5 else "")
