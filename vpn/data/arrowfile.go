@@ -2,7 +2,6 @@ package data
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
-	flatbuffers "github.com/google/flatbuffers/go"
 )
 
 // arrowFiles reads Arrow IPC files and streams (Hugging Face's datasets writes streams; compressed buffers too) with a column of
@@ -42,15 +40,11 @@ func (t *table) arrowFile(f *os.File) error {
 			return errors.New("is truncated: it does not end as an Arrow file does")
 		}
 	}
-	if err := checkArrowSchema(io.NewSectionReader(f, start, size-start)); err != nil {
-		return err
-	}
-	memory := ipc.WithAllocator(newBoundedAllocator(size))
-	messages := ipc.NewMessageReader(io.NewSectionReader(f, start, size-start), memory,
-		ipc.WithMetadataSizeLimit(size), ipc.WithBodySizeLimit(size))
-	r, err := ipc.NewReaderFromMessageReader(messages, memory)
+	mem := newBoundedAllocator(size)
+	messages := newArrowMessages(io.NewSectionReader(f, start, size-start), size-start, max(minUnpacked, maxUnpacked*size), mem)
+	r, err := ipc.NewReaderFromMessageReader(messages, ipc.WithAllocator(mem))
 	if err != nil {
-		return fmt.Errorf("is damaged: %w", err)
+		return fmt.Errorf("is not an Arrow file or stream, or damaged: %w", err)
 	}
 	defer r.Release()
 	schema := r.Schema()
@@ -80,54 +74,6 @@ func (t *table) arrowFile(f *os.File) error {
 	}
 	if r.Err() != nil {
 		return fmt.Errorf("is damaged or truncated: %w", r.Err())
-	}
-	return nil
-}
-
-// checkArrowSchema reads the message at the front, which must be a schema with types that are not nested endlessly: the library
-// follows them until its stack overflows.
-func checkArrowSchema(r io.ReaderAt) error {
-	head, start := make([]byte, 8), int64(8)
-	if _, err := r.ReadAt(head, 0); err != nil {
-		return errors.New("is truncated")
-	}
-	length := binary.LittleEndian.Uint32(head[4:])
-	if binary.LittleEndian.Uint32(head) != 0xffffffff { // before Arrow 0.15
-		length, start = binary.LittleEndian.Uint32(head), 4
-	}
-	if length < 8 || length > maxText {
-		return errors.New("is not an Arrow file or stream")
-	}
-	message, err := io.ReadAll(io.NewSectionReader(r, start, int64(length))) // grows as it reads: length may lie
-	if err != nil || len(message) < int(length) {
-		return errors.New("is truncated")
-	}
-	budget := 1 << 16
-	root := flatbuffers.Table{Bytes: message, Pos: flatbuffers.GetUOffsetT(message)}
-	header := root.Offset(8) // format/Message.fbs: version, header_type, header, bodyLength
-	if header == 0 {
-		return errors.New("is not an Arrow file or stream")
-	}
-	var schema flatbuffers.Table
-	root.Union(&schema, flatbuffers.UOffsetT(header))
-	return checkArrowFields(schema, 6, 0, &budget) // format/Schema.fbs: endianness, fields
-}
-
-// checkArrowFields counts the fields in the vector at a slot of a table.
-func checkArrowFields(parent flatbuffers.Table, slot flatbuffers.VOffsetT, depth int, budget *int) error {
-	offset := flatbuffers.UOffsetT(parent.Offset(slot))
-	if offset == 0 {
-		return nil
-	}
-	vector := parent.Vector(offset)
-	for i := range parent.VectorLen(offset) {
-		if *budget--; *budget < 0 || depth > 32 {
-			return errors.New("has a schema of more than 65536 fields, or nested more than 32 deep")
-		}
-		field := flatbuffers.Table{Bytes: parent.Bytes, Pos: parent.Indirect(vector + flatbuffers.UOffsetT(i)*4)}
-		if err := checkArrowFields(field, 14, depth+1, budget); err != nil { // name, nullable, type_type, type, dictionary, children
-			return err
-		}
 	}
 	return nil
 }

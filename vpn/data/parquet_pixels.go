@@ -51,13 +51,11 @@ func newParquetPixels(p *parquetFile, column *schema.Column, name string) (*parq
 		return x, nil
 	}
 	message, err := base64.StdEncoding.DecodeString(*text)
-	if err == nil {
-		err = checkArrowSchema(bytes.NewReader(message))
-	}
 	if err != nil {
-		return nil, fmt.Errorf("is damaged: the metadata ARROW:schema %w", err)
+		return nil, fmt.Errorf("is damaged: the metadata ARROW:schema: %w", err)
 	}
-	r, err := ipc.NewReader(bytes.NewReader(message), ipc.WithAllocator(newBoundedAllocator(p.table.size)))
+	mem, size := newBoundedAllocator(p.table.size), int64(len(message))
+	r, err := ipc.NewReaderFromMessageReader(newArrowMessages(bytes.NewReader(message), size, 0, mem), ipc.WithAllocator(mem))
 	if err != nil {
 		return nil, fmt.Errorf("is damaged: the metadata ARROW:schema: %w", err)
 	}

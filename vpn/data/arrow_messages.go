@@ -1,0 +1,203 @@
+package data
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	flatbuffers "github.com/google/flatbuffers/go"
+)
+
+// arrowMessages reads the messages of an Arrow stream and checks what they say of themselves before the library reads it: it would
+// allocate what they claim, and follow a type that is nested in itself until its stack overflows; neither can be recovered from.
+//
+// A message is: 0xffffffff, the length of its metadata (0: the end), the metadata, the body
+// (arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format).
+type arrowMessages struct {
+	r      *io.SectionReader
+	mem    memory.Allocator
+	limit  int64 // of the values in an array
+	last   *ipc.Message
+	fields int // that the schema may still have
+}
+
+const (
+	maxArrowFields = 1 << 16
+	maxArrowDepth  = 32
+)
+
+func newArrowMessages(r io.ReaderAt, size, limit int64, mem memory.Allocator) *arrowMessages {
+	return &arrowMessages{r: io.NewSectionReader(r, 0, size), mem: mem, limit: limit, fields: maxArrowFields}
+}
+
+func (m *arrowMessages) Retain() {}
+
+func (m *arrowMessages) Release() {
+	if m.last != nil {
+		m.last.Release()
+		m.last = nil
+	}
+}
+
+// Message returns the next message; it is valid until the next call. At the end it returns io.EOF.
+func (m *arrowMessages) Message() (message *ipc.Message, err error) {
+	defer func() {
+		if p := recover(); p != nil { // flatbuffers' bounds checks
+			message, err = nil, fmt.Errorf("a message is damaged: %v", p)
+		}
+	}()
+	metadata, err := m.metadata()
+	if err != nil {
+		return nil, err
+	}
+	length, err := m.check(metadata)
+	if err != nil {
+		return nil, err
+	}
+	if length < 0 || length > m.left() {
+		return nil, io.ErrUnexpectedEOF
+	}
+	body := memory.NewResizableBuffer(m.mem)
+	defer body.Release()
+	body.Resize(int(length))
+	if _, err := io.ReadFull(m.r, body.Bytes()); err != nil {
+		return nil, notEOF(err)
+	}
+	m.Release()
+	m.last = ipc.NewMessage(memory.NewBufferBytes(metadata), body)
+	return m.last, nil
+}
+
+// left is how many bytes follow.
+func (m *arrowMessages) left() int64 {
+	at, _ := m.r.Seek(0, io.SeekCurrent)
+	return m.r.Size() - at
+}
+
+// notEOF tells an end within a message from the end of the stream.
+func notEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// metadata reads a message up to its body.
+func (m *arrowMessages) metadata() ([]byte, error) {
+	var word [4]byte
+	if _, err := io.ReadFull(m.r, word[:]); err != nil {
+		return nil, err
+	}
+	length := binary.LittleEndian.Uint32(word[:])
+	if length == 0xffffffff { // else before Arrow 0.15
+		if _, err := io.ReadFull(m.r, word[:]); err != nil {
+			return nil, notEOF(err)
+		}
+		length = binary.LittleEndian.Uint32(word[:])
+	}
+	switch {
+	case length == 0:
+		return nil, io.EOF
+	case length < 8:
+		return nil, errors.New("a message is damaged")
+	case int64(length) > m.left():
+		return nil, io.ErrUnexpectedEOF
+	}
+	metadata := make([]byte, length)
+	_, err := io.ReadFull(m.r, metadata)
+	return metadata, err
+}
+
+// check checks a message's metadata and returns the length of its body. The slots are those of github.com/apache/arrow/tree/main/format:
+// field k of a table is at 4 + 2k.
+func (m *arrowMessages) check(metadata []byte) (bodyLength int64, err error) {
+	// Message: version, header_type, header, bodyLength, custom_metadata
+	message := flatbuffers.Table{Bytes: metadata, Pos: flatbuffers.GetUOffsetT(metadata)}
+	if err := checkVectors(message, 12); err != nil {
+		return 0, err
+	}
+	var header flatbuffers.Table
+	if at := message.Offset(8); at != 0 {
+		message.Union(&header, flatbuffers.UOffsetT(at))
+	} else {
+		return 0, errors.New("a message is damaged: it has no header")
+	}
+	switch message.GetByteSlot(6, 0) {
+	case 1: // Schema: endianness, fields, custom_metadata
+		if err = checkVectors(header, 8); err == nil {
+			err = m.checkFields(header, 6, 0)
+		}
+	case 2: // DictionaryBatch: id, data
+		var batch flatbuffers.Table
+		if at := flatbuffers.UOffsetT(header.Offset(6)); at != 0 {
+			batch = flatbuffers.Table{Bytes: metadata, Pos: header.Indirect(header.Pos + at)}
+			err = m.checkBatch(batch)
+		}
+	case 3:
+		err = m.checkBatch(header)
+	}
+	return message.GetInt64Slot(10, 0), err
+}
+
+// checkVectors checks the lengths of vectors of tables.
+func checkVectors(t flatbuffers.Table, slots ...flatbuffers.VOffsetT) error {
+	for _, slot := range slots {
+		if at := flatbuffers.UOffsetT(t.Offset(slot)); at != 0 && t.VectorLen(at) > len(t.Bytes)/4 {
+			return errors.New("a message is damaged: a list in it is longer than it")
+		}
+	}
+	return nil
+}
+
+// checkFields checks the Fields in a vector: name, nullable, type_type, type, dictionary, children, custom_metadata.
+func (m *arrowMessages) checkFields(parent flatbuffers.Table, slot flatbuffers.VOffsetT, depth int) error {
+	at := flatbuffers.UOffsetT(parent.Offset(slot))
+	if at == 0 {
+		return nil
+	}
+	n, vector := parent.VectorLen(at), parent.Vector(at)
+	if depth > maxArrowDepth {
+		return fmt.Errorf("has types nested more than %d deep", maxArrowDepth)
+	}
+	if m.fields -= n; m.fields < 0 {
+		return fmt.Errorf("has a schema of more than %d fields", maxArrowFields)
+	}
+	for i := range n {
+		field := flatbuffers.Table{Bytes: parent.Bytes, Pos: parent.Indirect(vector + flatbuffers.UOffsetT(i)*4)}
+		if err := checkVectors(field, 16); err != nil {
+			return err
+		}
+		if err := m.checkFields(field, 14, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkBatch checks a RecordBatch: length, nodes (of length and null_count), buffers (of 16 bytes), compression, variadicBufferCounts.
+func (m *arrowMessages) checkBatch(batch flatbuffers.Table) error {
+	if at := flatbuffers.UOffsetT(batch.Offset(6)); at != 0 {
+		vector := batch.Vector(at)
+		for i := range batch.VectorLen(at) {
+			if n := batch.GetInt64(vector + flatbuffers.UOffsetT(i)*16); n < 0 || n > m.limit {
+				return fmt.Errorf("a record batch has an array of %d values, want at most %d", n, m.limit)
+			}
+		}
+	}
+	buffers := int64(0)
+	if at := flatbuffers.UOffsetT(batch.Offset(8)); at != 0 {
+		buffers = min(int64(batch.VectorLen(at)), int64(len(batch.Bytes)))
+	}
+	if at := flatbuffers.UOffsetT(batch.Offset(12)); at != 0 {
+		vector := batch.Vector(at)
+		for i := range batch.VectorLen(at) {
+			if n := batch.GetInt64(vector + flatbuffers.UOffsetT(i)*8); n < 0 || n > buffers {
+				return fmt.Errorf("a record batch has an array of %d buffers, of %d", n, buffers)
+			}
+		}
+	}
+	return nil
+}
