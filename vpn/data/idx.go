@@ -128,6 +128,9 @@ func readIDX(path string, minRank, maxRank int) (values []byte, dims []int, err 
 	if err != nil {
 		return nil, nil, err
 	}
+	if have := AvailableMemory(); size > have {
+		return nil, nil, Errorf(ErrMemory, "data: %s says that it holds %d bytes, %d are available", path, size, have)
+	}
 	values = make([]byte, size)
 	if n, err := io.ReadFull(r, values); err == io.EOF || err == io.ErrUnexpectedEOF {
 		return nil, nil, truncatedIDX(path, int64(n), size, dims)
