@@ -22,7 +22,13 @@ type arrowMessages struct {
 	limit  int64 // of the values in an array
 	last   *ipc.Message
 	fields int // that the schema may still have
+
+	schema       arrowParts // of a record batch
+	dictionaries map[int64]arrowParts
 }
+
+// arrowParts is how many arrays, and arrays of views among them, a batch has to describe: the library reads on where it describes fewer.
+type arrowParts struct{ arrays, views int }
 
 const (
 	maxArrowFields = 1 << 16
@@ -30,7 +36,8 @@ const (
 )
 
 func newArrowMessages(r io.ReaderAt, size, limit int64, mem memory.Allocator) *arrowMessages {
-	return &arrowMessages{r: io.NewSectionReader(r, 0, size), mem: mem, limit: limit, fields: maxArrowFields}
+	return &arrowMessages{r: io.NewSectionReader(r, 0, size), mem: mem, limit: limit, fields: maxArrowFields,
+		dictionaries: map[int64]arrowParts{}}
 }
 
 func (m *arrowMessages) Retain() {}
@@ -128,16 +135,16 @@ func (m *arrowMessages) check(metadata []byte) (bodyLength int64, err error) {
 	switch message.GetByteSlot(6, 0) {
 	case 1: // Schema: endianness, fields, custom_metadata
 		if err = checkVectors(header, 8); err == nil {
-			err = m.checkFields(header, 6, 0)
+			m.schema, err = m.checkFields(header, 6, 0)
 		}
 	case 2: // DictionaryBatch: id, data
 		var batch flatbuffers.Table
 		if at := flatbuffers.UOffsetT(header.Offset(6)); at != 0 {
 			batch = flatbuffers.Table{Bytes: metadata, Pos: header.Indirect(header.Pos + at)}
-			err = m.checkBatch(batch)
+			err = m.checkBatch(batch, m.dictionaries[header.GetInt64Slot(4, 0)])
 		}
 	case 3:
-		err = m.checkBatch(header)
+		err = m.checkBatch(header, m.schema)
 	}
 	return message.GetInt64Slot(10, 0), err
 }
@@ -153,49 +160,69 @@ func checkVectors(t flatbuffers.Table, slots ...flatbuffers.VOffsetT) error {
 }
 
 // checkFields checks the Fields in a vector: name, nullable, type_type, type, dictionary, children, custom_metadata.
-func (m *arrowMessages) checkFields(parent flatbuffers.Table, slot flatbuffers.VOffsetT, depth int) error {
+func (m *arrowMessages) checkFields(parent flatbuffers.Table, slot flatbuffers.VOffsetT, depth int) (all arrowParts, err error) {
 	at := flatbuffers.UOffsetT(parent.Offset(slot))
 	if at == 0 {
-		return nil
+		return all, nil
 	}
 	n, vector := parent.VectorLen(at), parent.Vector(at)
 	if depth > maxArrowDepth {
-		return fmt.Errorf("has types nested more than %d deep", maxArrowDepth)
+		return all, fmt.Errorf("has types nested more than %d deep", maxArrowDepth)
 	}
 	if m.fields -= n; m.fields < 0 {
-		return fmt.Errorf("has a schema of more than %d fields", maxArrowFields)
+		return all, fmt.Errorf("has a schema of more than %d fields", maxArrowFields)
 	}
 	for i := range n {
 		field := flatbuffers.Table{Bytes: parent.Bytes, Pos: parent.Indirect(vector + flatbuffers.UOffsetT(i)*4)}
 		if err := checkVectors(field, 16); err != nil {
-			return err
+			return all, err
 		}
-		if err := m.checkFields(field, 14, depth+1); err != nil {
-			return err
+		parts, err := m.checkFields(field, 14, depth+1)
+		if err != nil {
+			return all, err
 		}
+		parts.arrays++
+		if kind := field.GetByteSlot(8, 0); kind == 23 || kind == 24 { // BinaryView, Utf8View
+			parts.views++
+		}
+		if at := flatbuffers.UOffsetT(field.Offset(12)); at != 0 { // its values come in a batch of their own, here are its indices
+			dictionary := flatbuffers.Table{Bytes: parent.Bytes, Pos: field.Indirect(field.Pos + at)}
+			m.dictionaries[dictionary.GetInt64Slot(4, 0)] = parts
+			parts = arrowParts{arrays: 1}
+		}
+		all.arrays += parts.arrays
+		all.views += parts.views
 	}
-	return nil
+	return all, nil
 }
 
+var errBatchParts = errors.New("a batch is damaged: it describes fewer arrays than the schema has")
+
 // checkBatch checks a RecordBatch: length, nodes (of length and null_count), buffers (of 16 bytes), compression, variadicBufferCounts.
-func (m *arrowMessages) checkBatch(batch flatbuffers.Table) error {
+func (m *arrowMessages) checkBatch(batch flatbuffers.Table, want arrowParts) error {
 	if at := flatbuffers.UOffsetT(batch.Offset(6)); at != 0 {
-		vector := batch.Vector(at)
-		for i := range batch.VectorLen(at) {
+		n, vector := batch.VectorLen(at), batch.Vector(at)
+		if n < want.arrays {
+			return errBatchParts
+		}
+		for i := range n {
 			if n := batch.GetInt64(vector + flatbuffers.UOffsetT(i)*16); n < 0 || n > m.limit {
-				return fmt.Errorf("a record batch has an array of %d values, want at most %d", n, m.limit)
+				return fmt.Errorf("a batch has an array of %d values, want at most %d", n, m.limit)
 			}
 		}
 	}
-	buffers := int64(0)
+	buffers := 0
 	if at := flatbuffers.UOffsetT(batch.Offset(8)); at != 0 {
-		buffers = min(int64(batch.VectorLen(at)), int64(len(batch.Bytes)))
+		buffers = min(batch.VectorLen(at), len(batch.Bytes)/16)
 	}
 	if at := flatbuffers.UOffsetT(batch.Offset(12)); at != 0 {
-		vector := batch.Vector(at)
-		for i := range batch.VectorLen(at) {
-			if n := batch.GetInt64(vector + flatbuffers.UOffsetT(i)*8); n < 0 || n > buffers {
-				return fmt.Errorf("a record batch has an array of %d buffers, of %d", n, buffers)
+		n, vector := batch.VectorLen(at), batch.Vector(at)
+		if n < want.views {
+			return errBatchParts
+		}
+		for i := range n {
+			if n := batch.GetInt64(vector + flatbuffers.UOffsetT(i)*8); n < 0 || n > int64(buffers) {
+				return fmt.Errorf("a batch has an array of %d buffers, of %d", n, buffers)
 			}
 		}
 	}
