@@ -1,7 +1,6 @@
 package data
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -181,59 +180,6 @@ func (t *table) add(image []byte) (err error) {
 	return nil
 }
 
-// addName adds a label that is a string. They are numbered in the order of the names, once all are known.
-func (t *table) addName(name string) error {
-	if t.fixed {
-		i := slices.Index(t.names, name)
-		if i < 0 {
-			return fmt.Errorf("row %d has the class %.100q, want one of class_names", len(t.fileLabels), name)
-		}
-		t.fileLabels = append(t.fileLabels, int32(i))
-		return nil
-	}
-	if len(t.names) > 0 {
-		return errLabelKinds
-	}
-	if t.strings == nil {
-		t.strings = map[string]int32{}
-	}
-	i, ok := t.strings[name]
-	if !ok {
-		if len(t.strings) == MaxClasses {
-			return fmt.Errorf("has more than %d different labels", MaxClasses)
-		}
-		i = int32(len(t.strings))
-		t.strings[strings.Clone(name)] = i
-	}
-	t.fileLabels = append(t.fileLabels, i)
-	return nil
-}
-
-var errLabelKinds = errors.New("has labels of another type than the file before it")
-
-// huggingFaceNames takes the names of the classes from the schema's metadata as Hugging Face's datasets writes it:
-// {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}}}.
-func (t *table) huggingFaceNames(metadata, column string) error {
-	var schema struct {
-		Info struct {
-			Features map[string]json.RawMessage `json:"features"`
-		} `json:"info"`
-	}
-	var feature struct {
-		Type  string   `json:"_type"`
-		Names []string `json:"names"`
-	}
-	if json.Unmarshal([]byte(metadata), &schema) != nil || json.Unmarshal(schema.Info.Features[column], &feature) != nil ||
-		feature.Type != "ClassLabel" || len(t.options.ClassNames) > 0 {
-		return nil
-	}
-	if len(t.files) > 1 && !slices.Equal(t.names, feature.Names) {
-		return errors.New("has other class names than the file before it")
-	}
-	t.names, t.fixed = feature.Names, len(feature.Names) > 0
-	return nil
-}
-
 // found is what all files hold.
 func (t *table) found() (*found, error) {
 	if t.rows == 0 {
@@ -264,23 +210,6 @@ func (t *table) inMemory() (*found, error) {
 		return nil, Errorf(ErrFormat, "data: %s: %s", t.options.Path, strings.TrimPrefix(err.Error(), "data: "))
 	}
 	return &found{ready: d}, nil
-}
-
-// sortNames numbers the labels that are strings by the order of the strings.
-func (t *table) sortNames() {
-	names := make([]string, len(t.strings))
-	for name, i := range t.strings {
-		names[i] = name
-	}
-	t.names = slices.Sorted(slices.Values(names))
-	number := make([]int32, len(names))
-	for i, name := range names {
-		k, _ := slices.BinarySearch(t.names, name)
-		number[i] = int32(k)
-	}
-	for i, label := range t.labels {
-		t.labels[i] = number[label]
-	}
 }
 
 func (t *table) close() {

@@ -4,8 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"fmt"
-	"image"
-	"image/png"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,15 +12,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-// tinyPNG is a 1×1 image; its file is what the readers hand on.
-func tinyPNG(grey uint8) []byte {
-	var out bytes.Buffer
-	if err := png.Encode(&out, &image.Gray{Pix: []uint8{grey}, Stride: 1, Rect: image.Rect(0, 0, 1, 1)}); err != nil {
-		panic(err)
-	}
-	return out.Bytes()
-}
 
 // entry is a file of a test's folder or archive; a name that ends in "/" is a folder.
 type entry struct {
