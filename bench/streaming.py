@@ -5,8 +5,9 @@
 tiny: the 10,000 training JPEGs (64x64) of Tiny ImageNet's 20 classes in --data, as they are. large: 2,000
 JPEGs of 500x400 made of them (mosaics, quality 85, 4:2:0), Resize(256) and CenterCrop(224). Both sides read
 the same image folder, shuffled, in batches of 128, with as many workers as cores, in processes of their own
-that take turns; a rate is that of the second epoch of a process, the median over the rounds. DataLoader is measured twice: with uint8 tensors
-(PILToTensor), which is what govpn gives, and with the float tensors (ToTensor) that most programs ask for.
+that take turns; a rate is that of a process's second epoch, the median over the rounds. DataLoader is
+measured twice: with uint8 tensors (PILToTensor), which is what govpn gives, and with the float tensors
+(ToTensor) that most programs ask for.
 
 training: one epoch over a stream of 50,000 JPEGs, beside as many steps of the same model on 512 images in
 memory: the peaks of the resident sets, and the fraction of the time that training waited for images.

@@ -20,7 +20,7 @@ func ArrowLabels(arrays []arrow.Array, names []string) (labels []int32, classNam
 		}
 		dictionary, ok := a.(*array.Dictionary)
 		if !ok {
-			labels, err = appendIntegers(labels, a, MaxClasses)
+			labels, err = appendIntegers(labels, a, 0, MaxClasses)
 		} else if a.Len() > 0 {
 			labels, classNames, err = appendDictionary(labels, dictionary, classNames, len(names) > 0)
 		}
@@ -31,25 +31,25 @@ func ArrowLabels(arrays []arrow.Array, names []string) (labels []int32, classNam
 	return labels, classNames, nil
 }
 
-// appendIntegers appends the values of an integer array, which must be in 0..limit-1.
-func appendIntegers(labels []int32, a arrow.Array, limit int) ([]int32, error) {
+// appendIntegers appends the values of an integer array, which must be in least..limit-1.
+func appendIntegers(labels []int32, a arrow.Array, least, limit int) ([]int32, error) {
 	switch a := a.(type) {
 	case *array.Int8:
-		return appendChecked(labels, a.Values(), limit)
+		return appendChecked(labels, a.Values(), least, limit)
 	case *array.Int16:
-		return appendChecked(labels, a.Values(), limit)
+		return appendChecked(labels, a.Values(), least, limit)
 	case *array.Int32:
-		return appendChecked(labels, a.Values(), limit)
+		return appendChecked(labels, a.Values(), least, limit)
 	case *array.Int64:
-		return appendChecked(labels, a.Values(), limit)
+		return appendChecked(labels, a.Values(), least, limit)
 	case *array.Uint8:
-		return appendChecked(labels, a.Values(), limit)
+		return appendChecked(labels, a.Values(), least, limit)
 	case *array.Uint16:
-		return appendChecked(labels, a.Values(), limit)
+		return appendChecked(labels, a.Values(), least, limit)
 	case *array.Uint32:
-		return appendChecked(labels, a.Values(), limit)
+		return appendChecked(labels, a.Values(), least, limit)
 	case *array.Uint64:
-		return appendChecked(labels, a.Values(), limit)
+		return appendChecked(labels, a.Values(), least, limit)
 	}
 	remedy := "convert them to an integer type"
 	if arrow.IsBaseBinary(a.DataType().ID()) || a.DataType().ID() == arrow.STRING_VIEW {
@@ -58,11 +58,11 @@ func appendIntegers(labels []int32, a arrow.Array, limit int) ([]int32, error) {
 	return nil, argErrorf("labels has type %s, want integers or a dictionary of class names: %s", a.DataType(), remedy)
 }
 
-func appendChecked[T arrow.IntType | arrow.UintType](labels []int32, values []T, limit int) ([]int32, error) {
+func appendChecked[T arrow.IntType | arrow.UintType](labels []int32, values []T, least, limit int) ([]int32, error) {
 	first := len(labels)
 	labels = slices.Grow(labels, len(values))
 	for i, v := range values {
-		if v < 0 || uint64(v) >= uint64(limit) {
+		if v < 0 && int64(v) < int64(least) || v >= 0 && uint64(v) >= uint64(limit) {
 			return nil, argErrorf("labels[%d] is %d, want 0..%d", first+i, v, limit-1)
 		}
 		labels = append(labels, int32(v))
@@ -104,7 +104,7 @@ func appendDictionary(labels []int32, a *array.Dictionary, names []string, fixed
 		class[i] = number
 	}
 	first := len(labels)
-	labels, err := appendIntegers(labels, a.Indices(), len(class))
+	labels, err := appendIntegers(labels, a.Indices(), 0, len(class))
 	if err != nil {
 		return nil, nil, err
 	}

@@ -70,7 +70,10 @@ func TestArrowLabelsRefused(t *testing.T) {
 		assert.EqualError(t, err, "data: "+want)
 		assert.ErrorIs(t, err, ErrArgument)
 	}
-	_, _, err := ArrowLabels([]arrow.Array{build(t, strings32, "dog")}, []string{"cat"})
+	empty := array.NewDictionaryArray(strings32, build(t, arrow.PrimitiveTypes.Int32, "0"), build(t, arrow.BinaryTypes.String))
+	_, _, err := ArrowLabels([]arrow.Array{empty}, nil)
+	assert.EqualError(t, err, "data: labels[0] is 0, want 0..-1")
+	_, _, err = ArrowLabels([]arrow.Array{build(t, strings32, "dog")}, []string{"cat"})
 	assert.EqualError(t, err, `data: labels has the class "dog", want one of class_names`)
 }
 

@@ -181,7 +181,7 @@ func (t *table) arrowLabels(a arrow.Array) (err error) {
 	dictionary, ok := a.(*array.Dictionary)
 	switch {
 	case !ok:
-		t.fileLabels, err = appendIntegers(t.fileLabels, a, MaxClasses)
+		t.fileLabels, err = appendIntegers(t.fileLabels, a, noLabel, MaxClasses)
 	case a.Len() > 0:
 		t.fileLabels, t.names, err = appendDictionary(t.fileLabels, dictionary, t.names, t.fixed)
 	}

@@ -40,6 +40,19 @@ func (o *OpenOptions) cancelled() error {
 	return Errorf(ErrCancelled, "data: opening %s was stopped on request", o.Path)
 }
 
+// uses reports an option that the format does not read: it would be ignored silently.
+func (o OpenOptions) uses(names ...string) error {
+	for _, option := range []struct{ name, value string }{
+		{"path", o.Path}, {"split", o.Split}, {"images", o.Images}, {"labels", o.Labels},
+		{"image_column", o.ImageColumn}, {"label_column", o.LabelColumn},
+	} {
+		if option.value != "" && !slices.Contains(names, option.name) {
+			return argErrorf("%s is %q, which the format %s does not use", option.name, option.value, o.Format)
+		}
+	}
+	return nil
+}
+
 // readers find the images of each format.
 var readers = map[string]func(o OpenOptions) (*found, error){
 	"idx":           idxFiles,

@@ -240,7 +240,7 @@ func readLabels[T int32 | int64](t *table, rows int64, read func(n int64, values
 		if err := nulls(levels, read); err != nil {
 			return err
 		}
-		t.fileLabels, err = appendChecked(t.fileLabels, values[:read], MaxClasses)
+		t.fileLabels, err = appendChecked(t.fileLabels, values[:read], noLabel, MaxClasses)
 		return err
 	})
 }

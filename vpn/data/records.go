@@ -8,19 +8,6 @@ import (
 	"slices"
 )
 
-// uses reports an option that the format does not read: it would be ignored silently.
-func (o OpenOptions) uses(names ...string) error {
-	for _, option := range []struct{ name, value string }{
-		{"path", o.Path}, {"split", o.Split}, {"images", o.Images}, {"labels", o.Labels},
-		{"image_column", o.ImageColumn}, {"label_column", o.LabelColumn},
-	} {
-		if option.value != "" && !slices.Contains(names, option.name) {
-			return argErrorf("%s is %q, which the format %s does not use", option.name, option.value, o.Format)
-		}
-	}
-	return nil
-}
-
 // close frees what a reader found.
 func (f *found) close() {
 	if f.ready != nil {

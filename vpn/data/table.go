@@ -185,7 +185,7 @@ func (t *table) found() (*found, error) {
 	if t.rows == 0 {
 		return nil, Errorf(ErrFormat, "data: %s holds no rows, want at least 1 image", t.options.Path)
 	}
-	if !t.labelled {
+	if !t.labelled || !slices.ContainsFunc(t.labels, func(y int32) bool { return y != noLabel }) {
 		t.labels = nil
 	}
 	if t.strings != nil {

@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// noLabel stands for a label that is not known; where all are so, as in Hugging Face's test sets, the set is unlabelled.
+const noLabel = -1
+
 // addName adds a label that is a string. They are numbered in the order of the names, once all are known.
 func (t *table) addName(name string) error {
 	if t.fixed {

@@ -71,6 +71,20 @@ func TestTablesOfEncodedImages(t *testing.T) {
 	}
 }
 
+// Labels of −1 alone, as in Hugging Face's test sets, mean none; among others they are an error.
+func TestTablesWithoutLabels(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.arrow")
+	two, images := []string{"image", "label"}, binaries([]byte("a"), []byte("b"))
+	require.NoError(t, os.WriteFile(path, arrowStream(two, images, int64s(-1, -1)), 0o600))
+	f, err := openTable(path)
+	require.NoError(t, err)
+	defer f.close()
+	assert.Nil(t, f.labels)
+	require.NoError(t, os.WriteFile(path, arrowStream(two, images, int64s(1, -1)), 0o600))
+	_, err = openTable(path)
+	assert.EqualError(t, err, "data: "+path+": labels[1] is -1, want 0..65535: the class number, from 0")
+}
+
 func TestTablesOfPixels(t *testing.T) {
 	for _, name := range []string{"tensor.arrow", "lists.arrow", "tensor.parquet", "lists.parquet", "float.parquet"} {
 		f, err := openTable("testdata/" + name)
