@@ -14,7 +14,7 @@ from conftest import write
 
 START = """
     import numpy as np, govpn, signal, sys, time, threading
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts the tests in the background has it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
     x = np.random.default_rng(0).integers(0, 256, (1024, 28, 28), np.uint8)
     y = np.arange(1024) % 10
     model = govpn.VPNClassifier("dnn3", "dnn3", epochs=1000, device=sys.argv[1], verbose=0, random_state=0)
