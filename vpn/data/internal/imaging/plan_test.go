@@ -27,9 +27,11 @@ func TestValidate(t *testing.T) {
 			"random_resized_crop.size is missing, want 1 or 2 sizes from 1 to 32767"},
 		{Transform{RandomResizedCrop: &RandomResizedCrop{Size: []int{-1}}},
 			"random_resized_crop.size is [-1], want 1 or 2 sizes from 1 to 32767"},
-		{Transform{RandomResizedCrop: &RandomResizedCrop{Size: []int{8}, Scale: [2]float64{0.5, 2}}},
+		{Transform{RandomResizedCrop: &RandomResizedCrop{Size: []int{8}, Scale: []float64{0.5, 0.7, 1}}},
+			"random_resized_crop.scale is [0.5 0.7 1], want two rising numbers above 0 and at most 1"},
+		{Transform{RandomResizedCrop: &RandomResizedCrop{Size: []int{8}, Scale: []float64{0.5, 2}}},
 			"random_resized_crop.scale is [0.5 2], want two rising numbers above 0 and at most 1"},
-		{Transform{RandomResizedCrop: &RandomResizedCrop{Size: []int{8}, Ratio: [2]float64{math.NaN(), 1}}},
+		{Transform{RandomResizedCrop: &RandomResizedCrop{Size: []int{8}, Ratio: []float64{math.NaN(), 1}}},
 			"random_resized_crop.ratio is [NaN 1], want two rising numbers above 0 and at most 32767"},
 		{Transform{Channels: 4}, "channels is 4, want 1 or 3 (0: as the images are)"},
 	} {
@@ -100,7 +102,7 @@ func TestRandomResizedCropDraws(t *testing.T) {
 		assert.InDelta(t, row.top, top, 0.004)
 		assert.InDelta(t, row.left, left, 0.004)
 	}
-	crop := RandomResizedCrop{Size: []int{8}, Scale: [2]float64{0.5, 1}} // no such part exists; torchvision's answer
+	crop := RandomResizedCrop{Size: []int{8}, Scale: []float64{0.5, 1}} // no such part exists; torchvision's answer
 	assert.Equal(t, "(493,0)-(506,10)", crop.draw(10, 1000, seeded(1)).String())
 	assert.Equal(t, "(0,493)-(10,506)", crop.draw(1000, 10, seeded(1)).String())
 }

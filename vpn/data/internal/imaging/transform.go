@@ -16,9 +16,9 @@ type Transform struct {
 
 // RandomResizedCrop is torchvision's: a random part of the image, resized.
 type RandomResizedCrop struct {
-	Size  []int      `json:"size"`
-	Scale [2]float64 `json:"scale"` // of the part's area; zeros: 0.08 to 1
-	Ratio [2]float64 `json:"ratio"` // width/height; zeros: 3/4 to 4/3
+	Size  []int     `json:"size"`
+	Scale []float64 `json:"scale"` // lowest and highest, of the part's area; none: 0.08, 1
+	Ratio []float64 `json:"ratio"` // lowest and highest, of width/height; none: 3/4, 4/3
 }
 
 // None says whether the transform changes nothing.
@@ -41,10 +41,10 @@ func (t *Transform) Validate() error {
 		if err := checkSizes("random_resized_crop.size", r.Size); err != nil {
 			return err
 		}
-		if scale := r.scale(); !(scale[0] > 0 && scale[0] <= scale[1] && scale[1] <= 1) {
+		if scale := r.scale(); !rising(scale, 1) {
 			return fmt.Errorf("random_resized_crop.scale is %v, want two rising numbers above 0 and at most 1", scale)
 		}
-		if ratio := r.ratio(); !(ratio[0] > 0 && ratio[0] <= ratio[1] && ratio[1] <= maxTarget) {
+		if ratio := r.ratio(); !rising(ratio, maxTarget) {
 			return fmt.Errorf("random_resized_crop.ratio is %v, want two rising numbers above 0 and at most %d", ratio, maxTarget)
 		}
 	}
@@ -70,16 +70,23 @@ func checkSizes(key string, sizes []int) error {
 	return nil
 }
 
-func (r *RandomResizedCrop) scale() [2]float64 {
-	if r.Scale == [2]float64{} {
-		return [2]float64{0.08, 1}
+// rising says whether two numbers above 0, and up to most, follow each other.
+func rising(v []float64, most float64) bool {
+	return len(v) == 2 && v[0] > 0 && v[0] <= v[1] && v[1] <= most // false for NaN
+}
+
+var defaultScale, defaultRatio = []float64{0.08, 1}, []float64{3. / 4, 4. / 3} // torchvision's
+
+func (r *RandomResizedCrop) scale() []float64 {
+	if r.Scale == nil {
+		return defaultScale
 	}
 	return r.Scale
 }
 
-func (r *RandomResizedCrop) ratio() [2]float64 {
-	if r.Ratio == [2]float64{} {
-		return [2]float64{3. / 4, 4. / 3}
+func (r *RandomResizedCrop) ratio() []float64 {
+	if r.Ratio == nil {
+		return defaultRatio
 	}
 	return r.Ratio
 }
