@@ -2,6 +2,7 @@ package vpn
 
 import (
 	"errors"
+	"math"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -52,6 +53,32 @@ func TestAugmentedTraining(t *testing.T) {
 		same(augmented(t, backend, nil, flipped(t, train)), always)
 		same(augmented(t, backend, nil, train), never)
 		require.NotEqual(t, state(t, always), state(t, never))
+	})
+}
+
+// Every augmentation trains, also where its operations have no gradient.
+func TestTrainsWithEveryAugmentation(t *testing.T) {
+	pixels := make([]uint8, 32*8*8*3)
+	for i := range pixels {
+		pixels[i] = uint8(i * 37)
+	}
+	train := dataset(t, pixels, make([]int32, 32), 8, 8, 3)
+	all := augment.List{
+		augment.RandomCrop{Padding: augment.Ints{2}, PaddingMode: "reflect"}, augment.RandomHorizontalFlip{P: 0.5},
+		augment.RandomRotation{Degrees: augment.Floats{-20, 20}, Interpolation: "bilinear"},
+		augment.RandomAffine{Degrees: augment.Floats{-5, 5}, Translate: augment.Floats{0.1, 0.1}, Interpolation: "bilinear"},
+		augment.ColorJitter{Brightness: augment.Floats{0.2}, Contrast: augment.Floats{0.2}, Saturation: augment.Floats{0.2}, Hue: augment.Floats{0.1}},
+		augment.GaussianBlur{KernelSize: augment.Ints{3}}, augment.GaussianNoise{Sigma: 0.1, Clip: true, Fraction: 0.5},
+	}
+	require.Len(t, all, len(augment.Names()))
+	eachDevice(t, func(t *testing.T, backend compute.Backend) {
+		for _, mode := range []string{"joint", "plain"} {
+			cfg := smallConfig(mode)
+			cfg.Base, cfg.Augment, cfg.Epochs = "dnn3", all, 1
+			m := newModel(t, cfg, backend)
+			require.NoError(t, m.Fit(ctx, train, nil, FitOptions{}))
+			require.False(t, math.IsNaN(float64(m.History()[0].Loss)))
+		}
 	})
 }
 

@@ -62,7 +62,7 @@ func (n *network) pixels(images *Node, augmentState ...*Node) *Node {
 		x = MulScalar(x, 1.0/255)
 	}
 	for _, state := range augmentState {
-		x = n.cfg.Augment.Apply(x, state)
+		x = StopGradient(n.cfg.Augment.Apply(x, state)) // on go, fused layers would ask for it
 	}
 	if n.cfg.Normalize.Where == "input" {
 		x = n.normalize(x)
