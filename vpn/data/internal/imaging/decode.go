@@ -22,9 +22,9 @@ type Decoder struct {
 	planar  planar
 	decoded decoded
 	raster  raster
-	x, y    [2]table   // the axes of the image, and of its chroma
-	mid     [3][]uint8 // rows between the two passes of a resize, by plane
-	lines   [3][]uint8 // single rows
+	x, y    table
+	mid     []uint8    // rows between the two passes of a resize
+	lines   [2][]uint8 // single rows
 	sums    []uint32
 	turned  []uint8 // the upright pixels of an image with an EXIF orientation
 	stage   []uint8 // pixels between a center crop and a random one
@@ -64,7 +64,7 @@ func (d *Decoder) Decode(out []uint8, h, w, c int, encoded []byte, t *Transform,
 	}
 	region := image.Rect(0, 0, head.w, head.h)
 	if head.orientation == 1 {
-		region = d.region(&p, ih, iw)
+		region = d.region(&p)
 	}
 	pic, err := d.open(head, encoded, region)
 	if err != nil {
@@ -73,7 +73,7 @@ func (d *Decoder) Decode(out []uint8, h, w, c int, encoded []byte, t *Transform,
 	if head.orientation != 1 {
 		pic = d.turn(pic, head)
 	}
-	d.render(out, c, pic, &p, ih, iw)
+	d.render(out, c, pic, &p)
 	return nil
 }
 
@@ -101,7 +101,7 @@ func (d *Decoder) Raw(out []uint8, h, w, c int, pixels []uint8, ph, pw, pc int, 
 		return err
 	}
 	d.raster = raster{pixels, pw, pc}
-	d.render(out, c, &d.raster, &p, ph, pw)
+	d.render(out, c, &d.raster, &p)
 	d.raster.pix = nil
 	return nil
 }

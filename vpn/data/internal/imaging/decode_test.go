@@ -161,12 +161,13 @@ func TestOrientationTag(t *testing.T) {
 	}
 	good := entry(0x112, 3, 1, 6)
 	assert.Equal(t, 6, orientation(good))
+	assert.Equal(t, 6, orientation(entry(0x112, 4, 1, 6)), "a long number")
 	assert.Equal(t, 3, orientation([]byte("MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x03\x00\x00")))
 	for i := range good {
 		assert.Equal(t, 1, orientation(good[:i]), "%d bytes of %d", i, len(good))
 	}
 	for name, block := range map[string][]byte{
-		"value 0": entry(0x112, 3, 1, 0), "value 9": entry(0x112, 3, 1, 9), "two": entry(0x112, 3, 2, 6), "long": entry(0x112, 4, 1, 6),
+		"value 0": entry(0x112, 3, 1, 0), "value 9": entry(0x112, 3, 1, 9), "two": entry(0x112, 3, 2, 6), "byte": entry(0x112, 1, 1, 6),
 		"other tag": entry(0x113, 3, 1, 6), "no TIFF": []byte(strings.Repeat("x", 40)), "far away": []byte("II*\x00\xff\xff\xff\xff........"),
 	} {
 		assert.Equal(t, 1, orientation(block), name)
@@ -183,7 +184,7 @@ func TestHuge(t *testing.T) {
 	require.NoError(t, d.Decode(out, 4, 4, 3, file.Bytes(), &Transform{Resize: []int{4}, CenterCrop: []int{4}}, nil))
 	assert.Equal(t, bytes.Repeat([]byte{255}, 48), out)
 	assert.Nil(t, d.decoded.img)
-	assert.Zero(t, cap(d.mid[0]))
+	assert.Zero(t, cap(d.mid))
 }
 
 // After the first image of a kind, JPEG files take no memory.

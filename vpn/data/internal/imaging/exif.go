@@ -26,12 +26,15 @@ func orientation(tiff []byte) int {
 	}
 	entries, rest := order.Uint16(tiff[at:]), tiff[at+2:]
 	for ; entries > 0 && len(rest) >= 12; entries, rest = entries-1, rest[12:] {
-		const tag, short = 0x112, 3
+		const tag, short, long = 0x112, 3, 4
 		if order.Uint16(rest) != tag {
 			continue
 		}
-		value := order.Uint16(rest[8:])
-		if order.Uint16(rest[2:]) != short || order.Uint32(rest[4:]) != 1 || value < 1 || value > 8 {
+		value, kind := uint32(order.Uint16(rest[8:])), order.Uint16(rest[2:])
+		if kind == long {
+			value = order.Uint32(rest[8:])
+		}
+		if kind != short && kind != long || order.Uint32(rest[4:]) != 1 || value < 1 || value > 8 {
 			return 1
 		}
 		return int(value)

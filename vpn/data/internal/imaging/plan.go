@@ -63,12 +63,12 @@ func part(from, want, have int) (first, count int) {
 	return first, max(min(from+want, have)-first, 0)
 }
 
-// axes are the two axes of the resize on a plane of full size.
-func (p *plan) axes(h, w int) (x, y axis) {
+// axes are the two axes of the resize.
+func (p *plan) axes() (x, y axis) {
 	first, count := part(p.left, p.w, p.rw)
-	x = axis{at: p.box.Min.X, in: p.box.Dx(), out: p.rw, first: first, count: count, sub: 1, samples: w}
+	x = axis{at: p.box.Min.X, in: p.box.Dx(), out: p.rw, first: first, count: count}
 	first, count = part(p.top, p.h, p.rh)
-	y = axis{at: p.box.Min.Y, in: p.box.Dy(), out: p.rh, first: first, count: count, sub: 1, samples: h}
+	y = axis{at: p.box.Min.Y, in: p.box.Dy(), out: p.rh, first: first, count: count}
 	return x, y
 }
 

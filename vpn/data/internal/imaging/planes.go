@@ -46,17 +46,6 @@ func (p *planar) channels() int {
 	return 3
 }
 
-// usual says whether luma has all pixels, and both chroma planes have one sampling.
-func (p *planar) usual() bool {
-	for i := range p.planes {
-		like := &p.planes[min(i, 1)]
-		if plane := &p.planes[i]; plane.HSub != like.HSub || plane.VSub != like.VSub {
-			return false
-		}
-	}
-	return p.planes[0].HSub == 1 && p.planes[0].VSub == 1
-}
-
 // row writes row y of the image, its pixels from x0 to x1.
 func (p *planar) row(dst []uint8, y, x0, x1 int) {
 	if len(p.planes) == 1 {

@@ -2,19 +2,16 @@ package imaging
 
 import "math"
 
-// axis is one axis of a resize: in pixels of the image from at on become out; of these, count from first on are wanted. It is
-// computed on a plane of samples, each of sub pixels, or on the image itself (sub is 1).
+// axis is one axis of a resize: pixels of the image from at on, in of them, become out; of these, count from first on are wanted.
 type axis struct {
 	at, in, out  int
 	first, count int
-	sub, samples int
-	smooth       bool // how samples would be upsampled: with a triangle filter, or repeated
 }
 
-// table holds the weights of an axis: output i is the sum of taps samples from low+start[i] on, in units of 2⁻²².
+// table holds the weights of an axis: output i is the sum of taps pixels from low+start[i] on, in units of 2⁻²².
 type table struct {
 	axis
-	low, high int // samples that are read
+	low, high int // pixels that are read
 	taps      int
 	start     []int32
 	weights   []uint32
@@ -28,8 +25,7 @@ const (
 )
 
 // build computes the weights of Pillow's BILINEAR with antialiasing (Resample.c, precompute_coeffs): a triangle as wide as two
-// output pixels, or as two input pixels where the image grows. On subsampled planes the weights of upsampling are multiplied in,
-// so that resizing the plane equals resizing what upsampling would make of it, but for rounding.
+// output pixels, or as two input pixels where the image grows.
 func (t *table) build(a axis) {
 	if t.axis == a {
 		return
@@ -38,13 +34,10 @@ func (t *table) build(a axis) {
 	scale := float64(a.in) / float64(a.out)
 	support := max(scale, 1)
 	width := int(math.Ceil(support))*2 + 1
-	if a.sub > 1 {
-		width = width/a.sub + 4
-	}
 	clear(grow(&t.exact, a.count*width))
 	grow(&t.from, a.count)
 	grow(&t.n, a.count)
-	t.low, t.high = a.samples, 0
+	t.low, t.high = a.at+a.in, 0
 	for i := range a.count {
 		t.window(i, scale, support, t.exact[i*width:(i+1)*width])
 		t.low, t.high = min(t.low, int(t.from[i])), max(t.high, int(t.from[i]+t.n[i]))
@@ -60,31 +53,10 @@ func (t *table) window(i int, scale, support float64, w []float64) {
 	for x := low; x < high; x++ {
 		sum += triangle((float64(x) - center + 0.5) * inverse)
 	}
-	t.from[i] = int32(t.reach(t.at + low))
+	t.from[i], t.n[i] = int32(t.at+low), int32(high-low)
 	for x := low; x < high; x++ {
-		weight := triangle((float64(x)-center+0.5)*inverse) / sum
-		s := (t.at + x) / t.sub
-		if !t.smooth {
-			w[s-int(t.from[i])] += weight
-			continue
-		}
-		other := min(max(s-1+(t.at+x)&1*2, 0), t.samples-1)
-		w[s-int(t.from[i])] += 0.75 * weight
-		w[other-int(t.from[i])] += 0.25 * weight
+		w[x-low] = triangle((float64(x)-center+0.5)*inverse) / sum
 	}
-	last := t.at + high - 1
-	t.n[i] = int32(last/t.sub) + 1 - t.from[i]
-	if t.smooth && last&1 == 1 && last/2+1 < t.samples {
-		t.n[i]++
-	}
-}
-
-// reach is the first sample that pixel x takes.
-func (t *table) reach(x int) int {
-	if t.smooth && x&1 == 0 && x > 0 {
-		return x/2 - 1
-	}
-	return x / t.sub
 }
 
 func triangle(x float64) float64 { return max(1-math.Abs(x), 0) }
@@ -114,7 +86,7 @@ func (t *table) round(width int) {
 	}
 }
 
-// across resizes one row of c interleaved channels, whose first sample is number low.
+// across resizes one row of c interleaved channels, whose first pixel is number low.
 func (t *table) across(dst, row []uint8, c int) {
 	switch {
 	case c == 3:

@@ -25,10 +25,10 @@ func TestVectors(t *testing.T) {
 			vectors = on
 			var tab table
 			var sums []uint32
-			tab.build(axis{in: 2 * n, out: n, count: n, sub: 1, samples: 2 * n})
+			tab.build(axis{in: 2 * n, out: n, count: n})
 			across, down, rgb := make([]uint8, n), make([]uint8, n), make([]uint8, 3*n)
 			tab.across(across, in[:2*n], 1)
-			tab.build(axis{in: 4, out: 3, first: 1, count: 1, sub: 1, samples: 4})
+			tab.build(axis{in: 4, out: 3, first: 1, count: 1})
 			tab.down(down, in, 0, &sums)
 			jfifToRGB(rgb, in[:n], in[n:2*n], in[2*n:])
 			results[i] = [3][]uint8{across, down, rgb}
