@@ -53,6 +53,9 @@ func (p *parquetFile) read() error {
 		if rows < 0 || rows > int64(maxFiles-p.table.rows) {
 			return Errorf(ErrUnsupported, "has a row group of %d rows, want at most %d in all", rows, maxFiles)
 		}
+		if rows == 0 {
+			continue
+		}
 		if err := p.images(group, rows); err != nil {
 			return err
 		}

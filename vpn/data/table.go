@@ -66,6 +66,9 @@ func readTables(o OpenOptions, suffix string, read func(t *table, f *os.File) er
 // tableFiles lists o.Path itself or, of a folder, its files with the suffix, or those of its folder "data"; with a split, those whose
 // names begin with it, as in train-00000-of-00002.parquet.
 func tableFiles(o OpenOptions, suffix string) ([]string, error) {
+	if inner, err := os.Stat(filepath.Join(o.Path, o.Split)); err == nil && inner.IsDir() && filepath.IsLocal(o.Split) {
+		o.Path, o.Split = filepath.Join(o.Path, o.Split), "" // as Hugging Face's save_to_disk lays splits out
+	}
 	info, err := os.Stat(o.Path)
 	switch {
 	case o.Path == "":
@@ -100,7 +103,7 @@ func tableFiles(o OpenOptions, suffix string) ([]string, error) {
 			return nil, argErrorf("split is %q, want what the name of a file in %s begins with: %.300q", o.Split, dir, all)
 		}
 	}
-	return nil, Errorf(ErrFormat, "data: %s holds no files *%s, and so does its folder data", o.Path, suffix)
+	return nil, Errorf(ErrFormat, "data: %s holds no files *%s, nor does its folder data", o.Path, suffix)
 }
 
 // readFile reads one more file. A defect of the file that makes a library panic is an error as well.

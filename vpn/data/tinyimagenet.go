@@ -80,8 +80,11 @@ func (t *tree) wnids() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !ok {
+		return nil, Errorf(ErrFormat, "data: %s has no wnids.txt: it is not laid out as Tiny ImageNet; folders of classes are the format image-folder", t.path)
+	}
 	wnids := strings.Fields(text)
-	if !ok || len(wnids) == 0 || len(wnids) > MaxClasses {
+	if len(wnids) == 0 || len(wnids) > MaxClasses {
 		return nil, Errorf(ErrFormat, "data: %s lists %d classes, want 1..%d, one a line", t.name("wnids.txt"), len(wnids), MaxClasses)
 	}
 	slices.Sort(wnids)

@@ -97,3 +97,6 @@ pq.write_table(
 pq.write_table(tensors(pa.uint8()), here / "tensor.parquet", row_group_size=3)
 pq.write_table(tensors(pa.float32()), here / "float.parquet")
 pq.write_table(lists(), here / "lists.parquet", row_group_size=2, store_schema=False)
+with pq.ParquetWriter(here / "empty.parquet", hugging_face().schema) as writer:
+    writer.write_table(hugging_face()[:0])  # a row group of no rows
+    writer.write_table(hugging_face())
