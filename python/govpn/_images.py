@@ -65,6 +65,10 @@ def as_images(x: Any, name: str = "X") -> Images:
 
 
 def _from_numpy(x: Any, name: str) -> Images:
+    if isinstance(x, tuple):
+        raise ArgumentTypeError(
+            f"{name} is a tuple of {len(x)}, want images: pass images and labels one by one"
+        )
     array = np.asanyarray(x)
     if array.ndim not in (3, 4):
         raise ArgumentError(f"{name} has shape {array.shape}, want (N, H, W, C) or (N, H, W)")

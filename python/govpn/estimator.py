@@ -165,7 +165,7 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         """Trains, from new weights or from those that `import_safetensors` brought; returns the estimator.
 
         validation_data is (X, y), a table with a label column, or a stream. augment, a list of
-        `govpn.augment`, takes the place of the classifier's own in this fit. resume=True goes on with a
+        `govpn.augment`, takes the place of the classifier's own from this fit on. resume=True goes on with a
         trained or loaded model (its weights, optimiser, epoch count and random state) until `epochs` in all.
         Ctrl-C stops within a step (during a compilation, Python returns within a second) and leaves the model
         with what it has learned so far."""

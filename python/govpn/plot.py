@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ._labels import as_labels
-from .errors import ArgumentError
+from ._stream import Stream
+from .errors import ArgumentError, ArgumentTypeError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,6 +50,8 @@ def plot_noise(
     """The first image of every class in y, a row each: image, heat map of sigma (one scale for all rows),
     sampled noise and noisy image. X and y are numpy arrays; class_names, in the order of classes_, are the
     rows' titles: by default those that y carries (`govpn.datasets.Labels`), or the labels."""
+    if isinstance(X, Stream):
+        raise ArgumentTypeError("X is a stream, want images: next(X.batches(256)) has the first of them")
     pixels, labels = np.asarray(X), as_labels(y)
     if class_names is None and getattr(y, "class_names", None):
         class_names = [y.class_names[c] for c in model.classes_]

@@ -219,6 +219,14 @@ def test_opening_can_be_cancelled(folder):
     assert len(datasets.image_folder(folder, split="val", channels=1, stream=True)) == 60
 
 
+def test_what_is_no_array_of_images(opened, make):
+    (x, y), stream = opened
+    with pytest.raises(TypeError, match="X is a tuple of 2, want images"):
+        make(epochs=1).fit((x, y))
+    with pytest.raises(TypeError, match="X is a stream, want images"):
+        govpn.plot.plot_noise(make(epochs=1).fit(stream), stream, y)
+
+
 BROKEN = {"cut": png(np.zeros((8, 8, 1), np.uint8))[:-30], "text": b"no image", "empty": b""}
 
 
