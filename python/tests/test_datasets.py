@@ -2,17 +2,19 @@
 
 import gzip
 import hashlib
+import io
 import json
 import os
 import struct
 import tarfile
 from pathlib import Path
 
+import govpn
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet
+import pyarrow.parquet as pq
 import pytest
-from conftest import png
+from conftest import make_quadrants, png, write
 from govpn import datasets
 
 
@@ -255,7 +257,7 @@ def test_tables(tmp_path, kind, stream):
         table = pa.table({"picture": PNGS, "kind": [0, 1, 1, 0, 2]})
         options = {"image_column": "picture", "label_column": "kind", "class_names": ["cat", "dog", "owl"]}
     if kind.startswith("parquet"):
-        pyarrow.parquet.write_table(table, path, row_group_size=2)
+        pq.write_table(table, path, row_group_size=2)
     else:
         write_arrow(table, path, kind == "arrow")
     reader = datasets.parquet if kind.startswith("parquet") else datasets.arrow
@@ -272,10 +274,47 @@ def test_damaged_tables(tmp_path, cut):
     for reader, name in ((datasets.parquet, "x.parquet"), (datasets.arrow, "x.arrow")):
         path = tmp_path / name
         if reader is datasets.parquet:
-            pyarrow.parquet.write_table(hugging_face(["a", "b", "c"]), path)
+            pq.write_table(hugging_face(["a", "b", "c"]), path)
         else:
             write_arrow(hugging_face(["a", "b", "c"]), path)
         path.write_bytes(path.read_bytes()[:cut])
         with pytest.raises(ValueError, match=name) as caught:
             reader(path)
         assert caught.value.status == "GOVPN_E_FORMAT"
+
+
+def test_hostile_files(tmp_path):
+    """What once blocked, filled the disk or took all memory: a pipe, a sparse entry, packed sizes, a link."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        datasets.idx(tmp_path / "pipe")
+
+    image = png(np.zeros((2, 2, 3), np.uint8))
+    for name, change, message in (
+        ("sparse", {"pax_headers": {"GNU.sparse.map": "0,1", "GNU.sparse.realsize": "9"}}, "sparse"),
+        ("link", {"type": tarfile.SYMTYPE, "linkname": "a"}, "link to"),
+    ):
+        entry = tarfile.TarInfo("train/b" if name == "link" else "train/a/2.png")
+        for key, value in change.items():
+            setattr(entry, key, value)
+        with tarfile.open(tmp_path / name, "w", format=tarfile.PAX_FORMAT) as archive:
+            first = tarfile.TarInfo("train/a/1.png")
+            first.size = len(image)
+            archive.addfile(first, io.BytesIO(image))
+            archive.addfile(entry)
+        with pytest.raises(govpn.GovpnError, match=message):
+            datasets.image_folder(tmp_path / name, split="train")
+
+    table = pa.table({"image": [image] * 3, "label": [0, 1, 0]})
+    packed = {"use_dictionary": False, "column_encoding": {"image": "PLAIN", "label": "DELTA_BINARY_PACKED"}}
+    pq.write_table(table, tmp_path / "packed.parquet", **packed)
+    with pytest.raises(govpn.GovpnError, match="DELTA_BINARY_PACKED"):
+        datasets.parquet(tmp_path / "packed.parquet")
+
+
+def test_a_broken_first_file_is_skipped(tmp_path):
+    write(tmp_path, *make_quadrants(8))
+    (tmp_path / "a" / "0.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match="1 broken image was left out"):
+        x, _ = datasets.image_folder(tmp_path, skip_broken=True)
+    assert x.shape == (8, 8, 8, 3)

@@ -29,7 +29,7 @@ func (t *tree) unpack(info os.FileInfo, wanted func(string, bool) bool) error {
 	if !info.Mode().IsRegular() {
 		return argErrorf("path is %q, want a folder, or a tar or tar.gz file", t.path)
 	}
-	archive, err := os.Open(t.path)
+	archive, err := openRegular(t.path)
 	if err != nil {
 		return Errorf(ErrIO, "data: opening a data set: %w", err)
 	}
@@ -134,6 +134,9 @@ func (x *tarIndex) all(r io.Reader, position io.Seeker) error {
 			}
 		} else {
 			f.offset = x.spool.size
+			if f.offset+f.size > max(minUnpacked, maxUnpacked*x.size) {
+				return x.failed(errTooLarge)
+			}
 			if _, err := io.Copy(x.spool, entries); err != nil {
 				return x.failed(err)
 			}
@@ -162,13 +165,25 @@ func (x *tarIndex) entry(h *tar.Header) (string, error) {
 	for ; dir != "." && !x.folders[dir]; dir = path.Dir(dir) {
 		x.folders[dir] = true
 	}
-	_, inner, _ := strings.Cut(name, "/") // in the folder that wraps the archive
-	if h.Typeflag == tar.TypeDir || !x.wanted(name, false) && !(inner != "" && x.wanted(inner, false)) {
+	if len(x.folders) > maxFolders {
+		return "", Errorf(ErrUnsupported, "data: %s has more than %d folders", x.tree.path, maxFolders)
+	}
+	_, inner, _ := strings.Cut(name, "/")                               // in the folder that wraps the archive
+	link := h.Typeflag == tar.TypeLink || h.Typeflag == tar.TypeSymlink // perhaps to a folder
+	wanted := x.wanted(name, false) || inner != "" && x.wanted(inner, false) || link && (x.wanted(name, true) || inner != "" && x.wanted(inner, true))
+	if h.Typeflag == tar.TypeDir || !wanted {
 		return "", nil
 	}
+	if h.Size > maxEncoded {
+		return "", Errorf(ErrFormat, "data: %s has %d bytes, want at most %d", x.tree.name(name), h.Size, maxEncoded)
+	}
 	switch h.Typeflag {
-	case tar.TypeReg:
-		if h.PAXRecords["GNU.sparse.major"] == "" && h.PAXRecords["GNU.sparse.size"] == "" {
+	case tar.TypeReg, tar.TypeCont:
+		sparse := false
+		for key := range h.PAXRecords {
+			sparse = sparse || strings.HasPrefix(key, "GNU.sparse.")
+		}
+		if !sparse {
 			return name, nil
 		}
 		fallthrough

@@ -69,6 +69,12 @@ func (d *Dataset) Batches(ctx context.Context, o BatchOptions) (*Batches, error)
 			return nil, argErrorf("order[%d] is %d, want 0..%d", i, p, d.Len()-1)
 		}
 	}
+	h, w, c := d.Shape()
+	need, have := 2*int64(min(o.Size, max(1, len(o.Order))))*int64(h*w*c), AvailableMemory()
+	if d.Streamed() && need > have {
+		return nil, Errorf(ErrMemory, "data: two batches of %d images of %d×%d×%d need %.1f GiB, %.1f GiB are available: use smaller batches",
+			o.Size, h, w, c, float64(need)/(1<<30), float64(have)/(1<<30))
+	}
 	view, err := d.Share()
 	if err != nil {
 		return nil, err
@@ -183,6 +189,7 @@ func (b *Batches) Next() (*Batch, error) {
 	case !ok:
 		return nil, io.EOF
 	case batch.err != nil:
+		batch.Release()
 		return nil, batch.err
 	}
 	return batch, nil

@@ -123,6 +123,10 @@ func (v cifar) find(t *tree, files []string, which int) (f *found, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if need, have := int64(count)*int64(source.size()), AvailableMemory(); !t.options.Stream && need > have {
+		return nil, Errorf(ErrMemory, "data: %s holds %d images of %d bytes, %d bytes are available: open it as a stream", t.path, count,
+			source.size(), have)
+	}
 	labels := make([]int32, count)
 	err = source.eachLabel(func(i int, bytes []byte) error {
 		for k, l := range v.labels {

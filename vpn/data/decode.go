@@ -22,8 +22,8 @@ type origin struct {
 	decoders  sync.Pool
 }
 
-// measure finds the size that the storage's images have after the transformation.
-func (s *storage) measure() error {
+// measure finds the size that the storage's images have after the transformation: that of the first one.
+func (s *storage) measure(skip bool) error {
 	o := s.origin
 	h, w, fixed := o.transform.Fixed()
 	switch {
@@ -31,12 +31,21 @@ func (s *storage) measure() error {
 	case o.raw[0] > 0:
 		h, w = o.raw[0], o.raw[1]
 	default:
-		first, err := o.source.read(0, nil)
-		if err == nil {
-			h, w, err = imaging.Measure(first)
+		var err error
+		for i := range s.n { // with skip, the first that is an image
+			var file []byte
+			if file, err = o.source.read(i, nil); err == nil {
+				h, w, err = imaging.Measure(file)
+			}
+			if err != nil {
+				err = o.named(i, err)
+			}
+			if err == nil || !skip || !broken(err) {
+				break
+			}
 		}
 		if err != nil {
-			return o.named(0, err)
+			return err
 		}
 	}
 	if !fixed {

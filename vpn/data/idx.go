@@ -76,7 +76,7 @@ func openIDX(images, labels string, stream bool) (*found, error) {
 
 // streamIDX is nil where the file of images is gzip-compressed.
 func streamIDX(images, labels string) (f *found, err error) {
-	opened, err := os.Open(images)
+	opened, err := openRegular(images)
 	if err != nil {
 		return nil, Errorf(ErrIO, "data: opening an IDX file: %w", err)
 	}
@@ -115,7 +115,7 @@ func streamIDX(images, labels string) (f *found, err error) {
 
 // readIDX reads a whole file of uint8 values with minRank to maxRank dimensions, none of them 0.
 func readIDX(path string, minRank, maxRank int) (values []byte, dims []int, err error) {
-	file, err := os.Open(path)
+	file, err := openRegular(path)
 	if err != nil {
 		return nil, nil, Errorf(ErrIO, "data: opening an IDX file: %w", err)
 	}
@@ -154,9 +154,6 @@ func surplusIDX(path string, size int64, dims []int) error {
 	return Errorf(ErrFormat, "data: %s has surplus bytes after the %d values of shape %v", path, size, dims)
 }
 
-// maxDeflateRatio bounds the growth of gzip data: a match of 258 bytes takes at least 2 bits.
-const maxDeflateRatio = 1032
-
 // decompress returns a reader of the file's contents, the most bytes that they can have, and whether they are gzip-compressed.
 func decompress(file *os.File) (r *bufio.Reader, limit int64, zipped bool, err error) {
 	info, err := file.Stat()
@@ -175,7 +172,7 @@ func decompress(file *os.File) (r *bufio.Reader, limit int64, zipped bool, err e
 	if err != nil {
 		return nil, 0, false, err
 	}
-	return bufio.NewReaderSize(unzip, 1<<16), info.Size() * maxDeflateRatio, true, nil
+	return bufio.NewReaderSize(unzip, 1<<16), max(minUnpacked, maxUnpacked*info.Size()), true, nil
 }
 
 // readIDXHeader reads two zero bytes, the data type, the number of dimensions, and each dimension as a big-endian uint32. size is the

@@ -119,7 +119,7 @@ func (f *found) relabelled() (*Dataset, error) {
 func (f *found) dataset(o OpenOptions) (*Dataset, error) {
 	s := &storage{n: f.count, dtype: dtypes.Uint8, origin: &origin{source: f.source, raw: f.shape, transform: o.Transform}}
 	s.origin.decoders.New = s.newDecoder
-	if err := s.measure(); err != nil {
+	if err := s.measure(o.SkipBroken); err != nil {
 		return nil, err
 	}
 	kept := sequence(f.count)

@@ -98,6 +98,9 @@ func (r *records) eachLabel(visit func(i int, labels []byte) error) error {
 		stride := int64(r.labels + r.size())
 		in := bufio.NewReaderSize(io.NewSectionReader(f, r.header, int64(f.count)*stride), 1<<20)
 		for range f.count {
+			if err := r.tree.options.cancelled(); err != nil {
+				return err
+			}
 			if _, err := io.ReadFull(in, labels); err != nil {
 				return readError(f.name, err)
 			}

@@ -33,6 +33,7 @@ type table struct {
 	labels     []int32 // of the files read so far, and of the present one
 	fileLabels []int32
 	names      []string         // of the classes
+	number     map[string]int32 // of each of names, where they are fixed
 	fixed      bool             // names are those that the caller or the file gave
 	strings    map[string]int32 // names of labels that are plain strings, in the order of their first use
 
@@ -108,7 +109,7 @@ func tableFiles(o OpenOptions, suffix string) ([]string, error) {
 
 // readFile reads one more file. A defect of the file that makes a library panic is an error as well.
 func (t *table) readFile(path string, read func(t *table, f *os.File) error) (err error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path)
 	if err != nil {
 		return Errorf(ErrIO, "data: opening a data set: %w", err)
 	}

@@ -14,11 +14,17 @@ const noLabel = -1
 // addName adds a label that is a string. They are numbered in the order of the names, once all are known.
 func (t *table) addName(name string) error {
 	if t.fixed {
-		i := slices.Index(t.names, name)
-		if i < 0 {
+		if t.number == nil {
+			t.number = map[string]int32{}
+			for i, n := range t.names {
+				t.number[n] = int32(i)
+			}
+		}
+		i, ok := t.number[name]
+		if !ok {
 			return fmt.Errorf("row %d has the class %.100q, want one of class_names", len(t.fileLabels), name)
 		}
-		t.fileLabels = append(t.fileLabels, int32(i))
+		t.fileLabels = append(t.fileLabels, i)
 		return nil
 	}
 	if len(t.names) > 0 {
@@ -57,9 +63,13 @@ func (t *table) huggingFaceNames(metadata, column string) error {
 		feature.Type != "ClassLabel" || len(t.options.ClassNames) > 0 {
 		return nil
 	}
+	if len(feature.Names) > MaxClasses {
+		return fmt.Errorf("has %d class names, want at most %d", len(feature.Names), MaxClasses)
+	}
 	if len(t.files) > 1 && !slices.Equal(t.names, feature.Names) {
 		return errors.New("has other class names than the file before it")
 	}
+	t.number = nil
 	t.names, t.fixed = feature.Names, len(feature.Names) > 0
 	return nil
 }

@@ -58,7 +58,7 @@ func openTable(name string) (*found, error) {
 func TestTablesOfEncodedImages(t *testing.T) {
 	for _, name := range []string{
 		"hf.arrow", "zstd.arrow", "lz4.arrow", "file.arrow", // of encoded images
-		"hf.parquet", "v2.parquet", "gzip.parquet", "brotli.parquet", "lz4.parquet", "names.parquet", "delta.parquet", "empty.parquet",
+		"hf.parquet", "v2.parquet", "gzip.parquet", "brotli.parquet", "lz4.parquet", "names.parquet", "empty.parquet",
 	} {
 		f, err := openTable("testdata/" + name)
 		require.NoError(t, err, name)

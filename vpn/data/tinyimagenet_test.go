@@ -59,7 +59,7 @@ func TestTinyImageNetRefuses(t *testing.T) {
 		split   string
 	}{
 		`split is "valid", want "train", "val" or "test"`:                          {tinyFiles(), "valid"},
-		"has no wnids.txt: it is not laid out as Tiny ImageNet":                                 {with("wnids.txt", ""), "train"},
+		"has no wnids.txt: it is not laid out as Tiny ImageNet":                    {with("wnids.txt", ""), "train"},
 		`wnids.txt lists "n01" twice`:                                              {with("wnids.txt", "n01\nn02\nn01"), "train"},
 		"train/n04/images/n04_0.JPEG is in no class of wnids.txt":                  {with("wnids.txt", "n01\nn02\nn03"), "train"},
 		"train holds no images of n02, which wnids.txt lists":                      {with("train/n02/images/n02_0.JPEG", ""), "train"},

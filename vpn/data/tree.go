@@ -9,12 +9,14 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/govpn/govpn/vpn/data/internal/imaging"
 )
 
 const (
-	maxFiles   = 1 << 24   // of a folder or an archive: ILSVRC2012 has 1.3 million, ImageNet-21k 14 million
+	maxFiles   = 1 << 24 // of a folder or an archive: ILSVRC2012 has 1.3 million, ImageNet-21k 14 million
+	maxFolders = 1 << 18
 	maxEncoded = 256 << 20 // bytes of one encoded image
 )
 
@@ -97,6 +99,9 @@ func (t *tree) walk(dir string, above []os.FileInfo, wanted func(string, bool) b
 			}
 			t.files = append(t.files, file{path: p})
 		case kind.IsDir():
+			if len(t.folders) == maxFolders {
+				return Errorf(ErrUnsupported, "data: %s has more than %d folders, or symbolic links that lead to them again and again", t.path, maxFolders)
+			}
 			t.folders = append(t.folders, p)
 			if !wanted(p, true) {
 				continue
@@ -117,6 +122,19 @@ func (t *tree) walk(dir string, above []os.FileInfo, wanted func(string, bool) b
 	return nil
 }
 
+// openRegular opens a file, and nothing that would block, as a pipe does.
+func openRegular(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		_ = file.Close()
+		return nil, errors.Join(err, fmt.Errorf("%s is not a regular file", path))
+	}
+	return file, nil
+}
+
 // name is a path of the tree for messages.
 func (t *tree) name(p string) string { return path.Join(t.path, p) }
 
@@ -134,7 +152,7 @@ func (t *tree) open(f *file) (r io.ReaderAt, size int64, done func() error, err 
 	if t.root == nil {
 		return io.NewSectionReader(t.archive, f.offset, f.size), f.size, func() error { return nil }, nil
 	}
-	opened, err := t.root.Open(f.path)
+	opened, err := t.root.OpenFile(f.path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would block
 	if err != nil {
 		return nil, 0, nil, bare(err)
 	}

@@ -35,6 +35,9 @@ const hugePixels = 16 << 20
 
 var huge sync.Mutex
 
+// maxScans bounds the work that a progressive JPEG file asks for: each scan may pass over all of the image. Encoders write about ten.
+const maxScans = 128
+
 // Decode writes the pixels of an encoded image, after t, to out: h·w·c values in the order (H, W, C), c is 1 or 3. A result of
 // another size is an ErrSize. rng draws the random crop.
 func (d *Decoder) Decode(out []uint8, h, w, c int, encoded []byte, t *Transform, rng *rand.Rand) error {
@@ -170,6 +173,9 @@ func foreignDecode(format string, data []byte) (img image.Image, err error) {
 	reader := bytes.NewReader(data)
 	switch format {
 	case "JPEG":
+		if n := bytes.Count(data, []byte{0xff, 0xda}); n > maxScans {
+			return nil, fail(ErrLimit, "has %d scans, want at most %d", n, maxScans)
+		}
 		img, err = stdjpeg.Decode(reader)
 	case "PNG":
 		img, err = png.Decode(reader)

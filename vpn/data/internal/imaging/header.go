@@ -140,12 +140,14 @@ func webpHeader(data []byte) (head header, err error) {
 		return head, fail(ErrFormat, "is a truncated WebP file")
 	}
 	canvas := [2]int{}
-	for rest := data[12:]; len(rest) >= 8; {
+	for rest := data[12 : 8+binary.LittleEndian.Uint32(data[4:])]; len(rest) >= 8; {
 		kind, size := string(rest[:4]), uint64(binary.LittleEndian.Uint32(rest[4:]))
 		body := rest[8:min(uint64(len(rest)), 8+size)]
 		bits := func(at int) uint32 { return binary.LittleEndian.Uint32(body[at:]) }
 		switch {
-		case kind == "VP8X" && len(body) >= 10:
+		case kind == "VP8X" && (len(body) != 10 || canvas[0] > 0):
+			return head, fail(ErrFormat, "is a broken WebP file: it has several headers, or one of %d bytes", len(body))
+		case kind == "VP8X":
 			canvas = [2]int{int(bits(4)&0xffffff) + 1, int(bits(6)>>8) + 1}
 			if body[0]&2 != 0 {
 				return head, fail(ErrUnsupported, "is an animated WebP image")
