@@ -88,12 +88,6 @@ pq.write_table(hugging_face(), here / "gzip.parquet", compression="gzip")
 pq.write_table(hugging_face(), here / "brotli.parquet", compression="brotli")
 pq.write_table(hugging_face(), here / "lz4.parquet", compression="lz4")
 pq.write_table(plain(pa.binary(), dictionary), here / "names.parquet", compression="none")
-pq.write_table(
-    plain(pa.large_binary(), names),
-    here / "delta.parquet",
-    use_dictionary=False,
-    column_encoding={"img": "DELTA_LENGTH_BYTE_ARRAY", "y": "DELTA_BYTE_ARRAY"},
-)
 pq.write_table(tensors(pa.uint8()), here / "tensor.parquet", row_group_size=3)
 pq.write_table(tensors(pa.float32()), here / "float.parquet")
 pq.write_table(lists(), here / "lists.parquet", row_group_size=2, store_schema=False)
