@@ -15,7 +15,10 @@ def path_text(path: str | os.PathLike[str] | None) -> str | None:
     if path is None:
         return None
     _lib.path_bytes(path)  # refuses null characters
-    return os.fsdecode(path)
+    text = os.fsdecode(path)
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise ArgumentError(f"path is {path!r}, whose bytes are not UTF-8: rename it, or link to it")
+    return text
 
 
 def image_options(

@@ -289,6 +289,9 @@ def test_hostile_files(tmp_path):
     with pytest.raises(OSError, match="not a regular file"):
         datasets.idx(tmp_path / "pipe")
 
+    with pytest.raises(ValueError, match="not UTF-8"):
+        datasets.idx(os.fsencode(tmp_path) + b"/\xff")
+
     image = png(np.zeros((2, 2, 3), np.uint8))
     for name, change, message in (
         ("sparse", {"pax_headers": {"GNU.sparse.map": "0,1", "GNU.sparse.realsize": "9"}}, "sparse"),
