@@ -2,19 +2,14 @@
 
 import gzip
 import hashlib
-import io
-import json
 import os
 import struct
 import tarfile
 from pathlib import Path
 
-import govpn
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from conftest import make_quadrants, png, write
+from conftest import png
 from govpn import datasets
 
 
@@ -223,101 +218,3 @@ def test_published_tiny_imagenet(make):
     np.testing.assert_array_equal(stream.labels, y)
     assert y.class_names[0] == "bullfrog"
     assert 0 < stream.info()["memory_bytes"] < 100 << 20
-
-
-PIXELS = RANDOM.integers(0, 256, (5, 6, 7, 3), np.uint8)
-PNGS = [png(image) for image in PIXELS]
-
-
-def hugging_face(label_names) -> pa.Table:
-    """A table as the library datasets writes it."""
-    structs = pa.array(
-        [{"bytes": content, "path": f"{i}.png"} for i, content in enumerate(PNGS)],
-        pa.struct({"bytes": pa.binary(), "path": pa.string()}),
-    )
-    features = {"image": {"_type": "Image"}, "label": {"names": label_names, "_type": "ClassLabel"}}
-    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
-    table = pa.table({"image": structs, "label": pa.array([0, 1, 1, 0, 2])})
-    return table.replace_schema_metadata(metadata)
-
-
-def write_arrow(table, path, random_access=True):
-    new = pa.ipc.new_file if random_access else pa.ipc.new_stream
-    with new(path, table.schema) as writer:
-        writer.write_table(table, max_chunksize=2)
-
-
-@pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize("kind", ["parquet", "parquet bytes", "arrow", "arrow stream"])
-def test_tables(tmp_path, kind, stream):
-    table = hugging_face(["cat", "dog", "owl"])
-    path = tmp_path / "data"
-    options = {}
-    if kind == "parquet bytes":
-        table = pa.table({"picture": PNGS, "kind": [0, 1, 1, 0, 2]})
-        options = {"image_column": "picture", "label_column": "kind", "class_names": ["cat", "dog", "owl"]}
-    if kind.startswith("parquet"):
-        pq.write_table(table, path, row_group_size=2)
-    else:
-        write_arrow(table, path, kind == "arrow")
-    reader = datasets.parquet if kind.startswith("parquet") else datasets.arrow
-    got = reader(path, stream=stream, **options)
-    x, y = next(got.batches(5)) if stream else got
-    assert (x.shape, y.tolist(), y.class_names) == ((5, 6, 7, 3), [0, 1, 1, 0, 2], ("cat", "dog", "owl"))
-    np.testing.assert_array_equal(x, PIXELS)
-    with pytest.raises(ValueError, match="picture2"):
-        reader(path, image_column="picture2", stream=stream)
-
-
-@pytest.mark.parametrize("cut", [0, 10, 400, -1])
-def test_damaged_tables(tmp_path, cut):
-    for reader, name in ((datasets.parquet, "x.parquet"), (datasets.arrow, "x.arrow")):
-        path = tmp_path / name
-        if reader is datasets.parquet:
-            pq.write_table(hugging_face(["a", "b", "c"]), path)
-        else:
-            write_arrow(hugging_face(["a", "b", "c"]), path)
-        path.write_bytes(path.read_bytes()[:cut])
-        with pytest.raises(ValueError, match=name) as caught:
-            reader(path)
-        assert caught.value.status == "GOVPN_E_FORMAT"
-
-
-def test_hostile_files(tmp_path):
-    """What once blocked, filled the disk or took all memory: a pipe, a sparse entry, packed sizes, a link."""
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="not a regular file"):
-        datasets.idx(tmp_path / "pipe")
-
-    with pytest.raises(ValueError, match="not UTF-8"):
-        datasets.idx(os.fsencode(tmp_path) + b"/\xff")
-
-    image = png(np.zeros((2, 2, 3), np.uint8))
-    for name, change, message in (
-        ("sparse", {"pax_headers": {"GNU.sparse.map": "0,1", "GNU.sparse.realsize": "9"}}, "sparse"),
-        ("link", {"type": tarfile.SYMTYPE, "linkname": "a"}, "link to"),
-    ):
-        entry = tarfile.TarInfo("train/b" if name == "link" else "train/a/2.png")
-        for key, value in change.items():
-            setattr(entry, key, value)
-        with tarfile.open(tmp_path / name, "w", format=tarfile.PAX_FORMAT) as archive:
-            first = tarfile.TarInfo("train/a/1.png")
-            first.size = len(image)
-            archive.addfile(first, io.BytesIO(image))
-            archive.addfile(entry)
-        with pytest.raises(govpn.GovpnError, match=message):
-            datasets.image_folder(tmp_path / name, split="train")
-
-    table = pa.table({"image": [image] * 3, "label": [0, 1, 0]})
-    packed = {"use_dictionary": False, "column_encoding": {"image": "PLAIN", "label": "DELTA_BINARY_PACKED"}}
-    pq.write_table(table, tmp_path / "packed.parquet", **packed)
-    with pytest.raises(govpn.GovpnError, match="DELTA_BINARY_PACKED"):
-        datasets.parquet(tmp_path / "packed.parquet")
-
-
-def test_a_broken_first_file_is_skipped(tmp_path):
-    write(tmp_path, *make_quadrants(8))
-    (tmp_path / "a" / "0.png").write_bytes(b"")
-    with pytest.warns(UserWarning, match="1 broken image was left out"):
-        x, _ = datasets.image_folder(tmp_path, skip_broken=True)
-    assert x.shape == (8, 8, 8, 3)

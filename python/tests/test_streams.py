@@ -9,7 +9,7 @@ import threading
 import govpn
 import numpy as np
 import pytest
-from conftest import NAMES, make_quadrants, png, write
+from conftest import NAMES, make_quadrants, write
 from govpn import _lib, datasets
 
 
@@ -227,33 +227,6 @@ def test_what_is_no_array_of_images(opened, make):
         govpn.plot.plot_noise(make(epochs=1).fit(stream), stream, y)
 
 
-BROKEN = {"cut": png(np.zeros((8, 8, 1), np.uint8))[:-30], "text": b"no image", "empty": b""}
-
-
-@pytest.mark.parametrize("kind", BROKEN)
-@pytest.mark.parametrize("stream", [False, True])
-def test_broken_files(folder, tmp_path, make, kind, stream):
-    write(tmp_path, *make_quadrants(20))
-    bad = tmp_path / "b" / "0007x.png"
-    bad.write_bytes(BROKEN[kind])
-
-    def use(**options):
-        opened = datasets.image_folder(tmp_path, channels=1, stream=stream, **options)
-        return list(opened.batches(5)) if stream else [opened]
-
-    with pytest.raises(ValueError, match=r"b/0007x\.png") as caught:
-        use()
-    assert caught.value.status == "GOVPN_E_FORMAT"
-    if stream:
-        with pytest.raises(ValueError, match=r"b/0007x\.png"):
-            make(epochs=1).fit(datasets.image_folder(tmp_path, channels=1, stream=True))
-    with pytest.warns(UserWarning, match=r"1 broken image.*b/0007x\.png"):
-        batches = use(skip_broken=True)
-    assert sum(len(images) for images, _ in batches) == 20
-    labels = np.concatenate([y for _, y in batches])
-    np.testing.assert_array_equal(labels, np.sort(make_quadrants(20)[1]))
-
-
 @pytest.mark.parametrize(
     ("call", "message", "kind"),
     [
@@ -301,19 +274,6 @@ def test_errors(folder, call, message, kind):
     with pytest.raises(kind, match=message) as caught:
         call(folder)
     assert isinstance(caught.value, govpn.GovpnError)
-
-
-def test_images_of_several_sizes_need_one(tmp_path):
-    write(tmp_path, np.zeros((3, 8, 8, 1), np.uint8), [0, 1, 1])
-    (tmp_path / "d").mkdir()
-    (tmp_path / "d" / "wide.png").write_bytes(png(np.full((8, 10, 1), 9, np.uint8)))
-    with pytest.raises(ValueError, match=r"d/wide\.png: .*8×10"):
-        datasets.image_folder(tmp_path)
-    x, y = datasets.image_folder(tmp_path, image_size=4)
-    assert x.shape == (4, 4, 4, 3)
-    assert (x[3] == 9).all()
-    assert y.class_names == ("a", "b", "d")
-    assert datasets.image_folder(tmp_path, image_size=(4, 6), channels=1)[0].shape == (4, 4, 6, 1)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="fork")

@@ -32,19 +32,7 @@ func (s *storage) measure(skip bool) error {
 		h, w = o.raw[0], o.raw[1]
 	default:
 		var err error
-		for i := range s.n { // with skip, the first that is an image
-			var file []byte
-			if file, err = o.source.read(i, nil); err == nil {
-				h, w, err = imaging.Measure(file)
-			}
-			if err != nil {
-				err = o.named(i, err)
-			}
-			if err == nil || !skip || !broken(err) {
-				break
-			}
-		}
-		if err != nil {
+		if h, w, err = s.measureFirst(skip); err != nil {
 			return err
 		}
 	}
@@ -56,6 +44,23 @@ func (s *storage) measure(skip bool) error {
 	}
 	s.h, s.w, s.c = h, w, cmp.Or(o.transform.Channels, o.raw[2], 3)
 	return checkSize(s.n, s.h, s.w, s.c)
+}
+
+// measureFirst is the size of the first image; with skip, of the first that is one.
+func (s *storage) measureFirst(skip bool) (h, w int, err error) {
+	for i := range s.n {
+		var file []byte
+		if file, err = s.origin.source.read(i, nil); err == nil {
+			h, w, err = imaging.Measure(file)
+		}
+		if err == nil {
+			return h, w, nil
+		}
+		if err = s.origin.named(i, err); !skip || !broken(err) {
+			break
+		}
+	}
+	return 0, 0, err
 }
 
 // named says which image an error is about, and gives it its kind.
