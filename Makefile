@@ -10,9 +10,14 @@ export GOEXPERIMENT ?= simd
 endif
 export VIRTUAL_ENV := $(CURDIR)/.venv
 VENV := $(VIRTUAL_ENV)/bin
-LIB  := build/libgovpn.so
+
+# The library's file has the version in its name, its SONAME the version of the ABI.
+BUILD   := build
+VERSION := $(shell sed -n 's/^.define GOVPN_VERSION "\(.*\)"/\1/p' capi/bridge.h)
+ABI     := $(shell sed -n 's/^.define GOVPN_ABI_VERSION //p' capi/govpn.h)
+LIB     := $(BUILD)/libgovpn.so.$(VERSION)
 ifeq ($(shell $(GO) env GOOS),linux)
-LINK := -s -w -extldflags=-Wl,--version-script=$(CURDIR)/capi/exports.map,-soname,libgovpn.so
+LINK := -s -w -extldflags=-Wl,--version-script=$(CURDIR)/capi/exports.map,-soname,libgovpn.so.$(ABI)
 else
 LINK := -s -w
 endif
@@ -27,10 +32,12 @@ demo: .venv/demo-$(DEVICE) ## Train on Fashion-MNIST, print a table, draw demo.p
 test: export GOVPN_TEST_REQUIRE := cpu
 test: lint go-test c-test consumer py-test ## Everything that CI runs
 
-lib: $(LIB) ## The C library, build/libgovpn.so, for capi/govpn.h
+lib: $(LIB) ## The C library, build/libgovpn.so, for capi/govpn.h and capi/govpn.hpp
 $(LIB): go.mod $(shell find capi models vpn -name '*.go' -o -name '*.[ch]' -o -name '*.map')
 	CGO_ENABLED=1 $(GO) build -trimpath -buildmode=c-shared -ldflags='$(LINK)' -o $@ ./capi
-	@rm -f build/libgovpn.h
+	@rm -f $(basename $@).h
+	@ln -sf $(@F) $(@D)/libgovpn.so.$(ABI)
+	@ln -sf libgovpn.so.$(ABI) $(@D)/libgovpn.so
 
 # One file marks each kind of environment: the package is built anew when its sources change.
 SOURCES := setup.py pyproject.toml $(shell find capi models vpn python/govpn -name '*.go' -o -name '*.[ch]' -o -name '*.py')

@@ -56,10 +56,11 @@ class BuildLibrary(build_ext):
     @staticmethod
     def link_flags() -> str:
         """Without symbol tables; only govpn_* is exported."""
-        exports = ROOT / "capi" / "exports.map"
         if not sys.platform.startswith("linux"):
             return "-s -w"
-        return f"-s -w \"-extldflags='-Wl,--version-script={exports},-soname,{LIBRARY}'\""
+        abi = re.search(r"define GOVPN_ABI_VERSION (\d+)", (ROOT / "capi/govpn.h").read_text())[1]
+        link = f"-Wl,--version-script={ROOT}/capi/exports.map,-soname,{LIBRARY}.{abi}"
+        return f"-s -w \"-extldflags='{link}'\""
 
     def get_ext_filename(self, fullname: str) -> str:
         return str(Path(*fullname.split(".")[:-1], LIBRARY))

@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -35,28 +34,43 @@ func build() (err error) {
 	if folder, err = os.MkdirTemp("", "govpn-capi-"); err != nil {
 		return err
 	}
-	here, err := os.Getwd()
-	if err != nil {
-		return err
-	}
-	flags := "-s -w '-extldflags=-Wl,--version-script=" + filepath.Join(here, "exports.map") + ",-soname,libgovpn.so'"
-	c := exec.Command("go", "build", "-buildmode=c-shared", "-trimpath", "-ldflags="+flags, "-o", filepath.Join(folder, "libgovpn.so"), ".")
+	c := goBuild(folder, "-trimpath")
 	c.Stdout, c.Stderr = os.Stderr, os.Stderr
 	return c.Run()
 }
 
+// goBuild is the command that builds the library in a folder.
+func goBuild(folder string, flags ...string) *exec.Cmd {
+	exports, err := filepath.Abs("exports.map")
+	if err != nil {
+		panic(err)
+	}
+	link := "-ldflags=-s -w '-extldflags=-Wl,--version-script=" + exports + ",-soname,libgovpn.so'"
+	args := append([]string{"build", "-buildmode=c-shared", link, "-o", filepath.Join(folder, "libgovpn.so")}, flags...)
+	return exec.Command("go", append(args, ".")...)
+}
+
 var strict = []string{"-Wall", "-Wextra", "-Werror", "-pedantic"}
 
-// compile builds a C or C++ program against the library and returns its path.
-func compile(t *testing.T, source string) string {
+// A library is one build of it, with what programs that are linked with it need.
+type library struct {
+	folder             string
+	flags, environment []string // of the compiler, of the program
+}
+
+// compile builds a C or C++ program against the library of TestMain and returns its path.
+func compile(t *testing.T, source string) string { return library{folder: folder}.compile(t, source) }
+
+func (l library) compile(t *testing.T, source string) string {
 	t.Helper()
-	program := filepath.Join(folder, filepath.Base(source)+".bin")
+	program := filepath.Join(l.folder, filepath.Base(source)+".bin")
 	compiler := []string{"gcc", "-std=c11"}
 	if strings.HasSuffix(source, ".cpp") {
 		compiler = []string{"g++", "-std=c++17"}
 	}
 	args := append(compiler[1:], strict...)
-	args = append(args, "-O1", "-I.", source, "-o", program, "-L"+folder, "-lgovpn", "-lpthread", "-lm", "-Wl,-rpath,"+folder)
+	args = append(append(args, "-O1", "-I.", source, "-o", program), l.flags...)
+	args = append(args, "-L"+l.folder, "-lgovpn", "-lpthread", "-lm", "-Wl,-rpath,"+l.folder)
 	out, err := exec.Command(compiler[0], args...).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return program
@@ -74,18 +88,27 @@ func run(t *testing.T, program string, environment ...string) string {
 	return stdout.String()
 }
 
-// The programs in testdata check what they call and stop at the first surprise.
+// eachDevice runs a test as name/device on every device that is there.
+func eachDevice(t *testing.T, name string, test func(t *testing.T, d device.Info)) {
+	for _, d := range device.List(device.Options{}) {
+		t.Run(name+"/"+d.Name, func(t *testing.T) {
+			if !d.Available {
+				golden.SkipDevice(t, d)
+			}
+			test(t, d)
+		})
+	}
+}
+
+// The programs in testdata that check what they call and stop at the first surprise.
+var programs = []string{"usage", "malformed", "misuse", "threads"}
+
 func TestPrograms(t *testing.T) {
-	for _, name := range []string{"usage", "malformed", "misuse", "threads"} {
+	for _, name := range programs {
 		program := compile(t, "testdata/"+name+".c")
-		for _, d := range device.List(device.Options{}) {
-			t.Run(name+"/"+d.Name, func(t *testing.T) {
-				if !d.Available {
-					golden.SkipDevice(t, d)
-				}
-				require.Equal(t, name+": ok\n", run(t, program, "GOVPN_TEST_DEVICE="+d.Name))
-			})
-		}
+		eachDevice(t, name, func(t *testing.T, d device.Info) {
+			require.Equal(t, name+": ok\n", run(t, program, "GOVPN_TEST_DEVICE="+d.Name))
+		})
 	}
 }
 
@@ -103,55 +126,4 @@ func TestExamples(t *testing.T) {
 		require.Equal(t, []string{"none", "classwise"}, []string{found[0][1], found[1][1]})
 		require.Contains(t, out, "the first images show classes")
 	}
-}
-
-// The header stands alone in both languages.
-func TestHeader(t *testing.T) {
-	for compiler, standard := range map[string]string{"gcc": "c11", "g++": "c++17"} {
-		language := map[string]string{"gcc": "c", "g++": "c++"}[compiler]
-		args := append([]string{"-std=" + standard, "-x", language, "-fsyntax-only"}, strict...)
-		c := exec.Command(compiler, append(args, "-")...)
-		c.Stdin = strings.NewReader("#include \"govpn.h\"\n#include \"govpn.h\"\nint main(void) { return GOVPN_OK; }\n")
-		out, err := c.CombinedOutput()
-		require.NoError(t, err, "%s: %s", compiler, out)
-	}
-}
-
-// The library shows exactly the functions that the header declares, and stays small.
-func TestLibrary(t *testing.T) {
-	library := filepath.Join(folder, "libgovpn.so")
-	info, err := os.Stat(library)
-	require.NoError(t, err)
-	require.Less(t, info.Size(), int64(40<<20))
-
-	header, err := os.ReadFile("govpn.h")
-	require.NoError(t, err)
-	var declared []string
-	for _, m := range regexp.MustCompile(`(?m)^(?:u?int32_t|void|const char \*)\s*(govpn_\w+)\(`).FindAllSubmatch(header, -1) {
-		declared = append(declared, string(m[1]))
-	}
-	require.Len(t, declared, 35)
-
-	if runtime.GOOS != "linux" {
-		t.Skip("nm -D is for ELF")
-	}
-	out, err := exec.Command("nm", "-D", "--defined-only", library).Output()
-	require.NoError(t, err)
-	var shown []string
-	for line := range strings.Lines(string(out)) {
-		shown = append(shown, strings.Fields(line)[2])
-	}
-	require.ElementsMatch(t, declared, shown)
-
-	usage, err := os.ReadFile("testdata/usage.c")
-	require.NoError(t, err)
-	for _, name := range declared {
-		require.Contains(t, string(usage)+helpers(t), name+"(", "usage.c does not call it")
-	}
-}
-
-func helpers(t *testing.T) string {
-	text, err := os.ReadFile("testdata/arrays.h")
-	require.NoError(t, err)
-	return string(text)
 }
