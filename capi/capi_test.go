@@ -34,18 +34,18 @@ func build() (err error) {
 	if folder, err = os.MkdirTemp("", "govpn-capi-"); err != nil {
 		return err
 	}
-	c := goBuild(folder, "-trimpath")
+	c := goBuild(folder, "-s -w ", "-trimpath")
 	c.Stdout, c.Stderr = os.Stderr, os.Stderr
 	return c.Run()
 }
 
 // goBuild is the command that builds the library in a folder.
-func goBuild(folder string, flags ...string) *exec.Cmd {
+func goBuild(folder, link string, flags ...string) *exec.Cmd {
 	exports, err := filepath.Abs("exports.map")
 	if err != nil {
 		panic(err)
 	}
-	link := "-ldflags=-s -w '-extldflags=-Wl,--version-script=" + exports + ",-soname,libgovpn.so'"
+	link = "-ldflags=" + link + "'-extldflags=-Wl,--version-script=" + exports + ",-soname,libgovpn.so'"
 	args := append([]string{"build", "-buildmode=c-shared", link, "-o", filepath.Join(folder, "libgovpn.so")}, flags...)
 	return exec.Command("go", append(args, ".")...)
 }
