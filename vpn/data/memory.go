@@ -2,20 +2,93 @@ package data
 
 import (
 	"bytes"
+	"io/fs"
 	"math"
 	"os"
+	"path"
 	"strconv"
+	"strings"
 )
 
-// AvailableMemory is how many bytes the system can still give, math.MaxInt64 where it does not say. Running out of
-// memory ends the process in Go, so large requests are compared with it first.
-func AvailableMemory() int64 {
-	meminfo, _ := os.ReadFile("/proc/meminfo")
-	_, rest, found := bytes.Cut(meminfo, []byte("MemAvailable:"))
-	if fields := bytes.Fields(rest); found && len(fields) > 0 {
-		if kib, err := strconv.ParseInt(string(fields[0]), 10, 64); err == nil {
-			return kib << 10
-		}
+// AvailableMemory is how many bytes this process can still get: the least of what the system, the control groups that the
+// process is in (containers), and its own limits (RLIMIT_AS, RLIMIT_DATA) leave; math.MaxInt64 where none of them says. Running
+// out of memory ends the process in Go, so large requests are compared with it first.
+func AvailableMemory() int64 { return availableMemory(os.DirFS("/")) }
+
+func availableMemory(root fs.FS) int64 {
+	return min(systemMemory(root), groupMemory(root), processMemory(root))
+}
+
+func systemMemory(root fs.FS) int64 {
+	if kib, ok := field(read(root, "proc/meminfo"), "MemAvailable:", 0); ok {
+		return kib << 10
 	}
 	return math.MaxInt64
+}
+
+// groupMemory is what the control groups leave, of version 2 or 1, from that of the process up to the root. Pages of files that
+// nobody has read lately count as used there, but are given back when memory runs short.
+func groupMemory(root fs.FS) int64 {
+	least := int64(math.MaxInt64)
+	for line := range strings.Lines(read(root, "proc/self/cgroup")) { // hierarchy:controllers:path
+		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		mount, limit, usage, cache := "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+		if parts[1] == "" {
+			mount, limit, usage, cache = "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"
+		} else if !strings.Contains(","+parts[1]+",", ",memory,") {
+			continue
+		}
+		for group := path.Clean("/" + parts[2]); ; group = path.Dir(group) { // a container may not see its own: then the mount's root
+			dir := path.Join(mount, group)
+			most, limited := decimal(read(root, path.Join(dir, limit)))
+			used, known := decimal(read(root, path.Join(dir, usage)))
+			reclaimable, _ := field(read(root, path.Join(dir, "memory.stat")), cache+" ", 0)
+			if limited && known {
+				least = min(least, max(0, most-used+reclaimable))
+			}
+			if group == "/" {
+				break
+			}
+		}
+	}
+	return least
+}
+
+// processMemory is what the limits of the process leave of its address space, and of its memory for data.
+func processMemory(root fs.FS) int64 {
+	least := int64(math.MaxInt64)
+	limits, pages := read(root, "proc/self/limits"), read(root, "proc/self/statm") // total, resident, shared, text, lib, data
+	for name, at := range map[string]int{"Max address space": 0, "Max data size": 5} {
+		most, limited := field(limits, name, 0)
+		used, known := field(pages, "", at)
+		if limited && known {
+			least = min(least, max(0, most-used*int64(os.Getpagesize())))
+		}
+	}
+	return least
+}
+
+func read(root fs.FS, name string) string {
+	b, _ := fs.ReadFile(root, name)
+	return string(bytes.TrimSpace(b))
+}
+
+// field is the number in that column of what follows a name at the beginning of a line.
+func field(text, name string, column int) (int64, bool) {
+	for line := range strings.Lines(text) {
+		if rest, found := strings.CutPrefix(line, name); found {
+			if fields := strings.Fields(rest); len(fields) > column {
+				return decimal(fields[column])
+			}
+		}
+	}
+	return 0, false
+}
+
+func decimal(text string) (int64, bool) { // not "max", not "unlimited"
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil
 }
