@@ -7,6 +7,8 @@ import "C"
 import (
 	"encoding/json"
 	"runtime"
+	"strings"
+	"unicode/utf8"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -30,7 +32,7 @@ func check(schema *cSchema, array *cArray) error {
 	buffer := (*C.char)(C.malloc(size))
 	defer C.free(unsafe.Pointer(buffer))
 	if why := C.bridge_check(schema, array, buffer, size); why != nil {
-		return data.Errorf(vpn.ErrFormat, "govpn: malformed Arrow data: %s", C.GoString(why))
+		return malformed("%s", strings.ToValidUTF8(C.GoString(why), "?"))
 	}
 	return nil
 }
@@ -42,33 +44,37 @@ func readSchema(schema *cSchema) (field arrow.Field, err error) {
 		return field, data.Errorf(vpn.ErrMemory, "govpn: no memory to read the schema")
 	}
 	defer C.bridge_free_borrowed_schema(borrowed)
+	if err := checkNames(borrowed); err != nil {
+		return field, err
+	}
 	return field, arrowSays(func() error {
 		field, err = cdata.ImportCArrowField((*cdata.CArrowSchema)(unsafe.Pointer(borrowed)))
 		return err
 	})
 }
 
-// readArray makes a Go array over the memory of a checked array, which stays the producer's: the result is valid until
-// the producer's release is called.
-func readArray(array *cArray, t arrow.DataType) (result arrow.Array, err error) {
-	borrowed := (*cArray)(C.calloc(1, C.sizeof_struct_ArrowArray))
-	defer C.free(unsafe.Pointer(borrowed))
-	C.bridge_borrow_array(array, borrowed)
-	return result, arrowSays(func() error {
-		result, err = cdata.ImportCArrayWithType((*cdata.CArrowArray)(unsafe.Pointer(borrowed)), t)
-		return err
-	})
+// checkNames refuses names that are not UTF-8.
+func checkNames(schema *cSchema) error {
+	if name := C.GoString(schema.name); !utf8.ValidString(name) {
+		return malformed("name %q is not UTF-8", name)
+	}
+	for _, child := range unsafe.Slice(schema.children, schema.n_children) {
+		if err := checkNames(child); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // arrowSays gives what arrow-go finds wrong its kind, also where it panics.
 func arrowSays(read func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = data.Errorf(vpn.ErrFormat, "govpn: malformed Arrow data: %v", p)
+			err = malformed("%v", p)
 		}
 	}()
 	if err := read(); err != nil {
-		return data.Errorf(vpn.ErrFormat, "govpn: malformed Arrow data: %w", err)
+		return malformed("%w", err)
 	}
 	return nil
 }
@@ -80,11 +86,11 @@ type batch struct {
 }
 
 // takeBatch moves an array; on an error it stays where it is.
-func takeBatch(schema *cSchema, array *cArray, t arrow.DataType) (batch, error) {
+func takeBatch(schema *cSchema, array *cArray, t arrow.DataType, wanted []int) (batch, error) {
 	if err := check(schema, array); err != nil {
 		return batch{}, err
 	}
-	a, err := readArray(array, t)
+	a, err := readArray(t, array, wanted)
 	if err != nil {
 		return batch{}, err
 	}
@@ -95,16 +101,10 @@ func takeBatch(schema *cSchema, array *cArray, t arrow.DataType) (batch, error) 
 	return batch{a, source}, nil
 }
 
-func (b batch) release() {
-	b.array.Release()
-	C.bridge_release_array(b.source)
-}
+func (b batch) release() { C.bridge_release_array(b.source) }
 
 // giveBack undoes takeBatch.
-func (b batch) giveBack(array *cArray) {
-	b.array.Release()
-	C.bridge_return_array(b.source, array)
-}
+func (b batch) giveBack(array *cArray) { C.bridge_return_array(b.source, array) }
 
 // handOut moves an array, described by a field, to the caller's structs.
 func handOut(field arrow.Field, a arrow.Array, schema *cSchema, array *cArray) {

@@ -16,18 +16,20 @@ void bridge_trim_heap(void); /* gives the free memory of malloc back to the syst
 void bridge_call_log(govpn_log_fn fn, int32_t level, bridge_text *message, void *user_data);
 int32_t bridge_call_progress(govpn_progress_fn fn, const govpn_progress *progress, void *user_data);
 
-/* arrow.c */
+/* arrow_check.c */
 
 /* Checks two structs of the Arrow C data interface as far as that is possible without reading the buffers.
- * Returns NULL when they are sound, else the reason (in buffer, or static). array may be NULL: then only the schema. */
+ * Returns NULL when they are sound, else the reason, in buffer. array may be NULL: then only the schema. */
 const char *bridge_check(const struct ArrowSchema *schema, const struct ArrowArray *array, char *buffer, size_t size);
+
+/* Reports whether n bytes can be read, as far as the system tells: ends and places between are tried, holes are found. */
+int bridge_readable(const void *start, size_t n);
+
+/* arrow.c */
 
 /* Returns a copy of the schema's nodes that may be released without the producer noticing; NULL when memory is short. */
 struct ArrowSchema *bridge_borrow_schema(const struct ArrowSchema *schema);
 void bridge_free_borrowed_schema(struct ArrowSchema *borrowed);
-
-/* Copies the top node to out; releasing the copy does nothing. */
-void bridge_borrow_array(const struct ArrowArray *array, struct ArrowArray *out);
 
 /* Moves the array to new memory (NULL when memory is short). bridge_release_array calls its release and frees that memory,
  * bridge_return_array moves it back. bridge_discard_array releases one that was not taken. */

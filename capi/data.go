@@ -7,11 +7,9 @@ import "C"
 import (
 	"context"
 	"sync"
-	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
-	"github.com/govpn/govpn/vpn"
 	"github.com/govpn/govpn/vpn/data"
 )
 
@@ -25,7 +23,7 @@ func goDataImport(schema *cSchema, array *cArray, json *C.bridge_text, out *C.go
 		if err := options(text(json), &o); err != nil {
 			return err
 		}
-		b, field, err := takeDescribed(schema, array)
+		b, field, err := takeDescribed(schema, array, o.Columns)
 		if err != nil {
 			return err
 		}
@@ -40,15 +38,20 @@ func goDataImport(schema *cSchema, array *cArray, json *C.bridge_text, out *C.go
 	})
 }
 
-// takeDescribed moves an array that comes with its schema; the schema stays for the caller to release.
-func takeDescribed(schema *cSchema, array *cArray) (b batch, field arrow.Field, err error) {
+// takeDescribed moves an array that comes with its schema; the schema stays for the caller to release. columns says which
+// columns of a struct array are read, and what it is not to have.
+func takeDescribed(schema *cSchema, array *cArray, columns func(arrow.Field) ([]int, error)) (b batch, field arrow.Field, err error) {
 	if err := check(schema, array); err != nil {
 		return b, field, err
 	}
 	if field, err = readSchema(schema); err != nil {
 		return b, field, err
 	}
-	b, err = takeBatch(schema, array, field.Type)
+	wanted, err := columns(field)
+	if err != nil {
+		return b, field, err
+	}
+	b, err = takeBatch(schema, array, field.Type, wanted)
 	return b, field, err
 }
 
@@ -59,82 +62,6 @@ func newDataset(field arrow.Field, arrays []arrow.Array, o data.ArrowOptions, re
 		return err
 	})
 	return d, err
-}
-
-//export goDataImportStream
-func goDataImportStream(stream *cStream, json *C.bridge_text, out *C.govpn_data) C.int32_t {
-	return call(func() error {
-		if err := given(arg("stream", stream), arg("out", out)); err != nil {
-			return err
-		}
-		var o data.ArrowOptions
-		if err := options(text(json), &o); err != nil {
-			return err
-		}
-		field, batches, err := readStream(stream)
-		release := func() {
-			for _, b := range batches {
-				b.release()
-			}
-		}
-		if err != nil {
-			release()
-			return err
-		}
-		arrays := make([]arrow.Array, len(batches))
-		for i, b := range batches {
-			arrays[i] = b.array
-		}
-		d, err := newDataset(field, arrays, o, release)
-		if err != nil {
-			release()
-			return err
-		}
-		C.bridge_release_stream(stream)
-		*out = C.govpn_data(put(d, ""))
-		return nil
-	})
-}
-
-// readStream reads a stream to its end; the stream itself stays the caller's. The batches read before an error are
-// returned with it.
-func readStream(stream *cStream) (field arrow.Field, batches []batch, err error) {
-	if stream.release == nil || stream.get_schema == nil || stream.get_next == nil {
-		return field, nil, data.Errorf(vpn.ErrFormat, "govpn: malformed Arrow data: the stream was already released or lacks a callback")
-	}
-	schema := (*cSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
-	defer C.free(unsafe.Pointer(schema))
-	if code := C.bridge_stream_schema(stream, schema); code != 0 {
-		return field, nil, streamError(stream, "get_schema", code)
-	}
-	defer C.bridge_release_schema(schema)
-	if err := check(schema, nil); err != nil {
-		return field, nil, err
-	}
-	if field, err = readSchema(schema); err != nil {
-		return field, nil, err
-	}
-	next := (*cArray)(C.calloc(1, C.sizeof_struct_ArrowArray))
-	defer C.free(unsafe.Pointer(next))
-	for {
-		if code := C.bridge_stream_next(stream, next); code != 0 {
-			return field, batches, streamError(stream, "get_next", code)
-		}
-		if next.release == nil {
-			return field, batches, nil
-		}
-		b, err := takeBatch(schema, next, field.Type)
-		if err != nil {
-			C.bridge_discard_array(next)
-			return field, batches, err
-		}
-		batches = append(batches, b)
-	}
-}
-
-func streamError(stream *cStream, callback string, code C.int) error {
-	why := text(C.bridge_stream_error(stream))
-	return data.Errorf(vpn.ErrIO, "govpn: the stream's %s failed with code %d: %s", callback, code, why)
 }
 
 // opening is the context of the govpn_data_open calls that run; cancelling makes a new one for those to come.
@@ -198,7 +125,7 @@ func goDataSetLabels(h C.govpn_data, schema *cSchema, array *cArray, json *C.bri
 			return err
 		}
 		return use(uint64(h), "data", func(d *data.Dataset) error {
-			b, _, err := takeDescribed(schema, array)
+			b, _, err := takeDescribed(schema, array, data.LabelColumns)
 			if err != nil {
 				return err
 			}
@@ -216,7 +143,10 @@ func goDataSetLabels(h C.govpn_data, schema *cSchema, array *cArray, json *C.bri
 
 // setLabels gives the handle of a data set a view with the labels in an array.
 func setLabels(h C.govpn_data, d *data.Dataset, array arrow.Array, names []string) error {
-	labels, names, err := data.ArrowLabels([]arrow.Array{array}, names)
+	if array.Len() != d.Len() {
+		return argError("labels has %d values, want %d: one per image", array.Len(), d.Len())
+	}
+	labels, names, err := data.ArrowLabels(array.DataType(), []arrow.Array{array}, names)
 	if err != nil {
 		return err
 	}

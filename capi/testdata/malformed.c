@@ -152,11 +152,11 @@ static void labels(void) {
   struct ArrowSchema s;
   struct ArrowArray a;
   govpn_data d = labelled(10);
-  make_labels(&s, &a, 9);
+  make_labels(&s, &a, 10);
+  a.length = 9;
   FAILS(GOVPN_E_ARG, "9", govpn_data_set_labels(d, &s, &a, NULL));
   a.length = 10;
   ((int16_t *)(uintptr_t)a.buffers[1])[3] = -1;
-  a.length = 9;
   FAILS(GOVPN_E_ARG, "-1", govpn_data_set_labels(d, &s, &a, NULL));
   CHECK(s.release && a.release);
   s.format = "e"; /* half-precision numbers */

@@ -27,7 +27,8 @@ type ArrowOptions struct {
 // The arrays must stay valid until release (nil: none) is called. It is called exactly once: when the last view is closed, or at once
 // when the pixels had to be copied. It is not called on error.
 func FromArrow(field arrow.Field, arrays []arrow.Array, o ArrowOptions, release func()) (*Dataset, error) {
-	if err := checkWanted(o.Shape); err != nil {
+	at, err := o.Columns(field)
+	if err != nil {
 		return nil, err
 	}
 	for i, a := range arrays {
@@ -39,17 +40,19 @@ func FromArrow(field arrow.Field, arrays []arrow.Array, o ArrowOptions, release 
 	if len(arrays) == 0 {
 		return nil, argErrorf("images is empty, want at least 1 image")
 	}
-	images, labels, err := splitColumns(field, arrays, o)
-	if err != nil {
-		return nil, err
-	}
-	options := Options{ClassNames: o.ClassNames, Release: release}
-	if labels.arrays != nil {
-		if options.Labels, options.ClassNames, err = ArrowLabels(labels.arrays, o.ClassNames); err != nil {
+	columns := []column{{field, arrays}}
+	if table, ok := field.Type.(*arrow.StructType); ok {
+		if columns, err = split(table, arrays, at); err != nil {
 			return nil, err
 		}
 	}
-	return images.dataset(o.Shape, options)
+	options := Options{ClassNames: o.ClassNames, Release: release}
+	if len(columns) > 1 {
+		if options.Labels, options.ClassNames, err = ArrowLabels(columns[1].field.Type, columns[1].arrays, o.ClassNames); err != nil {
+			return nil, err
+		}
+	}
+	return columns[0].dataset(o.Shape, options)
 }
 
 // FromRecords is FromArrow for record batches, for example those of a stream.
@@ -82,58 +85,86 @@ type column struct {
 	arrays []arrow.Array
 }
 
-// splitColumns finds the images and, where there are any, the labels.
-func splitColumns(field arrow.Field, arrays []arrow.Array, o ArrowOptions) (images, labels column, err error) {
+// Columns checks that arrays of a field can be images, and finds the columns to read in a struct: that of the images, and that of the
+// labels if there is one. It is nil where the field is not a struct.
+func (o ArrowOptions) Columns(field arrow.Field) ([]int, error) {
+	if err := checkWanted(o.Shape); err != nil {
+		return nil, err
+	}
 	table, ok := field.Type.(*arrow.StructType)
 	if !ok {
 		if o.ImageColumn != "" || o.LabelColumn != "" {
-			return images, labels, argErrorf("images is a plain array of type %s: image_column and label_column need a struct array", field.Type)
+			return nil, argErrorf("images is a plain array of type %s: image_column and label_column need a struct array", field.Type)
 		}
-		return column{field, arrays}, column{}, nil
+		return nil, checkTypes([]arrow.Field{field})
 	}
-	for i, a := range arrays {
-		if k := firstNull(a, 0, a.Len()); k >= 0 {
-			return images, labels, argErrorf("row %d of struct array %d is null, want no nulls", k, i)
-		}
+	images, err := find(table, "image_column", o.ImageColumn, "image", "images", "pixels")
+	if err != nil {
+		return nil, err
 	}
-	if images, err = pick(table, arrays, "image_column", o.ImageColumn, "image", "images", "pixels"); err != nil {
-		return images, labels, err
+	if images < 0 {
+		return nil, argErrorf("columns are %s, want image, images or pixels: give image_column", columnNames(table))
 	}
-	if images.arrays == nil {
-		return images, labels, argErrorf("columns are %s, want image, images or pixels: give image_column", columnNames(table))
+	labels, err := find(table, "label_column", o.LabelColumn, "label", "labels", "y")
+	if err != nil {
+		return nil, err
 	}
-	labels, err = pick(table, arrays, "label_column", o.LabelColumn, "label", "labels", "y")
-	return images, labels, err
+	if labels < 0 {
+		return []int{images}, checkTypes([]arrow.Field{table.Field(images)})
+	}
+	return []int{images, labels}, checkTypes([]arrow.Field{table.Field(images), table.Field(labels)})
 }
 
-// pick returns the column called name, or the first of the defaults that exists when name is ""; arrays is nil when there is none.
-func pick(table *arrow.StructType, arrays []arrow.Array, option, name string, defaults ...string) (column, error) {
-	wanted := defaults
-	if name != "" {
-		wanted = []string{name}
+// checkTypes checks the types of images, and of labels after them.
+func checkTypes(fields []arrow.Field) error {
+	_, leaf, err := tensorType(fields[0])
+	if err == nil {
+		err = checkPixelType(leaf)
 	}
-	for _, candidate := range wanted {
-		found := table.FieldIndices(candidate)
-		if len(found) == 0 {
-			continue
+	if err == nil && len(fields) > 1 {
+		err = checkLabelType(fields[1].Type)
+	}
+	return err
+}
+
+// find returns the column called name, or the first of the defaults that exists when name is ""; -1 when there is none.
+func find(table *arrow.StructType, option, name string, defaults ...string) (int, error) {
+	if name != "" {
+		defaults = []string{name}
+	}
+	for _, candidate := range defaults {
+		switch found := table.FieldIndices(candidate); {
+		case len(found) > 1:
+			return -1, argErrorf("%d columns are called %q, want 1", len(found), candidate)
+		case len(found) == 1:
+			return found[0], nil
 		}
-		if len(found) > 1 {
-			return column{}, argErrorf("%d columns are called %q, want 1", len(found), candidate)
+	}
+	if name != "" {
+		return -1, argErrorf("%s is %q, want one of the columns %s", option, name, columnNames(table))
+	}
+	return -1, nil
+}
+
+// split returns the columns at some places of struct arrays.
+func split(table *arrow.StructType, arrays []arrow.Array, at []int) (columns []column, err error) {
+	for i, a := range arrays {
+		if k := firstNull(a, 0, a.Len()); k >= 0 {
+			return nil, argErrorf("row %d of struct array %d is null, want no nulls", k, i)
 		}
-		c := column{field: table.Field(found[0])}
+	}
+	for _, place := range at {
+		c := column{field: table.Field(place)}
 		for i, a := range arrays {
-			child := a.(*array.Struct).Field(found[0])
+			child := a.(*array.Struct).Field(place)
 			if child.Len() != a.Len() {
-				return column{}, argErrorf("column %q of array %d has %d rows, want %d", candidate, i, child.Len(), a.Len())
+				return nil, argErrorf("column %q of array %d has %d rows, want %d", c.field.Name, i, child.Len(), a.Len())
 			}
 			c.arrays = append(c.arrays, child)
 		}
-		return c, nil
+		columns = append(columns, c)
 	}
-	if name != "" {
-		return column{}, argErrorf("%s is %q, want one of the columns %s", option, name, columnNames(table))
-	}
-	return column{}, nil
+	return columns, nil
 }
 
 func columnNames(table *arrow.StructType) string {

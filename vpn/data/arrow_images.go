@@ -1,8 +1,11 @@
 package data
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -39,7 +42,14 @@ func (c column) dataset(want []int, o Options) (*Dataset, error) {
 		}
 		return finish(pixels, 4, why, l, o, FromFloat32)
 	}
-	return nil, argErrorf("images has values of type %s, want uint8 (0..255) or float32 ([0, 1])", leaf)
+	return nil, checkPixelType(leaf)
+}
+
+func checkPixelType(leaf arrow.DataType) error {
+	if id := leaf.ID(); id == arrow.UINT8 || id == arrow.FLOAT32 || id == arrow.FLOAT64 {
+		return nil
+	}
+	return argErrorf("images has values of type %s, want uint8 (0..255) or float32 ([0, 1])", leaf)
 }
 
 // finish makes the data set, counts the copy that why tells of, and releases the arrays where there was one.
@@ -64,8 +74,10 @@ func finish[T number](pixels []T, width int64, why string, l layout, o Options,
 // tensorType returns the shape of the images of a column, and the type of their values.
 func tensorType(field arrow.Field) (m tensorMetadata, leaf arrow.DataType, err error) {
 	leaf = field.Type
-	name, _ := field.Metadata.GetValue("ARROW:extension:name")
-	text, _ := field.Metadata.GetValue("ARROW:extension:metadata")
+	name, text, err := extension(field)
+	if err != nil {
+		return m, nil, err
+	}
 	if ext, ok := leaf.(arrow.ExtensionType); ok {
 		name, text, leaf = ext.ExtensionName(), ext.Serialize(), ext.StorageType()
 	}
@@ -82,6 +94,9 @@ func tensorType(field arrow.Field) (m tensorMetadata, leaf arrow.DataType, err e
 		size *= n
 		m.Shape = append(m.Shape, n)
 		leaf = list.Elem()
+		if inner, _, err := extension(list.ElemField()); err != nil || inner != "" {
+			return m, nil, cmp.Or(err, argErrorf("images has the extension type %q within its lists, want it outside", inner))
+		}
 	}
 	if m.Shape == nil {
 		return m, nil, argErrorf("images has type %s, want a fixed_shape_tensor or a FixedSizeList", field.Type)
@@ -107,6 +122,18 @@ func tensorType(field arrow.Field) (m tensorMetadata, leaf arrow.DataType, err e
 	return m, leaf, nil
 }
 
+// extension returns the name and metadata of a field's extension type.
+func extension(field arrow.Field) (name, text string, err error) {
+	for i, key := range field.Metadata.Keys() {
+		if strings.HasPrefix(key, "ARROW:extension:") && slices.Contains(field.Metadata.Keys()[:i], key) {
+			return "", "", argErrorf("images has the metadata %q twice", key)
+		}
+	}
+	name, _ = field.Metadata.GetValue("ARROW:extension:name")
+	text, _ = field.Metadata.GetValue("ARROW:extension:metadata")
+	return name, text, nil
+}
+
 // gather returns the pixels of all arrays in the order (N, H, W, C): those of the array itself where they are so already, or else a copy,
 // with the reason for it.
 func gather[D, S number](c column, l layout) (pixels []D, why string, err error) {
@@ -120,8 +147,12 @@ func gather[D, S number](c column, l layout) (pixels []D, why string, err error)
 		first += a.Len()
 	}
 	same, ok := any(parts[0]).([]D)
-	if ok && len(parts) == 1 && l.inOrder() {
+	if ok && len(parts) == 1 && l.inOrder() && aligned(same) {
 		return same, "", nil
+	}
+	if free := AvailableMemory(); int64(total) > free/int64(reflect.TypeFor[D]().Size()) {
+		return nil, "", Errorf(ErrMemory, "data: images has %d values, which must be copied (%s), but only %d bytes are available",
+			total, reason(parts, l, !ok), free)
 	}
 	pixels = make([]D, total)
 	k := 0
@@ -129,20 +160,29 @@ func gather[D, S number](c column, l layout) (pixels []D, why string, err error)
 		place(pixels[k:], part, l)
 		k += len(part)
 	}
-	return pixels, reason(len(parts), l, !ok), nil
+	return pixels, reason(parts, l, !ok), nil
+}
+
+// aligned reports whether values lie where their type wants them.
+func aligned[T number](values []T) bool {
+	v := reflect.ValueOf(values)
+	return v.Pointer()%uintptr(v.Type().Elem().Align()) == 0
 }
 
 // reason says why pixels were copied.
-func reason(arrays int, l layout, converted bool) string {
+func reason[S number](parts [][]S, l layout, converted bool) string {
 	var why []string
-	if arrays > 1 {
-		why = append(why, fmt.Sprintf("joined %d arrays", arrays))
+	if len(parts) > 1 {
+		why = append(why, fmt.Sprintf("joined %d arrays", len(parts)))
 	}
 	if !l.inOrder() {
 		why = append(why, fmt.Sprintf("transposed from memory of shape %v to (H, W, C) = %v", l.dims, l.shape()))
 	}
 	if converted {
 		why = append(why, "converted from float64 to float32")
+	}
+	if !converted && len(parts) == 1 && !aligned(parts[0]) {
+		why = append(why, "aligned")
 	}
 	return strings.Join(why, ", ")
 }

@@ -7,10 +7,13 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 )
 
-// ArrowLabels returns the labels that the arrays hold, one after another, as int32, and the names of the classes. The arrays are all of
-// one type: integers of any width, 0 or more, or dictionaries of strings, which are class names. Where names are given, a
+// ArrowLabels returns the labels that arrays of type t hold, one after another, as int32, and the names of the classes. They are
+// integers of any width, 0 or more, or dictionaries of strings, which are class names. Where names are given, a
 // dictionary's strings must be among them and take their numbers; else they are numbered as the dictionaries list them.
-func ArrowLabels(arrays []arrow.Array, names []string) (labels []int32, classNames []string, err error) {
+func ArrowLabels(t arrow.DataType, arrays []arrow.Array, names []string) (labels []int32, classNames []string, err error) {
+	if err := checkLabelType(t); err != nil {
+		return nil, nil, err
+	}
 	labels = []int32{} // not nil, which means unlabelled
 	classNames = slices.Clone(names)
 	for _, a := range arrays {
@@ -29,6 +32,27 @@ func ArrowLabels(arrays []arrow.Array, names []string) (labels []int32, classNam
 		}
 	}
 	return labels, classNames, nil
+}
+
+// LabelColumns checks that arrays of a field can be labels; there are no columns to choose.
+func LabelColumns(field arrow.Field) ([]int, error) { return nil, checkLabelType(field.Type) }
+
+// checkLabelType refuses types that labels cannot have.
+func checkLabelType(t arrow.DataType) error {
+	remedy := "convert them to an integer type"
+	switch d, ok := t.(*arrow.DictionaryType); {
+	case ok && !isString(d.ValueType.ID()):
+		return argErrorf("labels is a dictionary of %s, want strings: decode it (pyarrow: dictionary_decode)", d.ValueType)
+	case ok || arrow.IsInteger(t.ID()):
+		return nil
+	case arrow.IsBaseBinary(t.ID()) || t.ID() == arrow.STRING_VIEW:
+		remedy = "encode them as a dictionary (pyarrow: dictionary_encode)"
+	}
+	return argErrorf("labels has type %s, want integers or a dictionary of class names: %s", t, remedy)
+}
+
+func isString(id arrow.Type) bool {
+	return id == arrow.STRING || id == arrow.LARGE_STRING || id == arrow.STRING_VIEW
 }
 
 // appendIntegers appends the values of an integer array, which must be in least..limit-1.
@@ -51,11 +75,7 @@ func appendIntegers(labels []int32, a arrow.Array, least, limit int) ([]int32, e
 	case *array.Uint64:
 		return appendChecked(labels, a.Values(), least, limit)
 	}
-	remedy := "convert them to an integer type"
-	if arrow.IsBaseBinary(a.DataType().ID()) || a.DataType().ID() == arrow.STRING_VIEW {
-		remedy = "encode them as a dictionary (pyarrow: dictionary_encode)"
-	}
-	return nil, argErrorf("labels has type %s, want integers or a dictionary of class names: %s", a.DataType(), remedy)
+	return nil, checkLabelType(a.DataType())
 }
 
 func appendChecked[T arrow.IntType | arrow.UintType](labels []int32, values []T, least, limit int) ([]int32, error) {
@@ -77,7 +97,7 @@ func appendDictionary(labels []int32, a *array.Dictionary, names []string, fixed
 		Value(int) string
 	})
 	if !ok {
-		return nil, nil, argErrorf("labels is a dictionary of %s, want strings: decode it (pyarrow: dictionary_decode)", a.Dictionary().DataType())
+		return nil, nil, checkLabelType(a.DataType())
 	}
 	if k := firstNull(values, 0, values.Len()); k >= 0 {
 		return nil, nil, argErrorf("entry %d of the dictionary of labels is null, want no nulls", k)

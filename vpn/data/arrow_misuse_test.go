@@ -34,18 +34,18 @@ func TestArrowLabels(t *testing.T) {
 		arrow.PrimitiveTypes.Int8, arrow.PrimitiveTypes.Int16, arrow.PrimitiveTypes.Int32, arrow.PrimitiveTypes.Int64,
 		arrow.PrimitiveTypes.Uint8, arrow.PrimitiveTypes.Uint16, arrow.PrimitiveTypes.Uint32, arrow.PrimitiveTypes.Uint64,
 	} {
-		labels, names, err := ArrowLabels([]arrow.Array{build(t, dtype, "0", "127"), build(t, dtype, "5")}, nil)
+		labels, names, err := ArrowLabels(dtype, []arrow.Array{build(t, dtype, "0", "127"), build(t, dtype, "5")}, nil)
 		require.NoError(t, err)
 		assert.Equal(t, []int32{0, 127, 5}, labels)
 		assert.Nil(t, names)
 	}
 	// Two batches whose dictionaries list the names in different orders.
 	first, second := build(t, strings32, "cat", "dog", "cat"), build(t, strings32, "dog", "emu")
-	labels, names, err := ArrowLabels([]arrow.Array{first, second}, nil)
+	labels, names, err := ArrowLabels(strings32, []arrow.Array{first, second}, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []int32{0, 1, 0, 1, 2}, labels)
 	assert.Equal(t, []string{"cat", "dog", "emu"}, names)
-	labels, _, err = ArrowLabels([]arrow.Array{array.NewSlice(first, 1, 3)}, []string{"dog", "cat"})
+	labels, _, err = ArrowLabels(strings32, []arrow.Array{array.NewSlice(first, 1, 3)}, []string{"dog", "cat"})
 	require.NoError(t, err)
 	assert.Equal(t, []int32{0, 1}, labels, "given names take precedence")
 }
@@ -66,14 +66,14 @@ func TestArrowLabelsRefused(t *testing.T) {
 		"entry 1 of the dictionary of labels is null, want no nulls": array.NewDictionaryArray(strings32, build(t, p.Int32, "0"),
 			build(t, arrow.BinaryTypes.String, "cat", "")),
 	} {
-		_, _, err := ArrowLabels([]arrow.Array{labels}, nil)
+		_, _, err := ArrowLabels(labels.DataType(), []arrow.Array{labels}, nil)
 		assert.EqualError(t, err, "data: "+want)
 		assert.ErrorIs(t, err, ErrArgument)
 	}
 	empty := array.NewDictionaryArray(strings32, build(t, arrow.PrimitiveTypes.Int32, "0"), build(t, arrow.BinaryTypes.String))
-	_, _, err := ArrowLabels([]arrow.Array{empty}, nil)
+	_, _, err := ArrowLabels(strings32, []arrow.Array{empty}, nil)
 	assert.EqualError(t, err, "data: labels[0] is 0, want 0..-1")
-	_, _, err = ArrowLabels([]arrow.Array{build(t, strings32, "dog")}, []string{"cat"})
+	_, _, err = ArrowLabels(strings32, []arrow.Array{build(t, strings32, "dog")}, []string{"cat"})
 	assert.EqualError(t, err, `data: labels has the class "dog", want one of class_names`)
 }
 

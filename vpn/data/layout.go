@@ -2,6 +2,8 @@ package data
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -31,20 +33,16 @@ func (l layout) inOrder() bool {
 
 // tensorMetadata is the JSON of Arrow's fixed_shape_tensor: arrow.apache.org/docs/format/CanonicalExtensions.html#fixed-shape-tensor.
 type tensorMetadata struct {
-	Shape        []int    `json:"shape"`        // physical
-	DimNames     []string `json:"dim_names"`    // of the physical dimensions
-	Permutation  []int    `json:"permutation"`  // logical dimension i is physical dimension permutation[i]
-	Permutations []int    `json:"permutations"` // what arrow-rs calls it
+	Shape       []int    // physical
+	DimNames    []string // of the physical dimensions
+	Permutation []int    // logical dimension i is physical dimension permutation[i]
 }
 
 // parseTensor reads and checks a fixed_shape_tensor's metadata.
 func parseTensor(text string) (tensorMetadata, error) {
-	var m tensorMetadata
-	if err := json.Unmarshal([]byte(text), &m); err != nil {
-		return m, argErrorf("images has fixed_shape_tensor metadata %q: %w", text, err)
-	}
-	if m.Permutation == nil {
-		m.Permutation = m.Permutations
+	m, err := decodeTensor(text)
+	if err != nil {
+		return m, argErrorf("images has fixed_shape_tensor metadata %.200q: %w", text, err)
 	}
 	rank := len(m.Shape)
 	if rank < 1 || rank > 3 || slices.Min(m.Shape) < 1 {
@@ -59,6 +57,81 @@ func parseTensor(text string) (tensorMetadata, error) {
 		}
 	}
 	return m, nil
+}
+
+// decodeTensor reads the JSON of a tensorMetadata more strictly than encoding/json does: keys are written as specified, none is
+// twice there, and no number is null.
+func decodeTensor(text string) (m tensorMetadata, err error) {
+	all, err := object(text)
+	if err != nil {
+		return m, err
+	}
+	if m.Shape, err = numbers(all, "shape"); err != nil {
+		return m, err
+	}
+	if m.Permutation, err = numbers(all, "permutation"); err != nil {
+		return m, err
+	}
+	other, err := numbers(all, "permutations") // what arrow-rs calls it
+	if err != nil {
+		return m, err
+	}
+	if m.Permutation != nil && other != nil && !slices.Equal(m.Permutation, other) {
+		return m, fmt.Errorf("permutation is %v and permutations %v", m.Permutation, other)
+	}
+	if m.Permutation == nil {
+		m.Permutation = other
+	}
+	if names, ok := all["dim_names"]; ok {
+		err = json.Unmarshal(names, &m.DimNames)
+	}
+	return m, err
+}
+
+// object reads a JSON object.
+func object(text string) (map[string]json.RawMessage, error) {
+	if !json.Valid([]byte(text)) {
+		var v any
+		return nil, json.Unmarshal([]byte(text), &v) // says why
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	if start, _ := d.Token(); start != json.Delim('{') {
+		return nil, errors.New("want an object")
+	}
+	all := map[string]json.RawMessage{}
+	for d.More() {
+		key, _ := d.Token()
+		if _, twice := all[key.(string)]; twice {
+			return nil, fmt.Errorf("%q is twice there", key)
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, err
+		}
+		all[key.(string)] = value
+	}
+	return all, nil
+}
+
+// numbers reads a list of whole numbers; nil when it is missing or null.
+func numbers(all map[string]json.RawMessage, key string) ([]int, error) {
+	var list []*int
+	if raw, ok := all[key]; ok {
+		if err := json.Unmarshal(raw, &list); err != nil {
+			return nil, fmt.Errorf("%s is %s, want whole numbers", key, raw)
+		}
+	}
+	if list == nil {
+		return nil, nil
+	}
+	values := make([]int, len(list))
+	for i, v := range list {
+		if v == nil {
+			return nil, fmt.Errorf("%s is %s, want whole numbers", key, all[key])
+		}
+		values[i] = *v
+	}
+	return values, nil
 }
 
 // layout decides which physical dimension is which. want, (H, W, C), (H, W) or empty, is the shape that the caller asks for.

@@ -1,0 +1,248 @@
+package main
+
+// #include <stdlib.h>
+// #include "bridge.h"
+import "C"
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/bitutil"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/govpn/govpn/vpn"
+	"github.com/govpn/govpn/vpn/data"
+)
+
+// maxName is the length in bytes that a class name may have.
+const maxName = 1 << 12
+
+func malformed(format string, args ...any) error {
+	return data.Errorf(vpn.ErrFormat, "govpn: malformed Arrow data: "+format, args...)
+}
+
+// readArray makes a Go array over the memory of a checked array, which stays the producer's: the result is valid until the producer's
+// release is called. Only what can be images or labels is read; what cannot stands there as nulls. Of a struct array, that
+// is all but the wanted columns.
+func readArray(t arrow.DataType, a *cArray, wanted []int) (result arrow.Array, err error) {
+	table, ok := t.(*arrow.StructType)
+	if !ok {
+		values, err := readValues(t, a)
+		if err != nil {
+			return nil, err
+		}
+		return array.MakeFromData(values), nil
+	}
+	validity, nulls, err := readValidity(a)
+	if err != nil {
+		return nil, err
+	}
+	var columns []arrow.ArrayData
+	for i, c := range unsafe.Slice(a.children, a.n_children) {
+		column := placeholder(c)
+		if slices.Contains(wanted, i) {
+			if column, err = readValues(table.Field(i).Type, c); err != nil {
+				return nil, err
+			}
+		}
+		columns = append(columns, column)
+	}
+	return array.MakeFromData(array.NewData(t, int(a.length), []*memory.Buffer{validity}, columns, nulls, int(a.offset))), nil
+}
+
+// placeholder is as long as an array that is not read.
+func placeholder(a *cArray) arrow.ArrayData {
+	return array.NewData(arrow.Null, int(a.length), []*memory.Buffer{nil}, nil, int(a.length), 0)
+}
+
+// readValues reads lists and numbers, and dictionaries of strings.
+func readValues(t arrow.DataType, a *cArray) (arrow.ArrayData, error) {
+	switch t := t.(type) {
+	case *arrow.FixedSizeListType:
+		child, err := readValues(t.Elem(), *a.children)
+		if err != nil {
+			return nil, err
+		}
+		return readNode(t, a, 0, child, nil)
+	case *arrow.DictionaryType:
+		names, err := readNames(t.ValueType, a.dictionary)
+		if err != nil || names == nil {
+			return placeholder(a), err
+		}
+		return readNode(t, a, t.IndexType.(arrow.FixedWidthDataType).Bytes(), nil, names.Data())
+	}
+	if arrow.IsInteger(t.ID()) || t.ID() == arrow.FLOAT32 || t.ID() == arrow.FLOAT64 {
+		return readNode(t, a, t.(arrow.FixedWidthDataType).Bytes(), nil, nil)
+	}
+	return placeholder(a), nil
+}
+
+// readNode reads the buffers of an array: validity, and values of so many bytes where it has them.
+func readNode(t arrow.DataType, a *cArray, width int, child, dictionary arrow.ArrayData) (arrow.ArrayData, error) {
+	if a.length == 0 { // its buffers may be missing, and its offset means nothing
+		return array.MakeArrayOfNull(memory.DefaultAllocator, t, 0).Data(), nil
+	}
+	validity, nulls, err := readValidity(a)
+	if err != nil {
+		return nil, err
+	}
+	buffers, children := []*memory.Buffer{validity}, []arrow.ArrayData{child}
+	if width > 0 {
+		values, err := readBuffer(a, 1, a.offset+a.length, width)
+		if err != nil {
+			return nil, err
+		}
+		buffers, children = append(buffers, values), nil
+	}
+	if dictionary == nil {
+		return array.NewData(t, int(a.length), buffers, children, nulls, int(a.offset)), nil
+	}
+	return array.NewDataWithDictionary(t, int(a.length), buffers, nulls, int(a.offset), dictionary.(*array.Data)), nil
+}
+
+// readValidity returns the validity bitmap of an array, nil where nothing is null, and the number of nulls, which must be that
+// which the producer says, if it does.
+func readValidity(a *cArray) (*memory.Buffer, int, error) {
+	if a.length == 0 || *a.buffers == nil {
+		return nil, 0, nil
+	}
+	bits, err := readBuffer(a, 0, (a.offset+a.length+7)/8, 1)
+	if err != nil {
+		return nil, 0, err
+	}
+	nulls := int(a.length) - bitutil.CountSetBits(bits.Bytes(), int(a.offset), int(a.length))
+	if a.null_count >= 0 && nulls != int(a.null_count) {
+		return nil, 0, malformed("null_count is %d, its validity bitmap has %d nulls", a.null_count, nulls)
+	}
+	if nulls == 0 {
+		bits = nil
+	}
+	return bits, nulls, nil
+}
+
+// readBuffer is the memory of n values of so many bytes, in buffer i.
+func readBuffer(a *cArray, i int, n C.int64_t, width int) (*memory.Buffer, error) {
+	at := unsafe.Slice(a.buffers, a.n_buffers)[i]
+	if n == 0 {
+		return memory.NewBufferBytes(nil), nil
+	}
+	if n > math.MaxInt64/64/C.int64_t(width) || C.bridge_readable(at, C.size_t(int(n)*width)) == 0 {
+		return nil, malformed("buffer %d, of %d values of %d bytes, is no memory that can be read", i, n, width)
+	}
+	return memory.NewBufferBytes(unsafe.Slice((*byte)(at), int(n)*width)), nil
+}
+
+// readNames copies the strings of a dictionary; nil when they are none.
+func readNames(t arrow.DataType, a *cArray) (arrow.Array, error) {
+	readers := map[arrow.Type]func(*cArray) (func(int) ([]byte, error), error){
+		arrow.STRING: strings32, arrow.LARGE_STRING: strings64, arrow.STRING_VIEW: stringViews,
+	}
+	read, ok := readers[t.ID()]
+	if !ok {
+		return nil, nil
+	}
+	if a.length > data.MaxClasses {
+		return nil, argError("the dictionary of labels has %d entries, want at most %d", a.length, data.MaxClasses)
+	}
+	b := array.NewStringBuilder(memory.DefaultAllocator)
+	if a.length == 0 {
+		return b.NewArray(), nil
+	}
+	_, nulls, err := readValidity(a)
+	if err != nil {
+		return nil, err
+	}
+	if nulls > 0 {
+		return nil, argError("the dictionary of labels has %d nulls, want none", nulls)
+	}
+	value, err := read(a)
+	if err != nil {
+		return nil, err
+	}
+	for i := range int(a.length) {
+		name, err := value(int(a.offset) + i)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(name) > maxName:
+			return nil, argError("entry %d of the dictionary of labels has %d bytes, want at most %d", i, len(name), maxName)
+		case !utf8.Valid(name):
+			return nil, malformed("entry %d of the dictionary of labels is %q, which is not UTF-8", i, name)
+		}
+		b.Append(string(name))
+	}
+	return b.NewArray(), nil
+}
+
+func strings32(a *cArray) (func(int) ([]byte, error), error) {
+	offsets, err := readBuffer(a, 1, a.offset+a.length+1, 4)
+	if err != nil {
+		return nil, err
+	}
+	return textOf(a, func(i int) int64 { return int64(int32(binary.NativeEndian.Uint32(offsets.Bytes()[4*i:]))) })
+}
+
+func strings64(a *cArray) (func(int) ([]byte, error), error) {
+	offsets, err := readBuffer(a, 1, a.offset+a.length+1, 8)
+	if err != nil {
+		return nil, err
+	}
+	return textOf(a, func(i int) int64 { return int64(binary.NativeEndian.Uint64(offsets.Bytes()[8*i:])) })
+}
+
+// textOf reads the values of an array of strings, whose offsets it checks.
+func textOf(a *cArray, at func(i int) int64) (func(int) ([]byte, error), error) {
+	previous := int64(0)
+	for i := int(a.offset); i <= int(a.offset+a.length); i++ {
+		if at(i) < previous || at(i) > math.MaxInt32 {
+			return nil, malformed("offset %d of the strings is %d, want %d or more, and less than 2 GiB", i, at(i), previous)
+		}
+		previous = at(i)
+	}
+	text, err := readBuffer(a, 2, C.int64_t(previous), 1)
+	if err != nil {
+		return nil, err
+	}
+	return func(i int) ([]byte, error) { return text.Bytes()[at(i):at(i+1)], nil }, nil
+}
+
+// stringViews reads the values of an array of string views: of 16 bytes each, with the length and either the text, to 12 bytes, or its
+// first 4 bytes, buffer and offset. The last buffer has the sizes of those between.
+func stringViews(a *cArray) (func(i int) ([]byte, error), error) {
+	views, err := readBuffer(a, 1, a.offset+a.length, 16)
+	if err != nil {
+		return nil, err
+	}
+	texts := make([]*memory.Buffer, a.n_buffers-3)
+	sizes, err := readBuffer(a, int(a.n_buffers)-1, a.n_buffers-3, 8)
+	if err != nil {
+		return nil, err
+	}
+	for i := range texts {
+		size := int64(binary.NativeEndian.Uint64(sizes.Bytes()[8*i:]))
+		if size < 0 {
+			return nil, malformed("buffer %d of string views has %d bytes", i, size)
+		}
+		if texts[i], err = readBuffer(a, 2+i, C.int64_t(size), 1); err != nil {
+			return nil, err
+		}
+	}
+	return func(i int) ([]byte, error) {
+		view := views.Bytes()[16*i : 16*i+16]
+		field := func(k int) int { return int(int32(binary.NativeEndian.Uint32(view[4*k:]))) }
+		n, buffer, start := field(0), field(2), field(3)
+		switch {
+		case n >= 0 && n <= 12:
+			return view[4 : 4+n], nil
+		case n < 0 || buffer < 0 || buffer >= len(texts) || start < 0 || start+n > texts[buffer].Len():
+			return nil, malformed("string view %d has %d bytes at %d of buffer %d, which are not there", i, n, start, buffer)
+		}
+		return texts[buffer].Bytes()[start : start+n], nil
+	}, nil
+}
