@@ -18,12 +18,12 @@ import (
 )
 
 // sanitized is the library that finds what is not its own: AddressSanitizer and LeakSanitizer (also in Go: buffers that C hands
-// in, and what only Go refers to), UndefinedBehaviorSanitizer in the C code, checkptr in govpn's Go code (GoMLX's matrix products
-// do not pass it), and cgocheck2, which looks at every write of a Go pointer to C memory.
+// in, and what only Go refers to), UndefinedBehaviorSanitizer in the C code, checkptr (GoMLX's matrix products in Go do not pass
+// it, and are left out), and cgocheck2, which looks at every write of a Go pointer to C memory.
 var sanitized = sync.OnceValues(func() (library, error) {
 	undefined := "-fsanitize=undefined -fno-sanitize-recover=undefined"
 	l := library{folder: filepath.Join(folder, "sanitized"), flags: append(strings.Fields(undefined), "-g", "-fsanitize=address")}
-	c := goBuild(l.folder, "", "-asan", "-tags=govpn_test,govpn_inject", "-gcflags=github.com/gomlx/compute/...=-d=checkptr=0")
+	c := goBuild(l.folder, "-w ", "-asan", "-tags=govpn_test,govpn_inject", "-gcflags=github.com/gomlx/compute/internal/gobackend/dot/...=-asan=false")
 	c.Env = append(os.Environ(), "GOEXPERIMENT="+strings.TrimPrefix(os.Getenv("GOEXPERIMENT")+",cgocheck2", ","),
 		"CGO_CFLAGS=-g -O1 -fno-omit-frame-pointer "+undefined, "CGO_LDFLAGS=-fsanitize=undefined")
 	if out, err := c.CombinedOutput(); err != nil {
@@ -85,5 +85,24 @@ func TestSanitized(t *testing.T) {
 		eachDevice(t, name, func(t *testing.T, d device.Info) {
 			require.Equal(t, name+": ok\n", runSanitized(t, l, program, "GOVPN_TEST_DEVICE="+d.Name))
 		})
+	}
+}
+
+// The sanitizers see what C hands in, also where Go reads it.
+func TestSanitizersFind(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds the library again")
+	}
+	l, err := sanitized()
+	require.NoError(t, err)
+	program := l.compile(t, "testdata/faults.c")
+	for fault, want := range map[string]string{
+		"leak": "detected memory leaks", "beyond": "heap-buffer-overflow", "late": "heap-use-after-free",
+	} {
+		c := exec.Command(program, fault)
+		c.Env = append(os.Environ(), l.environment...)
+		out, err := c.CombinedOutput()
+		require.Error(t, err, fault)
+		require.Contains(t, string(out), want)
 	}
 }

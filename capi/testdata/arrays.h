@@ -105,11 +105,11 @@ static int pixel(int64_t i, int64_t p) {
   return (int)(next_random() % 80) + (bright ? 150 : 0);
 }
 
-/* n images as FixedSizeList<uint8 or float>[64]. */
+/* n images as FixedSizeList<uint8 or float>[64]. Buffers are as long as they must be, so that a sanitizer sees who reads beyond. */
 static void fill_images(struct ArrowSchema *s, struct ArrowArray *a, int64_t n, int floats) {
   node(s, a, "+w:64", "image", n, 1, 1);
   node(s->children[0], a->children[0], floats ? "f" : "C", "item", n * PIXELS, 2, 0);
-  uint8_t *bytes = malloc((size_t)n * PIXELS * sizeof(float) + 1);
+  uint8_t *bytes = malloc((size_t)n * PIXELS * (floats ? sizeof(float) : 1));
   float *numbers = (float *)(void *)bytes;
   for (int64_t i = 0; i < n * PIXELS; i++) {
     int v = pixel(i / PIXELS, i % PIXELS);
@@ -128,7 +128,7 @@ UNUSED static void make_images(struct ArrowSchema *s, struct ArrowArray *a, int6
 
 static void fill_labels(struct ArrowSchema *s, struct ArrowArray *a, int64_t n) {
   node(s, a, "s", "label", n, 2, 0);
-  int16_t *labels = malloc((size_t)n * sizeof *labels + 1);
+  int16_t *labels = malloc((size_t)n * sizeof *labels);
   for (int64_t i = 0; i < n; i++) labels[i] = (int16_t)(i % CLASSES);
   a->buffers[1] = labels;
 }
