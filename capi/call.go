@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"unsafe"
 
 	"github.com/govpn/govpn/vpn"
@@ -52,7 +53,7 @@ func call(body func() error) C.int32_t {
 	if err == nil {
 		return C.GOVPN_OK
 	}
-	message := C.CString(err.Error())
+	message := C.CString(strings.ToValidUTF8(err.Error(), "\uFFFD")) // a path may be any bytes
 	defer C.free(unsafe.Pointer(message))
 	C.bridge_set_error(message)
 	return statusOf(err)

@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"bytes"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,10 @@ import (
 var folder string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if fuzz := flag.Lookup("test.fuzz"); fuzz.Value.String() != "" { // fuzz targets, and their workers, need no library
+		os.Exit(m.Run())
+	}
 	code := 1
 	if err := build(); err != nil {
 		println(err.Error())

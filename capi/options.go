@@ -11,6 +11,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/govpn/govpn/vpn"
 	"github.com/govpn/govpn/vpn/data"
@@ -23,6 +24,9 @@ type none struct{}
 func options(text string, o any) error {
 	if strings.TrimSpace(text) == "" {
 		return nil
+	}
+	if !utf8.ValidString(text) { // encoding/json would put another character in its place
+		return argError("options are not UTF-8")
 	}
 	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields()
@@ -98,6 +102,9 @@ func keys(t reflect.Type) string {
 func takeDevice(text string) (device, rest string, err error) {
 	if strings.TrimSpace(text) == "" {
 		return "auto", "{}", nil
+	}
+	if !utf8.ValidString(text) {
+		return "", "", argError("options are not UTF-8")
 	}
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(text), &all); err != nil {

@@ -146,17 +146,11 @@ func restore(f *tensorFile, backend compute.Backend) (*Model, error) {
 	if err := json.Unmarshal([]byte(f.metadata["govpn.run"]), &m.state.run); err != nil {
 		return nil, formatError("the run does not decode: %v", err)
 	}
-	for name, t := range f.tensors {
-		if strings.HasPrefix(name, "optimizer.") {
-			m.store.VariableWithValue(variablePath(name), t)
-			delete(f.tensors, name)
-		} else if best, ok := strings.CutPrefix(name, "best."); ok {
-			if m.best == nil {
-				m.best = map[string]*tensors.Tensor{}
-			}
-			m.best[variablePath(best)] = t
-			delete(f.tensors, name)
-		}
+	if err := m.state.run.check(); err != nil {
+		return nil, err
+	}
+	if err := m.takeState(f); err != nil {
+		return nil, err
 	}
 	m.useBest = m.best != nil
 	values, err := m.match(f, "", "base", "generator")
@@ -165,4 +159,35 @@ func restore(f *tensorFile, backend compute.Backend) (*Model, error) {
 	}
 	m.setTrained("base", "generator")
 	return m, m.setWeights(values)
+}
+
+// takeState takes the optimiser's state and the weights of the best epoch out of a file: each is of a weight of this model, and
+// shaped like it; there are best weights of all or of none.
+func (m *Model) takeState(f *tensorFile) error {
+	for name, t := range f.tensors {
+		part, of, _ := strings.Cut(name, ".")
+		if part == "optimizer" {
+			_, of, _ = strings.Cut(of, ".")
+		} else if part != "best" {
+			continue
+		}
+		delete(f.tensors, name)
+		path := variablePath(of)
+		v := m.store.GetVariable(path)
+		if v == nil || !v.Shape().Equal(t.Shape()) {
+			return formatError("tensor %q is %s, which fits no weight of the model", name, t.Shape())
+		}
+		if part == "optimizer" {
+			m.store.VariableWithValue(variablePath(name), t)
+			continue
+		}
+		if m.best == nil {
+			m.best = map[string]*tensors.Tensor{}
+		}
+		m.best[path] = t
+	}
+	if n := len(variables(m.store, "base", "generator")); m.best != nil && len(m.best) != n {
+		return formatError("the best epoch has %d tensors, want %d", len(m.best), n)
+	}
+	return nil
 }

@@ -154,7 +154,7 @@ func (f *fit) epoch() (Epoch, error) {
 	size := min(f.net.cfg.BatchSize, f.train.size)
 	order := permutation(f.net.cfg.Seed, r.Epoch, f.train.size)
 	all := f.train.size / size
-	b, err := f.train.batches(f.ctx, order[r.Batch*size:all*size], size, r.Epoch)
+	b, err := f.train.batches(f.ctx, order[min(r.Batch, all)*size:all*size], size, r.Epoch) // resumed with fewer images, none may be left
 	if err != nil {
 		return Epoch{}, err
 	}

@@ -62,6 +62,15 @@ type run struct {
 	History   []Epoch `json:"history"`
 }
 
+// check refuses what no training leaves.
+func (r *run) check() error {
+	if min(r.Epoch, int(r.Step), r.Batch, r.BestEpoch, r.Sums.Batches) < 0 || r.BestEpoch > r.Epoch || len(r.History) > r.Epoch {
+		return formatError("the run is epoch %d (best %d, %d in the history), step %d, batch %d, want no negative number and no later epoch",
+			r.Epoch, r.BestEpoch, len(r.History), r.Step, r.Batch)
+	}
+	return nil
+}
+
 // sums gathers the metrics of an epoch's batches.
 type sums struct {
 	Batches int     `json:"batches"`

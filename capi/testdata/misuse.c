@@ -120,7 +120,7 @@ static void options(void) {
   FAILS(GOVPN_E_ARG, "not JSON", govpn_init("threads"));
   FAILS(GOVPN_E_ARG, "want an object", govpn_init("[]"));
   FAILS(GOVPN_E_ARG, "text after", govpn_init("{} {}"));
-  FAILS(GOVPN_E_ARG, "not JSON", govpn_init("{\"threads\": \xff}"));
+  FAILS(GOVPN_E_ARG, "not UTF-8", govpn_init("{\"threads\": \xff}"));
   FAILS(GOVPN_E_ARG, "Base is \"resnet\"", govpn_model_create("{\"base\": \"resnet\"}", &m));
   FAILS(GOVPN_E_ARG, "depth", govpn_model_create("{\"depth\": 3}", &m));
   FAILS(GOVPN_E_ARG, "device is \"tpu\"", govpn_model_create("{\"device\": \"tpu\"}", &m));
