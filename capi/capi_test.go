@@ -117,6 +117,17 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
+// Memory stays flat over 10,000 models on go, and 100 on cpu.
+func TestCycles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute")
+	}
+	program := compile(t, "testdata/cycles.c")
+	eachDevice(t, "cycles", func(t *testing.T, d device.Info) {
+		require.Equal(t, "cycles: ok\n", run(t, program, "GOVPN_TEST_DEVICE="+d.Name))
+	})
+}
+
 // With a garbage collection at almost every allocation, a Go pointer that C keeps unpinned would be found.
 func TestGarbageCollection(t *testing.T) {
 	require.Equal(t, "usage: ok\n", run(t, compile(t, "testdata/usage.c"), "GOGC=1", "GODEBUG=invalidptr=1,cgocheck=1"))

@@ -73,7 +73,7 @@ func FuzzOptions(f *testing.F) {
 }
 
 // fuzzedCall is a trained model with what it needs, in an empty folder.
-func fuzzedCall(f *testing.F) *optionCall {
+func fuzzedCall(f testing.TB) *optionCall {
 	dir := f.TempDir()
 	f.Chdir(dir)
 	backend, _, err := device.Open("go", device.Options{})

@@ -1,0 +1,47 @@
+//go:build govpn_test
+
+package main
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// No function leaves anything on Go's heap, in the table of handles or running, whether it succeeds or fails: cycles.c sees the
+// other heap.
+func TestCallsLeaveNothing(t *testing.T) {
+	c := fuzzedCall(t)
+	const calls = 200
+	for _, name := range optionExports {
+		if name == "fit" { // keeps a row of history per epoch, as it must
+			continue
+		}
+		for _, options := range optionSeeds[name] {
+			for range calls / 4 {
+				c.call(name, options)
+			}
+			heap, goroutines, live := inUse()
+			for range calls {
+				c.call(name, options)
+			}
+			heap2, goroutines2, live2 := inUse()
+			require.Less(t, heap2-heap, int64(calls*50), "bytes on Go's heap after %d × %s %s", calls, name, options)
+			require.LessOrEqual(t, goroutines2, goroutines, name)
+			require.Equal(t, live, live2, name)
+		}
+	}
+}
+
+// inUse is what is alive: bytes of Go's heap, goroutines, and handles.
+func inUse() (heap int64, goroutines, live int) {
+	var m runtime.MemStats
+	for range 3 { // finalizers, and what sync.Pools hold
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	handles.Lock()
+	defer handles.Unlock()
+	return int64(m.HeapAlloc), runtime.NumGoroutine(), len(handles.live)
+}
