@@ -21,6 +21,7 @@ import "C"
 
 import (
 	"fmt"
+	"runtime"
 	"unsafe"
 
 	"github.com/govpn/govpn/vpn"
@@ -46,6 +47,8 @@ func newOptionCall(m *vpn.Model, d *data.Dataset, bytes []byte, saved, base stri
 // call calls a function with options, and frees what it hands out. It returns the status, the message of a failure, and what is
 // wrong with the outputs.
 func (c *optionCall) call(name, options string) (status int, message, wrong string) {
+	runtime.LockOSThread() // the message is the thread's
+	defer runtime.UnlockOSThread()
 	text := (*C.char)(C.CString(options))
 	defer C.free(unsafe.Pointer(text))
 	json := (*C.bridge_text)(text)

@@ -4,8 +4,10 @@ package main
 
 import (
 	"runtime"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -45,3 +47,27 @@ func inUse() (heap int64, goroutines, live int) {
 	defer handles.Unlock()
 	return int64(m.HeapAlloc), runtime.NumGoroutine(), len(handles.live)
 }
+
+// All functions at once, on one model and one data set, from many threads: each does its work or says that the model is training.
+// For the race detector, which cannot look into a shared library.
+func TestConcurrentCalls(t *testing.T) {
+	c := fuzzedCall(t)
+	var threads sync.WaitGroup
+	for thread := range 8 {
+		threads.Go(func() {
+			for i := range 4 * len(optionExports) {
+				name := optionExports[(i*(thread+1)+thread)%len(optionExports)]
+				status, message, wrong := c.call(name, optionSeeds[name][i%2])
+				assert.Empty(t, wrong)
+				if status != busy {
+					assert.Less(t, status, busy-1, message)
+				}
+			}
+		})
+	}
+	threads.Wait()
+	status, message, _ := c.call("predict", "")
+	require.Zero(t, status, message)
+}
+
+const busy = 10 // GOVPN_E_BUSY
