@@ -22,7 +22,7 @@ else
 LINK := -s -w
 endif
 
-.PHONY: help demo test lib lint go-test py-test c-test consumer bench accuracy golden wheel clean
+.PHONY: help demo test lib lint go-test py-test c-test sanitize fuzz consumer bench accuracy golden wheel clean
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -30,7 +30,8 @@ demo: .venv/demo-$(DEVICE) ## Train on Fashion-MNIST, print a table, draw demo.p
 	$(VENV)/python examples/demo.py --device $(DEVICE)
 
 test: export GOVPN_TEST_REQUIRE := cpu
-test: lint go-test c-test consumer py-test ## Everything that CI runs
+test: export FUZZTIME ?= 4s
+test: lint go-test c-test fuzz consumer py-test ## Everything that CI runs
 
 lib: $(LIB) ## The C library, build/libgovpn.so, for capi/govpn.h and capi/govpn.hpp
 $(LIB): go.mod $(shell find capi models vpn -name '*.go' -o -name '*.[ch]' -o -name '*.map')
@@ -56,6 +57,7 @@ SOURCES := setup.py pyproject.toml $(shell find capi models vpn python/govpn -na
 lint: .venv/test
 	@test -z "$$(gofmt -l capi models vpn internal examples bench)" || { gofmt -d capi models vpn internal examples bench; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags=govpn_test ./capi
 	$(GO) tool staticcheck ./...
 	.ci/layers
 	$(VENV)/ruff check python examples bench vpn setup.py
@@ -67,9 +69,16 @@ go-test: .venv/test
 	$(GO) test ./models ./vpn/... ./internal/... ./bench/... ./examples/...
 	CGO_ENABLED=0 $(GO) test ./models ./vpn/...
 	CGO_ENABLED=1 $(GO) test -race -gcflags='github.com/gomlx/compute/...=-d=checkptr=0' -run '$(RACE)' -skip Golden ./vpn/...
+	CGO_ENABLED=1 $(GO) test -race -tags=govpn_test -gcflags='github.com/gomlx/compute/...=-d=checkptr=0' -run '$(RACE)' ./capi
 
 c-test: $(LIB) .venv/test
-	$(GO) test ./capi
+	$(GO) test -tags=govpn_test -timeout=20m ./capi
+
+sanitize: .venv/test ## The C programs under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer, alone
+	$(GO) test -tags=govpn_test -run=Sanitize -v ./capi
+
+fuzz: ## Every fuzz target for FUZZTIME (10s)
+	.ci/fuzz
 
 consumer: ## A fresh Go module that requires govpn builds and runs
 	bash examples/go/consumer.sh

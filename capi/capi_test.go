@@ -21,8 +21,10 @@ var folder string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if fuzz := flag.Lookup("test.fuzz"); fuzz.Value.String() != "" { // fuzz targets, and their workers, need no library
-		os.Exit(m.Run())
+	for _, name := range []string{"test.fuzz", "test.list"} { // fuzz targets, and lists of tests, need no library
+		if flag.Lookup(name).Value.String() != "" {
+			os.Exit(m.Run())
+		}
 	}
 	code := 1
 	if err := build(); err != nil {
