@@ -139,7 +139,11 @@ func restore(f *tensorFile, backend compute.Backend) (*Model, error) {
 	if err := json.Unmarshal([]byte(f.metadata["govpn.config"]), &cfg); err != nil {
 		return nil, formatError("the configuration does not decode: %v", err)
 	}
-	m, err := New(cfg, backend)
+	held := 0
+	for _, t := range f.tensors {
+		held += t.Shape().Size()
+	}
+	m, err := newModelOf(cfg, backend, held)
 	if err != nil {
 		return nil, err
 	}

@@ -87,7 +87,7 @@ func FuzzModelFile(f *testing.F) {
 		var b bytes.Buffer
 		require.NoError(t, file.write(&b))
 		var m *Model
-		allocating(t, 64<<20+20*b.Len(), func() { m, err = Unmarshal(b.Bytes(), backend) })
+		allocating(t, 4<<20+20*b.Len(), func() { m, err = Unmarshal(b.Bytes(), backend) })
 		if err != nil {
 			refused(t, err)
 			return

@@ -2,6 +2,7 @@ package vpn
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 
@@ -47,6 +48,11 @@ type Model struct {
 // New makes a model of a valid configuration on a backend (see package device). Where ImageShape or Classes is
 // missing, the first data set gives them.
 func New(cfg Config, backend compute.Backend) (*Model, error) {
+	return newModelOf(cfg, backend, math.MaxInt)
+}
+
+// newModelOf is New for a model of at most so many parameters: those of a file, which may say that it is another's.
+func newModelOf(cfg Config, backend compute.Backend, parameters int) (*Model, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -66,7 +72,7 @@ func New(cfg Config, backend compute.Backend) (*Model, error) {
 		return nil, err
 	}
 	if m.shaped() {
-		err = m.createVariables()
+		err = m.createVariables(parameters)
 	}
 	return m, err
 }
@@ -94,22 +100,11 @@ func (m *Model) buildPrograms() error {
 	return nil
 }
 
-// currentValue is the value of a variable that training uses.
-func currentValue(v *model.Variable) (*tensors.Tensor, error) { return v.Value() }
-
-// inferenceValue is the value of a variable that inference uses.
-func (m *Model) inferenceValue(v *model.Variable) (*tensors.Tensor, error) {
-	if t, ok := m.best[v.Path()]; ok && m.useBest {
-		return t, nil
-	}
-	return v.Value()
-}
-
 // shaped says whether the sizes of images and classes are known, and with them those of the weights.
 func (m *Model) shaped() bool { return m.net.cfg.ImageShape[0] > 0 && m.net.cfg.Classes > 0 }
 
 // createVariables makes all weights of base and generator by building their graph once, without compiling it.
-func (m *Model) createVariables() error {
+func (m *Model) createVariables(most int) error {
 	plan := model.NewStore()
 	plan.SetParam("/"+models.ShapesOnly, true)
 	const images = 1 << 12 // so many that no weight is the largest value
@@ -126,6 +121,9 @@ func (m *Model) createVariables() error {
 			}
 		}
 		total += parameters[part]
+	}
+	if total > most {
+		return formatError("the configuration is of a model of %d parameters, the file has at most %d", total, most)
 	}
 	// A weight, its gradient and the optimiser's two sums are the least that training holds.
 	need, have := 4*int64(total)*int64(m.net.dtype.Size()), data.AvailableMemory()
@@ -222,7 +220,7 @@ func (m *Model) shapeFrom(d *data.Dataset) error {
 	m.state.Lock()
 	m.net.cfg = cfg
 	m.state.Unlock()
-	return m.createVariables()
+	return m.createVariables(math.MaxInt)
 }
 
 // use begins a call that computes, and done ends it. Inference needs weights, training makes them.

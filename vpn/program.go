@@ -110,3 +110,14 @@ func variables(store *model.Store, scopes ...string) []*model.Variable {
 	slices.SortFunc(found, func(a, b *model.Variable) int { return strings.Compare(a.Path(), b.Path()) })
 	return found
 }
+
+// currentValue is the value of a variable that training uses.
+func currentValue(v *model.Variable) (*tensors.Tensor, error) { return v.Value() }
+
+// inferenceValue is the value of a variable that inference uses.
+func (m *Model) inferenceValue(v *model.Variable) (*tensors.Tensor, error) {
+	if t, ok := m.best[v.Path()]; ok && m.useBest {
+		return t, nil
+	}
+	return v.Value()
+}
