@@ -136,3 +136,14 @@ func TestNothingToSave(t *testing.T) {
 		require.ErrorContains(t, err, "no weights")
 	}
 }
+
+// A fit that was stopped after five batches goes on with a data set of three: that epoch is over.
+func TestResumeWithFewerImages(t *testing.T) {
+	cfg := smallConfig("plain")
+	cfg.BatchSize, cfg.Epochs = 2, 2
+	m := newModel(t, cfg, openDevice(t, "go"))
+	m.state.run.Batch = 5
+	require.NoError(t, m.Fit(ctx, stripes(t, 6, 1), nil, FitOptions{Resume: true}))
+	require.Len(t, m.History(), 2)
+	require.EqualValues(t, 3, m.state.run.Step)
+}
