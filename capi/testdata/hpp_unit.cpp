@@ -1,0 +1,6 @@
+// hpp_unit.cpp: a second translation unit with govpn.hpp in the program of hpp.cpp, included twice.
+#include "govpn.hpp"
+#include "govpn.hpp"
+
+int other_unit();
+int other_unit() { return static_cast<int>(govpn::Json("{\"n\":7}").number("n")); }
