@@ -5,62 +5,111 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/govpn/govpn/vpn/device"
 )
 
-// The header stands alone in both languages.
+// pedantic are the warnings that a stranger's compiler may have on.
+var pedantic = []string{"-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"}
+
+// compiled runs a compiler on a source text, or on a file.
+func compiled(t *testing.T, text, compiler string, args ...string) {
+	t.Helper()
+	c := exec.Command(compiler, append(append([]string{"-I."}, pedantic...), args...)...)
+	c.Stdin = strings.NewReader(text)
+	out, err := c.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+func contents(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// matches are what the first group of a pattern finds in a text.
+func matches(pattern, text string) (found []string) {
+	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+		found = append(found, m[1])
+	}
+	return found
+}
+
+// declared are the functions of the header.
+func declared(t *testing.T) []string {
+	return matches(`(?m)^(?:u?int32_t|void|const char \*)\s*(govpn_\w+)\(`, contents(t, "govpn.h"))
+}
+
+// The headers stand alone, twice.
 func TestHeader(t *testing.T) {
-	for compiler, standard := range map[string]string{"gcc": "c11", "g++": "c++17"} {
-		language := map[string]string{"gcc": "c", "g++": "c++"}[compiler]
-		args := append([]string{"-std=" + standard, "-x", language, "-fsyntax-only"}, strict...)
-		c := exec.Command(compiler, append(args, "-")...)
-		c.Stdin = strings.NewReader("#include \"govpn.h\"\n#include \"govpn.h\"\nint main(void) { return GOVPN_OK; }\n")
-		out, err := c.CombinedOutput()
-		require.NoError(t, err, "%s: %s", compiler, out)
+	text := "#include \"govpn.h\"\n#include \"govpn.h\"\nint main(void) { return GOVPN_OK; }\n"
+	compiled(t, text, "gcc", "-std=c11", "-fsyntax-only", "-xc", "-")
+	for _, standard := range []string{"-std=c++17", "-std=c++20"} {
+		compiled(t, text, "g++", standard, "-fsyntax-only", "-xc++", "-")
+		compiled(t, strings.ReplaceAll(text, "govpn.h", "govpn.hpp"), "g++", standard, "-fsyntax-only", "-xc++", "-")
 	}
 }
 
-// The library shows exactly the functions that the header declares, and stays small.
-func TestLibrary(t *testing.T) {
+// The interface is what testdata/abi.c says, in the header and in the library.
+func TestABI(t *testing.T) {
+	compiled(t, "", "gcc", "-std=c11", "-fsyntax-only", "testdata/abi.c")
+	compiled(t, "", "g++", "-std=c++17", "-fsyntax-only", "-xc++", "testdata/abi.c")
+	golden, header := contents(t, "testdata/abi.c"), contents(t, "govpn.h")
+	functions := matches(`= (govpn_\w+);`, golden)
+	require.ElementsMatch(t, functions, declared(t), "testdata/abi.c and govpn.h have other functions")
+	require.ElementsMatch(t, matches(`CHECK\((GOVPN_\w+) ==`, golden), append(matches(`(GOVPN_\w+) = \d`, header), "GOVPN_ABI_VERSION"))
+	require.ElementsMatch(t, matches(`FIELD\(govpn_progress, (\w+)`, golden), matches(`(?m)^  (?:u?int\d+_t|double) (\w+); +/\*`, header))
+
 	library := filepath.Join(folder, "libgovpn.so")
+	out, err := exec.Command("nm", "-D", "--defined-only", library).Output()
+	require.NoError(t, err)
+	version := "GOVPN_" + matches(`(?m)^#define GOVPN_ABI_VERSION (\d+)$`, header)[0]
+	want := []string{version}
+	for _, name := range functions {
+		want = append(want, name+"@@"+version)
+	}
+	require.ElementsMatch(t, want, matches(`(?m) [A-Z] (\S+)$`, string(out)), "the library shows other symbols")
 	info, err := os.Stat(library)
 	require.NoError(t, err)
 	require.Less(t, info.Size(), int64(40<<20))
+}
 
-	header, err := os.ReadFile("govpn.h")
-	require.NoError(t, err)
-	var declared []string
-	for _, m := range regexp.MustCompile(`(?m)^(?:u?int32_t|void|const char \*)\s*(govpn_\w+)\(`).FindAllSubmatch(header, -1) {
-		declared = append(declared, string(m[1]))
-	}
-	require.Len(t, declared, 35)
-
-	if runtime.GOOS != "linux" {
-		t.Skip("nm -D is for ELF")
-	}
-	out, err := exec.Command("nm", "-D", "--defined-only", library).Output()
-	require.NoError(t, err)
-	var shown []string
-	for line := range strings.Lines(string(out)) {
-		if name, found := strings.CutSuffix(strings.Fields(line)[2], "@@GOVPN_1"); found || name != "GOVPN_1" {
-			shown = append(shown, name)
+// Every function is called in usage.c, and by govpn.hpp.
+func TestEveryFunction(t *testing.T) {
+	for path, text := range map[string]string{
+		"usage.c": contents(t, "testdata/usage.c") + contents(t, "testdata/arrays.h"), "govpn.hpp": contents(t, "govpn.hpp"),
+	} {
+		for _, name := range declared(t) {
+			require.Regexp(t, `\b`+name+`\b`, text, "%s does not call it", path)
 		}
-	}
-	require.ElementsMatch(t, declared, shown)
-
-	usage, err := os.ReadFile("testdata/usage.c")
-	require.NoError(t, err)
-	for _, name := range declared {
-		require.Contains(t, string(usage)+helpers(t), name+"(", "usage.c does not call it")
 	}
 }
 
-func helpers(t *testing.T) string {
-	text, err := os.ReadFile("testdata/arrays.h")
-	require.NoError(t, err)
-	return string(text)
+// hpp.cpp uses everything in govpn.hpp, once with the sanitizers.
+func TestCPP(t *testing.T) {
+	build := func(t *testing.T, l library, standard string) string {
+		program := filepath.Join(l.folder, standard)
+		args := append(l.flags, "-std="+standard, "-O1", "testdata/hpp.cpp", "testdata/hpp_unit.cpp", "-o", program, "-L"+l.folder, "-lgovpn", "-Wl,-rpath,"+l.folder)
+		compiled(t, "", "g++", args...)
+		return program
+	}
+	t.Run("plain", func(t *testing.T) {
+		program := build(t, library{folder: folder}, "c++20")
+		eachDevice(t, "hpp", func(t *testing.T, d device.Info) {
+			require.Equal(t, "hpp: ok\n", run(t, program, "GOVPN_TEST_DEVICE="+d.Name))
+		})
+	})
+	t.Run("sanitized", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("builds the library again")
+		}
+		l, err := sanitized()
+		require.NoError(t, err)
+		require.Equal(t, "hpp: ok\n", runSanitized(t, l, build(t, l, "c++17")))
+	})
 }
