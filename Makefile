@@ -5,7 +5,7 @@ comma  := ,
 GO     ?= go
 
 # In pure Go, matrix products are several times faster with it (amd64 only).
-ifeq ($(shell $(GO) env GOARCH),amd64)
+ifeq ($(shell $(GO) env GOARCH 2>/dev/null),amd64)
 export GOEXPERIMENT ?= simd
 endif
 export VIRTUAL_ENV := $(CURDIR)/.venv
@@ -16,13 +16,13 @@ BUILD   := build
 VERSION := $(shell sed -n 's/^.define GOVPN_VERSION "\(.*\)"/\1/p' capi/bridge.h)
 ABI     := $(shell sed -n 's/^.define GOVPN_ABI_VERSION //p' capi/govpn.h)
 LIB     := $(BUILD)/libgovpn.so.$(VERSION)
-ifeq ($(shell $(GO) env GOOS),linux)
+ifeq ($(shell $(GO) env GOOS 2>/dev/null),linux)
 LINK := -s -w -extldflags=-Wl,--version-script=$(CURDIR)/capi/exports.map,-soname,libgovpn.so.$(ABI)
 else
 LINK := -s -w
 endif
 
-.PHONY: help demo test lib lint go-test py-test c-test sanitize fuzz consumer bench accuracy golden wheel clean
+.PHONY: help demo test lib install uninstall lint go-test py-test c-test sanitize fuzz consumer bench accuracy golden wheel clean
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
 
@@ -39,6 +39,27 @@ $(LIB): go.mod $(shell find capi models vpn -name '*.go' -o -name '*.[ch]' -o -n
 	@rm -f $(basename $@).h
 	@ln -sf $(@F) $(@D)/libgovpn.so.$(ABI)
 	@ln -sf libgovpn.so.$(ABI) $(@D)/libgovpn.so
+
+# Nothing that is installed knows where: the prefix may be moved. LIBDIR is below PREFIX.
+PREFIX  ?= /usr/local
+LIBDIR  ?= lib
+TO      := $(DESTDIR)$(PREFIX)
+HEADERS := include/govpn.h include/govpn.hpp
+FILLED  := $(LIBDIR)/pkgconfig/govpn.pc $(addprefix $(LIBDIR)/cmake/govpn/govpn-config,.cmake -version.cmake)
+SHARED  := $(addprefix $(LIBDIR)/libgovpn,.so .so.$(ABI) .so.$(VERSION))
+FILL    := sed -e 's|@VERSION@|$(VERSION)|g; s|@ABI@|$(ABI)|g; s|@LIBDIR@|$(LIBDIR)|g' -e "s|@UP@|$$(echo $(LIBDIR) | sed 's|[^/]*|..|g')|g"
+install: $(LIB) ## Install the C and C++ library (PREFIX=/usr/local, DESTDIR=)
+	install -d $(addprefix '$(TO)'/,$(sort $(dir $(HEADERS) $(FILLED) share/doc/govpn/)))
+	install -m 644 capi/govpn.h capi/govpn.hpp '$(TO)/include'
+	install -m 755 $(LIB) '$(TO)/$(LIBDIR)'
+	ln -sf libgovpn.so.$(VERSION) '$(TO)/$(LIBDIR)/libgovpn.so.$(ABI)'
+	ln -sf libgovpn.so.$(ABI) '$(TO)/$(LIBDIR)/libgovpn.so'
+	for file in $(FILLED); do $(FILL) capi/package/$${file##*/}.in > '$(TO)'/$$file && chmod 644 '$(TO)'/$$file || exit 1; done
+	install -m 644 LICENSE '$(TO)/share/doc/govpn'
+
+uninstall: ## Remove what install with the same PREFIX, LIBDIR and DESTDIR put there
+	rm -f $(addprefix '$(TO)'/,$(HEADERS) $(FILLED) $(SHARED) share/doc/govpn/LICENSE)
+	-rmdir $(addprefix '$(TO)'/,$(LIBDIR)/cmake/govpn share/doc/govpn)
 
 # One file marks each kind of environment: the package is built anew when its sources change.
 SOURCES := setup.py pyproject.toml $(shell find capi models vpn python/govpn -name '*.go' -o -name '*.[ch]' -o -name '*.py')
