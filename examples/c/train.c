@@ -1,15 +1,18 @@
-/* train.c: trains a classifier together with its noise generator through govpn's C interface.
+/* train.c: trains a classifier together with its noise generator, in C.
  *
- * Compile in the repository's root, after `make lib`, and run:
+ * With govpn installed (make install PREFIX=..), in this folder:
+ *   cc -std=c11 train.c $(pkg-config --cflags --libs govpn) -o train     or     cmake -B build && cmake --build build
+ * In the repository's root, after `make lib`:
  *   cc -std=c11 -Icapi examples/c/train.c -Lbuild -lgovpn -Wl,-rpath,$PWD/build -o build/train
- *   build/train                        on images that the program draws
- *   build/train ../data/fashion-mnist  on Fashion-MNIST, from a folder with the publisher's files
+ *
+ *   train                        on images that the program draws
+ *   train ../data/fashion-mnist  on Fashion-MNIST, from a folder with the publisher's files
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "govpn.h"
+#include <govpn.h>
 
 /* Ends the program when a call failed; the library says why. */
 static void check(int32_t status) {
