@@ -22,7 +22,7 @@ func newSpool() (*spool, error) {
 		_ = file.Close()
 		return nil, Errorf(ErrIO, "data: unlinking a temporary file: %w", err)
 	}
-	return &spool{file: file, buffer: bufio.NewWriterSize(file, 1<<20)}, nil
+	return &spool{file: file, buffer: bufio.NewWriterSize(LimitedWriter(file), 1<<20)}, nil
 }
 
 func (s *spool) Write(p []byte) (int, error) {
