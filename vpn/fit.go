@@ -114,6 +114,11 @@ type fit struct {
 }
 
 func (f *fit) run() error {
+	if f.options.Resume && f.state.run.Step > 0 { // the last checkpoint may have failed
+		if err := f.checkpoint(); err != nil {
+			return err
+		}
+	}
 	for f.state.run.Epoch < f.epochs && !f.outOfPatience() {
 		row, err := f.epoch()
 		if err != nil {
@@ -124,16 +129,22 @@ func (f *fit) run() error {
 			return err
 		}
 		f.finishEpoch(row, better)
-		if f.options.Checkpoint != "" {
-			if err := f.save(f.options.Checkpoint); err != nil {
-				return err
-			}
+		if err := f.checkpoint(); err != nil {
+			return err
 		}
 		if f.report("epoch", row.Loss, row.Accuracy) {
 			return cancelled(f.stopped())
 		}
 	}
 	return nil
+}
+
+// checkpoint saves the model, where that is wanted.
+func (f *fit) checkpoint() error {
+	if f.options.Checkpoint == "" {
+		return nil
+	}
+	return f.save(f.options.Checkpoint)
 }
 
 // outOfPatience says whether the best epoch is Config.Patience epochs ago.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/gomlx/compute/dtypes"
@@ -191,30 +190,4 @@ func readTensorFile(path string) (*tensorFile, error) {
 		return nil, formatError("%s", advice)
 	}
 	return nil, fmt.Errorf("%s: %w", path, err)
-}
-
-// writeFile writes beside path, flushes and renames: whatever happens, path holds the old or the new content, whole.
-func writeFile(path string, write func(w io.Writer) error) error {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.tmp")
-	if err != nil {
-		return data.Errorf(ErrIO, "vpn: cannot write %s: %w", path, err)
-	}
-	defer os.Remove(file.Name()) // fails once renamed
-	err = write(file)
-	if err == nil {
-		err = file.Chmod(0o644)
-	}
-	if err == nil {
-		err = file.Sync()
-	}
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	if err != nil {
-		return data.Errorf(ErrIO, "vpn: cannot write %s: %w", path, err)
-	}
-	return nil
 }
