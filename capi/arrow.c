@@ -60,6 +60,11 @@ void bridge_release_schema(struct ArrowSchema *schema) {
   schema->release = NULL;
 }
 
+void bridge_move_schema(struct ArrowSchema *from, struct ArrowSchema *to) {
+  *to = *from;
+  from->release = NULL;
+}
+
 int bridge_stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) { return stream->get_schema(stream, out); }
 
 int bridge_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out) { return stream->get_next(stream, out); }

@@ -6,6 +6,7 @@ import "C"
 
 import (
 	"encoding/json"
+	"fmt"
 	"runtime"
 	"strings"
 	"unicode/utf8"
@@ -16,6 +17,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/cdata"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
+	"github.com/govpn/govpn/internal/inject"
 	"github.com/govpn/govpn/vpn"
 	"github.com/govpn/govpn/vpn/data"
 )
@@ -108,8 +110,12 @@ func (b batch) giveBack(array *cArray) { C.bridge_return_array(b.source, array) 
 
 // handOut moves an array, described by a field, to the caller's structs.
 func handOut(field arrow.Field, a arrow.Array, schema *cSchema, array *cArray) {
-	handOutSchema(field, schema)
+	held := (*cSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
+	defer C.free(unsafe.Pointer(held))
+	defer C.bridge_release_schema(held) // when handing out the array panics
+	handOutSchema(field, held)
 	handOutArray(a, array)
+	C.bridge_move_schema(held, schema)
 }
 
 // handOutSchema moves a field to the caller's struct. arrow-go writes to zeroed memory of ours first: the caller's may hold
@@ -123,6 +129,7 @@ func handOutSchema(field arrow.Field, schema *cSchema) {
 
 // handOutArray moves an array to the caller's struct, as handOutSchema does.
 func handOutArray(a arrow.Array, array *cArray) {
+	inject.Panic()
 	c := (*cArray)(C.calloc(1, C.sizeof_struct_ArrowArray))
 	defer C.free(unsafe.Pointer(c))
 	cdata.ExportArrowArray(a, (*cdata.CArrowArray)(unsafe.Pointer(c)), nil)
@@ -146,8 +153,12 @@ type lender struct {
 
 func (l *lender) Free([]byte) {
 	l.pin.Unpin()
-	if l.done != nil {
-		l.done()
+	if l.done == nil {
+		return
+	}
+	err := protect(func() error { l.done(); return nil }) // C calls it
+	if err != nil {
+		record(logWarning, fmt.Sprintf("releasing an array: %v", err))
 	}
 }
 func (*lender) Allocate(int) []byte           { panic("a lender does not allocate") }

@@ -38,6 +38,7 @@ void bridge_release_array(struct ArrowArray *taken);
 void bridge_discard_array(struct ArrowArray *array);
 void bridge_return_array(struct ArrowArray *taken, struct ArrowArray *array);
 void bridge_release_schema(struct ArrowSchema *schema);
+void bridge_move_schema(struct ArrowSchema *from, struct ArrowSchema *to);
 
 int bridge_stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out);
 int bridge_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out);

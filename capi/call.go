@@ -18,6 +18,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"github.com/govpn/govpn/internal/inject"
 	"github.com/govpn/govpn/vpn"
 	"github.com/govpn/govpn/vpn/data"
 )
@@ -82,6 +83,7 @@ func protect(body func() error) (err error) {
 			err = fmt.Errorf("%v", p)
 		}
 	}()
+	inject.Panic()
 	return body()
 }
 

@@ -40,8 +40,8 @@ func goStreamNext(handle C.uintptr_t, out *cArray, why **C.char) C.int {
 //export goStreamRelease
 func goStreamRelease(handle C.uintptr_t) {
 	err := protect(func() error {
+		defer cgo.Handle(handle).Delete()
 		cgo.Handle(handle).Value().(*stream).close()
-		cgo.Handle(handle).Delete()
 		return nil
 	})
 	if err != nil {

@@ -84,8 +84,12 @@ func (l library) compile(t *testing.T, source string) string {
 
 // run runs a program and returns what it prints. Standard error must stay empty.
 func run(t *testing.T, program string, environment ...string) string {
+	return runWith(t, nil, program, environment...)
+}
+
+func runWith(t *testing.T, arguments []string, program string, environment ...string) string {
 	t.Helper()
-	c := exec.Command(program)
+	c := exec.Command(program, arguments...)
 	c.Env = append(os.Environ(), environment...)
 	var stdout, stderr bytes.Buffer
 	c.Stdout, c.Stderr = &stdout, &stderr

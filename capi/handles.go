@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/govpn/govpn/internal/inject"
 	"github.com/govpn/govpn/vpn"
 	"github.com/govpn/govpn/vpn/data"
 )
@@ -47,6 +48,7 @@ func use[T object](h uint64, name string, f func(T) error) error {
 		return err
 	}
 	defer e.drop()
+	inject.Panic()
 	return f(o)
 }
 

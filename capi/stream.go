@@ -246,8 +246,8 @@ func (s *stream) decoded(size int) (*memory.Buffer, error) {
 }
 
 func (s *stream) close() {
+	defer s.view.Close()
 	if s.batches != nil {
 		s.batches.Close()
 	}
-	s.view.Close()
 }

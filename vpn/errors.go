@@ -2,6 +2,7 @@ package vpn
 
 import (
 	"errors"
+	"runtime"
 
 	"github.com/gomlx/gomlx/support/exceptions"
 
@@ -35,11 +36,15 @@ func try(fn func() error) (err error) {
 	return err
 }
 
-// graphError is an error of the given kind, unless a model found fault with its arguments.
+// graphError is an error of the given kind, unless a model found fault with its arguments, or a defect of the code showed.
 func graphError(err, kind error) error {
 	var wrong models.ArgumentError
 	if errors.As(err, &wrong) {
 		return argumentError("%w", wrong)
+	}
+	var defect runtime.Error
+	if errors.As(err, &defect) {
+		kind = ErrInternal
 	}
 	return data.Errorf(kind, "vpn: %w", err)
 }

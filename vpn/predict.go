@@ -129,19 +129,26 @@ func (m *Model) checkPredict(o *PredictOptions) error {
 
 // inference begins a call that reads the model: it checks d and sends it to the device.
 func (m *Model) inference(ctx context.Context, d *data.Dataset, labelled bool) (*feed, context.Context, func(), error) {
-	done, err := m.use()
+	unlock, err := m.use()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if err = m.accept(d, "the data set", labelled); err == nil {
-		var f *feed
-		if f, err = m.newFeed(d); err == nil {
-			ctx, release := m.cancellable(ctx)
-			return f, ctx, func() { release(); f.close(); done() }, nil
+	defer func() {
+		if unlock != nil { // also after a panic: Close locks
+			unlock()
 		}
+	}()
+	if err := m.accept(d, "the data set", labelled); err != nil {
+		return nil, nil, nil, err
 	}
-	done()
-	return nil, nil, nil, err
+	f, err := m.newFeed(d)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	ctx, release := m.cancellable(ctx)
+	end := unlock
+	unlock = nil
+	return f, ctx, func() { release(); f.close(); end() }, nil
 }
 
 // chunkSize is how many images go through a program of that part at once: at most limit and what memory allows for that

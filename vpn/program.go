@@ -11,6 +11,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/govpn/govpn/internal/inject"
 )
 
 // program is a compiled graph over the variables of a store, one executable per shape of its inputs. A call reads
@@ -32,6 +34,7 @@ func newProgram(backend compute.Backend, store *model.Store, name string, read v
 	build func(s *model.Scope, inputs []*Node) (outputs []*Node, updates []update)) (*program, error) {
 	p := &program{}
 	exec, err := NewExec(backend, func(inputs []*Node) []*Node {
+		inject.Panic()
 		outputs, updates := build(store.RootScope(), inputs)
 		p.updates = p.updates[:0]
 		for _, u := range updates {

@@ -38,6 +38,7 @@ type Batches struct {
 	ready  chan *Batch  // in order; each may still be filling
 	free   chan []uint8 // memory of batches
 	work   sync.WaitGroup
+	defect atomic.Pointer[error] // a panic in one of the goroutines
 	closed bool
 }
 
@@ -97,63 +98,61 @@ func (b *Batches) start() {
 	for range count {
 		b.free <- nil // made when first needed
 	}
-	type job struct {
-		batch *Batch
-		slot  int
-	}
 	jobs := make(chan job, 4*runtime.GOMAXPROCS(0))
 	b.work.Go(func() {
 		defer close(b.ready)
 		defer close(jobs)
-		for chunk := range slices.Chunk(b.o.Order, b.o.Size) {
-			buffer, ok := receive(b.ctx, b.free)
-			if !ok {
-				return
-			}
-			if buffer == nil {
-				buffer = s.origin.queue.take(size)
-			}
-			batch := &Batch{Uint8: buffer[:len(chunk)*image], Positions: chunk, from: b, buffer: buffer, filled: make(chan struct{})}
-			batch.pending.Store(int64(len(chunk)))
-			b.ready <- batch // there is room: as many as there are buffers
-			for slot := range chunk {
-				if !send(b.ctx, jobs, job{batch, slot}) {
+		b.guard(func() {
+			for chunk := range slices.Chunk(b.o.Order, b.o.Size) {
+				buffer, ok := receive(b.ctx, b.free)
+				if !ok {
 					return
 				}
-			}
-		}
-	})
-	for range runtime.GOMAXPROCS(0) {
-		b.work.Go(func() {
-			d := s.origin.decoders.Get().(*decoder)
-			defer s.origin.decoders.Put(d)
-			for j := range jobs {
-				if b.ctx.Err() != nil {
-					continue
+				if buffer == nil {
+					buffer = s.origin.queue.take(size)
 				}
-				out := j.batch.Uint8[j.slot*image : (j.slot+1)*image : (j.slot+1)*image]
-				i := b.view.row(int(j.batch.Positions[j.slot]))
-				j.batch.done(j.slot, d.decode(out, i, b.o.Seed, b.o.Epoch))
+				batch := &Batch{Uint8: buffer[:len(chunk)*image], Positions: chunk, from: b, buffer: buffer, filled: make(chan struct{})}
+				batch.pending.Store(int64(len(chunk)))
+				b.ready <- batch // there is room: as many as there are buffers
+				for slot := range chunk {
+					if !send(b.ctx, jobs, job{batch, slot}) {
+						return
+					}
+				}
 			}
 		})
+	})
+	for range runtime.GOMAXPROCS(0) {
+		b.work.Go(func() { b.guard(func() { b.decode(jobs) }) })
 	}
 }
 
-func receive[T any](ctx context.Context, from <-chan T) (v T, ok bool) {
-	select {
-	case v, ok = <-from:
-		return v, ok
-	case <-ctx.Done():
-		return v, false
+// A job is one image of a batch.
+type job struct {
+	batch *Batch
+	slot  int
+}
+
+func (b *Batches) decode(jobs <-chan job) {
+	s := b.view.store
+	image := s.h * s.w * s.c
+	d := s.origin.decoders.Get().(*decoder)
+	defer s.origin.decoders.Put(d)
+	for j := range jobs {
+		if b.ctx.Err() != nil {
+			continue
+		}
+		out := j.batch.Uint8[j.slot*image : (j.slot+1)*image : (j.slot+1)*image]
+		i := b.view.row(int(j.batch.Positions[j.slot]))
+		j.batch.done(j.slot, d.decode(out, i, b.o.Seed, b.o.Epoch))
 	}
 }
 
-func send[T any](ctx context.Context, to chan<- T, v T) bool {
-	select {
-	case to <- v:
-		return true
-	case <-ctx.Done():
-		return false
+// guard makes a panic of a goroutine the error of Next, and stops the others.
+func (b *Batches) guard(work func()) {
+	if err := recovered("decoding ahead", work); err != nil {
+		b.defect.CompareAndSwap(nil, &err)
+		b.stop()
 	}
 }
 
@@ -183,7 +182,9 @@ func (b *Batches) Next() (*Batch, error) {
 	if ok {
 		_, _ = receive(b.ctx, batch.filled)
 	}
-	switch {
+	switch defect := b.defect.Load(); {
+	case defect != nil:
+		return nil, *defect
 	case b.ctx.Err() != nil:
 		return nil, Errorf(ErrCancelled, "data: decoding was stopped: %w", b.ctx.Err())
 	case !ok:

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/govpn/govpn/internal/inject"
 	"github.com/govpn/govpn/vpn/data/internal/imaging"
 )
 
@@ -104,6 +105,7 @@ func (d *decoder) decode(out []uint8, i int, seed int64, epoch int) (err error) 
 			err = Errorf(ErrInternal, "data: %s: decoding panicked: %v", o.source.name(i), p)
 		}
 	}()
+	inject.Panic()
 	read, err := o.source.read(i, d.bytes[:0])
 	if err != nil {
 		return o.named(i, err)
@@ -134,23 +136,7 @@ func (s *storage) decodeAll(o *OpenOptions) (kept []int32, err error) {
 		s.u8 = make([]uint8, s.n*size)
 	}
 	failed := make([]error, s.n)
-	var next, stop atomic.Int64
-	var workers sync.WaitGroup
-	for range min(s.n, runtime.GOMAXPROCS(0)) {
-		workers.Go(func() {
-			d, out := s.newDecoder().(*decoder), make([]uint8, size)
-			for i := int(next.Add(1)) - 1; i < s.n && stop.Load() == 0 && o.cancelled() == nil; i = int(next.Add(1)) - 1 {
-				if keep {
-					out = s.u8[i*size : (i+1)*size]
-				}
-				if failed[i] = d.decode(out, i, 0, 0); failed[i] != nil && !(skip && broken(failed[i])) {
-					stop.Store(1)
-				}
-			}
-		})
-	}
-	workers.Wait()
-	if err := o.cancelled(); err != nil {
+	if err := s.decodeEach(o, failed); err != nil {
 		return nil, err
 	}
 	for i, err := range failed {
@@ -173,6 +159,38 @@ func (s *storage) decodeAll(o *OpenOptions) (kept []int32, err error) {
 		s.u8 = slices.Clip(s.u8[:len(kept)*size])
 	}
 	return kept, nil
+}
+
+// decodeEach decodes every image on all cores, and says which failed, up to the first that may not.
+func (s *storage) decodeEach(o *OpenOptions, failed []error) error {
+	size := s.h * s.w * s.c
+	var next, stop atomic.Int64
+	var workers sync.WaitGroup
+	var defect atomic.Pointer[error]
+	work := func() {
+		d, out := s.newDecoder().(*decoder), make([]uint8, size)
+		for i := int(next.Add(1)) - 1; i < s.n && stop.Load() == 0 && o.cancelled() == nil; i = int(next.Add(1)) - 1 {
+			if !o.Stream {
+				out = s.u8[i*size : (i+1)*size]
+			}
+			if failed[i] = d.decode(out, i, 0, 0); failed[i] != nil && !(o.SkipBroken && broken(failed[i])) {
+				stop.Store(1)
+			}
+		}
+	}
+	for range min(s.n, runtime.GOMAXPROCS(0)) {
+		workers.Go(func() {
+			if err := recovered("decoding", work); err != nil {
+				defect.Store(&err)
+				stop.Store(1)
+			}
+		})
+	}
+	workers.Wait()
+	if p := defect.Load(); p != nil {
+		return *p
+	}
+	return o.cancelled()
 }
 
 // memorySource are images that are in memory already, to be transformed.

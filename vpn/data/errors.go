@@ -3,6 +3,8 @@ package data
 import (
 	"errors"
 	"fmt"
+
+	"github.com/govpn/govpn/internal/inject"
 )
 
 // Error kinds. Every error of this module wraps one of them, so that errors.Is(err, data.ErrFormat) tells what kind of failure it is;
@@ -36,4 +38,16 @@ func Errorf(kind error, format string, args ...any) error {
 // argErrorf reports a wrong argument.
 func argErrorf(format string, args ...any) error {
 	return Errorf(ErrArgument, "data: "+format, args...)
+}
+
+// recovered calls f; a panic in it is an error. Every goroutine begins with it: there, a panic would end the host.
+func recovered(what string, f func()) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = Errorf(ErrInternal, "data: %s panicked: %v", what, p)
+		}
+	}()
+	inject.Panic()
+	f()
+	return nil
 }

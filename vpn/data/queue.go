@@ -1,6 +1,9 @@
 package data
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // queue keeps the memory of batches for the next Batches of the same size, and knows how much there is.
 type queue struct {
@@ -34,5 +37,23 @@ func (q *queue) put(free chan []uint8) {
 		if buffer := <-free; buffer != nil {
 			q.spare = append(q.spare, buffer)
 		}
+	}
+}
+
+func receive[T any](ctx context.Context, from <-chan T) (v T, ok bool) {
+	select {
+	case v, ok = <-from:
+		return v, ok
+	case <-ctx.Done():
+		return v, false
+	}
+}
+
+func send[T any](ctx context.Context, to chan<- T, v T) bool {
+	select {
+	case to <- v:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }

@@ -1,0 +1,46 @@
+//go:build govpn_inject
+
+// Package inject makes govpn panic where a test wants it, in builds with the tag govpn_inject.
+package inject
+
+import (
+	"errors"
+	"os"
+	"runtime"
+	"strings"
+)
+
+// Armed says where to panic: the names of functions, separated by commas. After "error:" the panic is an ordinary error, such as
+// graph code's; else a nil pointer is followed.
+var Armed = func() string { return os.Getenv("GOVPN_INJECT") }
+
+// Panic panics when all of those functions are on the stack.
+func Panic() {
+	where, ordinary := strings.CutPrefix(Armed(), "error:")
+	if where == "" || !onStack(strings.Split(where, ",")) {
+		return
+	}
+	if ordinary {
+		panic(errors.New("injected"))
+	}
+	var none *int
+	*none = 1
+}
+
+// onStack says whether each of the names is part of a function's name on the stack.
+func onStack(names []string) bool {
+	callers := make([]uintptr, 100)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])
+	var stack strings.Builder
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		stack.WriteString(f.Function + "\n")
+	}
+	for _, name := range names {
+		if !strings.Contains(stack.String(), name) {
+			return false
+		}
+	}
+	return true
+}
