@@ -2,6 +2,7 @@ package data
 
 import (
 	"bufio"
+	"bytes"
 	"compress/flate"
 	"compress/gzip"
 	"encoding/binary"
@@ -131,9 +132,9 @@ func readIDX(path string, minRank, maxRank int) (values []byte, dims []int, err 
 	if have := AvailableMemory(); size > have {
 		return nil, nil, Errorf(ErrMemory, "data: %s says that it holds %d bytes, %d are available", path, size, have)
 	}
-	values = make([]byte, size)
-	if n, err := io.ReadFull(r, values); err == io.EOF || err == io.ErrUnexpectedEOF {
-		return nil, nil, truncatedIDX(path, int64(n), size, dims)
+	content := bytes.NewBuffer(make([]byte, 0, min(size, idxAtOnce)+bytes.MinRead)) // more only as it comes: sizes may lie
+	if n, err := io.CopyN(content, r, size); err == io.EOF || err == io.ErrUnexpectedEOF {
+		return nil, nil, truncatedIDX(path, n, size, dims)
 	} else if err != nil {
 		return nil, nil, readError(path, err)
 	}
@@ -143,8 +144,11 @@ func readIDX(path string, minRank, maxRank int) (values []byte, dims []int, err 
 	case err != io.EOF:
 		return nil, nil, readError(path, err)
 	}
-	return values, dims, nil
+	return content.Bytes(), dims, nil
 }
+
+// idxAtOnce is how much memory a file gets before its contents are there: enough for MNIST's.
+const idxAtOnce = 64 << 20
 
 func truncatedIDX(path string, have, size int64, dims []int) error {
 	return Errorf(ErrFormat, "data: %s is truncated: it holds %d of %d values of shape %v", path, have, size, dims)
