@@ -6,6 +6,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+	"github.com/gomlx/gomlx/support/exceptions"
 
 	"github.com/govpn/govpn/vpn/data"
 )
@@ -134,13 +135,21 @@ func (f *feed) chunks(ctx context.Context, size int, fn func(images, labels *ten
 		if err != nil {
 			return err
 		}
-		err = fn(images, labels, start, valid)
+		err = reading(func() error { return fn(images, labels, start, valid) })
 		free(images, labels)
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// reading calls fn, in which GoMLX panics where it cannot copy results from the device.
+func reading(fn func() error) (err error) {
+	if caught := exceptions.TryCatch[error](func() { err = fn() }); caught != nil {
+		return graphError(caught, ErrDevice)
+	}
+	return err
 }
 
 // free releases tensors at once, not at the next garbage collection: device memory does not press on Go's heap.

@@ -91,7 +91,7 @@ func (f *tensorFile) eachBytes(fn func(name string, b []byte) error) error {
 	for _, name := range f.layout() {
 		var failed error
 		if err := f.tensors[name].ConstBytes(func(b []byte) { failed = fn(name, b) }); err != nil {
-			return err
+			return graphError(err, ErrDevice)
 		}
 		if failed != nil {
 			return failed

@@ -87,6 +87,11 @@ func (m *Model) step(images, labels *tensors.Tensor, epoch, epochs int) (Metrics
 	if err != nil {
 		return Metrics{}, err
 	}
+	var got []float64
+	if err := reading(func() error { got = floats(out[0]); return nil }); err != nil {
+		free(out...)
+		return Metrics{}, err
+	}
 	for i, v := range m.train.updates {
 		old := v.MustValue()
 		if err := v.SetValuePreservingOld(out[1+i]); err != nil {
@@ -96,7 +101,7 @@ func (m *Model) step(images, labels *tensors.Tensor, epoch, epochs int) (Metrics
 			free(old)
 		}
 	}
-	got := append(floats(out[0]), math.NaN(), math.NaN(), math.NaN())
+	got = append(got, math.NaN(), math.NaN(), math.NaN())
 	free(out[0])
 	m.state.Lock()
 	m.state.run.Step, m.state.trained, m.state.generatorTrained = number, true, true
