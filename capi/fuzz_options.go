@@ -29,7 +29,7 @@ import (
 )
 
 // optionExports are the functions that take options, called by optionCall.
-var optionExports = []string{"init", "import", "alloc", "open", "set_labels", "split", "export_stream", "create", "fit", "train_batch",
+var optionExports = []string{"init", "import", "alloc", "open", "set_labels", "split", "export_stream", "create", "estimate", "fit", "train_batch",
 	"predict", "noise", "evaluate", "export_safetensors", "import_safetensors", "load", "from_bytes"}
 
 // An optionCall is what the functions of FuzzOptions are called with: a trained model, its bytes, its data, and two files.
@@ -137,6 +137,9 @@ func (c *optionCall) compute(name string, json *C.bridge_text, schema *cSchema, 
 		if s = goModelFit(c.model, c.data, 0, json, C.stopper(), nil); s == C.GOVPN_E_CANCELLED {
 			s = C.GOVPN_OK
 		}
+	case "estimate":
+		s = goEstimateMemory(json, &text)
+		return s, outputs(text != nil)
 	case "train_batch":
 		s = goModelTrainBatch(c.model, c.data, json, &text)
 		return s, outputs(text != nil)

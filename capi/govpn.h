@@ -275,6 +275,15 @@ void govpn_data_free(govpn_data data);
  *   out   receives the model; free with govpn_model_free */
 int32_t govpn_model_create(const char *json, govpn_model *out);
 
+/* Says about how much memory a model would take, without making it: for planning. Takes some time, as it builds the graphs.
+ *   json      that of govpn_model_create, with "image_shape" and "classes", and
+ *             {"images": those of the data set, uint8, in memory; 0 (the default) for none, as with streams}
+ *   json_out  receives {"parameters", and of each of "training", "inference", "classwise": {"host_bytes", "device_bytes"}}: the
+ *             peak, with weights, optimiser, best epoch and data set. device_bytes is 0 of devices that compute in the host's
+ *             memory (go, cpu), classwise 0 without a generator; free with govpn_free
+ * Calls that would need more than there is on the host are GOVPN_E_MEMORY before they begin. */
+int32_t govpn_estimate_memory(const char *json, char **json_out);
+
 /* Trains.
  *   train     labelled
  *   valid     labelled, for early stopping and the best weights; 0 for none

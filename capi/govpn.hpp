@@ -750,6 +750,10 @@ class Model {
     detail::check(govpn_model_history(handle(), schema->out(), array.out()));
     return Table(std::move(schema), std::move(array));
   }
+  // What a model of these options would take; see govpn_estimate_memory.
+  static Json estimate_memory(const Options &options) {
+    return detail::json([&](char **json) { return govpn_estimate_memory(detail::c_str(options), json); });
+  }
   Json config() const {
     return detail::json([&](char **json) { return govpn_model_config(handle(), json); });
   }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -96,13 +95,17 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-func TestTakeDevice(t *testing.T) {
-	device, rest, err := takeDevice(`{"device": "cpu", "epochs": 3, "seed": 9007199254740993}`)
+func TestTake(t *testing.T) {
+	device, images := "auto", 0
+	values := map[string]any{"device": &device, "images": &images}
+	rest, err := take(`{"device": "cpu", "epochs": 3, "seed": 9007199254740993, "images": 7}`, values)
 	require.NoError(t, err)
-	require.Equal(t, "cpu", device)
+	require.Equal(t, []any{"cpu", 7}, []any{device, images})
 	require.JSONEq(t, `{"epochs": 3, "seed": 9007199254740993}`, rest)
-	require.True(t, json.Valid([]byte(rest)))
-	device, rest, err = takeDevice("")
+	require.Contains(t, rest, "9007199254740993")
+	rest, err = take("", values)
 	require.NoError(t, err)
-	require.Equal(t, []string{"auto", "{}"}, []string{device, rest})
+	require.Equal(t, []any{"{}", "cpu", 7}, []any{rest, device, images})
+	_, err = take(`{"images": 1.5}`, values)
+	require.EqualError(t, err, "govpn: images is 1.5, want a whole number")
 }

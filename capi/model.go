@@ -7,10 +7,13 @@ import "C"
 import (
 	"context"
 	"errors"
+	"maps"
 	"math"
 	"sync/atomic"
 	"time"
 	"unsafe"
+
+	"github.com/gomlx/compute"
 
 	"github.com/govpn/govpn/vpn"
 	"github.com/govpn/govpn/vpn/data"
@@ -36,21 +39,48 @@ func useBoth(h C.govpn_model, d C.govpn_data, name string, f func(*vpn.Model, *d
 	})
 }
 
+// configuration reads the options of a model, and opens its device; taken are options that are none of the model's.
+func configuration(json string, taken map[string]any) (config vpn.Config, backend compute.Backend, device string, err error) {
+	options := map[string]any{"device": &device}
+	maps.Copy(options, taken)
+	device = "auto"
+	rest, err := take(json, options)
+	if err != nil {
+		return config, nil, "", err
+	}
+	if config, err = vpn.ParseConfig([]byte(rest)); err != nil {
+		return config, nil, "", err
+	}
+	backend, device, err = openDevice(device)
+	return config, backend, device, err
+}
+
+//export goEstimateMemory
+func goEstimateMemory(json *C.bridge_text, out **C.char) C.int32_t {
+	return call(func() error {
+		if err := given(arg("json_out", out)); err != nil {
+			return err
+		}
+		images := 0
+		config, backend, _, err := configuration(text(json), map[string]any{"images": &images})
+		if err != nil {
+			return err
+		}
+		e, err := vpn.EstimateMemory(config, backend, images)
+		if err != nil {
+			return err
+		}
+		return toJSON(e, out)
+	})
+}
+
 //export goModelCreate
 func goModelCreate(json *C.bridge_text, out *C.govpn_model) C.int32_t {
 	return call(func() error {
 		if err := given(arg("out", out)); err != nil {
 			return err
 		}
-		device, rest, err := takeDevice(text(json))
-		if err != nil {
-			return err
-		}
-		config, err := vpn.ParseConfig([]byte(rest))
-		if err != nil {
-			return err
-		}
-		backend, device, err := openDevice(device)
+		config, backend, device, err := configuration(text(json), nil)
 		if err != nil {
 			return err
 		}

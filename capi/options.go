@@ -98,27 +98,32 @@ func keys(t reflect.Type) string {
 	return strings.Join(names, ", ")
 }
 
-// takeDevice removes "device" from an object of options, and returns it and the rest.
-func takeDevice(text string) (device, rest string, err error) {
+// take removes some options from an object of options, and returns the rest; values are pointers to text or whole numbers.
+func take(text string, values map[string]any) (rest string, err error) {
 	if strings.TrimSpace(text) == "" {
-		return "auto", "{}", nil
+		return "{}", nil
 	}
 	if !utf8.ValidString(text) {
-		return "", "", argError("options are not UTF-8")
+		return "", argError("options are not UTF-8")
 	}
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(text), &all); err != nil {
-		return "", "", jsonError(err)
+		return "", jsonError(err)
 	}
-	device = "auto"
-	if raw, ok := all["device"]; ok {
-		if err := json.Unmarshal(raw, &device); err != nil {
-			return "", "", argError("device is %s, want a string such as \"auto\"", raw)
+	for name, to := range values {
+		if raw, ok := all[name]; ok {
+			if err := json.Unmarshal(raw, to); err != nil {
+				want := "a whole number"
+				if _, ok := to.(*string); ok {
+					want = "a string such as \"auto\""
+				}
+				return "", argError("%s is %s, want %s", name, raw, want)
+			}
+			delete(all, name)
 		}
-		delete(all, "device")
 	}
 	left, err := json.Marshal(all)
-	return device, string(left), err
+	return string(left), err
 }
 
 // toJSON hands out v as JSON text.

@@ -99,6 +99,7 @@ void govpn_data_free(govpn_data data) {
 }
 
 GUARDED(govpn_model_create, goModelCreate, (const char *json, govpn_model *out), (json, out))
+GUARDED(govpn_estimate_memory, goEstimateMemory, (const char *json, char **json_out), (json, json_out))
 GUARDED(govpn_model_fit, goModelFit,
         (govpn_model model, govpn_data train, govpn_data valid, const char *json, govpn_progress_fn progress, void *user_data),
         (model, train, valid, json, progress, user_data))

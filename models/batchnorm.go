@@ -57,7 +57,7 @@ func batchNorm(s *model.Scope, x *Node) *Node {
 	}
 	weight, bias := param("weight", 1), param("bias", 0)
 	mean, variance := param("running_mean", 0), param("running_var", 1)
-	batches := variable(s, "num_batches_tracked", shapes.Make(dtypes.Int64), func() *tensors.Tensor { return tensors.FromScalar(int64(0)) })
+	batches := Variable(s, "num_batches_tracked", shapes.Make(dtypes.Int64), func() *tensors.Tensor { return tensors.FromScalar(int64(0)) })
 	if model.GetGraphParamOr(s, g, Training, false) {
 		n := x.Shape().Size() / c
 		if n < 2 {

@@ -56,12 +56,12 @@ func Param(s *model.Scope, g *Graph, dtype dtypes.DType, name string, init Init,
 		stored = dtypes.Float32
 	}
 	shape := shapes.Make(stored, dims...)
-	v := variable(s, name, shape, func() *tensors.Tensor { return initialValue(s, name, init, fanIn, shape) })
+	v := Variable(s, name, shape, func() *tensors.Tensor { return initialValue(s, name, init, fanIn, shape) })
 	return ConvertDType(v.NodeValue(g), dtype)
 }
 
-// variable is the variable of that name in scope s, created at its first use.
-func variable(s *model.Scope, name string, shape shapes.Shape, initial func() *tensors.Tensor) *model.Variable {
+// Variable is the variable of that name in scope s, created at its first use.
+func Variable(s *model.Scope, name string, shape shapes.Shape, initial func() *tensors.Tensor) *model.Variable {
 	if v := s.GetVariable(name); v != nil {
 		v.Shape().AssertDims(shape.Dimensions...)
 		return v

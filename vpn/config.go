@@ -200,7 +200,7 @@ func (c *Config) validateNumbers() error {
 		{"NoiseSamples", c.NoiseSamples, 1}, {"Patience", c.Patience, 0}, {"Classes", c.Classes, 0},
 	} {
 		if f.got < f.min || f.got > math.MaxInt32 {
-			return argumentError("%s is %d, want at least %d", f.name, f.got, f.min)
+			return argumentError("%s is %d, want %d to 2³¹−1", f.name, f.got, f.min)
 		}
 	}
 	for _, f := range []struct {

@@ -60,6 +60,9 @@ func (m *Model) Noise(ctx context.Context, d *data.Dataset, o NoiseOptions) (val
 		draws = max(1, o.Samples)
 		dims = append([]int{draws}, dims...)
 	}
+	if values, err = results("Samples or the number of images", dims...); err != nil {
+		return nil, nil, err
+	}
 	for draw := range draws {
 		err = f.chunks(ctx, m.chunkSize("generator", f.size, chunkImages, 1), func(images, labels *tensors.Tensor, start, valid int) error {
 			inputs := []any{images, labels}

@@ -3,6 +3,7 @@ package vpn
 import (
 	"errors"
 	"runtime"
+	"strings"
 
 	"github.com/gomlx/gomlx/support/exceptions"
 
@@ -28,6 +29,9 @@ func argumentError(format string, args ...any) error {
 	return data.Errorf(ErrArgument, "vpn: "+format, args...)
 }
 
+// shortage is a lack of memory that was found before anything was done.
+type shortage struct{ error }
+
 // try turns the panics of graph-building code into errors.
 func try(fn func() error) (err error) {
 	if caught := exceptions.TryCatch[error](func() { err = fn() }); caught != nil {
@@ -36,15 +40,21 @@ func try(fn func() error) (err error) {
 	return err
 }
 
-// graphError is an error of the given kind, unless a model found fault with its arguments, or a defect of the code showed.
+// graphError is an error of the given kind, unless a model found fault with its arguments, memory is short, or a defect of the
+// code showed.
 func graphError(err, kind error) error {
 	var wrong models.ArgumentError
-	if errors.As(err, &wrong) {
-		return argumentError("%w", wrong)
-	}
+	var short shortage
 	var defect runtime.Error
-	if errors.As(err, &defect) {
+	switch {
+	case errors.As(err, &wrong):
+		return argumentError("%w", wrong)
+	case errors.As(err, &short):
+		return short.error
+	case errors.As(err, &defect):
 		kind = ErrInternal
+	case strings.Contains(err.Error(), "RESOURCE_EXHAUSTED"): // PJRT's word for it
+		kind = ErrMemory
 	}
 	return data.Errorf(kind, "vpn: %w", err)
 }

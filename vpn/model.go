@@ -7,12 +7,9 @@ import (
 	"sync"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/shapes"
-	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
-	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn/data"
 )
 
@@ -53,6 +50,22 @@ func New(cfg Config, backend compute.Backend) (*Model, error) {
 
 // newModelOf is New for a model of at most so many parameters: those of a file, which may say that it is another's.
 func newModelOf(cfg Config, backend compute.Backend, parameters int) (*Model, error) {
+	m, err := configured(cfg, backend)
+	if err != nil {
+		return nil, err
+	}
+	m.store.SetParam("/"+model.ParamInitialSeed, cfg.Seed)
+	if err := m.buildPrograms(); err != nil {
+		return nil, err
+	}
+	if m.shaped() {
+		err = m.createVariables(parameters)
+	}
+	return m, err
+}
+
+// configured is a model without programs and weights.
+func configured(cfg Config, backend compute.Backend) (*Model, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -66,15 +79,7 @@ func newModelOf(cfg Config, backend compute.Backend, parameters int) (*Model, er
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{backend: backend, net: net, store: model.NewStore()}
-	m.store.SetParam("/"+model.ParamInitialSeed, cfg.Seed)
-	if err := m.buildPrograms(); err != nil {
-		return nil, err
-	}
-	if m.shaped() {
-		err = m.createVariables(parameters)
-	}
-	return m, err
+	return &Model{backend: backend, net: net, store: model.NewStore()}, nil
 }
 
 // buildPrograms declares the programs; each compiles at its first call.
@@ -83,7 +88,7 @@ func (m *Model) buildPrograms() error {
 		to    **program
 		name  string
 		read  values
-		build func(s *model.Scope, in []*Node) ([]*Node, []update)
+		build buildFunc
 	}{
 		{&m.gather, "gather", currentValue, gatherBatch},
 		{&m.train, "train", currentValue, m.trainGraph},
@@ -102,70 +107,6 @@ func (m *Model) buildPrograms() error {
 
 // shaped says whether the sizes of images and classes are known, and with them those of the weights.
 func (m *Model) shaped() bool { return m.net.cfg.ImageShape[0] > 0 && m.net.cfg.Classes > 0 }
-
-// createVariables makes all weights of base and generator by building their graph once, without compiling it.
-func (m *Model) createVariables(most int) error {
-	plan := model.NewStore()
-	plan.SetParam("/"+models.ShapesOnly, true)
-	const images = 1 << 12 // so many that no weight is the largest value
-	largest, err := m.buildVariables(plan, images)
-	if err != nil {
-		return err
-	}
-	m.imageBytes = map[string]int{"base": largest["base"] / images, "generator": largest["generator"] / images}
-	parameters, total := map[string]int{}, 0
-	for _, part := range []string{"base", "generator"} {
-		for _, v := range variables(plan, part) {
-			if !models.IsBuffer(v.Name()) {
-				parameters[part] += v.Shape().Size()
-			}
-		}
-		total += parameters[part]
-	}
-	if total > most {
-		return formatError("the configuration is of a model of %d parameters, the file has at most %d", total, most)
-	}
-	// A weight, its gradient and the optimiser's two sums are the least that training holds.
-	need, have := 4*int64(total)*int64(m.net.dtype.Size()), data.AvailableMemory()
-	if need > have {
-		s := m.net.cfg.ImageShape
-		return data.Errorf(ErrMemory, "vpn: training %d parameters for images of %d×%d×%d needs at least %.1f GiB, %.1f GiB are available: "+
-			"use smaller images or a smaller model", total, s[0], s[1], s[2], float64(need)/(1<<30), float64(have)/(1<<30))
-	}
-	m.state.Lock()
-	m.state.parameters = parameters
-	m.state.Unlock()
-	_, err = m.buildVariables(m.store, 1)
-	return err
-}
-
-// buildVariables builds the graph of base and generator for so many images; it returns the bytes of each one's largest value.
-func (m *Model) buildVariables(store *model.Store, images int) (largest map[string]int, err error) {
-	largest = map[string]int{}
-	err = try(func() error {
-		g := NewGraph(m.backend, "variables")
-		defer g.Finalize()
-		s := m.net.cfg.ImageShape
-		x := Parameter(g, "images", shapes.Make(m.net.dtype, images, s[0], s[1], s[2]))
-		m.net.logits(store.RootScope(), x)
-		m.net.noisyLogits(store.RootScope(), x)
-		nodes := len(g.Nodes())
-		if m.hasGenerator() {
-			m.net.std(store.RootScope(), x, Parameter(g, "labels", shapes.Make(labelDType, images)))
-		}
-		for i, node := range g.Nodes() {
-			part := "base"
-			if i >= nodes {
-				part = "generator"
-			}
-			if node.NumOutputs() == 1 {
-				largest[part] = max(largest[part], int(node.Shape().ByteSize()))
-			}
-		}
-		return nil
-	})
-	return largest, err
-}
 
 // setTrained notes that the weights of these parts are worth something.
 func (m *Model) setTrained(parts ...string) {
@@ -217,10 +158,18 @@ func (m *Model) shapeFrom(d *data.Dataset) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	m.state.Lock()
-	m.net.cfg = cfg
-	m.state.Unlock()
-	return m.createVariables(math.MaxInt)
+	set := func(c Config) {
+		m.state.Lock()
+		defer m.state.Unlock()
+		m.net.cfg = c
+	}
+	old := m.net.cfg
+	set(cfg)
+	err := m.createVariables(math.MaxInt)
+	if err != nil {
+		set(old)
+	}
+	return err
 }
 
 // use begins a call that computes, and done ends it. Inference needs weights, training makes them.

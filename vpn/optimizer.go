@@ -4,7 +4,10 @@ import (
 	"math"
 
 	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/govpn/govpn/models"
 )
 
 // Adam's constants are the defaults of torch.optim.Adam (D. P. Kingma, J. Ba, ICLR 2015, Algorithm 1).
@@ -31,8 +34,8 @@ func (n *network) optimizerUpdates(s *model.Scope, v *model.Variable, gradient, 
 	}
 	rate := func(i int) *Node { return Reshape(Slice(rates, AxisElem(i))) }
 	state := func(name string) *model.Variable {
-		path := model.JoinPath("/optimizer", name, v.Path())
-		return s.Store().VariableWithValue(path, zerosLike(v))
+		scope := s.Store().Scope(model.JoinPath("/optimizer", name, v.Scope()))
+		return models.Variable(scope, v.Name(), v.Shape(), func() *tensors.Tensor { return zerosLike(v) })
 	}
 	if n.cfg.Optimizer == "sgd" {
 		buffer := state("momentum_buffer")

@@ -161,10 +161,21 @@ func (m *Model) chunkSize(part string, images, limit, passes int) int {
 	return max(1, min(limit, 1<<bits.Len(uint(images-1))))
 }
 
+// noneChunk and classwiseChunk are the chunks of Predict.
+func (m *Model) noneChunk(images int) int { return m.chunkSize("base", images, chunkImages, 1) }
+
+func (m *Model) classwiseChunk(images int) int {
+	k := m.net.cfg.Classes
+	return min(m.chunkSize("base", images, chunkPassages/k, k), m.chunkSize("generator", images, chunkPassages/k, k))
+}
+
 // logitsOf is f(x) of all images of a feed: (N, K), row-major.
 func (m *Model) logitsOf(ctx context.Context, f *feed) ([]float32, error) {
-	logits := make([]float32, 0, f.size*m.net.cfg.Classes)
-	err := f.chunks(ctx, m.chunkSize("base", f.size, chunkImages, 1), func(images, _ *tensors.Tensor, _, valid int) error {
+	logits, err := results("the number of images", f.size, m.net.cfg.Classes)
+	if err != nil {
+		return nil, err
+	}
+	err = f.chunks(ctx, m.noneChunk(f.size), func(images, _ *tensors.Tensor, _, valid int) error {
 		out, err := m.classify.call(images)
 		if err != nil {
 			return err
@@ -178,9 +189,11 @@ func (m *Model) logitsOf(ctx context.Context, f *feed) ([]float32, error) {
 // classwiseScores is s_k of all images of a feed, averaged over the samples: (N, K), row-major.
 func (m *Model) classwiseScores(ctx context.Context, f *feed, o PredictOptions) ([]float32, error) {
 	k := m.net.cfg.Classes
-	size := min(m.chunkSize("base", f.size, chunkPassages/k, k), m.chunkSize("generator", f.size, chunkPassages/k, k))
-	scores := make([]float32, 0, f.size*k)
-	err := f.chunks(ctx, size, func(images, _ *tensors.Tensor, start, valid int) error {
+	scores, err := results("the number of images", f.size, k)
+	if err != nil {
+		return nil, err
+	}
+	err = f.chunks(ctx, m.classwiseChunk(f.size), func(images, _ *tensors.Tensor, start, valid int) error {
 		sum := make([]float32, valid*k)
 		for sample := range o.Samples {
 			if err := cancelled(ctx); err != nil {

@@ -26,12 +26,14 @@ type program struct {
 // collectBytes is how many bytes of variables an upload leaves on the host before their garbage is collected at once.
 const collectBytes = 64 << 20
 
+// buildFunc builds a graph: the outputs and, of a training program, the updates.
+type buildFunc func(s *model.Scope, inputs []*Node) (outputs []*Node, updates []update)
+
 // values gives the tensor of a variable to a program.
 type values func(v *model.Variable) (*tensors.Tensor, error)
 
-// newProgram compiles build at its first call. It returns the outputs and, for a training program, the updates.
-func newProgram(backend compute.Backend, store *model.Store, name string, read values,
-	build func(s *model.Scope, inputs []*Node) (outputs []*Node, updates []update)) (*program, error) {
+// newProgram compiles build at its first call, unless there is too little memory for what it needs.
+func newProgram(backend compute.Backend, store *model.Store, name string, read values, build buildFunc) (*program, error) {
 	p := &program{}
 	exec, err := NewExec(backend, func(inputs []*Node) []*Node {
 		inject.Panic()
@@ -39,7 +41,10 @@ func newProgram(backend compute.Backend, store *model.Store, name string, read v
 		p.updates = p.updates[:0]
 		for _, u := range updates {
 			p.updates = append(p.updates, u.variable)
-			outputs = append(outputs, u.value)
+		}
+		outputs = withUpdates(outputs, updates)
+		if err := affordable(backend, store, name, outputs); err != nil {
+			panic(err)
 		}
 		return outputs
 	})
@@ -72,6 +77,14 @@ func newProgram(backend compute.Backend, store *model.Store, name string, read v
 	})
 	p.exec = exec
 	return p, nil
+}
+
+// withUpdates are all results of a program: the outputs, then the new values of variables.
+func withUpdates(outputs []*Node, updates []update) []*Node {
+	for _, u := range updates {
+		outputs = append(outputs, u.value)
+	}
+	return outputs
 }
 
 // compile does what the first call with such inputs would begin with.

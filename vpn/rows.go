@@ -5,7 +5,21 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/govpn/govpn/vpn/data"
 )
+
+// results is an empty slice with room for values of these dimensions, if there is; else the error says what to lower.
+func results(lower string, dims ...int) ([]float32, error) {
+	size := 1.
+	for _, d := range dims {
+		size *= float64(d)
+	}
+	if have := data.AvailableMemory(); 4*size > float64(have) {
+		return nil, memoryError(4*size, have, "lower "+lower, "a result of shape %v", dims)
+	}
+	return make([]float32, 0, int(size)), nil
+}
 
 // appendRows copies the first rows of a float tensor and frees it.
 func appendRows(to []float32, t *tensors.Tensor, rows int) []float32 {

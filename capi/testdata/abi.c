@@ -113,6 +113,7 @@ int32_t (*data_split_)(govpn_data, const char *, govpn_data *, govpn_data *) = g
 int32_t (*data_info_)(govpn_data, char **) = govpn_data_info;
 void (*data_free_)(govpn_data) = govpn_data_free;
 int32_t (*model_create_)(const char *, govpn_model *) = govpn_model_create;
+int32_t (*estimate_memory_)(const char *, char **) = govpn_estimate_memory;
 int32_t (*model_fit_)(govpn_model, govpn_data, govpn_data, const char *, govpn_progress_fn, void *) = govpn_model_fit;
 int32_t (*model_train_batch_)(govpn_model, govpn_data, const char *, char **) = govpn_model_train_batch;
 int32_t (*model_cancel_)(govpn_model) = govpn_model_cancel;

@@ -346,6 +346,23 @@ static void store(govpn_model m, govpn_data d) {
   }
 }
 
+/* An estimate without a model, and refusals of what does not fit, after which the model works as before. */
+static void memory(govpn_model m, govpn_data d) {
+  char options[200], *json = NULL;
+  const char *format = "{\"device\": \"%s\", \"image_shape\": [8, 8, 1], \"classes\": 4, \"batch_size\": %d, \"images\": %lld}";
+  snprintf(options, sizeof options, format, device(), 256, 1000LL);
+  OK(govpn_estimate_memory(options, &json));
+  has(json, "\"parameters\":2302020,\"training\":{\"host_bytes\":"); /* dnn3: 64-1024-1024-4, and -64 with the generator */
+  FAILS(GOVPN_E_ARG, "images is -1", (snprintf(options, sizeof options, format, device(), 256, -1LL), govpn_estimate_memory(options, &json)));
+  FAILS(GOVPN_E_ARG, "ImageShape", govpn_estimate_memory("{\"device\": \"go\"}", &json));
+  struct ArrowSchema s;
+  struct ArrowArray a;
+  FAILS(GOVPN_E_MEMORY, "Samples", govpn_model_noise(m, d, "{\"output\": \"sample\", \"samples\": 1000000000}", &s, &a));
+  OK(govpn_model_noise(m, d, "{\"output\": \"sample\", \"samples\": 1}", &s, &a));
+  s.release(&s);
+  a.release(&a);
+}
+
 int main(void) {
   CHECK(mkdtemp(folder));
   library();
@@ -358,6 +375,7 @@ int main(void) {
   train(m, d, valid);
   infer(m, valid);
   store(m, valid);
+  memory(m, valid);
   lend(m);
   govpn_model_free(m);
   govpn_model_free(0);

@@ -119,6 +119,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {  # name: (restype, argtypes)
     "govpn_data_info": (c_int32, [_data, _text]),
     "govpn_data_free": (None, [_data]),
     "govpn_model_create": (c_int32, [_json, POINTER(_model)]),
+    "govpn_estimate_memory": (c_int32, [_json, _text]),
     "govpn_model_fit": (c_int32, [_model, _data, _data, _json, PROGRESS_FN, c_void_p]),
     "govpn_model_train_batch": (c_int32, [_model, _data, _json, _text]),
     "govpn_model_cancel": (c_int32, [_model]),

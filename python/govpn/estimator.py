@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _labels, _params
+from . import _labels, _lib, _params
 from ._fitted import Fitted
 from ._images import Images, as_images
 from ._model import Model
@@ -192,6 +192,24 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         self._adopt(model, classes)
         self.data_info_ = train.info()
         return self
+
+    def estimate_memory(
+        self, image_shape: tuple[int, int, int], n_classes: int, n_images: int = 0
+    ) -> dict[str, Any]:
+        """About how many bytes fit (with validation data), predict and predict(noise="classwise") take at their
+        peak, before anything is made: {"parameters", and for "training", "inference" and "classwise" each
+        {"host_bytes", "device_bytes"}}. Weights, optimiser and n_images uint8 images in memory are included;
+        device_bytes is 0 where the device computes in the host's memory ("go", "cpu").
+
+        >>> clf = VPNClassifier("sr", "dnn3", device="go")
+        >>> clf.estimate_memory((28, 28, 1), 10)["parameters"]
+        2664890
+        """
+        sizes = {"image_shape": list(image_shape), "classes": n_classes, "images": n_images}
+        config = _params.configuration(self.get_params())
+        return _lib.call_json(
+            "govpn_estimate_memory", _lib.encode({"device": self.device, **sizes, **config})
+        )
 
     # ---- inside --------------------------------------------------------------------------------------------
 

@@ -1,0 +1,59 @@
+"""The memory that training takes beside what estimate_memory says: a process per row, its peak resident size less what it was
+before. python bench/memory.py [--device go cpu] [--base dnn3 resnet18] [--batch 16 64 256]"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+
+MIB = 1 << 20
+
+
+def measure(device: str, base: str, batch: int) -> dict[str, float]:
+    """One row, in this process."""
+    import numpy as np
+
+    import govpn
+
+    shape = (28, 28, 1) if base in ("sr", "dnn3") else (32, 32, 3)
+    x = np.random.default_rng(0).integers(0, 256, (3 * batch, *shape), np.uint8)
+    y = np.arange(len(x)) % 10
+    common = {"batch_size": batch, "epochs": 1, "device": device, "random_state": 0, "verbose": 0}
+    govpn.VPNClassifier("sr", mode="plain", **common).fit(x[:64, :4, :4], y[:64])  # the engine itself
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    model = govpn.VPNClassifier(base, restore_best=False, **common)
+    estimated = model.estimate_memory(shape, 10, len(x))["training"]["host_bytes"] / MIB
+    model.fit(x, y)
+    return {
+        "estimated": estimated,
+        "measured": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024,
+    }
+
+
+def main() -> None:
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--device", nargs="*", default=["go", "cpu"])
+    p.add_argument("--base", nargs="*", default=["dnn3", "resnet18", "vit"])
+    p.add_argument("--batch", nargs="*", type=int, default=[16, 64, 256])
+    p.add_argument("--one", action="store_true", help="one row, in this process")
+    a = p.parse_args()
+    if a.one:
+        print(json.dumps(measure(a.device[0], a.base[0], a.batch[0])))
+        return
+    print("| device | base | batch | estimated MiB | measured MiB | ratio |\n| --- | --- | --- | --- | --- | --- |")
+    for device, base, batch in [(d, b, n) for d in a.device for b in a.base for n in a.batch]:
+        command = [sys.executable, __file__, "--one", "--device", device, "--base", base, "--batch", str(batch)]
+        out = subprocess.run(command, capture_output=True, text=True, check=False)
+        if out.returncode:
+            print(f"| {device} | {base} | {batch} | {out.stderr.strip().splitlines()[-1]} | | |", flush=True)
+            continue
+        row = json.loads(out.stdout.splitlines()[-1])
+        ratio = row["estimated"] / row["measured"]
+        print(f"| {device} | {base} | {batch} | {row['estimated']:.0f} | {row['measured']:.0f} | {ratio:.2f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
