@@ -3,7 +3,12 @@
 package device
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
+	"io"
+	"os"
+	"strings"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/go-xla/compute/xla"
@@ -19,6 +24,7 @@ func openXLA(name, plugin string) (compute.Backend, error) {
 	options := pjrt.NamedValuesMap{}
 	if name == "cpu" {
 		options["cpu_device_count"] = int64(1) // the plugin's default is 4, whatever the cores
+		defer setFlags(plugin)()
 	}
 	backend, err := xla.NewWithOptions(plugin, options)
 	if err != nil {
@@ -28,4 +34,46 @@ func openXLA(name, plugin string) (compute.Backend, error) {
 		return nil, fmt.Errorf("the plugin finds no %s device", name)
 	}
 	return backend, nil
+}
+
+// ynnFlag chooses which products XLA for CPU gives to YNNPACK. Some end the process there ("(0 <= -15) is statically false": a
+// training step of vit with 256 images of 32×32×3), so none may.
+const ynnFlag = "--xla_cpu_experimental_ynn_fusion_type"
+
+// setFlags tells a plugin that is about to open what XLA reads of the environment alone, once; undo restores the environment. An
+// unknown flag would end the process.
+func setFlags(plugin string) (undo func()) {
+	const name = "XLA_FLAGS"
+	old, was := os.LookupEnv(name)
+	if strings.Contains(old, ynnFlag) || !contains(plugin, strings.TrimPrefix(ynnFlag, "--")) {
+		return func() {}
+	}
+	_ = os.Setenv(name, strings.TrimSpace(old+" "+ynnFlag+"="))
+	return func() {
+		if was {
+			_ = os.Setenv(name, old)
+		} else {
+			_ = os.Unsetenv(name)
+		}
+	}
+}
+
+// contains says whether a text is somewhere in a file.
+func contains(path, text string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	r := bufio.NewReaderSize(file, 1<<20)
+	for {
+		chunk, err := r.Peek(r.Size())
+		if bytes.Contains(chunk, []byte(text)) {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		_, _ = io.CopyN(io.Discard, r, int64(len(chunk)-len(text)))
+	}
 }
