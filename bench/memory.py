@@ -1,5 +1,8 @@
-"""The memory that training takes beside what estimate_memory says: a process per row, its peak resident size less what it was
-before. python bench/memory.py [--device go cpu] [--base dnn3 resnet18] [--batch 16 64 256]"""
+"""The memory that training takes beside what estimate_memory says: a process per row, its peak resident size
+less what it was before.
+
+    python bench/memory.py [--device go cpu] [--base dnn3 resnet18 vit] [--batch 16 64 256]
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,8 @@ MIB = 1 << 20
 
 def measure(device: str, base: str, batch: int) -> dict[str, float]:
     """One row, in this process."""
-    import numpy as np
-
     import govpn
+    import numpy as np
 
     shape = (28, 28, 1) if base in ("sr", "dnn3") else (32, 32, 3)
     x = np.random.default_rng(0).integers(0, 256, (3 * batch, *shape), np.uint8)
@@ -43,16 +45,18 @@ def main() -> None:
     if a.one:
         print(json.dumps(measure(a.device[0], a.base[0], a.batch[0])))
         return
-    print("| device | base | batch | estimated MiB | measured MiB | ratio |\n| --- | --- | --- | --- | --- | --- |")
+    print("| device | base | batch | estimated MiB | measured MiB | ratio |", "| --- " * 6 + "|", sep="\n")
     for device, base, batch in [(d, b, n) for d in a.device for b in a.base for n in a.batch]:
-        command = [sys.executable, __file__, "--one", "--device", device, "--base", base, "--batch", str(batch)]
-        out = subprocess.run(command, capture_output=True, text=True, check=False)
+        row = ["--device", device, "--base", base, "--batch", str(batch)]
+        out = subprocess.run(
+            [sys.executable, __file__, "--one", *row], capture_output=True, text=True, check=False
+        )
         if out.returncode:
             print(f"| {device} | {base} | {batch} | {out.stderr.strip().splitlines()[-1]} | | |", flush=True)
             continue
-        row = json.loads(out.stdout.splitlines()[-1])
-        ratio = row["estimated"] / row["measured"]
-        print(f"| {device} | {base} | {batch} | {row['estimated']:.0f} | {row['measured']:.0f} | {ratio:.2f} |", flush=True)
+        estimated, measured = json.loads(out.stdout.splitlines()[-1]).values()
+        figures = f"{estimated:.0f} | {measured:.0f} | {estimated / measured:.2f}"
+        print(f"| {device} | {base} | {batch} | {figures} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -196,10 +196,10 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
     def estimate_memory(
         self, image_shape: tuple[int, int, int], n_classes: int, n_images: int = 0
     ) -> dict[str, Any]:
-        """About how many bytes fit (with validation data), predict and predict(noise="classwise") take at their
-        peak, before anything is made: {"parameters", and for "training", "inference" and "classwise" each
-        {"host_bytes", "device_bytes"}}. Weights, optimiser and n_images uint8 images in memory are included;
-        device_bytes is 0 where the device computes in the host's memory ("go", "cpu").
+        """About how many bytes fit (with validation data), predict and predict(noise="classwise") take at
+        their peak, before anything is made: {"parameters", and for "training", "inference" and "classwise"
+        each {"host_bytes", "device_bytes"}}. Weights, optimiser and n_images uint8 images in memory are
+        included; device_bytes is 0 where the device computes in the host's memory ("go", "cpu").
 
         >>> clf = VPNClassifier("sr", "dnn3", device="go")
         >>> clf.estimate_memory((28, 28, 1), 10)["parameters"]
