@@ -92,6 +92,8 @@ func open(name string, o Options) (compute.Backend, Info, error) {
 		for _, path := range o.PluginPaths {
 			if _, err := os.Stat(path); err != nil {
 				info.Why += fmt.Sprintf("; plugin_paths: %v", err)
+			} else {
+				info.Why += fmt.Sprintf("; plugin_paths: %s holds none for %s", path, name)
 			}
 		}
 		return nil, info, data.Errorf(data.ErrDevice, "device: %s is not available: %s", name, info.Why)
@@ -105,7 +107,7 @@ func open(name string, o Options) (compute.Backend, Info, error) {
 		}
 		failures = append(failures, fmt.Sprintf("plugin %s does not open: %v", plugin, err))
 	}
-	info.Why = strings.Join(failures, "; ")
+	info.Why = strings.Join(append(failures, remedy[name]), "; ")
 	return nil, info, data.Errorf(data.ErrDevice, "device: %s is not available: %s", name, info.Why)
 }
 

@@ -21,17 +21,27 @@ const HasXLA = true
 func init() { xla.EnableAutoInstall(false) }
 
 func openXLA(name, plugin string) (compute.Backend, error) {
+	if err := checkLibrary(plugin); err != nil {
+		return nil, err
+	}
 	options := pjrt.NamedValuesMap{}
 	if name == "cpu" {
 		options["cpu_device_count"] = int64(1) // the plugin's default is 4, whatever the cores
 		defer setFlags(plugin)()
 	}
-	backend, err := xla.NewWithOptions(plugin, options)
-	if err != nil {
+	if err := checkVersion(plugin); err != nil {
 		return nil, err
 	}
-	if backend.NumDevices() == 0 {
-		return nil, fmt.Errorf("the plugin finds no %s device", name)
+	backend, err := xla.NewWithOptions(plugin, options)
+	if err == nil && backend.NumDevices() == 0 {
+		err = fmt.Errorf("it finds no %s device", name)
+	}
+	if err != nil && name == "cuda" {
+		err = fmt.Errorf("%w (it wants an NVIDIA GPU, its driver, and CUDA's libraries: nvidia-smi shows the first two, "+
+			"jax-cuda13-plugin[with-cuda] installs the last)", err)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return backend, nil
 }
