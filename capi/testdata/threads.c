@@ -1,4 +1,5 @@
-/* threads.c: one model and several threads: busy, cancel, free while in use, one error message per thread. */
+/* threads.c: one model and several threads: the same answers on all, busy, cancel, free while in use; one error message per thread; logs
+ * arrive on the thread that called. */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <time.h>
@@ -71,36 +72,94 @@ static void *fail_alone(void *unused) {
   return unused;
 }
 
-static void *predict_often(void *unused) {
-  for (int i = 0; i < 20; i++) {
-    struct ArrowSchema s;
-    struct ArrowArray a;
-    OK(govpn_model_predict(model, set, "{\"output\": \"proba\"}", &s, &a));
-    CHECK(((const float *)a.children[0]->buffers[1])[0] <= 1);
-    s.release(&s);
-    a.release(&a);
-    govpn_data d = labelled(4);
-    govpn_data_free(d);
+enum { THREADS = 16, IMAGES = 64, SCORES = IMAGES * CLASSES };
+static float answer[SCORES];
+static const char *const ways[] = {"{\"output\": \"proba\"}", "{\"noise\": \"classwise\", \"output\": \"proba\"}"};
+
+static void predict(const char *how, float *scores) {
+  struct ArrowSchema s;
+  struct ArrowArray a;
+  OK(govpn_model_predict(model, set, how, &s, &a));
+  memcpy(scores, a.children[0]->buffers[1], SCORES * sizeof *scores);
+  s.release(&s);
+  a.release(&a);
+}
+
+static void *predict_often(void *how) {
+  for (int i = 0; i < 3; i++) {
+    float scores[SCORES];
+    predict(how, scores);
+    CHECK(!memcmp(scores, answer, sizeof answer));
+    govpn_data_free(labelled(4));
   }
+  return NULL;
+}
+
+static void many(const char *how) {
+  pthread_t threads[THREADS];
+  predict(how, answer);
+  for (int i = 0; i < THREADS; i++) CHECK(pthread_create(&threads[i], NULL, predict_often, (void *)(uintptr_t)how) == 0);
+  for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+}
+
+/* Another model trains on the same data set meanwhile. */
+static void *fit_another(void *another) {
+  FAILS(GOVPN_E_CANCELLED, "stopped", govpn_model_fit(*(govpn_model *)another, set, 0, "{\"epochs\": 1000000}", start, NULL));
+  return NULL;
+}
+
+static void predict_beside_training(void) {
+  pthread_t thread;
+  govpn_model another = small_model();
+  started = 0;
+  CHECK(pthread_create(&thread, NULL, fit_another, &another) == 0);
+  while (!started) pause_ms(1);
+  many(ways[0]);
+  OK(govpn_model_cancel(another));
+  pthread_join(thread, NULL);
+  govpn_model_free(another);
+}
+
+/* What the library logs during a call arrives before the call returns, on its thread. */
+static _Thread_local int logged;
+
+static void count_log(int32_t level, const char *message, void *user_data) {
+  CHECK(user_data == &model && level == GOVPN_LOG_INFO && strstr(message, "device auto is"));
+  logged++;
+}
+
+static void *create_on_auto(void *unused) {
+  govpn_model m = 0;
+  OK(govpn_model_create("{\"base\": \"sr\"}", &m));
+  CHECK(logged == 1);
+  govpn_model_free(m);
   return unused;
 }
 
-static void many(void) {
-  pthread_t threads[4];
-  for (int i = 0; i < 4; i++) CHECK(pthread_create(&threads[i], NULL, predict_often, NULL) == 0);
-  for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+static void logs(void) {
+  pthread_t threads[2];
+  OK(govpn_init("{\"log_level\": \"info\"}"));
+  OK(govpn_set_log(count_log, &model));
+  for (int i = 0; i < 2; i++) {
+    CHECK(pthread_create(&threads[i], NULL, create_on_auto, NULL) == 0);
+    pthread_join(threads[i], NULL);
+  }
+  OK(govpn_set_log(NULL, NULL));
+  CHECK(logged == 0);
 }
 
 int main(void) {
   pthread_t thread;
-  set = labelled(64);
+  set = labelled(IMAGES);
   model = small_model();
   FAILS(GOVPN_E_HANDLE, "is 0", govpn_model_cancel(0));
   CHECK(pthread_create(&thread, NULL, fail_alone, NULL) == 0);
   pthread_join(thread, NULL);
   CHECK(strstr(govpn_last_error(), "is 0"));
   busy_and_cancel();
-  many();
+  for (int i = 0; i < 2; i++) many(ways[i]);
+  predict_beside_training();
+  logs();
   free_in_use();
   puts("threads: ok");
   return 0;

@@ -1,0 +1,23 @@
+package main
+
+import (
+	"log"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/klog/v2"
+)
+
+// What the libraries below log, through klog or log, waits for the host's callback.
+func TestLogsReachTheHost(t *testing.T) {
+	klog.Warning("nobody listens")
+	require.Empty(t, logging.waiting)
+	logging.fn = new([0]byte) // never called
+	defer func() { logging.fn, logging.waiting = nil, nil }()
+	klog.Info("below the level")
+	klog.Warningf("a %s", "warning")
+	klog.Error("an error")
+	log.Print("below the level")
+	klog.Flush()
+	require.Equal(t, []message{{logWarning, "a warning"}, {logWarning + 1, "an error"}}, logging.waiting)
+}
