@@ -79,17 +79,17 @@ void bridge_release_stream(struct ArrowArrayStream *stream) {
   stream->release = NULL;
 }
 
-/* arrow-go's release callbacks enter Go: in a forked child they would hang. */
+/* arrow-go's release callbacks enter Go: in a forked child they would hang, and while the process exits find XLA gone. */
 static void (*go_release_schema)(struct ArrowSchema *);
 static void (*go_release_array)(struct ArrowArray *);
 
 static void release_schema(struct ArrowSchema *s) {
-  if (!bridge_forked()) go_release_schema(s);
+  if (!bridge_ended()) go_release_schema(s);
   s->release = NULL;
 }
 
 static void release_array(struct ArrowArray *a) {
-  if (!bridge_forked()) go_release_array(a);
+  if (!bridge_ended()) go_release_array(a);
   a->release = NULL;
 }
 

@@ -11,6 +11,11 @@
  *   - Every function may be called from any thread. Callbacks run on the thread that called the function they were given to,
  *     and must not throw or longjmp. In a callback, only govpn_model_cancel, govpn_model_history, govpn_model_config and
  *     the functions that take no handle may be called on the model in use; others answer GOVPN_E_BUSY or wait.
+ *   - A handler of SIGSEGV, SIGBUS or SIGFPE that is installed after the library was loaded must have SA_ONSTACK, and call the handler
+ *     that was there before with every fault that is not its own: the library makes errors (GOVPN_E_INTERNAL) of its own faults.
+ *     Of handlers that were there before, nothing is asked. The library changes the handler of no other signal that has one.
+ *   - exit() may be called at any time, also while threads use the library. On devices of XLA (cpu, cuda) it cancels what they do and
+ *     waits for that, for 10 seconds at most; functions then answer GOVPN_E_CANCELLED, and freeing does nothing.
  *   - After fork() the child cannot use the library: every function answers GOVPN_E_FORKED there, and freeing does nothing.
  *     exec() in the child, or start workers by spawn.
  */

@@ -29,7 +29,8 @@ var handles = struct {
 	sync.Mutex
 	count uint64
 	live  map[uint64]*entry
-}{live: map[uint64]*entry{}}
+	open  map[*entry]bool // also those that were freed while a call uses them
+}{live: map[uint64]*entry{}, open: map[*entry]bool{}}
 
 // put gives an object a handle. A model comes with the name of its device.
 func put[T object](o T, device string) uint64 {
@@ -37,7 +38,8 @@ func put[T object](o T, device string) uint64 {
 	defer handles.Unlock()
 	handles.count++
 	h := handles.count * 0x9E3779B97F4A7C15 // odd, so no two are equal; scattered, so a stray small number is no handle
-	handles.live[h] = &entry{object: o, device: device, users: 1}
+	e := &entry{object: o, device: device, users: 1}
+	handles.live[h], handles.open[e] = e, true
 	return h
 }
 
@@ -78,6 +80,9 @@ func (e *entry) drop() {
 	handles.Lock()
 	e.users--
 	last := e.users == 0
+	if last {
+		delete(handles.open, e)
+	}
 	handles.Unlock()
 	if !last {
 		return
@@ -90,6 +95,18 @@ func (e *entry) drop() {
 			record(logWarning, err.Error())
 		}
 	}
+}
+
+// openModels are all models that are not closed.
+func openModels() (models []*vpn.Model) {
+	handles.Lock()
+	defer handles.Unlock()
+	for e := range handles.open {
+		if m, ok := e.object.(*vpn.Model); ok {
+			models = append(models, m)
+		}
+	}
+	return models
 }
 
 // fail marks the object as unusable.

@@ -30,8 +30,24 @@ func deviceOptions() device.Options {
 	return settings.device
 }
 
+// goCancelAll stops what can be stopped, while the process exits.
+//
+//export goCancelAll
+func goCancelAll() {
+	_ = protect(func() error {
+		openingContext(true)
+		for _, m := range openModels() {
+			m.Cancel()
+		}
+		return nil
+	})
+}
+
 // openDevice opens a device, and says which one "auto" is.
 func openDevice(name string) (compute.Backend, string, error) {
+	if name != "go" {
+		C.bridge_watch_exit()
+	}
 	backend, info, err := device.Open(name, deviceOptions())
 	if err == nil && info.Name != name {
 		record(C.GOVPN_LOG_INFO, fmt.Sprintf("device %s is %s: %s", name, info.Name, info.Why))

@@ -1,5 +1,5 @@
 /* stream.c: the Arrow C streams that govpn hands out. Their callbacks may run on any thread and after the data set was freed;
- * in a forked child they refuse, because Go would hang. */
+ * in a forked child they refuse, because Go would hang, and while the process exits. */
 #include "bridge.h"
 
 #include <errno.h>
@@ -14,7 +14,7 @@ typedef struct {
 
 static int run(struct ArrowArrayStream *stream, int (*callback)(uintptr_t, void *, char **), void *out) {
   producer *p = stream->private_data;
-  if (bridge_forked()) return EPERM;
+  if (bridge_ended()) return EPERM;
   free(p->error);
   p->error = NULL;
   return callback(p->handle, out, &p->error);
@@ -27,13 +27,13 @@ static int get_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) 
 static int get_next(struct ArrowArrayStream *stream, struct ArrowArray *out) { return run(stream, call_next, out); }
 
 static const char *get_last_error(struct ArrowArrayStream *stream) {
-  if (bridge_forked()) return "govpn cannot be used in a forked child of the process that loaded it";
+  if (bridge_ended()) return "govpn cannot be used in a forked child of the process that loaded it, nor while that exits";
   return ((producer *)stream->private_data)->error;
 }
 
 static void release_stream(struct ArrowArrayStream *stream) {
   producer *p = stream->private_data;
-  if (!bridge_forked()) {
+  if (!bridge_ended()) {
     goStreamRelease(p->handle);
     free(p->error);
     free(p);

@@ -1,27 +1,27 @@
-/* stub.c: the public functions. Each refuses to run in a forked child, where the Go runtime would hang, and otherwise calls
- * its Go export. Nothing of Go is entered before that check. */
+/* stub.c: the public functions. Each refuses to run in a forked child, where the Go runtime would hang, and while the process
+ * exits; otherwise it calls its Go export. Nothing of Go is entered before that check. */
+#define _DEFAULT_SOURCE
 #include "bridge.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #ifdef __GLIBC__
 #include <malloc.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include "_cgo_export.h"
 
-static volatile int forked;
+static atomic_int forked, exiting, watching;
+static atomic_int inside;       /* calls that are in Go */
+static _Thread_local int mine; /* of these, the thread's: more than one where a callback calls */
 static pthread_key_t error_key; /* the thread's last message, malloc'ed */
 
-static void after_fork(void) { forked = 1; }
-
-__attribute__((constructor)) static void set_up(void) {
-  pthread_key_create(&error_key, free);
-  pthread_atfork(NULL, NULL, after_fork);
-}
-
-int bridge_forked(void) { return forked; }
+int bridge_ended(void) { return forked || exiting; }
 
 void bridge_trim_heap(void) {
 #ifdef __GLIBC__
@@ -42,9 +42,66 @@ int32_t bridge_call_progress(govpn_progress_fn fn, const govpn_progress *progres
 }
 
 static int32_t refuse(void) {
+  if (!forked) {
+    bridge_set_error("govpn cannot be used any more: the process exits");
+    return GOVPN_E_CANCELLED;
+  }
   bridge_set_error("govpn cannot be used in a forked child of the process that loaded it; "
                    "start workers by spawn instead of fork, or call exec first");
   return GOVPN_E_FORKED;
+}
+
+static void leave(void) {
+  mine--;
+  inside--;
+}
+
+/* exit runs the destructors of XLA's plugin, which crash threads that compute with it: stops them first. */
+static void before_exit(void) {
+  static const struct timespec pause = {0, 5000000};
+  if (forked || atomic_exchange(&exiting, 1)) return;
+  for (int i = 0; inside > mine && i < 2000; i++) { /* a compilation ends when it ends, if within 10 s */
+    goCancelAll();
+    nanosleep(&pause, NULL);
+  }
+}
+
+void bridge_watch_exit(void) { watching = 1; }
+
+#ifdef __GLIBC__
+extern int __cxa_thread_atexit_impl(void (*)(void *), void *, void *);
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
+/* The plugin registers destructors as late as in its first step, and the last that are registered run first. But what a thread
+ * has to destroy comes before all of them, when it calls exit as when it ends: that is the time to register before_exit. */
+static void thread_ends(void *unused) {
+  if (watching && !forked && (inside || syscall(SYS_gettid) == getpid())) atexit(before_exit);
+}
+
+static void watch_thread(void) {
+  static _Thread_local int watched;
+  if (!watched) watched = !__cxa_thread_atexit_impl(thread_ends, NULL, &__dso_handle);
+}
+#else
+static void watch_thread(void) {}
+#endif
+
+static void after_fork(void) { forked = 1; }
+
+__attribute__((constructor)) static void set_up(void) {
+  pthread_key_create(&error_key, free);
+  pthread_atfork(NULL, NULL, after_fork);
+  watch_thread();
+}
+
+static int enter(void) {
+  if (forked) return 0;
+  watch_thread();
+  mine++;
+  inside++; /* before the look at exiting: before_exit looks the other way round */
+  if (!exiting) return 1;
+  leave();
+  return 0;
 }
 
 /* What works everywhere. */
@@ -72,7 +129,12 @@ void govpn_free(void *memory) {
 /* What enters Go. */
 
 #define GUARDED(name, export, parameters, arguments) \
-  int32_t name parameters { return forked ? refuse() : export arguments; }
+  int32_t name parameters {                          \
+    if (!enter()) return refuse();                   \
+    int32_t status = export arguments;               \
+    leave();                                         \
+    return status;                                   \
+  }
 
 GUARDED(govpn_init, goInit, (const char *json), (json))
 GUARDED(govpn_build_info, goBuildInfo, (char **json), (json))
@@ -95,7 +157,9 @@ GUARDED(govpn_data_split, goDataSplit, (govpn_data data, const char *json, govpn
 GUARDED(govpn_data_info, goDataInfo, (govpn_data data, char **json), (data, json))
 
 void govpn_data_free(govpn_data data) {
-  if (data && !forked) goDataFree(data);
+  if (!data || !enter()) return;
+  goDataFree(data);
+  leave();
 }
 
 GUARDED(govpn_model_create, goModelCreate, (const char *json, govpn_model *out), (json, out))
@@ -128,5 +192,7 @@ GUARDED(govpn_model_from_bytes, goModelFromBytes, (const uint8_t *bytes, size_t 
         (bytes, size, json, out))
 
 void govpn_model_free(govpn_model model) {
-  if (model && !forked) goModelFree(model);
+  if (!model || !enter()) return;
+  goModelFree(model);
+  leave();
 }

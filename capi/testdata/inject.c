@@ -51,6 +51,7 @@ static void set_labels(void) { PANICS(govpn_data_set_labels(set, &given_schema, 
 static void split(void) { PANICS(govpn_data_split(set, "{\"first\": 3}", &out.data, &out.data)); }
 static void info(void) { PANICS(govpn_data_info(set, &out.json)); }
 static void create(void) { PANICS(govpn_model_create(NULL, &out.model)); }
+static void estimate(void) { PANICS(govpn_estimate_memory("{\"image_shape\": [8, 8, 1], \"classes\": 4}", &out.json)); }
 static void fit(void) { PANICS(govpn_model_fit(model, set, 0, "{\"epochs\": 1}", NULL, NULL)); }
 static void fit_stream(void) { PANICS(govpn_model_fit(model, pictures, 0, "{\"epochs\": 1}", NULL, NULL)); }
 static void train_batch(void) { PANICS(govpn_model_train_batch(model, set, NULL, &out.json)); }
@@ -119,7 +120,8 @@ static const struct {
     {"goDataImport", import, PLAIN}, {"goDataImportStream", import_stream, PLAIN}, {"goDataAlloc", alloc, PLAIN},
     {"goDataOpen", open_, PLAIN}, {"goDataCancelOpen", cancel_open, PLAIN}, {"goDataExportStream", export_stream, DATA},
     {"goDataSetLabels", set_labels, DATA}, {"goDataSplit", split, DATA}, {"goDataInfo", info, DATA}, {"goDataFree", free_data, PLAIN},
-    {"goModelCreate", create, PLAIN}, {"goModelFit", fit, MODEL}, {"goModelTrainBatch", train_batch, MODEL},
+    {"goModelCreate", create, PLAIN}, {"goEstimateMemory", estimate, PLAIN},
+    {"goModelFit", fit, MODEL}, {"goModelTrainBatch", train_batch, MODEL},
     {"goModelCancel", cancel, MODEL}, {"goModelPredict", predict, MODEL}, {"goModelNoise", noise, MODEL},
     {"goModelEvaluate", evaluate, MODEL}, {"goModelHistory", history, MODEL}, {"goModelConfig", config, PLAIN},
     {"goModelExportSafetensors", export_weights, MODEL}, {"goModelImportSafetensors", import_weights, MODEL},

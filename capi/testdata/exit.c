@@ -1,0 +1,52 @@
+/* exit.c: exit while a thread works: "training", "compiling", or "callback", from the progress function. The process ends well, at
+ * once, and after the host's own handlers. */
+#define _POSIX_C_SOURCE 200809L
+#include <pthread.h>
+#include <time.h>
+
+#include "arrays.h"
+
+static govpn_data set;
+static govpn_model model;
+static volatile int phase = -1;
+static int in_callback;
+
+static int32_t report(const govpn_progress *p, void *user_data) {
+  (void)user_data;
+  phase = p->phase;
+  if (in_callback && phase != GOVPN_PHASE_COMPILING) exit(0);
+  return 0;
+}
+
+static void *fit(void *unused) {
+  govpn_model_fit(model, set, 0, "{\"epochs\": 1000000}", report, NULL);
+  return unused;
+}
+
+/* Runs last: what is freed now must not crash, and other calls work or say why not. */
+static void host_handler(void) {
+  char *json = NULL;
+  int32_t status = govpn_data_info(set, &json);
+  if (!strcmp(device(), "go"))
+    CHECK(status == GOVPN_OK);
+  else
+    FAILS(GOVPN_E_CANCELLED, "process exits", status);
+  govpn_data_free(set);
+  govpn_model_free(model);
+  puts("exit: ok");
+}
+
+int main(int count, char **arguments) {
+  CHECK(count == 2);
+  pthread_t thread;
+  char options[256];
+  int when = strcmp(arguments[1], "compiling") ? GOVPN_PHASE_TRAINING : GOVPN_PHASE_COMPILING;
+  in_callback = !strcmp(arguments[1], "callback");
+  atexit(host_handler);
+  set = labelled(2048);
+  snprintf(options, sizeof options, "{\"device\": \"%s\", \"base\": \"dnn3\", \"batch_size\": 256}", device());
+  OK(govpn_model_create(options, &model));
+  CHECK(pthread_create(&thread, NULL, fit, NULL) == 0);
+  while (in_callback || phase < when) nanosleep(&(struct timespec){0, 1000000}, NULL);
+  return 0;
+}
