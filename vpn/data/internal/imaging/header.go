@@ -136,11 +136,12 @@ func bmpHeader(data []byte) (head header, least int, err error) {
 
 func webpHeader(data []byte) (head header, err error) {
 	head = header{format: "WebP", orientation: 1}
-	if uint64(binary.LittleEndian.Uint32(data[4:]))+8 > uint64(len(data)) {
+	end := uint64(binary.LittleEndian.Uint32(data[4:])) + 8
+	if end < 12 || end > uint64(len(data)) {
 		return head, fail(ErrFormat, "is a truncated WebP file")
 	}
 	canvas := [2]int{}
-	for rest := data[12 : 8+binary.LittleEndian.Uint32(data[4:])]; len(rest) >= 8; {
+	for rest := data[12:end]; len(rest) >= 8; {
 		kind, size := string(rest[:4]), uint64(binary.LittleEndian.Uint32(rest[4:]))
 		body := rest[8:min(uint64(len(rest)), 8+size)]
 		bits := func(at int) uint32 { return binary.LittleEndian.Uint32(body[at:]) }
