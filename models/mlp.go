@@ -22,9 +22,22 @@ func DNN3(s *model.Scope, images *Node, classes int) *Node {
 // MLP is the perceptron of DNN3 with a choice of initial values and of the number of outputs:
 // x (N, …) → (N, outputs), in dtype inner after the first layer.
 func MLP(s *model.Scope, x *Node, outputs int, init Init, inner dtypes.DType) *Node {
-	x = Flatten(x)                                 // (N, d)
-	x = ReLU(Linear(s.In("fc1"), x, Hidden, init)) // (N, 1024)
-	x = ConvertDType(x, inner)
+	return afterFirst(s, Linear(s.In("fc1"), Flatten(x), Hidden, init), outputs, init, inner)
+}
+
+// BiasedMLP is MLP of x + b·1 for K numbers b per row: x (N, …), bias (N, K) → (N·K, outputs). Its first layer is linear, so that
+// one product of x serves them all: W(x + b·1) = Wx + b·W1.
+func BiasedMLP(s *model.Scope, x, bias *Node, outputs int, init Init, inner dtypes.DType) *Node {
+	first := s.In("fc1")
+	h := Linear(first, Flatten(x), Hidden, init)                                    // (N, 1024)
+	ones := ReduceSum(first.GetVariable("weight").NodeValue(x.Graph()), -1)         // W1 (1024)
+	h = Add(InsertAxes(h, 1), Mul(InsertAxes(bias, -1), ExpandLeftToRank(ones, 3))) // (N, K, 1024)
+	return afterFirst(s, Reshape(h, -1, Hidden), outputs, init, inner)
+}
+
+// afterFirst is the rest of a perceptron: the first layer's output (N, 1024) → (N, outputs).
+func afterFirst(s *model.Scope, x *Node, outputs int, init Init, inner dtypes.DType) *Node {
+	x = ConvertDType(ReLU(x), inner)
 	x = ReLU(Linear(s.In("fc2"), x, Hidden, init)) // (N, 1024)
 	return Linear(s.In("fc3"), x, outputs, init)   // (N, outputs)
 }

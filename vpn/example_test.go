@@ -85,7 +85,7 @@ func ExampleParseConfig() {
 	fmt.Println(err)
 	// Output:
 	// sr dnn3 10 256 adam abs <nil>
-	// vpn: Epochs is 0, want at least 1
+	// vpn: Epochs is 0, want 1 to 2³¹−1
 }
 
 func ExampleModel_Predict() {

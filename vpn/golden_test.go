@@ -8,6 +8,7 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -93,7 +94,7 @@ func TestGoldenGenerators(t *testing.T) {
 		require.NoError(t, json.Unmarshal(config, &c))
 		build, err := generator(c.Generator)
 		require.NoError(t, err)
-		return build(s, u, u.DType())
+		return build(s, u, Zeros(u.Graph(), shapes.Make(u.DType(), u.Shape().Dim(0), 1)), u.DType())
 	})
 }
 

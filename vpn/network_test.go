@@ -3,6 +3,7 @@ package vpn
 import (
 	"testing"
 
+	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
@@ -116,4 +117,28 @@ func requireSlope(t *testing.T, v *model.Variable, gradient *tensors.Tensor, los
 	}
 	require.NotZero(t, norm, v.Path())
 	require.InDelta(t, want, slope, 1e-4*max(1e-2, norm), v.Path())
+}
+
+// σ of all classes at once is σ of each, though the perceptron's first product is shared.
+func TestStdOfAllClasses(t *testing.T) {
+	for _, name := range GeneratorNames() {
+		eachDevice(t, func(t *testing.T, backend compute.Backend) {
+			cfg := DefaultConfig()
+			cfg.Generator, cfg.ImageShape, cfg.Classes = name, [3]int{5, 4, 2}, 3
+			m := newModel(t, cfg, backend)
+			images := golden.Tensor(golden.Uniform("x", 2*40), dtypes.Float32, 2, 5, 4, 2)
+			exec, err := model.NewExec(backend, m.store, func(s *model.Scope, x *Node) (all, each *Node) {
+				var one []*Node
+				for k := range 3 {
+					one = append(one, m.net.std(s, x, Const(x.Graph(), []int32{int32(k), int32(k)})))
+				}
+				return m.net.stdOfAll(s, x), Reshape(Stack(one, 1), 6, 5, 4, 2)
+			})
+			require.NoError(t, err)
+			all, each, err := exec.Call2(images)
+			require.NoError(t, err)
+			require.InDeltaSlice(t, floats(each), floats(all), 1e-6, name)
+			require.NotEqual(t, floats(all)[:40], floats(all)[40:80], "classes differ")
+		})
+	}
 }

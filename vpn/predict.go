@@ -60,12 +60,14 @@ func (n *network) classwiseDims(x *Node) []int {
 // classwise is s_k = softmax(f(x + σ(x, k)⊙z_k))_k: x (B, H, W, C), z (B·K, 1, H, W, C) → (B, K).
 func (n *network) classwise(s *model.Scope, x, z *Node) *Node {
 	k, d := n.cfg.Classes, x.Shape().Dimensions
+	sigma := n.stdOfAll(s, x) // (B·K, H, W, C)
 	x = BroadcastToDims(InsertAxes(x, 1), d[0], k, d[1], d[2], d[3])
-	x = Reshape(x, d[0]*k, d[1], d[2], d[3])                                            // (B·K, H, W, C)
-	classes := Reshape(Iota(x.Graph(), shapes.Make(labelDType, d[0], k), 1), d[0]*k)    // (B·K)
-	probabilities := Softmax(n.noisyLogits(s, n.noisy(x, n.std(s, x, classes), z)), -1) // (B·K, K)
-	own := Mul(probabilities, OneHot(classes, k, probabilities.DType()))                // the class's own column
-	return Reshape(ReduceSum(own, -1), d[0], k)
+	x = Reshape(x, d[0]*k, d[1], d[2], d[3])                             // (B·K, H, W, C)
+	probabilities := Softmax(n.noisyLogits(s, n.noisy(x, sigma, z)), -1) // (B·K, K)
+	probabilities = Reshape(probabilities, d[0], k, k)                   // of image, noise's class, class
+	own := Iota(x.Graph(), shapes.Make(labelDType, k), 0)                // (K)
+	own = InsertAxes(OneHot(own, k, probabilities.DType()), 0)           // (1, K, K): the class's own column
+	return ReduceSum(Mul(probabilities, own), -1)                        // (B, K)
 }
 
 // Predict classifies the images of d.
