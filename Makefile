@@ -22,9 +22,9 @@ else
 LINK := -s -w
 endif
 
-.PHONY: help demo test lib install uninstall lint go-test py-test c-test sanitize fuzz consumer bench accuracy golden wheel clean
+.PHONY: help demo test lib install uninstall lint go-test py-test c-test sanitize fuzz consumer bench bench-cuda bench-growth accuracy golden wheel clean
 help: ## What can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 demo: .venv/demo-$(DEVICE) ## Train on Fashion-MNIST, print a table, draw demo.png (DEVICE=go, cpu or cuda)
 	$(VENV)/python examples/demo.py --device $(DEVICE)
@@ -76,7 +76,7 @@ SOURCES := setup.py pyproject.toml $(shell find capi models vpn python/govpn -na
 	@touch $@
 
 lint: .venv/test
-	@test -z "$$(gofmt -l capi models vpn internal examples bench)" || { gofmt -d capi models vpn internal examples bench; exit 1; }
+	@test -z "$$(gofmt -l capi models vpn internal examples)" || { gofmt -d capi models vpn internal examples; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags=govpn_test ./capi
 	$(GO) tool staticcheck ./...
@@ -87,7 +87,7 @@ lint: .venv/test
 # Tests in which goroutines meet. -race switches checkptr on, which GoMLX's matrix products do not pass.
 RACE := Concurrent|Busy|Cancel|Close
 go-test: .venv/test
-	$(GO) test ./models ./vpn/... ./internal/... ./bench/... ./examples/...
+	$(GO) test ./models ./vpn/... ./internal/... ./examples/...
 	CGO_ENABLED=0 $(GO) test ./models ./vpn/...
 	CGO_ENABLED=1 $(GO) test -race -gcflags='github.com/gomlx/compute/...=-d=checkptr=0' -run '$(RACE)' -skip Golden ./vpn/...
 	CGO_ENABLED=1 $(GO) test -race -tags=govpn_test -gcflags='github.com/gomlx/compute/...=-d=checkptr=0' -run '$(RACE)' ./capi
@@ -107,11 +107,16 @@ consumer: ## A fresh Go module that requires govpn builds and runs
 py-test: .venv/test
 	$(VENV)/pytest -q
 
-bench: .venv/test ## Training and streaming beside PyTorch, torchvision and JAX, speed and memory: build/bench
+bench: .venv/test ## Training, inference and streaming beside PyTorch and JAX: build/bench (BENCH="--rows 'joint/*'")
 	$(VENV)/pip install -q -r bench/requirements.txt
-	$(VENV)/python bench/run.py --out build/bench
-	$(VENV)/python bench/convnet.py --out build/bench
+	$(VENV)/python bench/run.py --out build/bench $(BENCH)
 	$(VENV)/python bench/streaming.py --out build/bench
+
+bench-cuda: ## The same on an NVIDIA GPU, without Go or network, with $(PYTHON)'s packages: build/bench, bench/results
+	env -u VIRTUAL_ENV $(if $(GOVPN_LIBRARY),PYTHONPATH=$(CURDIR)/python) $(PYTHON) bench/cuda.py --out build/bench $(BENCH)
+
+bench-growth: .venv/test ## How time and memory grow with batch, noises, classes, pixels, draws: build/bench
+	$(VENV)/python bench/growth.py --out build/bench $(BENCH)
 
 accuracy: .venv/test ## Fashion-MNIST over 5 seeds, baselines and VPN: build/accuracy (an hour)
 	$(VENV)/python bench/accuracy.py --out build/accuracy

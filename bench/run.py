@@ -1,13 +1,16 @@
-"""Times a joint training step of govpn, PyTorch and JAX side by side: the same work, in turns.
+"""govpn beside PyTorch (eager and compiled) and JAX, the same work in turns: every row of rows.py in one run.
 
-    python bench/run.py                  # about five minutes on an idle machine
-    python bench/run.py --rounds 1 --batches 2 --only go,torch      # to see that it works
+    python bench/run.py                                  # about an hour on 2 idle cores
+    python bench/run.py --rows 'joint/dnn3/*' --rounds 1 --batches 0.05      # to see that it works
+    python bench/run.py --device cuda
 
-The work: base and generator dnn3, joint, 28x28x1 images, float32, Adam, bounded sigma, m = 1, noise drawn at
-every step, batches gathered by index from uint8 images that stay on the device, the loss read back at every
-step. Every contestant is one process, all on the same --threads cores. A round is one epoch of each in turn;
-the first round, which compiles, does not count. Written are a JSON file and a Markdown table, with the median
-over rounds and the median of the ratios to eager PyTorch within a round.
+Every contestant of a row is a process (worker.py), all on the same --threads cores: float32 (TF32 on cuda),
+Adam, λ = 1, bounded σ, one noise per image drawn at every step, uint8 images that lie on the device, batches
+gathered by index, the loss read back at every step, one pass of the base over clean and noisy images. A
+frozen base runs in inference mode and gets no gradient. Where a peer has variants (classwise inference class
+by class, or all classes as one batch), both are tried and the faster one runs. A round is one epoch of each
+contestant in turn; the first, which compiles, does not count. A ratio is the median over the rounds of that
+within a round. Written are speed.json, speed.md and speed.png.
 """
 
 import argparse
@@ -22,139 +25,160 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
-import worker
+import report
+import rows
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent
-REFERENCE = "torch"
-CONTESTANTS = {
-    "go": ("govpn, device go", None),
-    "cpu": ("govpn, device cpu (XLA)", None),
-    "torch": ("PyTorch, eager", "torch"),
-    "torch-fused": ("PyTorch, eager, fused Adam", "torch"),
-    "torch-compile": ("PyTorch, torch.compile, fused Adam", "torch"),
-    "jax": ("JAX, jit", "optax"),
+CONTESTANTS = {  # name: program, what it imports
+    "govpn": ("peers_govpn.py", "govpn"),
+    "govpn-go": ("peers_govpn.py", "govpn"),
+    "torch": ("peers_torch.py", "torchvision"),
+    "torch-compile": ("peers_torch.py", "torchvision"),
+    "jax": ("peers_jax.py", "optax"),
 }
-CONFIG = {
-    "base": "dnn3",
-    "generator": "dnn3",
-    "mode": "joint",
-    "optimizer": "adam",
-    "learning_rate": 1e-3,
-    "weight_decay": 0.0,
-    "schedule": "constant",
-    "noise_samples": 1,
-    "label_encoding": "scaled",
-    "label_coefficient": 0.01,
-    "std": "bounded",
-    "std_range": [0.01, 0.3],
-    "seed": 0,
-}
+PASSES = {"cpu": (2560, 160), "cuda": (20480, 2560)}  # of a batch over all classes: dense, convolutional
 
 
-def build():
-    """Builds the Go contestant and returns its path."""
-    program = ROOT / "build" / "bench-step"
-    program.parent.mkdir(exist_ok=True)
-    env = os.environ | {"GOEXPERIMENT": "simd"}
-    subprocess.run(["go", "build", "-o", program, "./bench/step"], cwd=ROOT, env=env, check=True)
-    return program
-
-
-def command(name, program, folder, config):
-    text = json.dumps(config)
-    if name in ("go", "cpu"):
-        return [program, "-device", name, "-data", folder, "-config", text]
-    script, *options = name.split("-")
-    if options == ["compile"]:
-        options = ["compile", "fused"]
-    return [sys.executable, HERE / f"peers_{script}.py", folder, text, *options]
+def variants(name, row, device):
+    """What a contestant does in more than one way, one of which is the fastest."""
+    if name.startswith("govpn"):
+        return [""]
+    if row.task == "classwise":
+        return ["loop", str(max(row.classes, PASSES[device][0 if row.dense else 1]))]
+    return ["", "graphs"] if name == "torch-compile" and device == "cuda" and row.trains else [""]
 
 
 class Contestant:
     """A running contestant; see worker.py for what it says."""
 
-    def __init__(self, name, argv, cores):
-        env = os.environ | {"OMP_NUM_THREADS": str(len(cores)), "GOMAXPROCS": str(len(cores))}
+    def __init__(self, name, job, args):
+        self.name, self.timeout = name, args.timeout
+        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115, close does
+        cores = sorted(os.sched_getaffinity(0))[: args.threads or None]
+        env = os.environ | {k: str(len(cores)) for k in ("OMP_NUM_THREADS", "GOMAXPROCS", "NPROC")}
+        env["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # JAX is not alone on the device
         env.setdefault("VIRTUAL_ENV", sys.prefix)  # where govpn looks for the plugin of cpu
-        self.name = name
         self.process = subprocess.Popen(
-            argv,
+            [sys.executable, "-W", "ignore", HERE / CONTESTANTS[name][0], json.dumps(job)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self.log,
             text=True,
             env=env,
             preexec_fn=lambda: os.sched_setaffinity(0, cores),
         )
 
     def answer(self):
-        for line in self.process.stdout:
-            with contextlib.suppress(json.JSONDecodeError):
-                return json.loads(line)
-        raise RuntimeError(f"{self.name} ended with status {self.process.wait()}")
+        late = threading.Timer(self.timeout, self.process.kill)
+        late.start()
+        try:
+            for line in self.process.stdout:
+                with contextlib.suppress(json.JSONDecodeError):
+                    return json.loads(line)
+        finally:
+            late.cancel()
+        status = self.process.wait()
+        self.log.seek(0)
+        raise RuntimeError(f"status {status}: " + "".join(self.log.readlines()[-4:]).strip()[-600:])
 
-    def epoch(self):
-        self.process.stdin.write("epoch\n")
-        self.process.stdin.flush()
+    def round(self):
+        with contextlib.suppress(BrokenPipeError):  # answer tells why
+            self.process.stdin.write("round\n")
+            self.process.stdin.flush()
         return self.answer()
 
     def close(self):
-        self.process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
         self.process.wait()
+        self.log.close()
 
 
-def race(names, args, program, folder, config):
-    """Images per second, all rounds and their median, of every contestant that starts."""
-    cores, running, rows = sorted(os.sched_getaffinity(0))[: args.threads], [], {}
-    for name in names:
-        c = Contestant(name, command(name, program, folder, config), cores)
+def start(name, row, args):
+    """(the contestant in its fastest variant, what is known of it): after its first round."""
+    best, others, errors = None, {}, []
+    options = variants(name, row, args.device)
+    for variant in options:
+        device = "go" if name == "govpn-go" else args.device
+        job = row.job(args.device, args.batches) | {"device": device, "variant": variant, "contestant": name}
+        c = Contestant(name, job, args)
         try:
-            rows[name] = {
-                "description": c.answer()["ready"],
-                "first_epoch_s": c.epoch()["seconds"],
-                "rounds": [],
-            }
-            running.append(c)
+            ready = c.answer()
+            about = {"version": ready["ready"], "parameters": ready["parameters"], "variant": variant}
+            about["first_s"] = c.round().get("first_s")
+            seconds = others[variant] = c.round()["seconds"] if len(options) > 1 else 0.0
         except RuntimeError as error:
-            rows.pop(name, None)
-            print(f"bench: left out: {error}", file=sys.stderr)
+            errors.append(f"{variant} {error}".strip())
+            c.close()
+            continue
+        if best is None or seconds < best[0]:
+            best, c = (seconds, c, about), best and best[1]
+        if c:
+            c.close()
+    if best is None:
+        return None, {"error": "; ".join(errors)}
+    return best[1], best[2] | ({"variants_s": others} if len(options) > 1 else {}) | {"rounds": []}
+
+
+def contestants(row, names, args):
+    """Those of a row: `go` only where the issue asks something of it."""
+    return [n for n in names if n != "govpn-go" or row.target(args.device)[2]]
+
+
+def race(row, names, args):
+    """Everything measured of a row, by contestant."""
+    results, running, images = {}, [], None
+    for name in contestants(row, names, args):
+        c, results[name] = start(name, row, args)
+        running += [c] if c else []
+        print(
+            f"  {name}: {results[name].get('error') or results[name]['variant'] or 'ready'}", file=sys.stderr
+        )
+    job = row.job(args.device, args.batches)
+    images = job["batch"] * job["batches"]
     for _ in range(args.rounds):
-        for c in running:
+        for c in list(running):
             time.sleep(args.pause)  # until the threads of the one before have stopped spinning
-            result = c.epoch()
-            rows[c.name]["rounds"].append(args.batches * args.batch / result["seconds"])
-            rows[c.name]["loss"] = result["loss"]
+            try:
+                answer = c.round()
+            except RuntimeError as error:
+                running.remove(c)
+                results[c.name] |= {"error": str(error)}
+                continue
+            results[c.name]["rounds"].append(images / answer["seconds"])
+            results[c.name] |= {k: answer[k] for k in ("loss", "rss_mib", "device_mib")}
     for c in running:
         c.close()
-    for row in rows.values():
-        row["images_per_second"] = statistics.median(row["rounds"])
-        if REFERENCE in rows:
-            pairs = zip(row["rounds"], rows[REFERENCE]["rounds"], strict=True)
-            row["ratio"] = statistics.median(a / b for a, b in pairs)
-    return rows
+    return {"images": images, "batch": job["batch"], "contestants": results} | check(row, results)
 
 
-def table(report):
-    """The report as Markdown."""
-    head = "Joint training step, dnn3 with dnn3, 28×28×1, batch {batch}, {threads} threads, {cpu}, {date}"
-    lines = [
-        f"{head.format(**report)}; medians of {report['rounds']} rounds in turns.",
-        "",
-        "| λ | contestant | × eager PyTorch | images/s | lowest | highest | loss at the end | version |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for weight, rows in report["results"].items():
-        for name, r in rows.items():
-            ratio = f"{r['ratio']:.2f}" if "ratio" in r else "–"
-            speeds = (r["images_per_second"], min(r["rounds"]), max(r["rounds"]))
-            cells = [weight, CONTESTANTS[name][0], ratio, *(f"{s:,.0f}" for s in speeds)]
-            lines.append(f"| {' | '.join(cells)} | {r['loss']:.3f} | {r['description']} |")
-    return "\n".join(lines) + "\n"
+def check(row, results):
+    """What speaks against a comparison: other parameters, other losses."""
+    done = {n: r for n, r in results.items() if r.get("rounds") and "error" not in r}
+    for r in done.values():
+        r["images_per_second"] = statistics.median(r["rounds"])
+    if len({r["parameters"] for r in done.values()}) > 1:
+        raise SystemExit(f"bench: {row.name}: parameters {[(n, r['parameters']) for n, r in done.items()]}")
+    losses = [r["loss"] for r in done.values() if r["loss"] is not None]
+    wide = len(losses) > 1 and max(losses) > 1.25 * min(losses)
+    return {"warning": f"losses from {min(losses):.3f} to {max(losses):.3f}"} if wide else {}
 
 
-def cpu():
+def installed(names):
+    found = []
+    for name in names:
+        module = CONTESTANTS[name][1]
+        if importlib.util.find_spec(module):
+            found.append(name)
+        else:
+            print(f"bench: left out: {name} needs {module} (bench/requirements.txt)", file=sys.stderr)
+    return found
+
+
+def processor():
     with contextlib.suppress(OSError):
         for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -162,52 +186,48 @@ def cpu():
     return platform.processor() or platform.machine()
 
 
-def arguments():
+def arguments(argv=None):
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--rounds", type=int, default=7, help="default 7")
-    p.add_argument("--batches", type=int, default=40, help="batches of an epoch, default 40")
-    p.add_argument("--batch", type=int, default=256, help="images of a batch, default 256")
-    p.add_argument("--threads", type=int, default=2, help="cores for each contestant, default 2")
-    p.add_argument("--weights", default="1,0", help="values of lambda, default 1,0")
-    p.add_argument("--only", default=",".join(CONTESTANTS), help=f"of {', '.join(CONTESTANTS)}")
+    p.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    p.add_argument("--rows", nargs="+", default=["*"], help="patterns such as 'joint/*', default all")
+    p.add_argument(
+        "--only", nargs="+", default=list(CONTESTANTS), choices=list(CONTESTANTS), help="contestants"
+    )
+    p.add_argument("--rounds", type=int, default=5, help="default 5")
+    p.add_argument("--batches", type=float, default=1.0, help="factor on the batches of a round, default 1")
+    p.add_argument("--threads", type=int, help="cores for each contestant; default 2, on cuda and for 0 all")
     p.add_argument("--pause", type=float, default=0.5, help="seconds between turns, default 0.5")
-    p.add_argument("--out", default=str(ROOT / "build" / "bench"), help="path of the results, without suffix")
-    return p.parse_args()
+    p.add_argument("--timeout", type=float, default=1800, help="seconds for a round with compilation")
+    p.add_argument("--out", type=pathlib.Path, default=HERE.parent / "build" / "bench", help="folder")
+    args = p.parse_args(argv)
+    if args.rounds < 1 or args.batches <= 0:
+        p.error("want at least 1 round and a factor above 0")
+    if args.threads is None:
+        args.threads = 0 if args.device == "cuda" else 2
+    return args
 
 
-def main():
-    args = arguments()
+def measure(args, **more):
+    """The whole report; written again after every row, so that an interrupted run leaves what it has."""
     load = os.getloadavg()[0]
     if load > 0.5:
         print(
-            f"bench: the load is {load:.1f} before the start: the figures will not be worth much",
-            file=sys.stderr,
+            f"bench: the load is {load:.1f} before the start: the figures are not worth much", file=sys.stderr
         )
-    names = []
-    for name in args.only.split(","):
-        module = CONTESTANTS[name][1]
-        if module is None or importlib.util.find_spec(module):
-            names.append(name)
-        else:
-            print(f"bench: left out: {name} needs {module} (bench/requirements.txt)", file=sys.stderr)
-    program = build()
-    report = {
-        "date": datetime.date.today().isoformat(),
-        "cpu": cpu(),
-        "load_before": load,
-        "config": CONFIG,
-        **{k: getattr(args, k) for k in ("threads", "batch", "batches", "rounds")},
-        "results": {},
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        worker.write_data(folder, args.batches * args.batch)
-        for weight in args.weights.split(","):
-            config = CONFIG | {"batch_size": args.batch, "base_loss_weight": float(weight)}
-            report["results"][weight] = race(names, args, program, folder, config)
-    pathlib.Path(f"{args.out}.json").write_text(json.dumps(report, indent=1) + "\n")
-    pathlib.Path(f"{args.out}.md").write_text(table(report))
-    print(table(report))
+    names = installed(args.only if args.device == "cpu" else [n for n in args.only if n != "govpn-go"])
+    about = {"date": datetime.date.today().isoformat(), "cpu": processor(), "load_before": load}
+    about |= {k: getattr(args, k) for k in ("device", "threads", "rounds", "batches")} | more
+    about |= {"rows": {}}
+    args.out.mkdir(parents=True, exist_ok=True)
+    for row in rows.select(args.rows, args.device):
+        print(row.name, file=sys.stderr)
+        result = about["rows"][row.name] = race(row, names, args)
+        result["ratios"] = report.ratios(row, result, args.device)
+        (args.out / "speed.json").write_text(json.dumps(about, indent=1) + "\n")
+    (args.out / "speed.md").write_text(report.table(about))
+    report.plot(about, args.out / "speed.png")
+    return about
 
 
 if __name__ == "__main__":
-    main()
+    print(report.table(measure(arguments())))

@@ -1,68 +1,86 @@
-"""The protocol of a contestant, and the data that all of them train on.
+"""The protocol of a contestant, and the data that all of them work on.
 
-A contestant is a process. It says {"ready": description} on standard output, then answers every line on
-standard input with {"seconds": wall time, "loss": mean} of one epoch, and ends when the input does.
+A contestant is a process that gets its job (Row.job and "device", "variant") as JSON. It says {"ready":
+versions, "parameters": their number} on standard output, then answers every line on standard input with one
+round: {"seconds", "loss", "rss_mib", "device_mib"}, the two last the peaks so far. The first round of
+training also has "first_s", from the start of fit() (for the others: before the weights are made) to the end
+of the first step, with all compilation; libraries are loaded and the device is open by then. It ends when
+its input does.
 """
 
 import itertools
 import json
-import os
+import resource
 import sys
 import time
 
 import numpy as np
 
-SHAPE, CLASSES, HIDDEN = (28, 28, 1), 10, 1024
+HIDDEN = 1024  # units of the hidden layers of dnn3
+clock = time.perf_counter
 
 
-def write_data(folder, images, seed=0):
-    """Writes images.u8 (N, 28, 28, 1) and labels.i32 (N): a picture per class under noise. One label in two
-    is random, so that the loss stays away from 0 and with it every contestant from denormal numbers."""
-    rng = np.random.default_rng(seed)
-    labels = (np.arange(images) % CLASSES).astype("<i4")
-    pictures = rng.integers(64, 192, (CLASSES, *SHAPE))
-    pixels = pictures[labels] + rng.normal(0, 80, (images, *SHAPE))
-    pixels.clip(0, 255).astype(np.uint8).tofile(os.path.join(folder, "images.u8"))
-    labels[::2] = rng.integers(0, CLASSES, len(labels[::2]))
-    labels.tofile(os.path.join(folder, "labels.i32"))
+def job():
+    return json.loads(sys.argv[1])
 
 
-def read_data(folder):
-    """(images uint8 (N, 784), labels int32 (N,))."""
-    labels = np.fromfile(os.path.join(folder, "labels.i32"), "<i4")
-    return np.fromfile(os.path.join(folder, "images.u8"), np.uint8).reshape(len(labels), -1), labels
+def data(job, seed=0):
+    """(images uint8 (N, H, W, C), labels int32 (N,)): a picture per class under noise. One label in two is
+    random, so that the loss stays away from 0 and with it every contestant from denormal numbers."""
+    rng, n = np.random.default_rng(seed), job["batch"] * job["batches"]
+    labels = np.arange(n, dtype=np.int32) % job["classes"]
+    images = rng.integers(0, 128, (n, *job["shape"]), np.uint8)
+    images += rng.integers(0, 128, (job["classes"], *job["shape"]), np.uint8)[labels]
+    if n >= 2 * job["classes"]:  # every class keeps an image of its own
+        labels[::2] = rng.permutation(labels[::2])
+    return images, labels
 
 
-def batches(rng, images, size):
-    """The index arrays of one epoch, shuffled, full batches only."""
-    order = rng.permutation(images)
-    return [order[i : i + size] for i in range(0, images - size + 1, size)]
+def say(**message):
+    print(json.dumps(message), flush=True)
 
 
-def serve(description, images, size, step):
-    """Answers requests with step(indices) -> loss, a float, as many times as an epoch has batches."""
-    rng = np.random.default_rng(1)
-    print(json.dumps({"ready": description}), flush=True)
+def serve(versions, parameters, round_, device_peak=lambda: None):
+    """Answers requests; round_() makes a round and returns its part of the answer."""
+    say(ready=versions, parameters=parameters)
     for _ in sys.stdin:
-        start = time.perf_counter()
-        losses = [step(indices) for indices in batches(rng, images, size)]
-        seconds = time.perf_counter() - start
-        print(json.dumps({"seconds": seconds, "loss": float(np.mean(losses))}), flush=True)
+        answer = round_()
+        rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        say(**answer, rss_mib=rss, device_mib=device_peak())
 
 
-def uniform_layers(rng, sizes, normal=None):
-    """[(weight (out, in), bias (out,))], float32: uniform within 1/sqrt(in), or normal weights, biases 0."""
-    layers = []
-    for i, o in itertools.pairwise(sizes):
-        bound = i**-0.5
-        weight = rng.normal(0, normal, (o, i)) if normal else rng.uniform(-bound, bound, (o, i))
-        bias = np.zeros(o) if normal else rng.uniform(-bound, bound, o)
-        layers.append((weight.astype(np.float32), bias.astype(np.float32)))
-    return layers
+def training(job, built, step):
+    """Rounds of step(indices) -> loss, a float; the weights took `built` seconds to make."""
+    size, rng, rounds = job["batch"], np.random.default_rng(1), itertools.count()
+
+    def round_():
+        batches = rng.permutation(size * job["batches"]).astype(np.int32).reshape(-1, size)
+        ends, losses, start = [], [], clock()
+        for indices in batches:
+            losses.append(step(indices))
+            ends.append(clock())
+        first = {"first_s": built + ends[0] - start} if next(rounds) == 0 else {}
+        return {"seconds": ends[-1] - start, "loss": float(np.mean(losses))} | first
+
+    return round_
 
 
-def initial(config):
-    """(base, generator) layers of the dnn3 networks of both."""
-    d, rng = int(np.prod(SHAPE)), np.random.default_rng(config["seed"])
-    hidden = (d, HIDDEN, HIDDEN)
-    return uniform_layers(rng, (*hidden, CLASSES)), uniform_layers(rng, (*hidden, d), normal=0.002)
+def inference(job, chunk, predict, host=np.asarray):
+    """Rounds of predict(start, stop) -> labels on the device, in chunks of that many images; host reads
+    them at the end of a round."""
+    total = job["batch"] * job["batches"]
+
+    def round_():
+        start = clock()
+        parts = [predict(i, i + chunk) for i in range(0, total, chunk)]
+        labels = np.concatenate([host(p) for p in parts])
+        seconds = clock() - start
+        assert labels.shape == (total,), labels.shape
+        return {"seconds": seconds, "loss": None}
+
+    return round_
+
+
+def divisor(n, most):
+    """The largest divisor of n that is at most `most`, and at least 1: chunks of one size."""
+    return max(d for d in range(1, n + 1) if n % d == 0 and d <= max(1, most))

@@ -1,0 +1,137 @@
+"""Everything on one NVIDIA GPU: versions, parity with the host, then every row of rows.py beside the peers.
+
+    python bench/cuda.py                                  # build/bench and bench/results/cuda-DATE.json
+    python bench/cuda.py --device cpu --dry-run           # the same code on the host, small, no result kept
+
+Needs neither network nor Go: a built library (GOVPN_LIBRARY, or an installed govpn), jax[cuda12] or
+jax[cuda13], whose plugin govpn finds, torch with CUDA, and the rest of bench/requirements.txt. Other options
+are those of run.py.
+
+No figures exist yet: no machine with a GPU was at hand. What is written here has only run as --dry-run.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import report
+import run
+
+HERE = pathlib.Path(__file__).resolve().parent
+BASES = {"sr": (28, 28, 1), "dnn3": (28, 28, 1), "resnet18": (32, 32, 3), "vit_tiny_patch4": (32, 32, 3)}
+# Largest relative differences that float32 explains: of a first step's loss and of logits of the same
+# weights; and of the next losses, where batch norm and Adam have amplified the rounding.
+FIRST, LATER = 1e-3, 5e-2
+STEPS, IMAGES = 4, 64
+
+
+def versions(device):
+    """What computes: plugin, driver, GPU."""
+    import govpn
+
+    found = {d["device"]: d for d in govpn.devices()}
+    about = {"govpn": govpn.__version__, "plugin": found[device]["plugin"], "why": found[device]["why"]}
+    if device == "cuda":
+        query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+        out = subprocess.run(query, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+        about["gpu"], about["driver"], about["gpu_memory"] = (x.strip() for x in out.split(","))
+    about["packages"] = packages()
+    print(json.dumps(about, indent=1))
+    if not found[device]["available"]:
+        raise SystemExit(f"bench: device {device} does not open: {found[device]['why']}")
+    reference = next(d for d in ("cpu", "go") if found[d]["available"] and d != device)
+    return about, reference
+
+
+def packages():
+    import importlib.metadata as m
+
+    want = ("jax", "jaxlib", "torch", "nvidia-cudnn", "nvidia-cublas", "optax", "torchvision", "numpy")
+    names = {d.metadata["Name"]: d.version for d in m.distributions()}
+    return {n: v for n, v in sorted(names.items()) if n and n.lower().startswith(want)}
+
+
+def trained(base, device, weights, write):
+    """Losses of a few steps; then the logits of the weights in a file, which one of the devices writes."""
+    import govpn
+
+    rng, shape = np.random.default_rng(0), BASES[base]
+    x, y = rng.integers(0, 256, (IMAGES, *shape), np.uint8), np.arange(IMAGES) % 10
+    common = {"device": device, "random_state": 1, "verbose": 0, "batch_size": IMAGES, "epochs": STEPS}
+    clf = govpn.VPNClassifier(base, "dnn3", base_loss_weight=1.0, schedule="constant", **common).fit(x, y)
+    if write:
+        clf.export_safetensors(weights)
+    same = govpn.VPNClassifier(base, "dnn3", **common).import_safetensors(weights, shape, 10)
+    logits, labels = same.decision_function(x), same.predict(x)
+    return {"losses": clf.history_["loss"], "logits": logits.tolist(), "labels": labels.tolist()}
+
+
+def compute(base, device, weights, write):
+    """The same in a process of its own, without TF32 where NVIDIA's libraries heed it."""
+    command = [sys.executable, "-W", "ignore", __file__, "--one", base, device, weights, str(int(write))]
+    env = os.environ | {"NVIDIA_TF32_OVERRIDE": "0"}
+    env.setdefault("VIRTUAL_ENV", sys.prefix)
+    out = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return json.loads(out.splitlines()[-1])
+
+
+def parity(device, reference, bases):
+    """How both devices differ for every family of bases; ends the program where it is too much."""
+    rows, bad = {}, []
+    with tempfile.TemporaryDirectory() as folder:
+        for base in bases:
+            weights = os.path.join(folder, f"{base}.safetensors")
+            want, got = (compute(base, d, weights, d == reference) for d in (reference, device))
+            a, b = (np.array(r["losses"]) for r in (want, got))
+            logits, others = np.array(want["logits"]), np.array(got["logits"])
+            relative = np.abs(a - b) / np.abs(a)
+            rows[base] = {
+                "first_loss": relative[0],
+                "later_losses": relative[1:].max(),
+                "logits": np.abs(logits - others).max() / np.abs(logits).max(),
+                "other_labels": float(np.mean(np.array(want["labels"]) != np.array(got["labels"]))),
+            }
+            print(f"parity {base}, {device} with {reference}: {rows[base]}", flush=True)
+            limits = {"first_loss": FIRST, "later_losses": LATER, "logits": FIRST, "other_labels": 0.02}
+            bad += [
+                f"{base} {k} {rows[base][k]:.2g}" for k, most in limits.items() if not rows[base][k] <= most
+            ]
+    if bad:
+        raise SystemExit(
+            f"bench: no parity of {device} with {reference}, nothing is measured: {'; '.join(bad)}"
+        )
+    return {"reference": reference, "relative_differences": rows}
+
+
+def main():
+    if sys.argv[1:2] == ["--one"]:
+        base, device, weights, write = sys.argv[2:]
+        print(json.dumps(trained(base, device, weights, write == "1")))
+        return
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
+    p.add_argument("--dry-run", action="store_true", help="one round of the smallest rows, no result kept")
+    p.add_argument("--parity", nargs="*", default=list(BASES), choices=list(BASES), help="bases, default all")
+    own, others = p.parse_known_args()
+    small = ["--rounds", "1", "--batches", "0.02", "--rows", "joint/*/dnn3"] if own.dry_run else []
+    args = run.arguments(["--device", own.device, *small, *others])
+    if own.device != "cuda" and not own.dry_run:
+        p.error("--device cpu is for --dry-run; bench/run.py measures the CPU")
+    about, reference = versions(own.device)
+    result = run.measure(args, **about, parity=parity(own.device, reference, own.parity))
+    print(report.table(result))
+    if not own.dry_run:
+        path = HERE / "results" / f"cuda-{datetime.date.today().isoformat()}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(result, indent=1) + "\n")
+        print(f"bench: wrote {path}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""How the cost of govpn grows, beside the laws that are expected, and its memory beside estimate_memory.
+
+    python bench/growth.py [--device cpu] [--base dnn3] [--only batch draws] --out build/bench
+
+One process per point, few steps. Expected for the time of a training step, or of one image in classwise
+inference:
+
+    batch        a + b·batch            the optimiser's pass over the weights, then work per image
+    noise        a + b·m                the base's passes over 1 + m images; a: one pass of the generator
+    size         a + b·pixels           convolutions, and the first and last weights of dense networks
+    classes      a + b·K                a pass of the generator and of the base per class
+    draws        a + b·K·samples        both passes per class and draw
+
+The peak memory of training follows the same laws; that of classwise inference does not grow, because it goes
+through chunks of a bounded size. Lines in the plots are least-squares fits of a and b, with their largest
+distance from a point.
+"""
+
+import argparse
+import datetime
+import json
+import pathlib
+import resource
+import statistics
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import rows
+from report import BLUE, GREY, ORANGE
+from worker import clock, data
+
+MIB, HERE = 1 << 20, pathlib.Path(__file__).resolve().parent
+POINT = {"batch": 64, "noises": 1, "classes": 10, "side": 28, "draws": 1}
+AXES = {  # name: (what grows, unit of time, what is done, points)
+    "batch": ("batch size", "step", "joint", [{"batch": b} for b in (32, 64, 128, 256, 512)]),
+    "noise": ("noises per image, m", "step", "joint", [{"noises": m} for m in (1, 2, 4, 8)]),
+    "size": ("pixels, H·W", "step", "joint", [{"side": s} for s in (16, 24, 32, 48, 64)]),
+    "classes": ("classes, K", "image", "classwise", [{"classes": k} for k in (10, 25, 50, 100, 200)]),
+    "draws": (
+        "classes × draws, K·samples",
+        "image",
+        "classwise",
+        [{"classes": k, "draws": s} for k, s in ((10, 1), (10, 4), (25, 4), (50, 4), (100, 3))],
+    ),
+}
+
+
+def value(axis, p):
+    """Where a point is on its axis."""
+    return {"size": p["side"] ** 2, "draws": p["classes"] * p["draws"], "noise": p["noises"]}.get(axis) or p[
+        axis
+    ]
+
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def measure(job, draws):
+    """One point, in this process: seconds of a step or an image, and MiB beside the engine itself."""
+    import govpn
+    import peers_govpn
+
+    warnings.simplefilter("ignore", govpn.GovpnWarning)
+    options = {"device": job["device"], "random_state": 0, "verbose": 0, "batch_size": 4, "epochs": 1}
+    images, labels = data(job)
+    govpn.VPNClassifier("sr", mode="plain", **options).fit(images[:4, :4, :4], [0, 1, 0, 1])
+    before = peak()
+    clf = peers_govpn.classifier(job, epochs=4)
+    part = "training" if job["task"] == "joint" else "classwise"
+    estimate = clf.estimate_memory(job["shape"], job["classes"], len(images))[part]["host_bytes"]
+    if part == "training":
+        seconds = statistics.median(clf.fit(images, labels).history_["seconds"][1:]) / job["batches"]
+    else:
+        clf, times = peers_govpn.with_weights(job), []
+        for _ in range(4):
+            start = clock()
+            clf.predict(images, noise="classwise", samples=draws)
+            times.append((clock() - start) / len(images))
+        seconds = statistics.median(times[1:])
+    return {"seconds": seconds, "peak_mib": peak() - before, "estimated_mib": estimate / MIB}
+
+
+def point(axis, p, args):
+    """One point in a process of its own."""
+    p = POINT | p
+    job = rows.CONFIG | {"task": AXES[axis][2], "base": args.base, "generator": "dnn3", "dtype": "float32"}
+    job |= {"shape": (p["side"], p["side"], 1), "classes": p["classes"], "noise_samples": p["noises"]}
+    job |= {
+        "batch": p["batch"],
+        "batches": args.steps if job["task"] == "joint" else 1,
+        "device": args.device,
+    }
+    command = [sys.executable, "-W", "ignore", __file__, "--one", json.dumps(job), str(p["draws"])]
+    out = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = {"x": value(axis, p), **p}
+    if out.returncode:
+        result["error"] = out.stderr.strip()[-400:]
+    else:
+        result |= json.loads(out.stdout.splitlines()[-1])
+    print(f"{axis} {result}", flush=True)
+    return result
+
+
+def line(points, key):
+    """(a, b, the largest relative distance of a point) of the least-squares line a + b·x."""
+    x, y = (np.array([p[k] for p in points], float) for k in ("x", key))
+    b, a = np.polyfit(x, y, 1)
+    return float(a), float(b), float(np.max(np.abs(a + b * x - y) / y))
+
+
+def laws(report):
+    """The fitted lines, and the largest distance of the estimate from the measured memory."""
+    for axis in report["axes"].values():
+        done = [p for p in axis["points"] if "error" not in p]
+        if len(done) > 1:
+            names = ("a", "b", "largest_distance")
+            axis["law"] = {k: dict(zip(names, line(done, k), strict=True)) for k in ("seconds", "peak_mib")}
+            axis["estimate_off"] = max(abs(p["estimated_mib"] / p["peak_mib"] - 1) for p in done)
+
+
+def plot(report, path):
+    """Small multiples: above the time, below the memory, a column per axis."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    axes = {n: a for n, a in report["axes"].items() if "law" in a}
+    figure, grid = pyplot.subplots(
+        2, len(axes), figsize=(3 * len(axes), 5.4), layout="constrained", squeeze=False
+    )
+    for column, (name, axis) in zip(grid.T, axes.items(), strict=True):
+        what, unit, _, _ = AXES[name]
+        done = [p for p in axis["points"] if "error" not in p]
+        x = np.array([p["x"] for p in done])
+        for panel, key, factor, label in zip(
+            column, ("seconds", "peak_mib"), (1000, 1), (f"ms per {unit}", "peak memory, MiB"), strict=True
+        ):
+            law = axis["law"][key]
+            panel.plot(x, [p[key] * factor for p in done], "o", color=BLUE, label="measured")
+            panel.plot(x, (law["a"] + law["b"] * x) * factor, color=GREY, linewidth=1, label="a + b·x")
+            panel.set_ylabel(label, fontsize=9)
+            panel.set_xlabel(what, fontsize=9)
+            panel.set_title(f"within {law['largest_distance']:.0%} of the line", fontsize=8, color=GREY)
+            panel.set_ylim(0, None)
+            panel.set_xlim(0, None)
+            panel.spines[["top", "right"]].set_visible(False)
+        column[1].plot(x, [p["estimated_mib"] for p in done], "x", color=ORANGE, label="estimate_memory")
+        column[1].set_ylim(0, None)
+    handles, names = grid[1, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    about = f"govpn, {report['base']} with dnn3, device {report['device']}, {report['date']}"
+    figure.suptitle(about, fontsize=10)
+    figure.savefig(path, dpi=150)
+    pyplot.close(figure)
+
+
+def main():
+    if sys.argv[1:2] == ["--one"]:
+        print(json.dumps(measure(json.loads(sys.argv[2]), int(sys.argv[3]))))
+        return
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--device", choices=["go", "cpu", "cuda"], default="cpu")
+    p.add_argument("--base", default="dnn3")
+    p.add_argument(
+        "--steps", type=int, default=8, help="of an epoch, default 8; four epochs, of which one counts not"
+    )
+    p.add_argument("--only", nargs="+", choices=list(AXES), default=list(AXES))
+    p.add_argument("--out", type=pathlib.Path, default=HERE.parent / "build" / "bench", help="folder")
+    args = p.parse_args()
+    report = {"date": datetime.date.today().isoformat(), "device": args.device, "base": args.base}
+    report["axes"] = {a: {"points": [point(a, q, args) for q in AXES[a][3]]} for a in args.only}
+    laws(report)
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "growth.json").write_text(json.dumps(report, indent=1) + "\n")
+    plot(report, args.out / "growth.png")
+    for name, axis in report["axes"].items():
+        if "law" in axis:
+            print(f"{name}: {axis['law']}, estimate off by up to {axis['estimate_off']:.0%}")
+
+
+if __name__ == "__main__":
+    main()
