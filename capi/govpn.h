@@ -15,7 +15,8 @@
  *     that was there before with every fault that is not its own: the library makes errors (GOVPN_E_INTERNAL) of its own faults.
  *     Of handlers that were there before, nothing is asked. The library changes the handler of no other signal that has one.
  *   - exit() may be called at any time, also while threads use the library. On devices of XLA (cpu, cuda) it cancels what they do and
- *     waits for that, for 10 seconds at most; functions then answer GOVPN_E_CANCELLED, and freeing does nothing.
+ *     waits for that, for 10 seconds at most (then the process ends without its remaining handlers); callbacks are no longer made,
+ *     functions answer GOVPN_E_CANCELLED, and freeing does nothing.
  *   - After fork() the child cannot use the library: every function answers GOVPN_E_FORKED there, and freeing does nothing.
  *     exec() in the child, or start workers by spawn.
  */

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -35,10 +36,14 @@ void bridge_set_error(const char *message) {
   pthread_setspecific(error_key, copy);
 }
 
-void bridge_call_log(govpn_log_fn fn, int32_t level, bridge_text *message, void *user_data) { fn(level, message, user_data); }
+/* Who exits does not expect callbacks any more: what they need may be gone. */
+
+void bridge_call_log(govpn_log_fn fn, int32_t level, bridge_text *message, void *user_data) {
+  if (!exiting) fn(level, message, user_data);
+}
 
 int32_t bridge_call_progress(govpn_progress_fn fn, const govpn_progress *progress, void *user_data) {
-  return fn(progress, user_data);
+  return exiting || fn(progress, user_data);
 }
 
 static int32_t refuse(void) {
@@ -56,26 +61,30 @@ static void leave(void) {
   inside--;
 }
 
-/* exit runs the destructors of XLA's plugin, which crash threads that compute with it: stops them first. */
-static void before_exit(void) {
-  static const struct timespec pause = {0, 5000000};
-  if (forked || atomic_exchange(&exiting, 1)) return;
-  for (int i = 0; inside > mine && i < 2000; i++) { /* a compilation ends when it ends, if within 10 s */
-    goCancelAll();
-    nanosleep(&pause, NULL);
-  }
-}
-
 void bridge_watch_exit(void) { watching = 1; }
 
 #ifdef __GLIBC__
 extern int __cxa_thread_atexit_impl(void (*)(void *), void *, void *);
 extern void *__dso_handle __attribute__((visibility("hidden")));
 
+/* exit runs the destructors of XLA's plugin, which crash threads that compute with it: stops them first. What does not stop within
+ * 10 s, as a long compilation, goes with the process, which then runs no destructors. */
+static void before_exit(int status, void *unused) {
+  static const struct timespec pause = {0, 5000000};
+  if (forked || atomic_exchange(&exiting, 1)) return;
+  for (int i = 0; inside > mine && i < 2000; i++) {
+    goCancelAll();
+    nanosleep(&pause, NULL);
+  }
+  if (inside == mine) return;
+  fflush(NULL);
+  _exit(status);
+}
+
 /* The plugin registers destructors as late as in its first step, and the last that are registered run first. But what a thread
  * has to destroy comes before all of them, when it calls exit as when it ends: that is the time to register before_exit. */
 static void thread_ends(void *unused) {
-  if (watching && !forked && (inside || syscall(SYS_gettid) == getpid())) atexit(before_exit);
+  if (watching && !forked && (inside || syscall(SYS_gettid) == getpid())) on_exit(before_exit, NULL);
 }
 
 static void watch_thread(void) {

@@ -44,7 +44,7 @@ int main(int count, char **arguments) {
   in_callback = !strcmp(arguments[1], "callback");
   atexit(host_handler);
   set = labelled(2048);
-  snprintf(options, sizeof options, "{\"device\": \"%s\", \"base\": \"dnn3\", \"batch_size\": 256}", device());
+  snprintf(options, sizeof options, "{\"device\": \"%s\", \"base\": \"dnn3\", \"mode\": \"plain\", \"batch_size\": 256}", device());
   OK(govpn_model_create(options, &model));
   CHECK(pthread_create(&thread, NULL, fit, NULL) == 0);
   while (in_callback || phase < when) nanosleep(&(struct timespec){0, 1000000}, NULL);
