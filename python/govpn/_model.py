@@ -26,6 +26,7 @@ class Model:
         self.handle = handle
         self._task: Task | None = None
         self._finalizer = weakref.finalize(self, _lib.free("govpn_model_free"), handle)
+        self._finalizer.atexit = False  # a daemon thread may use it, and must find it to be cancelled
 
     @classmethod
     def create(cls, config: Mapping[str, Any]) -> Model:

@@ -3,7 +3,9 @@ intervals."""
 
 from __future__ import annotations
 
+import atexit
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -49,7 +51,7 @@ def run(
     has ended, at the latest after 0.8 seconds; the worker then ends by itself. poll is called about every 50
     ms."""
     if threading.current_thread() is not threading.main_thread():
-        return work()
+        return _beside(work, cancel)
     task = Task(work)
     started(task)
     try:
@@ -60,6 +62,32 @@ def run(
         _stop(task, cancel)
         raise
     return task.result()
+
+
+_calls: dict[object, Callable[[], None]] = {}  # on other threads, with what cancels them
+_exiting = threading.Event()
+
+
+def _beside(work: Callable[[], Any], cancel: Callable[[], None]) -> Any:
+    key = object()
+    _calls[key] = cancel
+    try:
+        return work()
+    finally:
+        del _calls[key]
+        if _exiting.is_set():  # a daemon thread: nothing of it is to be seen any more
+            threading.Event().wait()
+
+
+@atexit.register
+def _stop_others() -> None:
+    """The library must not call back into an interpreter that goes away, as it may on daemon threads."""
+    _exiting.set()
+    end = time.monotonic() + 10  # a compilation takes its time
+    while _calls and time.monotonic() < end:
+        for cancel in list(_calls.values()):
+            cancel()
+        time.sleep(0.02)
 
 
 def _stop(task: Task, cancel: Callable[[], None]) -> None:
