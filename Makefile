@@ -112,8 +112,8 @@ bench: .venv/test ## Training, inference and streaming beside PyTorch and JAX: b
 	$(VENV)/python bench/run.py --out build/bench $(BENCH)
 	$(VENV)/python bench/streaming.py --out build/bench
 
-bench-cuda: ## The same on an NVIDIA GPU, without Go or network, with $(PYTHON)'s packages: build/bench, bench/results
-	env -u VIRTUAL_ENV $(if $(GOVPN_LIBRARY),PYTHONPATH=$(CURDIR)/python) $(PYTHON) bench/cuda.py --out build/bench $(BENCH)
+bench-cuda: ## The same on an NVIDIA GPU, without Go or network, with PYTHON's packages: build/bench/cuda, bench/results
+	env -u VIRTUAL_ENV $(if $(GOVPN_LIBRARY),PYTHONPATH=$(CURDIR)/python) $(PYTHON) bench/cuda.py $(BENCH)
 
 bench-growth: .venv/test ## How time and memory grow with batch, noises, classes, pixels, draws: build/bench
 	$(VENV)/python bench/growth.py --out build/bench $(BENCH)

@@ -1,6 +1,6 @@
 """Everything on one NVIDIA GPU: versions, parity with the host, then every row of rows.py beside the peers.
 
-    python bench/cuda.py                                  # build/bench and bench/results/cuda-DATE.json
+    python bench/cuda.py                                  # build/bench/cuda, bench/results/cuda-DATE.json
     python bench/cuda.py --device cpu --dry-run           # the same code on the host, small, no result kept
 
 Needs neither network nor Go: a built library (GOVPN_LIBRARY, or an installed govpn), jax[cuda12] or
@@ -28,7 +28,7 @@ BASES = {"sr": (28, 28, 1), "dnn3": (28, 28, 1), "resnet18": (32, 32, 3), "vit_t
 # Largest relative differences that float32 explains: of a first step's loss and of logits of the same
 # weights; and of the next losses, where batch norm and Adam have amplified the rounding.
 FIRST, LATER = 1e-3, 5e-2
-STEPS, IMAGES = 4, 64
+STEPS, IMAGES = 4, 16
 
 
 def versions(device):
@@ -58,18 +58,20 @@ def packages():
 
 
 def trained(base, device, weights, write):
-    """Losses of a few steps; then the logits of the weights in a file, which one of the devices writes."""
+    """Losses of a few joint steps; then logits and σ of the weights in a file, which one device writes. The
+    devices draw other noise from the same seed, so that σ of the steps is too small to matter."""
     import govpn
 
     rng, shape = np.random.default_rng(0), BASES[base]
     x, y = rng.integers(0, 256, (IMAGES, *shape), np.uint8), np.arange(IMAGES) % 10
     common = {"device": device, "random_state": 1, "verbose": 0, "batch_size": IMAGES, "epochs": STEPS}
-    clf = govpn.VPNClassifier(base, "dnn3", base_loss_weight=1.0, schedule="constant", **common).fit(x, y)
+    steps = {"base_loss_weight": 1.0, "schedule": "constant", "std_range": (1e-8, 1e-7)}
+    clf = govpn.VPNClassifier(base, "dnn3", **steps, **common).fit(x, y)
     if write:
         clf.export_safetensors(weights)
     same = govpn.VPNClassifier(base, "dnn3", **common).import_safetensors(weights, shape, 10)
-    logits, labels = same.decision_function(x), same.predict(x)
-    return {"losses": clf.history_["loss"], "logits": logits.tolist(), "labels": labels.tolist()}
+    found = {"logits": same.decision_function(x), "labels": same.predict(x), "std": same.noise_std(x, y)}
+    return {"losses": clf.history_["loss"]} | {k: v.ravel().tolist() for k, v in found.items()}
 
 
 def compute(base, device, weights, write):
@@ -81,6 +83,12 @@ def compute(base, device, weights, write):
     return json.loads(out.splitlines()[-1])
 
 
+def apart(a, b):
+    """The largest difference, relative to the largest value."""
+    a, b = np.array(a), np.array(b)
+    return float(np.abs(a - b).max() / np.abs(a).max())
+
+
 def parity(device, reference, bases):
     """How both devices differ for every family of bases; ends the program where it is too much."""
     rows, bad = {}, []
@@ -88,17 +96,22 @@ def parity(device, reference, bases):
         for base in bases:
             weights = os.path.join(folder, f"{base}.safetensors")
             want, got = (compute(base, d, weights, d == reference) for d in (reference, device))
-            a, b = (np.array(r["losses"]) for r in (want, got))
-            logits, others = np.array(want["logits"]), np.array(got["logits"])
-            relative = np.abs(a - b) / np.abs(a)
             rows[base] = {
-                "first_loss": relative[0],
-                "later_losses": relative[1:].max(),
-                "logits": np.abs(logits - others).max() / np.abs(logits).max(),
+                "first_loss": apart(want["losses"][:1], got["losses"][:1]),
+                "later_losses": apart(want["losses"][1:], got["losses"][1:]),
+                "logits": apart(want["logits"], got["logits"]),
+                "std": apart(want["std"], got["std"]),
                 "other_labels": float(np.mean(np.array(want["labels"]) != np.array(got["labels"]))),
             }
-            print(f"parity {base}, {device} with {reference}: {rows[base]}", flush=True)
-            limits = {"first_loss": FIRST, "later_losses": LATER, "logits": FIRST, "other_labels": 0.02}
+            text = ", ".join(f"{k} {v:.1e}" for k, v in rows[base].items())
+            print(f"parity {base}, {device} with {reference}: {text}", flush=True)
+            limits = {
+                "first_loss": FIRST,
+                "later_losses": LATER,
+                "logits": FIRST,
+                "std": FIRST,
+                "other_labels": 0,
+            }
             bad += [
                 f"{base} {k} {rows[base][k]:.2g}" for k, most in limits.items() if not rows[base][k] <= most
             ]
@@ -119,8 +132,10 @@ def main():
     p.add_argument("--dry-run", action="store_true", help="one round of the smallest rows, no result kept")
     p.add_argument("--parity", nargs="*", default=list(BASES), choices=list(BASES), help="bases, default all")
     own, others = p.parse_known_args()
-    small = ["--rounds", "1", "--batches", "0.02", "--rows", "joint/*/dnn3"] if own.dry_run else []
-    args = run.arguments(["--device", own.device, *small, *others])
+    small = ["--rounds", "1", "--batches", "0.02", "--rows", "*/sr/*", "none/dnn3", "classwise/dnn3/*/10"]
+    out = HERE.parent / "build" / "bench" / ("dry-run" if own.dry_run else "cuda")
+    defaults = ["--device", own.device, "--out", str(out), *(small if own.dry_run else [])]
+    args = run.arguments([*defaults, *others])
     if own.device != "cuda" and not own.dry_run:
         p.error("--device cpu is for --dry-run; bench/run.py measures the CPU")
     about, reference = versions(own.device)

@@ -18,6 +18,8 @@ from worker import clock, data, job, serve
 
 MODES = {"joint": "joint", "frozen": "frozen", "none": "plain", "classwise": "joint"}
 
+FOLDER = tempfile.TemporaryDirectory()  # until the end: every fit reads imported weights again
+
 
 def classifier(job, **options):
     options = {k: job[k] for k in CONFIG} | {"mode": MODES[job["task"]]} | options
@@ -40,11 +42,9 @@ def write_weights(job, path):
 
 def with_weights(job):
     """A classifier with weights, made by another process, whose memory is not this one's."""
-    clf = classifier(job)
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "weights.safetensors")
-        subprocess.run([sys.executable, __file__, json.dumps(job), path], check=True)
-        return clf.import_safetensors(path, job["shape"], job["classes"])
+    path = os.path.join(FOLDER.name, "weights.safetensors")
+    subprocess.run([sys.executable, "-W", "ignore", __file__, json.dumps(job), path], check=True)
+    return classifier(job).import_safetensors(path, job["shape"], job["classes"])
 
 
 def training(job, images, labels):
