@@ -145,11 +145,11 @@ def plot(report, path):
             panel.set_ylabel(label, fontsize=9)
             panel.set_xlabel(what, fontsize=9)
             panel.set_title(f"within {law['largest_distance']:.0%} of the line", fontsize=8, color=GREY)
-            panel.set_ylim(0, None)
-            panel.set_xlim(0, None)
+            panel.set_xlim(0, 1.05 * max(x))
             panel.spines[["top", "right"]].set_visible(False)
         column[1].plot(x, [p["estimated_mib"] for p in done], "x", color=ORANGE, label="estimate_memory")
-        column[1].set_ylim(0, None)
+        for panel in column:
+            panel.set_ylim(0, 1.08 * panel.get_ylim()[1])
     handles, names = grid[1, 0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     about = f"govpn, {report['base']} with dnn3, device {report['device']}, {report['date']}"
