@@ -15,6 +15,7 @@ int bridge_ended(void);       /* Go cannot be entered: in a forked child, or whi
 void bridge_watch_exit(void); /* from now on, exit cancels the calls in progress and waits for them */
 void bridge_trim_heap(void); /* gives the free memory of malloc back to the system */
 void bridge_call_log(govpn_log_fn fn, int32_t level, bridge_text *message, void *user_data);
+int bridge_in_log(void); /* the thread is in a log callback */
 int32_t bridge_call_progress(govpn_progress_fn fn, const govpn_progress *progress, void *user_data);
 
 /* arrow_check.c */

@@ -54,7 +54,7 @@ func call(body func() error) C.int32_t {
 	if err == nil {
 		return C.GOVPN_OK
 	}
-	message := C.CString(strings.ToValidUTF8(err.Error(), "\uFFFD")) // a path may be any bytes
+	message := cText(err.Error())
 	defer C.free(unsafe.Pointer(message))
 	C.bridge_set_error(message)
 	return statusOf(err)
@@ -107,6 +107,11 @@ type pointer struct {
 }
 
 func arg[T any](name string, at *T) pointer { return pointer{name, unsafe.Pointer(at)} }
+
+// cText is text for C, which has to free it: a path in it may be any bytes, and a NUL would end it.
+func cText(s string) *C.char {
+	return C.CString(strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD"))
+}
 
 // text is a C string, "" for NULL.
 func text(s *C.bridge_text) string { return C.GoString((*C.char)(s)) }

@@ -55,7 +55,7 @@ func callback(why **C.char, body func() error) C.int {
 	if err == nil {
 		return 0
 	}
-	*why = C.CString(err.Error())
+	*why = cText(err.Error())
 	switch statusOf(err) {
 	case C.GOVPN_E_ARG, C.GOVPN_E_FORMAT:
 		return C.EINVAL

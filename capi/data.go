@@ -167,6 +167,9 @@ func goDataSplit(h C.govpn_data, json *C.bridge_text, a, b *C.govpn_data) C.int3
 		if err := given(arg("a", a), arg("b", b)); err != nil {
 			return err
 		}
+		if a == b {
+			return argError("a and b are the same address, want one for each part")
+		}
 		var o struct {
 			First int    `json:"first"`
 			Seed  uint64 `json:"seed"`

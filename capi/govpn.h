@@ -154,7 +154,8 @@ int32_t govpn_devices(char **json);
 
 /* Sends log messages to fn (NULL: nowhere, the default). Messages are kept until a govpn function is about to return, and
  * delivered on that thread.
- *   user_data  passed through; must stay valid until govpn_set_log is called again */
+ *   user_data  passed through; may go once govpn_set_log has been called again: that waits for the calls of the fn before on
+ *         other threads, except where it is called by a log callback itself */
 int32_t govpn_set_log(govpn_log_fn fn, void *user_data);
 
 /* Frees text and bytes that a govpn function handed out; NULL is fine. Not for Arrow structs. */

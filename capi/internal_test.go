@@ -82,13 +82,15 @@ func TestOptions(t *testing.T) {
 	require.NoError(t, options(` {"samples": 3} `, &got))
 	require.Equal(t, o{3, "label"}, got)
 	for text, want := range map[string]string{
-		`{"sample": 3}`:          `govpn: options have the unknown key "sample", want samples, output`,
-		`{"samples": "3"}`:       `govpn: samples is of type string, want a whole number`,
-		`{"samples": 1.5}`:       `govpn: samples is of type number 1.5, want a whole number`,
-		`[1]`:                    `govpn: options is of type array, want an object`,
-		`{"samples": 3} []`:      `govpn: options have text after their JSON object`,
-		"{\"output\": \"\xff\"}": `govpn: options are not UTF-8`,
-		`samples=3`:              `govpn: options are not JSON: invalid character 's' looking for beginning of value`,
+		`{"samples": 3, "samples": 3}`: `govpn: options have the key "samples" twice`,
+		`{"Samples": 3}`:               `govpn: options have the unknown key "Samples": keys are in lower case`,
+		`{"sample": 3}`:                `govpn: options have the unknown key "sample", want samples, output`,
+		`{"samples": "3"}`:             `govpn: samples is of type string, want a whole number`,
+		`{"samples": 1.5}`:             `govpn: samples is of type number 1.5, want a whole number`,
+		`[1]`:                          `govpn: options is of type array, want an object`,
+		`{"samples": 3} []`:            `govpn: options have text after their JSON object`,
+		"{\"output\": \"\xff\"}":       `govpn: options are not UTF-8`,
+		`samples=3`:                    `govpn: options are not JSON: invalid character 's' looking for beginning of value`,
 	} {
 		require.EqualError(t, options(text, &o{}), want)
 		require.ErrorIs(t, options(text, &o{}), vpn.ErrArgument)

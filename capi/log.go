@@ -17,11 +17,17 @@ import (
 // Messages wait here until a call returns: callbacks run only on threads that called govpn.
 var logging = struct {
 	sync.Mutex
-	fn      C.govpn_log_fn
-	user    unsafe.Pointer
+	to      *listener // nil: nobody
 	least   C.int32_t
 	waiting []message
 }{least: C.GOVPN_LOG_WARNING}
+
+// listener is what one call of govpn_set_log registered.
+type listener struct {
+	fn   C.govpn_log_fn
+	user unsafe.Pointer
+	busy sync.WaitGroup // calls of fn; begun under the lock of logging, by the current listener alone
+}
 
 type message struct {
 	level C.int32_t
@@ -64,24 +70,27 @@ func (s sink) Write(p []byte) (int, error) {
 func record(level C.int32_t, text string) {
 	logging.Lock()
 	defer logging.Unlock()
-	if logging.fn != nil && level >= logging.least && len(logging.waiting) < mostWaiting {
+	if logging.to != nil && level >= logging.least && len(logging.waiting) < mostWaiting {
 		logging.waiting = append(logging.waiting, message{level, text})
 	}
 }
 
 // flushLog delivers the waiting messages on this thread.
 func flushLog() {
-	logging.Lock()
-	waiting, fn, user := logging.waiting, logging.fn, logging.user
-	logging.waiting = nil
-	logging.Unlock()
-	if fn == nil {
-		return
-	}
-	for _, m := range waiting {
-		text := C.CString(m.text)
-		C.bridge_call_log(fn, m.level, (*C.bridge_text)(text), user)
+	for {
+		logging.Lock()
+		if len(logging.waiting) == 0 {
+			logging.Unlock()
+			return
+		}
+		to, m := logging.to, logging.waiting[0]
+		logging.waiting = logging.waiting[1:]
+		to.busy.Add(1)
+		logging.Unlock()
+		text := cText(m.text)
+		C.bridge_call_log(to.fn, m.level, (*C.bridge_text)(text), to.user)
 		C.free(unsafe.Pointer(text))
+		to.busy.Done()
 	}
 }
 
@@ -89,8 +98,15 @@ func flushLog() {
 func goSetLog(fn C.govpn_log_fn, user unsafe.Pointer) C.int32_t {
 	return call(func() error {
 		logging.Lock()
-		defer logging.Unlock()
-		logging.fn, logging.user, logging.waiting = fn, user, nil
+		before := logging.to
+		logging.to, logging.waiting = nil, nil
+		if fn != nil {
+			logging.to = &listener{fn: fn, user: user}
+		}
+		logging.Unlock()
+		if before != nil && C.bridge_in_log() == 0 { // a callback would wait for itself
+			before.busy.Wait()
+		}
 		return nil
 	})
 }

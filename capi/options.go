@@ -13,6 +13,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/govpn/govpn/internal/strictjson"
 	"github.com/govpn/govpn/vpn"
 	"github.com/govpn/govpn/vpn/data"
 )
@@ -25,8 +26,8 @@ func options(text string, o any) error {
 	if strings.TrimSpace(text) == "" {
 		return nil
 	}
-	if !utf8.ValidString(text) { // encoding/json would put another character in its place
-		return argError("options are not UTF-8")
+	if err := strict(text); err != nil {
+		return err
 	}
 	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields()
@@ -38,6 +39,17 @@ func options(text string, o any) error {
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return argError("options have text after their JSON object")
+	}
+	return nil
+}
+
+// strict refuses what encoding/json would read as something else.
+func strict(text string) error {
+	if !utf8.ValidString(text) {
+		return argError("options are not UTF-8")
+	}
+	if err := strictjson.Check([]byte(text)); err != nil {
+		return argError("options %w", err)
 	}
 	return nil
 }
@@ -103,8 +115,8 @@ func take(text string, values map[string]any) (rest string, err error) {
 	if strings.TrimSpace(text) == "" {
 		return "{}", nil
 	}
-	if !utf8.ValidString(text) {
-		return "", argError("options are not UTF-8")
+	if err := strict(text); err != nil {
+		return "", err
 	}
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(text), &all); err != nil {

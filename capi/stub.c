@@ -38,9 +38,15 @@ void bridge_set_error(const char *message) {
 
 /* Who exits does not expect callbacks any more: what they need may be gone. */
 
+static _Thread_local int in_log;
+
 void bridge_call_log(govpn_log_fn fn, int32_t level, bridge_text *message, void *user_data) {
+  in_log++;
   if (!exiting) fn(level, message, user_data);
+  in_log--;
 }
+
+int bridge_in_log(void) { return in_log; }
 
 int32_t bridge_call_progress(govpn_progress_fn fn, const govpn_progress *progress, void *user_data) {
   return exiting || fn(progress, user_data);

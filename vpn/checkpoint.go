@@ -118,7 +118,7 @@ func Load(path string, backend compute.Backend) (*Model, error) {
 
 // Unmarshal is Load from what Marshal returned.
 func Unmarshal(b []byte, backend compute.Backend) (*Model, error) {
-	f, err := parseTensorFile(b)
+	f, err := parseTensorFile(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return nil, err
 	}

@@ -2,10 +2,13 @@ package vpn
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -48,7 +51,7 @@ func TestForeignFiles(t *testing.T) {
 	exported, err := os.ReadFile(weights)
 	require.NoError(t, err)
 	changed := func(key, value string) []byte { // with a checksum that is right again
-		f, err := parseTensorFile(packed)
+		f, err := parseTensorFile(bytes.NewReader(packed), int64(len(packed)))
 		require.NoError(t, err)
 		f.metadata[key] = value
 		f.metadata["govpn.sha256"], err = f.checksum()
@@ -86,6 +89,32 @@ func TestForeignFiles(t *testing.T) {
 	require.ErrorIs(t, err, ErrIO)
 	_, err = Unmarshal(packed, nil)
 	require.ErrorIs(t, err, ErrArgument)
+}
+
+// What would block, never end or take more memory than there is, is refused before it is read.
+func TestFilesThatCannotBeRead(t *testing.T) {
+	m, dir := tinyModel(t), t.TempDir()
+	pipe, hole, huge := filepath.Join(dir, "pipe"), filepath.Join(dir, "hole"), filepath.Join(dir, "huge")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	require.NoError(t, os.WriteFile(hole, nil, 0o600))
+	require.NoError(t, os.Truncate(hole, 1<<40))
+	header := fmt.Sprintf(`{"w":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}`, 1<<38, 1<<40)
+	require.NoError(t, os.WriteFile(huge, append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...), 0o600))
+	require.NoError(t, os.Truncate(huge, 8+int64(len(header))+1<<40))
+	for _, test := range []struct {
+		path, message string
+		kind          error
+	}{
+		{pipe, "not a regular file", ErrIO}, {"/dev/zero", "not a regular file", ErrIO}, {dir, "not a regular file", ErrIO},
+		{hole, "the header is not JSON", ErrFormat}, {huge, "the tensors take 1024.0 GiB", ErrMemory},
+	} {
+		_, err := Load(test.path, m.backend)
+		for _, err := range []error{err, m.ImportSafetensors(test.path, ImportOptions{})} {
+			require.ErrorIs(t, err, test.kind, test.path)
+			require.ErrorContains(t, err, test.message)
+			require.ErrorContains(t, err, test.path)
+		}
+	}
 }
 
 // A write that fails leaves the old file and nothing beside it.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/govpn/govpn/internal/strictjson"
 	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn/augment"
 )
@@ -126,6 +127,9 @@ func ParseConfig(text []byte) (Config, error) {
 	if err := json.Unmarshal(text, &head); err != nil {
 		return Config{}, argumentError("the configuration is not valid JSON: %v", err)
 	}
+	if err := strictjson.Check(text); err != nil {
+		return Config{}, argumentError("options %w", err)
+	}
 	preset, ok := presets[head.Preset]
 	if !ok && head.Preset != "" {
 		return Config{}, argumentError("preset is %q, want default, paper, official or augmented", head.Preset)
@@ -234,13 +238,16 @@ func (c *Config) validateShape() error {
 	if len(c.ClassNames) > 0 && c.Classes > 0 && len(c.ClassNames) != c.Classes {
 		return argumentError("ClassNames has %d names, want %d, one per class", len(c.ClassNames), c.Classes)
 	}
+	if names := slices.Compact(slices.Sorted(slices.Values(c.ClassNames))); len(names) < len(c.ClassNames) {
+		return argumentError("ClassNames has %d names, %d of them different, want a name of its own for each class", len(c.ClassNames), len(names))
+	}
 	n := c.Normalize
 	if len(n.Mean) != len(n.Std) || (s[2] > 0 && len(n.Mean) > 0 && len(n.Mean) != s[2]) {
 		return argumentError("Normalize has %d means and %d deviations, want one of each per channel", len(n.Mean), len(n.Std))
 	}
 	for i := range n.Mean {
-		if !(n.Std[i] > 0) || math.IsInf(n.Std[i], 0) || math.IsNaN(n.Mean[i]) || math.IsInf(n.Mean[i], 0) {
-			return argumentError("Normalize has mean %g and deviation %g in channel %d, want finite numbers, the second > 0", n.Mean[i], n.Std[i], i)
+		if !(float32(n.Std[i]) > 0) || math.IsInf(float64(float32(n.Std[i])), 0) || math.IsNaN(n.Mean[i]) || math.IsInf(float64(float32(n.Mean[i])), 0) {
+			return argumentError("Normalize has mean %g and deviation %g in channel %d, want finite numbers of float32, the second > 0", n.Mean[i], n.Std[i], i)
 		}
 	}
 	if err := c.Augment.Validate(); err != nil {

@@ -2,6 +2,7 @@ package vpn
 
 import (
 	"context"
+	"math"
 	"reflect"
 	"time"
 
@@ -24,8 +25,8 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 		return err
 	}
 	defer end()
-	if o.Epochs < 0 {
-		return argumentError("FitOptions.Epochs is %d, want at least 1, or 0 for the configuration's", o.Epochs)
+	if o.Epochs < 0 || o.Epochs > math.MaxInt32 {
+		return argumentError("FitOptions.Epochs is %d, want 1 to 2³¹−1, or 0 for the configuration's", o.Epochs)
 	}
 	f := &fit{Model: m, ctx: ctx, options: o, start: time.Now(), epochs: o.Epochs}
 	if f.epochs == 0 {

@@ -101,7 +101,7 @@ func TestWrongOptions(t *testing.T) {
 		`the model was made with Mode "plain", which has no generator`:         noise(plain, NoiseOptions{}),
 		`Output is "variance", want std or sample`:                             noise(joint, NoiseOptions{Output: "variance"}),
 		`Samples is -2, want at least 1`:                                       noise(joint, NoiseOptions{Output: "sample", Samples: -2}),
-		`FitOptions.Epochs is -1, want at least 1, or 0 for the configuration`: joint.Fit(ctx, d, nil, FitOptions{Epochs: -1}),
+		`FitOptions.Epochs is -1, want 1 to 2³¹−1, or 0 for the configuration`: joint.Fit(ctx, d, nil, FitOptions{Epochs: -1}),
 	} {
 		require.ErrorIs(t, err, ErrArgument, message)
 		require.ErrorContains(t, err, "vpn: "+message)

@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 
 	"github.com/gomlx/compute/dtypes"
@@ -100,19 +100,12 @@ func (f *tensorFile) eachBytes(fn func(name string, b []byte) error) error {
 	return nil
 }
 
-// parseTensorFile reads a file. It trusts nothing: sizes, types, offsets, gaps and overlaps are checked before
-// anything is allocated for them.
-func parseTensorFile(b []byte) (*tensorFile, error) {
-	if len(b) < 8 {
-		return nil, formatError("the file has %d bytes, want at least 8", len(b))
-	}
-	size := binary.LittleEndian.Uint64(b)
-	if size > maxSafetensorsHeader || size > uint64(len(b)-8) {
-		return nil, formatError("the header claims %d bytes of the file's %d: not a safetensors file, or a truncated one", size, len(b))
-	}
-	header, body := map[string]json.RawMessage{}, b[8+size:]
-	if err := json.Unmarshal(b[8:8+size], &header); err != nil {
-		return nil, formatError("the header is not JSON: %v", err)
+// parseTensorFile reads a file of so many bytes. It trusts nothing: sizes, types, offsets, gaps and overlaps are checked
+// before anything is allocated for them, and the tensors against the memory that is available.
+func parseTensorFile(r io.ReaderAt, size int64) (*tensorFile, error) {
+	header, start, err := readHeader(r, size)
+	if err != nil {
+		return nil, err
 	}
 	f := &tensorFile{tensors: map[string]*tensors.Tensor{}}
 	entries := map[string]tensorEntry{}
@@ -129,17 +122,48 @@ func parseTensorFile(b []byte) (*tensorFile, error) {
 		}
 		entries[name] = e
 	}
-	if err := checkEntries(entries, int64(len(body))); err != nil {
+	body := size - start
+	if err := checkEntries(entries, body); err != nil {
 		return nil, err
 	}
+	if have := data.AvailableMemory(); body > have {
+		return nil, data.Errorf(ErrMemory, "vpn: the tensors take %.1f GiB, %.1f GiB of memory are available", float64(body)/(1<<30), float64(have)/(1<<30))
+	}
 	for name, e := range entries {
-		t, err := tensors.FromRaw(nil, 0, shapes.Make(safetensorsDTypes[e.DType], e.Shape...), body[e.Offsets[0]:e.Offsets[1]])
-		if err != nil {
+		t := tensors.FromShape(shapes.Make(safetensorsDTypes[e.DType], e.Shape...))
+		var failed error
+		if err := t.MutableBytes(func(b []byte) { _, failed = r.ReadAt(b, start+e.Offsets[0]) }); err != nil {
 			return nil, err
+		}
+		if failed != nil && !errors.Is(failed, io.EOF) {
+			return nil, data.Errorf(ErrIO, "vpn: reading tensor %q: %w", name, failed)
 		}
 		f.tensors[name] = t
 	}
 	return f, nil
+}
+
+// readHeader reads the JSON object at the file's beginning; the tensors start at start.
+func readHeader(r io.ReaderAt, size int64) (header map[string]json.RawMessage, start int64, err error) {
+	if size < 8 {
+		return nil, 0, formatError("the file has %d bytes, want at least 8", size)
+	}
+	var length [8]byte
+	if _, err := r.ReadAt(length[:], 0); err != nil && !errors.Is(err, io.EOF) {
+		return nil, 0, data.Errorf(ErrIO, "vpn: reading the header: %w", err)
+	}
+	n := binary.LittleEndian.Uint64(length[:])
+	if n > maxSafetensorsHeader || n > uint64(size-8) {
+		return nil, 0, formatError("the header claims %d bytes of the file's %d: not a safetensors file, or a truncated one", n, size)
+	}
+	text := make([]byte, n)
+	if _, err := r.ReadAt(text, 8); err != nil && !errors.Is(err, io.EOF) {
+		return nil, 0, data.Errorf(ErrIO, "vpn: reading the header: %w", err)
+	}
+	if err := json.Unmarshal(text, &header); err != nil {
+		return nil, 0, formatError("the header is not JSON: %v", err)
+	}
+	return header, 8 + int64(n), nil
 }
 
 // checkEntries checks that the tensors fill the body without gap or overlap, each with the bytes that its shape needs.
@@ -178,15 +202,20 @@ func formatError(format string, args ...any) error {
 
 // readTensorFile reads the file at path.
 func readTensorFile(path string) (*tensorFile, error) {
-	b, err := os.ReadFile(path)
+	file, err := data.OpenRegular(path)
 	if err != nil {
 		return nil, data.Errorf(ErrIO, "vpn: cannot read: %w", err)
 	}
-	f, err := parseTensorFile(b)
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, data.Errorf(ErrIO, "vpn: cannot read: %w", err)
+	}
+	f, err := parseTensorFile(file, info.Size())
 	if err == nil {
 		return f, nil
 	}
-	if advice := conversion(path, b); advice != "" {
+	if advice := conversion(path, file, info.Size()); advice != "" {
 		return nil, formatError("%s", advice)
 	}
 	return nil, fmt.Errorf("%s: %w", path, err)

@@ -1,6 +1,7 @@
 package vpn
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"os"
@@ -112,7 +113,7 @@ func TestLayout(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(b), `{"a":{"dtype":"F32","shape":[1],"data_offsets":[8,12]},`+
 		`"b":{"dtype":"I64","shape":[],"data_offsets":[0,8]},"c":{"dtype":"F32","shape":[1,2],"data_offsets":[12,20]}}`)
-	read, err := parseTensorFile(b)
+	read, err := parseTensorFile(bytes.NewReader(b), int64(len(b)))
 	require.NoError(t, err)
 	require.Equal(t, int64(7), read.tensors["b"].Value())
 	require.Equal(t, [][]float32{{2, 3}}, read.tensors["c"].Value())

@@ -92,6 +92,7 @@ static void nulls(void) {
   FAILS(GOVPN_E_ARG, "out is NULL", govpn_data_open("{}", NULL));
   FAILS(GOVPN_E_ARG, "array is NULL", govpn_data_set_labels(set, &s, NULL, NULL));
   FAILS(GOVPN_E_ARG, "b is NULL", govpn_data_split(set, NULL, &d, NULL));
+  FAILS(GOVPN_E_ARG, "same address", govpn_data_split(set, NULL, &d, &d));
   FAILS(GOVPN_E_ARG, "json is NULL", govpn_data_info(set, NULL));
   FAILS(GOVPN_E_ARG, "out is NULL", govpn_data_export_stream(set, NULL, NULL));
   FAILS(GOVPN_E_ARG, "out is NULL", govpn_model_create(NULL, NULL));
@@ -122,11 +123,14 @@ static void options(void) {
   FAILS(GOVPN_E_ARG, "text after", govpn_init("{} {}"));
   FAILS(GOVPN_E_ARG, "not UTF-8", govpn_init("{\"threads\": \xff}"));
   FAILS(GOVPN_E_ARG, "Base is \"resnet\"", govpn_model_create("{\"base\": \"resnet\"}", &m));
+  FAILS(GOVPN_E_ARG, "\"device\" twice", govpn_model_create("{\"device\": \"go\", \"device\": \"cpu\"}", &m));
   FAILS(GOVPN_E_ARG, "depth", govpn_model_create("{\"depth\": 3}", &m));
   FAILS(GOVPN_E_ARG, "device is \"tpu\"", govpn_model_create("{\"device\": \"tpu\"}", &m));
   FAILS(GOVPN_E_ARG, "device is 3", govpn_model_create("{\"device\": 3}", &m));
   FAILS(GOVPN_E_ARG, "not JSON", govpn_model_create("{\"device\": \"go\"", &m));
   FAILS(GOVPN_E_ARG, "unknown key \"epoch\", want epochs", govpn_model_fit(model, set, 0, "{\"epoch\": 1}", NULL, NULL));
+  FAILS(GOVPN_E_ARG, "Epochs is 2147483648", govpn_model_fit(model, set, 0, "{\"epochs\": 2147483648}", NULL, NULL));
+  FAILS(GOVPN_E_IO, "a\xef\xbf\xbd" "b", govpn_data_open("{\"format\": \"image-folder\", \"path\": \"a\\u0000b\"}", &d)); /* not cut there */
   FAILS(GOVPN_E_ARG, "want none", govpn_model_train_batch(model, set, "{\"epochs\": 1}", NULL));
   FAILS(GOVPN_E_ARG, "format is \"png\"", govpn_data_open("{\"format\": \"png\"}", &d));
   FAILS(GOVPN_E_ARG, "want format, path, split,", govpn_data_open("{\"formt\": \"idx\"}", &d));

@@ -2,6 +2,7 @@
  * arrive on the thread that called. */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "arrays.h"
@@ -148,6 +149,41 @@ static void logs(void) {
   CHECK(logged == 0);
 }
 
+/* Once govpn_set_log has returned, nothing arrives for the function before. */
+static _Atomic int arrived, late, leaving;
+
+static void count_late(int32_t level, const char *message, void *user_data) {
+  (void)level;
+  (void)message;
+  pause_ms(1);
+  *(atomic_int *)user_data ? late++ : arrived++;
+}
+
+static void *create_often(void *unused) {
+  while (!leaving) {
+    govpn_model m = 0;
+    OK(govpn_model_create("{\"base\": \"sr\"}", &m));
+    govpn_model_free(m);
+  }
+  return unused;
+}
+
+static void log_changes(void) {
+  pthread_t threads[3];
+  atomic_int gone[20];
+  for (int i = 0; i < 3; i++) CHECK(pthread_create(&threads[i], NULL, create_often, NULL) == 0);
+  for (int i = 0; i < 20; i++) {
+    gone[i] = 0;
+    OK(govpn_set_log(count_late, &gone[i]));
+    for (int before = arrived; arrived == before;) pause_ms(1);
+    OK(govpn_set_log(NULL, NULL));
+    gone[i] = 1;
+  }
+  leaving = 1;
+  for (int i = 0; i < 3; i++) pthread_join(threads[i], NULL);
+  CHECK(late == 0);
+}
+
 int main(void) {
   pthread_t thread;
   set = labelled(IMAGES);
@@ -160,6 +196,7 @@ int main(void) {
   for (int i = 0; i < 2; i++) many(ways[i]);
   predict_beside_training();
   logs();
+  log_changes();
   free_in_use();
   puts("threads: ok");
   return 0;

@@ -29,7 +29,7 @@ func (t *tree) unpack(info os.FileInfo, wanted func(string, bool) bool) error {
 	if !info.Mode().IsRegular() {
 		return argErrorf("path is %q, want a folder, or a tar or tar.gz file", t.path)
 	}
-	archive, err := openRegular(t.path)
+	archive, err := OpenRegular(t.path)
 	if err != nil {
 		return Errorf(ErrIO, "data: opening a data set: %w", err)
 	}

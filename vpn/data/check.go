@@ -52,6 +52,13 @@ func checkLabels(labels []int32, names []string, n int) (classes int, err error)
 	if len(names) > MaxClasses {
 		return 0, argErrorf("class_names has %d names, want at most %d", len(names), MaxClasses)
 	}
+	first := make(map[string]int, len(names))
+	for i, name := range names {
+		if j, twice := first[name]; twice {
+			return 0, argErrorf("class_names[%d] is %q, as class_names[%d] is: want a name of its own for each class", i, name, j)
+		}
+		first[name] = i
+	}
 	if labels == nil {
 		return len(names), nil
 	}

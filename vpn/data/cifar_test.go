@@ -1,6 +1,7 @@
 package data
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -66,7 +67,12 @@ func TestCIFAR10(t *testing.T) {
 }
 
 func TestCIFAR100(t *testing.T) {
-	names := func(n int) []byte { return []byte(strings.Join(slices.Repeat([]string{"x"}, n), "\n")) }
+	names := func(n int) (text []byte) {
+		for i := range n {
+			text = fmt.Appendf(text, "class%d\n", i)
+		}
+		return text
+	}
 	dir := folderOf(t, inFolder("cifar-100-binary", []entry{
 		{"test.bin", append(record([]byte{19, 99}, 1, 2, 3), record([]byte{2, 7}, 4, 5, 6)...)}, {"fine_label_names.txt", names(100)},
 	})...)

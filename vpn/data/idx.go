@@ -77,7 +77,7 @@ func openIDX(images, labels string, stream bool) (*found, error) {
 
 // streamIDX is nil where the file of images is gzip-compressed.
 func streamIDX(images, labels string) (f *found, err error) {
-	opened, err := openRegular(images)
+	opened, err := OpenRegular(images)
 	if err != nil {
 		return nil, Errorf(ErrIO, "data: opening an IDX file: %w", err)
 	}
@@ -116,7 +116,7 @@ func streamIDX(images, labels string) (f *found, err error) {
 
 // readIDX reads a whole file of uint8 values with minRank to maxRank dimensions, none of them 0.
 func readIDX(path string, minRank, maxRank int) (values []byte, dims []int, err error) {
-	file, err := openRegular(path)
+	file, err := OpenRegular(path)
 	if err != nil {
 		return nil, nil, Errorf(ErrIO, "data: opening an IDX file: %w", err)
 	}

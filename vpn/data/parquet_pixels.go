@@ -72,8 +72,11 @@ func (x *parquetPixels) add(group *pq.RowGroupReader, rows int64) error {
 	if err != nil {
 		return err
 	}
+	if chunk.NumValues() < rows {
+		return fmt.Errorf("is damaged: a row group has %d values of images in %d rows", chunk.NumValues(), rows)
+	}
 	limit := max(minUnpacked, maxUnpacked*x.file.table.size)
-	if x.values += chunk.NumValues(); chunk.NumValues() < rows || x.values > limit || 5*x.values > AvailableMemory() {
+	if x.values += chunk.NumValues(); x.values < 0 || x.values > limit || 5*x.values > AvailableMemory() {
 		return Errorf(ErrMemory, "has %d values in images, want at most %d, 20 times the file's size, and what memory is available",
 			x.values, int64(minUnpacked))
 	}

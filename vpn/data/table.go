@@ -109,7 +109,7 @@ func tableFiles(o OpenOptions, suffix string) ([]string, error) {
 
 // readFile reads one more file. A defect of the file that makes a library panic is an error as well.
 func (t *table) readFile(path string, read func(t *table, f *os.File) error) (err error) {
-	f, err := openRegular(path)
+	f, err := OpenRegular(path)
 	if err != nil {
 		return Errorf(ErrIO, "data: opening a data set: %w", err)
 	}

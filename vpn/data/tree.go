@@ -122,8 +122,8 @@ func (t *tree) walk(dir string, above []os.FileInfo, wanted func(string, bool) b
 	return nil
 }
 
-// openRegular opens a file, and nothing that would block, as a pipe does.
-func openRegular(path string) (*os.File, error) {
+// OpenRegular opens a file to read, and nothing that blocks or has no end, as a pipe or a device.
+func OpenRegular(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err

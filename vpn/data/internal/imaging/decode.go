@@ -128,8 +128,16 @@ func (d *Decoder) inStages(out []uint8, h, w, c, ih, iw int, first, second *Tran
 	return d.Raw(out, h, w, c, stage, sh, sw, c, second, rng)
 }
 
+// panicked makes an error of a panic: decoders panic on some hostile files.
+func panicked(err *error) {
+	if p := recover(); p != nil {
+		*err = fail(ErrFormat, "is a broken image: its decoder panics: %v", p)
+	}
+}
+
 // open decodes an image, or at least the region of it.
-func (d *Decoder) open(head header, data []byte, region image.Rectangle) (picture, error) {
+func (d *Decoder) open(head header, data []byte, region image.Rectangle) (pic picture, err error) {
+	defer panicked(&err)
 	if head.format == "JPEG" {
 		planes, err := d.jpeg.Decode(data, region)
 		switch {
@@ -163,13 +171,8 @@ func (d *Decoder) open(head header, data []byte, region image.Rectangle) (pictur
 	return &d.decoded, nil
 }
 
-// foreignDecode calls the decoders of Go and x/image. They panic on some hostile files.
+// foreignDecode calls the decoders of Go and x/image.
 func foreignDecode(format string, data []byte) (img image.Image, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			img, err = nil, fail(ErrFormat, "is a broken %s file: its decoder panics: %v", format, r)
-		}
-	}()
 	reader := bytes.NewReader(data)
 	switch format {
 	case "JPEG":

@@ -209,3 +209,13 @@ func FuzzDecode(f *testing.F) {
 		_ = try(&d, data)
 	})
 }
+
+// Whatever a decoder does with a hostile file, the file is at fault.
+func TestDecoderPanics(t *testing.T) {
+	err := func() (err error) {
+		defer panicked(&err)
+		panic("index out of range")
+	}()
+	require.ErrorIs(t, err, ErrFormat)
+	require.ErrorContains(t, err, "its decoder panics: index out of range")
+}

@@ -32,6 +32,7 @@ func Measure(encoded []byte) (h, w int, err error) {
 }
 
 func readHeader(data []byte) (head header, err error) {
+	defer panicked(&err)
 	var least int // bytes that an image of this size takes
 	switch {
 	case bytes.HasPrefix(data, []byte("\xff\xd8\xff")):
