@@ -102,7 +102,7 @@ func TestSanitizersFind(t *testing.T) {
 		c := exec.Command(program, fault)
 		c.Env = append(os.Environ(), l.environment...)
 		out, err := c.CombinedOutput()
-		require.Error(t, err, fault)
+		require.Error(t, err, "%s: %s", fault, out)
 		require.Contains(t, string(out), want)
 	}
 }

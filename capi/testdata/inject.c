@@ -48,7 +48,11 @@ static void open_(void) { PANICS(govpn_data_open(decoded, &out.data)); }
 static void cancel_open(void) { PANICS(govpn_data_cancel_open()); }
 static void export_stream(void) { PANICS(govpn_data_export_stream(set, NULL, &out.stream)); }
 static void set_labels(void) { PANICS(govpn_data_set_labels(set, &given_schema, &given_array, NULL)); }
-static void split(void) { PANICS(govpn_data_split(set, "{\"first\": 3}", &out.data, &out.data)); }
+static void split(void) {
+  govpn_data second = 0;
+  PANICS(govpn_data_split(set, "{\"first\": 3}", &out.data, &second));
+  CHECK(!second);
+}
 static void info(void) { PANICS(govpn_data_info(set, &out.json)); }
 static void create(void) { PANICS(govpn_model_create(NULL, &out.model)); }
 static void estimate(void) { PANICS(govpn_estimate_memory("{\"image_shape\": [8, 8, 1], \"classes\": 4}", &out.json)); }
