@@ -16,13 +16,20 @@ func Conv(s *model.Scope, x *Node, out, kernel, stride int, init Init) *Node {
 	return convolve(x, weight, stride)
 }
 
-// convolve lowers a convolution, in the one way that is fast on the graph's backend: x (N, H, W, in), weight (out, in, k, k)
+// convolve lowers a convolution, in the way that is fast on the graph's backend: x (N, H, W, in), weight (out, in, k, k)
 // → (N, H', W', out). XLA has it as an operation; the pure-Go backend's own is a naive loop, a matrix product is not.
 func convolve(x, weight *Node, stride int) *Node {
-	if x.Graph().Backend().String() == gobackend.BackendName {
+	k := weight.Shape().Dim(-1)
+	h, w := seen(x.Shape().Dim(1), k, stride), seen(x.Shape().Dim(2), k, stride)
+	switch {
+	case h > 0 && w > 0:
+		return convolveDense(x, weight, stride, h, w)
+	case k == 1:
+		return convolvePixels(x, weight, stride)
+	case x.Graph().Backend().String() == gobackend.BackendName:
 		return convolvePatches(x, weight, stride)
 	}
-	pad := (weight.Shape().Dim(-1) - 1) / 2
+	pad := (k - 1) / 2
 	return Convolve(x, weight).
 		AxesConfig(compute.ConvolveAxesConfig{
 			InputBatch: 0, InputSpatial: []int{1, 2}, InputChannels: 3,
@@ -30,6 +37,45 @@ func convolve(x, weight *Node, stride int) *Node {
 			OutputBatch: 0, OutputSpatial: []int{1, 2}, OutputChannels: 3,
 		}).
 		Strides(stride).PaddingPerDim([][2]int{{pad, pad}, {pad, pad}}).Done()
+}
+
+// seen is how many positions a kernel of k elements has on a side of so many pixels where each of them covers all pixels, else 0.
+func seen(side, k, stride int) int {
+	positions, pad := (side+stride-1)/stride, (k-1)/2
+	if pad < (positions-1)*stride || pad < side-1 {
+		return 0
+	}
+	return positions
+}
+
+// convolveDense is for maps that every position of the kernel covers: one product of all pixels with the elements of the kernel
+// over them. The others, of which a 3×3 kernel has 8 of 9 over a map of one pixel, only ever meet the padding.
+func convolveDense(x, weight *Node, stride, h, w int) *Node {
+	n, rows, columns, in := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
+	out, pad := weight.Shape().Dim(0), (weight.Shape().Dim(-1)-1)/2
+	weight = TransposeAllAxes(weight, 2, 3, 1, 0) // (k, k, in, out)
+	var blocks []*Node
+	for i := range h {
+		for j := range w {
+			top, left := pad-i*stride, pad-j*stride
+			block := Slice(weight, AxisRange(top, top+rows), AxisRange(left, left+columns))
+			blocks = append(blocks, Reshape(block, rows*columns*in, out))
+		}
+	}
+	matrix := blocks[0]
+	if len(blocks) > 1 {
+		matrix = Concatenate(blocks, 1)
+	}
+	return Reshape(Dot(Reshape(x, n, rows*columns*in), matrix).Product(), n, h, w, out)
+}
+
+// convolvePixels is a 1×1 convolution: a product.
+func convolvePixels(x, weight *Node, stride int) *Node {
+	if stride > 1 {
+		x = Slice(x, AxisRange(), AxisRange().Stride(stride), AxisRange().Stride(stride))
+	}
+	n, h, w, in, out := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3), weight.Shape().Dim(0)
+	return Reshape(nn.Dense(Reshape(x, n*h*w, in), Reshape(weight, out, in), nil, compute.DenseLayoutOutputsInput), n, h, w, out)
 }
 
 // convolvePatches lays the k×k pixels under every position of the kernel side by side, and multiplies once.
