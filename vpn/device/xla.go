@@ -46,9 +46,12 @@ func openXLA(name, plugin string) (compute.Backend, error) {
 	return backend, nil
 }
 
-// ynnFlag chooses which products XLA for CPU gives to YNNPACK. Some end the process there ("(0 <= -15) is statically false": a
-// training step of vit with 256 images of 32×32×3), so none may.
-const ynnFlag = "--xla_cpu_experimental_ynn_fusion_type"
+// ynnFlag chooses what XLA for CPU gives to YNNPACK. Products are faster there; reductions can end the process ("(0 <= -15) is
+// statically false": a training step of vit with 256 images of 32×32×3), so they may not.
+const (
+	ynnFlag  = "--xla_cpu_experimental_ynn_fusion_type"
+	ynnTypes = "individual_dot"
+)
 
 // setFlags tells a plugin that is about to open what XLA reads of the environment alone, once; undo restores the environment. An
 // unknown flag would end the process.
@@ -58,7 +61,7 @@ func setFlags(plugin string) (undo func()) {
 	if strings.Contains(old, ynnFlag) || !contains(plugin, strings.TrimPrefix(ynnFlag, "--")) {
 		return func() {}
 	}
-	_ = os.Setenv(name, strings.TrimSpace(old+" "+ynnFlag+"="))
+	_ = os.Setenv(name, strings.TrimSpace(old+" "+ynnFlag+"="+ynnTypes))
 	return func() {
 		if was {
 			_ = os.Setenv(name, old)

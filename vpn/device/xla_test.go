@@ -25,8 +25,8 @@ func TestFlags(t *testing.T) {
 	}{
 		{"an old plugin", file("\x7fELF"), "--a=b", "--a=b"},
 		{"no file", "/nowhere", "", ""},
-		{"a plugin that knows it", file(edge + flag + "\x00"), "", ynnFlag + "="},
-		{"with the host's own", file(flag), "--a=b", "--a=b " + ynnFlag + "="},
+		{"a plugin that knows it", file(edge + flag + "\x00"), "", ynnFlag + "=" + ynnTypes},
+		{"with the host's own", file(flag), "--a=b", "--a=b " + ynnFlag + "=" + ynnTypes},
 		{"the host's choice stays", file(flag), ynnFlag + "=1", ynnFlag + "=1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
