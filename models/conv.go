@@ -2,10 +2,8 @@ package models
 
 import (
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/gobackend"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/nn"
 )
 
 // Conv is torch.nn.Conv2d with padding (kernel−1)/2 and no bias: x (N, H, W, in) → (N, ⌈H/stride⌉, ⌈W/stride⌉, out) for
@@ -26,7 +24,7 @@ func convolve(x, weight *Node, stride int) *Node {
 		return convolveDense(x, weight, stride, h, w)
 	case k == 1:
 		return convolvePixels(x, weight, stride)
-	case x.Graph().Backend().String() == gobackend.BackendName:
+	case pureGo(x):
 		return convolvePatches(x, weight, stride)
 	}
 	pad := (k - 1) / 2
@@ -75,7 +73,7 @@ func convolvePixels(x, weight *Node, stride int) *Node {
 		x = Slice(x, AxisRange(), AxisRange().Stride(stride), AxisRange().Stride(stride))
 	}
 	n, h, w, in, out := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3), weight.Shape().Dim(0)
-	return Reshape(nn.Dense(Reshape(x, n*h*w, in), Reshape(weight, out, in), nil, compute.DenseLayoutOutputsInput), n, h, w, out)
+	return Reshape(product(Reshape(x, n*h*w, in), Reshape(weight, out, in)), n, h, w, out)
 }
 
 // convolvePatches lays the k×k pixels under every position of the kernel side by side, and multiplies once.
@@ -89,7 +87,7 @@ func convolvePatches(x, weight *Node, stride int) *Node {
 	}
 	patches = Reshape(patches, n*h*w, k*k*in)
 	weight = Reshape(TransposeAllAxes(weight, 0, 2, 3, 1), out, k*k*in)
-	return Reshape(nn.Dense(patches, weight, nil, compute.DenseLayoutOutputsInput), n, h, w, out)
+	return Reshape(product(patches, weight), n, h, w, out)
 }
 
 // windows pads x (N, H, W, C) by (k−1)/2 pixels of value fill and returns the k·k views of it, row by row, that hold the

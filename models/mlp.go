@@ -3,11 +3,9 @@ package models
 import (
 	"slices"
 
-	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/ml/nn"
 )
 
 // Hidden is the width of both hidden layers of DNN3 and of the dnn3 generator (VPN paper, Section IV).
@@ -66,6 +64,6 @@ func Linear(s *model.Scope, x *Node, out int, init Init) *Node {
 func affine(x, weight, bias *Node) *Node {
 	dims := slices.Clone(x.Shape().Dimensions)
 	dims[len(dims)-1] = weight.Shape().Dim(0)
-	x = nn.Dense(Reshape(x, -1, weight.Shape().Dim(1)), weight, nil, compute.DenseLayoutOutputsInput)
+	x = product(Reshape(x, -1, weight.Shape().Dim(1)), weight)
 	return Reshape(Add(x, ExpandLeftToRank(bias, 2)), dims...)
 }
