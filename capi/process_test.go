@@ -13,7 +13,7 @@ import (
 func TestExit(t *testing.T) {
 	program := compile(t, "testdata/exit.c")
 	eachDevice(t, "exit", func(t *testing.T, d device.Info) {
-		for _, when := range []string{"training", "compiling", "training", "callback", "training"} {
+		for _, when := range []string{"training", "compiling", "training", "callback", "freed", "freed", "freed", "training"} {
 			start := time.Now()
 			require.Equal(t, "exit: ok\n", runWith(t, []string{when}, program, "GOVPN_TEST_DEVICE="+d.Name))
 			require.Less(t, time.Since(start), 30*time.Second, when)

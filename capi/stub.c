@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 #ifdef __GLIBC__
+#include <dirent.h>
 #include <malloc.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -73,6 +74,36 @@ void bridge_watch_exit(void) { watching = 1; }
 extern int __cxa_thread_atexit_impl(void (*)(void *), void *, void *);
 extern void *__dso_handle __attribute__((visibility("hidden")));
 
+/* Whether all other threads of the process sleep; 1 as well where the system does not tell. */
+static int at_rest(void) {
+  DIR *threads = opendir("/proc/self/task");
+  int rest = 1;
+  for (struct dirent *entry; threads && (entry = readdir(threads));) {
+    char path[sizeof "/proc/self/task//stat" + sizeof entry->d_name], text[512] = "", *name_end;
+    if (entry->d_name[0] == '.' || atol(entry->d_name) == syscall(SYS_gettid)) continue;
+    snprintf(path, sizeof path, "/proc/self/task/%s/stat", entry->d_name);
+    FILE *file = fopen(path, "r");
+    if (!file) continue; /* it has just ended */
+    size_t n = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[n] = 0;
+    name_end = strrchr(text, ')'); /* "1234 (a name) S …" */
+    rest &= !name_end || !strchr("RD", name_end[2]);
+  }
+  if (threads) closedir(threads);
+  return rest;
+}
+
+/* After a call, a thread of the plugin may still hold the last reference to a program whose model was freed meanwhile, and destroy
+ * it: waits until all threads have slept at two looks in a row, at most 1 s, as the host's own may never. */
+static void wait_for_plugin(void) {
+  static const struct timespec pause = {0, 1000000};
+  for (int i = 0, rested = 0; i < 1000 && rested < 2; i++) {
+    rested = at_rest() ? rested + 1 : 0;
+    nanosleep(&pause, NULL);
+  }
+}
+
 /* exit runs the destructors of XLA's plugin, which crash threads that compute with it: stops them first. What does not stop within
  * 10 s, as a long compilation, goes with the process, which then runs no destructors. */
 static void before_exit(int status, void *unused) {
@@ -82,7 +113,10 @@ static void before_exit(int status, void *unused) {
     goCancelAll();
     nanosleep(&pause, NULL);
   }
-  if (inside == mine) return;
+  if (inside == mine) {
+    wait_for_plugin();
+    return;
+  }
   fflush(NULL);
   _exit(status);
 }

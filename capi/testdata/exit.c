@@ -1,5 +1,6 @@
-/* exit.c: exit while a thread works: "training", "compiling", or "callback", from the progress function. The process ends well, at
- * once, and after the host's own handlers. */
+/* exit.c: exit while a thread works: "training", "compiling", "callback", from the progress function, or "freed", right after the
+ * model was freed, whose programs a thread of XLA's may still be destroying. The process ends well, at once, and after the host's
+ * own handlers. */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <time.h>
@@ -46,6 +47,11 @@ int main(int count, char **arguments) {
   set = labelled(2048);
   snprintf(options, sizeof options, "{\"device\": \"%s\", \"base\": \"dnn3\", \"mode\": \"plain\", \"batch_size\": 256}", device());
   OK(govpn_model_create(options, &model));
+  if (!strcmp(arguments[1], "freed")) {
+    OK(govpn_model_fit(model, set, 0, "{\"epochs\": 1}", NULL, NULL));
+    govpn_model_free(model);
+    return 0;
+  }
   CHECK(pthread_create(&thread, NULL, fit, NULL) == 0);
   while (in_callback || phase < when) nanosleep(&(struct timespec){0, 1000000}, NULL);
   return 0;
