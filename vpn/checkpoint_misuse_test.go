@@ -117,6 +117,16 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// A file that somebody cuts off while it is read is an error, and no zeros.
+func TestFileThatShrinks(t *testing.T) {
+	packed, err := tinyModel(t).Marshal()
+	require.NoError(t, err)
+	for _, left := range []int{0, 7, 100, len(packed) - 1} {
+		_, err := parseTensorFile(bytes.NewReader(packed[:left]), int64(len(packed)))
+		require.ErrorIs(t, err, ErrIO, "%d bytes are left", left)
+	}
+}
+
 // A write that fails leaves the old file and nothing beside it.
 func TestFailedWrite(t *testing.T) {
 	dir := t.TempDir()

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -132,11 +131,11 @@ func parseTensorFile(r io.ReaderAt, size int64) (*tensorFile, error) {
 	for name, e := range entries {
 		t := tensors.FromShape(shapes.Make(safetensorsDTypes[e.DType], e.Shape...))
 		var failed error
-		if err := t.MutableBytes(func(b []byte) { _, failed = r.ReadAt(b, start+e.Offsets[0]) }); err != nil {
+		if err := t.MutableBytes(func(b []byte) { failed = readAt(r, b, start+e.Offsets[0]) }); err != nil {
 			return nil, err
 		}
-		if failed != nil && !errors.Is(failed, io.EOF) {
-			return nil, data.Errorf(ErrIO, "vpn: reading tensor %q: %w", name, failed)
+		if failed != nil {
+			return nil, failed
 		}
 		f.tensors[name] = t
 	}
@@ -149,21 +148,29 @@ func readHeader(r io.ReaderAt, size int64) (header map[string]json.RawMessage, s
 		return nil, 0, formatError("the file has %d bytes, want at least 8", size)
 	}
 	var length [8]byte
-	if _, err := r.ReadAt(length[:], 0); err != nil && !errors.Is(err, io.EOF) {
-		return nil, 0, data.Errorf(ErrIO, "vpn: reading the header: %w", err)
+	if err := readAt(r, length[:], 0); err != nil {
+		return nil, 0, err
 	}
 	n := binary.LittleEndian.Uint64(length[:])
 	if n > maxSafetensorsHeader || n > uint64(size-8) {
 		return nil, 0, formatError("the header claims %d bytes of the file's %d: not a safetensors file, or a truncated one", n, size)
 	}
 	text := make([]byte, n)
-	if _, err := r.ReadAt(text, 8); err != nil && !errors.Is(err, io.EOF) {
-		return nil, 0, data.Errorf(ErrIO, "vpn: reading the header: %w", err)
+	if err := readAt(r, text, 8); err != nil {
+		return nil, 0, err
 	}
 	if err := json.Unmarshal(text, &header); err != nil {
 		return nil, 0, formatError("the header is not JSON: %v", err)
 	}
 	return header, 8 + int64(n), nil
+}
+
+// readAt fills b from an offset of the file, which may have become shorter meanwhile.
+func readAt(r io.ReaderAt, b []byte, offset int64) error {
+	if _, err := io.ReadFull(io.NewSectionReader(r, offset, int64(len(b))), b); err != nil {
+		return data.Errorf(ErrIO, "vpn: reading %d bytes at byte %d: %w", len(b), offset, err)
+	}
+	return nil
 }
 
 // checkEntries checks that the tensors fill the body without gap or overlap, each with the bytes that its shape needs.
