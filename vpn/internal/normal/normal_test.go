@@ -1,0 +1,64 @@
+package normal
+
+import (
+	"math"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/stretchr/testify/require"
+
+	"github.com/govpn/govpn/internal/golden"
+)
+
+// The known answers of Random123 1.14, kat_vectors: philox 2x32, 10 rounds.
+func TestPhilox2x32KnownAnswers(t *testing.T) {
+	golden.EachDevice(t, func(t *testing.T, backend compute.Backend, _ dtypes.DType) {
+		exec := MustNewExec(backend, func(c0, c1, key *Node) []*Node {
+			b0, b1 := Philox2x32(c0, c1, key)
+			return []*Node{b0, b1}
+		})
+		defer exec.Finalize()
+		out := exec.MustCall([]uint32{0, 0xffffffff, 0x243f6a88}, []uint32{0, 0xffffffff, 0x85a308d3}, []uint32{0, 0xffffffff, 0x13198a2e})
+		require.Equal(t, []uint32{0xff1dae59, 0x2c3f628b, 0xdd7ce038}, tensors.MustCopyFlatData[uint32](out[0]))
+		require.Equal(t, []uint32{0x6cd10df2, 0xab4fd7ad, 0xf62a4c12}, tensors.MustCopyFlatData[uint32](out[1]))
+	})
+}
+
+func TestCosineOfTurn(t *testing.T) {
+	golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
+		if dtype != dtypes.Float32 {
+			return
+		}
+		u := make([]float32, 4097)
+		for i := range u {
+			u[i] = float32(i) / 4096
+		}
+		exec := MustNewExec(backend, cosineOfTurn)
+		defer exec.Finalize()
+		for i, v := range tensors.MustCopyFlatData[float32](exec.MustCall(u)[0]) {
+			require.InDelta(t, math.Cos(2*math.Pi*float64(u[i])), v, 3e-7, "u = %g", u[i])
+		}
+	})
+}
+
+// A draw from the returned state has nothing in common with the first, also where a word of the state overflows.
+func TestStandardGoesOn(t *testing.T) {
+	golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
+		exec := MustNewExec(backend, func(state *Node) []*Node {
+			shape := shapes.Make(dtype, 1<<14)
+			next, first := Standard(state, shape)
+			_, second := Standard(next, shape)
+			return []*Node{ConvertDType(Stack([]*Node{ReduceAllMean(Mul(first, second)), ReduceAllMax(Abs(first))}, 0), dtypes.Float64)}
+		})
+		defer exec.Finalize()
+		for _, word := range []uint64{1, math.MaxUint32, math.MaxUint64} {
+			got := tensors.MustCopyFlatData[float64](exec.MustCall([]uint64{word, 2, 3})[0])
+			require.InDelta(t, 0, got[0], 5/math.Sqrt(1<<14), "correlation")
+			require.InDelta(t, 4, got[1], 1, "the largest of 2¹⁴")
+		}
+	})
+}
