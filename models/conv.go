@@ -26,15 +26,57 @@ func convolve(x, weight *Node, stride int) *Node {
 		return convolvePixels(x, weight, stride)
 	case pureGo(x):
 		return convolvePatches(x, weight, stride)
+	case k == 3 && stride == 2 && x.Shape().Dim(1)%2 == 0 && x.Shape().Dim(2)%2 == 0:
+		return convolveHalving(x, weight)
 	}
-	pad := (k - 1) / 2
-	return Convolve(x, weight).
-		AxesConfig(compute.ConvolveAxesConfig{
-			InputBatch: 0, InputSpatial: []int{1, 2}, InputChannels: 3,
-			KernelOutputChannels: 0, KernelInputChannels: 1, KernelSpatial: []int{2, 3},
-			OutputBatch: 0, OutputSpatial: []int{1, 2}, OutputChannels: 3,
-		}).
-		Strides(stride).PaddingPerDim([][2]int{{pad, pad}, {pad, pad}}).Done()
+	pad := [2]int{(k - 1) / 2, (k - 1) / 2}
+	return convolution(x, weight, false, pad, pad).Strides(stride).Done()
+}
+
+// convolution is the operation of the backend; transposed, the weight is (in, out, k, k).
+func convolution(x, weight *Node, transposed bool, rows, columns [2]int) *ConvolutionBuilder {
+	in, out := 1, 0
+	if transposed {
+		in, out = out, in
+	}
+	return Convolve(x, weight).PaddingPerDim([][2]int{rows, columns}).AxesConfig(compute.ConvolveAxesConfig{
+		InputBatch: 0, InputSpatial: []int{1, 2}, InputChannels: 3,
+		KernelOutputChannels: out, KernelInputChannels: in, KernelSpatial: []int{2, 3},
+		OutputBatch: 0, OutputSpatial: []int{1, 2}, OutputChannels: 3,
+	})
+}
+
+// convolveHalving is a 3×3 convolution of stride 2 over maps of even sides. Its gradient with respect to x is four convolutions,
+// as each pixel is seen by one element of the kernel along an axis where its position is even, else by two; the backend's own is one
+// over a gradient that is three quarters zeros.
+func convolveHalving(x, weight *Node) *Node {
+	var upstream *Node // gradient of the result (N, H/2, W/2, out): known before that of x is asked for
+	x = IdentityWithCustomGradient(x, func(x, _ *Node) *Node {
+		var rows []*Node
+		for odd := range 2 {
+			even := convolution(upstream, seenAt(weight, odd, 0), true, [2]int{0, odd}, [2]int{0, 0}).Done()
+			next := convolution(upstream, seenAt(weight, odd, 1), true, [2]int{0, odd}, [2]int{0, 1}).Done()
+			rows = append(rows, Stack([]*Node{even, next}, 3)) // (N, H/2, W/2, 2, in)
+		}
+		return Reshape(Stack(rows, 2), x.Shape().Dimensions...)
+	})
+	y := convolution(x, weight, false, [2]int{1, 1}, [2]int{1, 1}).Strides(2).Done()
+	return IdentityWithCustomGradient(y, func(_, gradient *Node) *Node {
+		upstream = gradient
+		return gradient
+	})
+}
+
+// seenAt are the elements of 3×3 kernels of stride 2 that see pixels of even (0) or odd (1) position along each axis, in the order of
+// the results that they see them for.
+func seenAt(weight *Node, row, column int) *Node {
+	of := func(odd int) SliceAxisSpec {
+		if odd == 1 {
+			return AxisRange(0, 3).Stride(2)
+		}
+		return AxisRange(1, 2)
+	}
+	return Reverse(Slice(weight, AxisRange(), AxisRange(), of(row), of(column)), 2, 3)
 }
 
 // seen is how many positions a kernel of k elements has on a side of so many pixels where each of them covers all pixels, else 0.

@@ -33,7 +33,7 @@ type Config struct {
 	WeightDecay  float64 `json:"weight_decay"`  // ≥ 0, added to the gradient
 	Schedule     string  `json:"schedule"`      // "constant", or "cosine" to 0 over the epochs, stepped per epoch
 
-	// ComputeDType is that of the layers' products: "float32", "float64" (weights and all else too), or "bfloat16", with
+	// ComputeDType is that of the layers' products: "float32", "float64" (weights and all else too), or "bfloat16" (float32 on go), with
 	// weights, label bias, generator input, σ, statistics and losses in float32.
 	ComputeDType string `json:"compute_dtype"`
 

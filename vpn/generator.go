@@ -81,7 +81,7 @@ func (n *network) stdOfAll(s *model.Scope, x *Node) *Node {
 }
 
 func (n *network) stdOf(s *model.Scope, x, bias *Node) *Node {
-	o := n.generator(s.At("generator"), x, bias, n.computeDType())
+	o := n.generator(s.At("generator"), x, bias, n.computeDType(x.Graph()))
 	return stdByName[n.cfg.Std](&n.cfg, ConvertDType(o, n.dtype))
 }
 

@@ -32,9 +32,10 @@ func newNetwork(cfg Config) (*network, error) {
 	return n, nil
 }
 
-// computeDType is that of the layers' products.
-func (n *network) computeDType() dtypes.DType {
-	if n.cfg.ComputeDType == "bfloat16" {
+// computeDType is that of the layers' products. GoMLX's pure-Go backend loses half of the sum in bfloat16's on processors that have
+// AVX2 but not AVX-512 (compute v0.1.6, transposed right factor): there they stay float32.
+func (n *network) computeDType(g *Graph) dtypes.DType {
+	if n.cfg.ComputeDType == "bfloat16" && fuses(g.Backend()) {
 		return dtypes.BFloat16
 	}
 	return n.dtype
@@ -75,7 +76,7 @@ func (n *network) logits(s *model.Scope, x *Node) *Node {
 	if n.cfg.Normalize.Where == "image" {
 		x = n.normalize(x)
 	}
-	logits := n.base(s.At("base"), ConvertDType(x, n.computeDType()), n.cfg.Classes)
+	logits := n.base(s.At("base"), ConvertDType(x, n.computeDType(x.Graph())), n.cfg.Classes)
 	logits.AssertDims(x.Shape().Dimensions[0], n.cfg.Classes)
 	return ConvertDType(logits, n.dtype)
 }
