@@ -2,7 +2,7 @@
 
     python bench/growth.py [--device cpu] [--base dnn3] [--only batch draws] --out build/bench
 
-One process per point, few steps. Expected for the time of a training step, or of one image in classwise
+--repeat processes per point, few steps. Expected for the time of a training step, or of one image in classwise
 inference:
 
     batch        a + b·batch            the optimiser's pass over the weights, then work per image
@@ -12,13 +12,15 @@ inference:
     draws        a + b·K·samples        both passes per class and draw
 
 The peak memory of training follows the same laws; that of classwise inference does not grow, because it goes
-through chunks of a bounded size. Lines in the plots are least-squares fits of a and b, with their largest
+through chunks of a bounded size. It is the smallest of --repeat processes with one arena of glibc's malloc: what
+its other arenas keep of memory that another thread has freed differs from run to run, by up to a half. Lines in the plots are least-squares fits of a and b, with their largest
 distance from a point.
 """
 
 import argparse
 import datetime
 import json
+import os
 import pathlib
 import resource
 import statistics
@@ -84,7 +86,7 @@ def measure(job, draws):
 
 
 def point(axis, p, args):
-    """One point in a process of its own."""
+    """One point, in processes of its own: the median of their seconds, the smallest of their peaks."""
     p = POINT | p
     job = rows.CONFIG | {"task": AXES[axis][2], "base": args.base, "generator": "dnn3", "dtype": "float32"}
     job |= {"shape": (p["side"], p["side"], 1), "classes": p["classes"], "noise_samples": p["noises"]}
@@ -94,12 +96,18 @@ def point(axis, p, args):
         "device": args.device,
     }
     command = [sys.executable, "-W", "ignore", __file__, "--one", json.dumps(job), str(p["draws"])]
-    out = subprocess.run(command, capture_output=True, text=True, check=False)
-    result = {"x": value(axis, p), **p}
-    if out.returncode:
-        result["error"] = out.stderr.strip()[-400:]
+    result, runs = {"x": value(axis, p), **p}, []
+    for _ in range(args.repeat):
+        out = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=os.environ | {"MALLOC_ARENA_MAX": "1"}
+        )
+        if out.returncode:
+            result["error"] = out.stderr.strip()[-400:]
+            break
+        runs.append(json.loads(out.stdout.splitlines()[-1]))
     else:
-        result |= json.loads(out.stdout.splitlines()[-1])
+        result |= {"seconds": statistics.median(r["seconds"] for r in runs)}
+        result |= {k: min(r[k] for r in runs) for k in ("peak_mib", "estimated_mib")}
     print(f"{axis} {result}", flush=True)
     return result
 
@@ -168,6 +176,7 @@ def main():
     p.add_argument(
         "--steps", type=int, default=8, help="of an epoch, default 8; four epochs, of which one counts not"
     )
+    p.add_argument("--repeat", type=int, default=3, help="processes per point, default 3")
     p.add_argument("--only", nargs="+", choices=list(AXES), default=list(AXES))
     p.add_argument("--out", type=pathlib.Path, default=HERE.parent / "build" / "bench", help="folder")
     args = p.parse_args()

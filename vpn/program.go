@@ -24,7 +24,7 @@ type program struct {
 }
 
 // collectBytes is how many bytes of variables an upload leaves on the host before their garbage is collected at once.
-const collectBytes = 64 << 20
+const collectBytes = 8 << 20
 
 // buildFunc builds a graph: the outputs and, of a training program, the updates.
 type buildFunc func(s *model.Scope, inputs []*Node) (outputs []*Node, updates []update)
