@@ -125,6 +125,8 @@ func TestChunkSize(t *testing.T) {
 	require.Equal(t, 2, large.chunkSize("generator", 10_000, chunkImages, 1))
 	require.Equal(t, 4, large.chunkSize("base", 3, chunkImages, 1))
 	require.Equal(t, 1, large.chunkSize("base", 10_000, chunkImages, 1000))
+	require.Equal(t, 32, small.chunkSize("base", 64, 51, 1), "64 images go through, not 102")
+	require.Equal(t, 51, small.chunkSize("base", 100, 51, 1), "102, not 128")
 }
 
 // In bfloat16 the label still reaches the generator: biases of 0 to 0.01 on white pixels, which bfloat16 would round to

@@ -154,13 +154,19 @@ func (m *Model) inference(ctx context.Context, d *data.Dataset, labelled bool) (
 }
 
 // chunkSize is how many images go through a program of that part at once: at most limit and what memory allows for that
-// many passes per image; a power of two where there are fewer, so that data sets of many sizes share a few programs.
+// many passes per image; a power of two where there are fewer, so that data sets of many sizes share a few programs, and where
+// that saves a twentieth of the work because less of the last chunk is empty.
 func (m *Model) chunkSize(part string, images, limit, passes int) int {
-	limit = min(limit, chunkBytes/max(1, m.imageBytes[part]*passes))
+	limit = max(1, min(limit, chunkBytes/max(1, m.imageBytes[part]*passes)))
 	if m.net.cfg.EvalBatchSize > 0 {
 		limit = m.net.cfg.EvalBatchSize
 	}
-	return max(1, min(limit, 1<<bits.Len(uint(images-1))))
+	limit = min(limit, 1<<bits.Len(uint(images-1)))
+	padded := func(size int) int { return (images + size - 1) / size * size }
+	if power := 1 << (bits.Len(uint(limit)) - 1); m.net.cfg.EvalBatchSize == 0 && 20*padded(power) < 19*padded(limit) {
+		return power
+	}
+	return limit
 }
 
 // noneChunk and classwiseChunk are the chunks of Predict.
