@@ -50,9 +50,10 @@ func (n *network) objective(s *model.Scope, x, labels, z *Node) objective {
 }
 
 // bothLogits are f(x) and f(x̃): one pass over clean and noisy images, one product with each weight and one for its
-// gradient, unless noisy images have batch norms of their own.
+// gradient, unless noisy images have batch norms of their own. Of perceptrons, the gradient of the clean pixels, which a common
+// pass would compute for nothing, costs more than the larger products save.
 func (n *network) bothLogits(s *model.Scope, x, noisy *Node) (clean, dirty *Node) {
-	if n.separate() {
+	if n.separate() || n.cfg.Base == "sr" || n.cfg.Base == "dnn3" {
 		return n.logits(s, x), n.noisyLogits(s, noisy)
 	}
 	size := x.Shape().Dimensions[0]
