@@ -2,8 +2,8 @@
 
     python bench/growth.py [--device cpu] [--base dnn3] [--only batch draws] --out build/bench
 
---repeat processes per point, few steps. Expected for the time of a training step, or of one image in classwise
-inference:
+--repeat processes per point, few steps. Expected for the time of a training step, or of one image in
+classwise inference:
 
     batch        a + b·batch            the optimiser's pass over the weights, then work per image
     noise        a + b·m                the base's passes over 1 + m images; a: one pass of the generator
@@ -12,9 +12,9 @@ inference:
     draws        a + b·K·samples        both passes per class and draw
 
 The peak memory of training follows the same laws; that of classwise inference does not grow, because it goes
-through chunks of a bounded size. It is the smallest of --repeat processes with one arena of glibc's malloc: what
-its other arenas keep of memory that another thread has freed differs from run to run, by up to a half. Lines in the plots are least-squares fits of a and b, with their largest
-distance from a point.
+through chunks of a bounded size. It is the smallest of the processes, which have one arena of glibc's malloc:
+what other arenas keep of memory that another thread has freed differs from run to run, by up to a half.
+Lines in the plots are least-squares fits of a and b, with their largest distance from a point.
 """
 
 import argparse

@@ -66,8 +66,8 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
     noisy_batch_norm : "shared" (the batch norms of ResNets see clean and noisy images as one batch) or
         "separate" (noisy images have batch norms of their own, as in AdvProp; needs base_loss_weight > 0)
         ["shared"]
-    compute_dtype : "float32", "bfloat16" (products only; weights, noise, statistics and losses stay float32; on
-        device "go" all is float32) or "float64" ["float32"]
+    compute_dtype : "float32", "bfloat16" (products only; weights, noise, statistics and losses stay float32;
+        on device "go" all is float32) or "float64" ["float32"]
     patience : int [0], epochs without a better val_accuracy before training stops; 0 never stops early
     restore_best : bool [True], with validation data, predict with the weights of the best epoch
     augment : list of `govpn.augment` [none], what training does to the images before they get noise, anew at
