@@ -50,8 +50,10 @@ func convolution(x, weight *Node, transposed bool, rows, columns [2]int) *Convol
 // as each pixel is seen by one element of the kernel along an axis where its position is even, else by two; the backend's own is one
 // over a gradient that is three quarters zeros.
 func convolveHalving(x, weight *Node) *Node {
-	var upstream *Node // gradient of the result (N, H/2, W/2, out): known before that of x is asked for
-	x = IdentityWithCustomGradient(x, func(x, _ *Node) *Node {
+	native := func(x *Node) *Node {
+		return convolution(x, weight, false, [2]int{1, 1}, [2]int{1, 1}).Strides(2).Done()
+	}
+	return withGradient(x, native, func(upstream *Node) *Node { // (N, H/2, W/2, out)
 		var rows []*Node
 		for odd := range 2 {
 			even := convolution(upstream, seenAt(weight, odd, 0), true, [2]int{0, odd}, [2]int{0, 0}).Done()
@@ -59,11 +61,6 @@ func convolveHalving(x, weight *Node) *Node {
 			rows = append(rows, Stack([]*Node{even, next}, 3)) // (N, H/2, W/2, 2, in)
 		}
 		return Reshape(Stack(rows, 2), x.Shape().Dimensions...)
-	})
-	y := convolution(x, weight, false, [2]int{1, 1}, [2]int{1, 1}).Strides(2).Done()
-	return IdentityWithCustomGradient(y, func(_, gradient *Node) *Node {
-		upstream = gradient
-		return gradient
 	})
 }
 

@@ -40,6 +40,9 @@ func init() {
 // Names lists the base models that ByName knows, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(byName)) }
 
+// IsPerceptron says whether the first layer of a base model is a product with all pixels of the image.
+func IsPerceptron(name string) bool { return name == "sr" || name == "dnn3" }
+
 // ByName returns the base model of that name.
 func ByName(name string) (Func, error) {
 	if f, ok := byName[name]; ok {

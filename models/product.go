@@ -12,17 +12,20 @@ import (
 // The gradient of the weight is a product that sums over rows. The pure-Go backend sums over columns of the left factor, and
 // GoMLX's gradient makes it transpose both factors, the patches of a convolution among them; this one transposes the smaller.
 func product(x, weight *Node) *Node {
+	dense := func(weight *Node) *Node { return nn.Dense(x, weight, nil, compute.DenseLayoutOutputsInput) }
 	if !pureGo(x) {
-		return nn.Dense(x, weight, nil, compute.DenseLayoutOutputsInput)
+		return dense(weight)
 	}
-	var upstream *Node // gradient of the product (M, out): known before that of the weight is asked for
-	weight = IdentityWithCustomGradient(weight, func(_, _ *Node) *Node {
-		return Dot(Transpose(upstream, 0, 1), x).Product()
-	})
-	y := nn.Dense(x, weight, nil, compute.DenseLayoutOutputsInput)
-	return IdentityWithCustomGradient(y, func(_, gradient *Node) *Node {
-		upstream = gradient
-		return gradient
+	return withGradient(weight, dense, func(upstream *Node) *Node { return Dot(Transpose(upstream, 0, 1), x).Product() })
+}
+
+// withGradient is f(x), whose gradient for x, and only that, is a function of the gradient of the result.
+func withGradient(x *Node, f, gradient func(*Node) *Node) *Node {
+	var upstream *Node // known before the gradient of x is asked for
+	x = IdentityWithCustomGradient(x, func(_, _ *Node) *Node { return gradient(upstream) })
+	return IdentityWithCustomGradient(f(x), func(_, v *Node) *Node {
+		upstream = v
+		return v
 	})
 }
 

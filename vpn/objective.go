@@ -5,6 +5,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train/loss"
+
+	"github.com/govpn/govpn/models"
 )
 
 // objective is what one training step minimises and what it reports.
@@ -53,7 +55,7 @@ func (n *network) objective(s *model.Scope, x, labels, z *Node) objective {
 // gradient, unless noisy images have batch norms of their own. Of perceptrons, the gradient of the clean pixels, which a common
 // pass would compute for nothing, costs more than the larger products save.
 func (n *network) bothLogits(s *model.Scope, x, noisy *Node) (clean, dirty *Node) {
-	if n.separate() || n.cfg.Base == "sr" || n.cfg.Base == "dnn3" {
+	if n.separate() || models.IsPerceptron(n.cfg.Base) {
 		return n.logits(s, x), n.noisyLogits(s, noisy)
 	}
 	size := x.Shape().Dimensions[0]

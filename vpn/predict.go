@@ -157,13 +157,13 @@ func (m *Model) inference(ctx context.Context, d *data.Dataset, labelled bool) (
 // many passes per image; a power of two where there are fewer, so that data sets of many sizes share a few programs, and where
 // that saves a twentieth of the work because less of the last chunk is empty.
 func (m *Model) chunkSize(part string, images, limit, passes int) int {
-	limit = min(limit, chunkBytes/max(1, m.imageBytes[part]*passes))
-	if m.net.cfg.EvalBatchSize > 0 {
-		limit = m.net.cfg.EvalBatchSize
+	whole := 1 << bits.Len(uint(images-1)) // the power of two that holds all images
+	if size := m.net.cfg.EvalBatchSize; size > 0 {
+		return max(1, min(size, whole))
 	}
-	limit = max(1, min(limit, 1<<bits.Len(uint(images-1))))
+	limit = max(1, min(limit, chunkBytes/max(1, m.imageBytes[part]*passes), whole))
 	padded := func(size int) int { return (images + size - 1) / size * size }
-	if power := 1 << (bits.Len(uint(limit)) - 1); m.net.cfg.EvalBatchSize == 0 && 20*padded(power) < 19*padded(limit) {
+	if power := 1 << (bits.Len(uint(limit)) - 1); 20*padded(power) < 19*padded(limit) {
 		return power
 	}
 	return limit

@@ -13,8 +13,8 @@ import (
 // Standard draws z ~ N(0, 1) of a shape from a state (3 × uint64) of GoMLX's generator. All its values are finite, which
 // graph.RandomNormal's are not.
 //
-// XLA fuses each value into its reader where it is a function of its position alone. The pure-Go backend computes operation by
-// operation, and has few values of 32 bits for float64.
+// On XLA, float32 values are functions of their positions, which it fuses into their reader. On the pure-Go backend, which computes
+// operation by operation, they are Box and Muller's pairs; so are float64 values, for which 32 bits are too few.
 func Standard(state *Node, shape shapes.Shape) (newState, z *Node) {
 	if shape.DType == dtypes.Float32 && state.Graph().Backend().String() != gobackend.BackendName {
 		return AddScalar(state, 1), Reshape(byPosition(state, shape.Size()), shape.Dimensions...)
@@ -29,12 +29,13 @@ func Standard(state *Node, shape shapes.Shape) (newState, z *Node) {
 // graph.RandomUniform scales 32 random bits, all zero once in 2³² draws, and ln 0 is not finite: those draws stand
 // for (0, 2⁻³²) and become its middle, 2⁻³³.
 func BoxMuller(u *Node) *Node {
-	u0 := MaxScalar(Slice(u, AxisElem(0), AxisRange()), 0x1p-33)                           // (1, k)
-	angle := MulScalar(Slice(u, AxisElem(1), AxisRange()), 2*math.Pi)                      // (1, k)
-	z := Concatenate([]*Node{Mul(radius(u0), Cos(angle)), Mul(radius(u0), Sin(angle))}, 0) // (2, k)
-	return Reshape(z, -1)                                                                  // (2k)
+	r := radius(MaxScalar(Slice(u, AxisElem(0), AxisRange()), 0x1p-33))  // (1, k)
+	angle := MulScalar(Slice(u, AxisElem(1), AxisRange()), 2*math.Pi)    // (1, k)
+	z := Concatenate([]*Node{Mul(r, Cos(angle)), Mul(r, Sin(angle))}, 0) // (2, k)
+	return Reshape(z, -1)                                                // (2k)
 }
 
+// radius is √(−2 ln u), Box and Muller's.
 func radius(u *Node) *Node { return Sqrt(MulScalar(Log(u), -2)) }
 
 // byPosition draws n values, of which each is the cosine half of Box and Muller's pair for the 64 bits that Philox2x32 has for
