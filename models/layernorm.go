@@ -2,12 +2,17 @@ package models
 
 import (
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/nn"
 )
+
+// sumsAtOnce is how many values XLA for CPU sums up in one loop, into which it fuses what computes them; longer sums take a pass
+// that reads them from memory (its TreeReductionRewriter).
+const sumsAtOnce = 32
 
 // LayerNorm is torch.nn.LayerNorm over the last axis, (x − mean)/√(variance + epsilon)·weight + bias with the biased
 // variance, computed in float32 where x is bfloat16.
@@ -16,15 +21,50 @@ func LayerNorm(s *model.Scope, x *Node, epsilon float64) *Node {
 		width := x.Shape().Dim(-1)
 		weight := Param(s, x.Graph(), x.DType(), "weight", Constant(1), width, width)
 		bias := Param(s, x.Graph(), x.DType(), "bias", Constant(0), width, width)
-		return nn.LayerNorm(x, []int{-1}, epsilon, weight, bias, nil)
+		if pureGo(x) || width%sumsAtOnce != 0 {
+			return nn.LayerNorm(x, []int{-1}, epsilon, weight, bias, nil)
+		}
+		split := func(v *Node) *Node { // (…, D) → (…, D/32, 32)
+			dims := slices.Clone(v.Shape().Dimensions)
+			dims[len(dims)-1] /= sumsAtOnce
+			return Reshape(v, append(dims, sumsAtOnce)...)
+		}
+		y := nn.LayerNorm(split(x), []int{-2, -1}, epsilon, split(weight), split(bias), nil)
+		return Reshape(y, x.Shape().Dimensions...)
 	})
 }
 
 // GELU is torch.nn.GELU, x·Φ(x) with the exact distribution function Φ(x) = (1 + erf(x/√2))/2, computed in float32 where x
 // is bfloat16. For a gradient, GoMLX's activation.Gelu takes erf, the slow part on the pure-Go backend, twice.
+//
+// On XLA the gradient, Φ(x) + x·Φ'(x), takes it twice, too: keeping Φ(x) until then costs more. It is written as (1 − erf(−x/√2))/2
+// there, the same in all digits, because XLA would recognise the first one and keep it.
 func GELU(x *Node) *Node {
 	return inFloat32(x, func(x *Node) *Node {
-		return Mul(x, MulScalar(OnePlus(Erf(MulScalar(x, 1/math.Sqrt2))), 0.5))
+		gelu := func(x *Node) *Node { return Mul(x, MulScalar(OnePlus(Erf(MulScalar(x, 1/math.Sqrt2))), 0.5)) }
+		if pureGo(x) {
+			return gelu(x)
+		}
+		return withGradient(x, gelu, func(upstream *Node) *Node {
+			cdf := MulScalar(OneMinus(Erf(MulScalar(x, -1/math.Sqrt2))), 0.5)
+			density := MulScalar(Exp(MulScalar(Square(x), -0.5)), 1/math.Sqrt(2*math.Pi))
+			return Mul(upstream, Add(cdf, Mul(x, density)))
+		})
+	})
+}
+
+// softmax is torch.softmax over the last axis, computed in float32 where x is bfloat16. Its gradient, y·(u − Σ u·y) for the
+// gradient u of the result, keeps the result y alone.
+func softmax(x *Node) *Node {
+	return inFloat32(x, func(x *Node) *Node {
+		var y *Node
+		return withGradient(x, func(x *Node) *Node {
+			y = Softmax(x)
+			return y
+		}, func(upstream *Node) *Node {
+			v := Mul(upstream, y)
+			return Sub(v, Mul(y, ReduceAndKeep(v, ReduceSum, -1)))
+		})
 	})
 }
 

@@ -40,8 +40,8 @@ func init() {
 // Names lists the base models that ByName knows, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(byName)) }
 
-// IsPerceptron says whether the first layer of a base model is a product with all pixels of the image.
-func IsPerceptron(name string) bool { return name == "sr" || name == "dnn3" }
+// HasBatchNorm says whether a base model has batch norms: in training mode, an image's logits depend on the batch.
+func HasBatchNorm(name string) bool { return strings.HasPrefix(name, "resnet") }
 
 // ByName returns the base model of that name.
 func ByName(name string) (Func, error) {

@@ -69,10 +69,12 @@ func (v vit) build(s *model.Scope, images *Node, classes int) *Node {
 	x = Concatenate([]*Node{BroadcastToDims(class, n, 1, v.width), x}, 1) // (N, T, D), T = 1 + P
 	x = Add(x, Param(s, g, dtype, "pos_embed", vitInit, v.width, 1, x.Shape().Dim(1), v.width))
 
+	x = Reshape(x, -1, v.width) // (N·T, D), as products want them
 	blocks := s.In("blocks")
 	for i := range v.depth {
-		x = v.block(blocks.In("%d", i), x)
+		x = v.block(blocks.In("%d", i), x, n)
 	}
+	x = Reshape(x, n, -1, v.width)                     // (N, T, D)
 	x = Squeeze(Slice(x, AxisRange(), AxisElem(0)), 1) // (N, D), the class token, the only one that the head sees
 	x = LayerNorm(s.In("norm"), x, vitEpsilon)
 	return Linear(s.In("head"), x, classes, vitInit) // (N, classes)
@@ -107,27 +109,29 @@ func (v vit) checkSize(h, w int) {
 	panicArgument("base %s_patch%d is given images of %d×%d, want %s", v.name, v.patch, h, w, want)
 }
 
-// block is timm's Block, with the norms before the branches: x + attention(norm(x)), then x + MLP(norm(x)).
-func (v vit) block(s *model.Scope, x *Node) *Node {
-	x = Add(x, v.attention(s.In("attn"), LayerNorm(s.In("norm1"), x, vitEpsilon)))
+// block is timm's Block, with the norms before the branches: x + attention(norm(x)), then x + MLP(norm(x)). Tokens of n images
+// (N·T, D) → (N·T, D).
+func (v vit) block(s *model.Scope, x *Node, n int) *Node {
+	x = Add(x, v.attention(s.In("attn"), LayerNorm(s.In("norm1"), x, vitEpsilon), n))
 
 	y, mlp := LayerNorm(s.In("norm2"), x, vitEpsilon), s.In("mlp")
-	y = Linear(mlp.In("fc1"), y, 4*v.width, vitInit)                // (N, T, 4·D)
-	return Add(x, Linear(mlp.In("fc2"), GELU(y), v.width, vitInit)) // (N, T, D)
+	y = Linear(mlp.In("fc1"), y, 4*v.width, vitInit)                // (N·T, 4·D)
+	return Add(x, Linear(mlp.In("fc2"), GELU(y), v.width, vitInit)) // (N·T, D)
 }
 
-// attention is timm's Attention: softmax(q·kᵀ/√d)·v in each head of dimension d. (N, T, D) → (N, T, D).
-func (v vit) attention(s *model.Scope, x *Node) *Node {
-	n, t, d := x.Shape().Dim(0), x.Shape().Dim(1), v.width/v.heads
+// attention is timm's Attention: softmax(q·kᵀ/√d)·v in each head of dimension d. Tokens of n images (N·T, D) →
+// (N·T, D).
+func (v vit) attention(s *model.Scope, x *Node, n int) *Node {
+	t, d := x.Shape().Dim(0)/n, v.width/v.heads
 	qkv := Reshape(Linear(s.In("qkv"), x, 3*v.width, vitInit), n, t, 3, v.heads, d)
 	part := func(i int) *Node { // query, key or value: (N, heads, T, d)
 		x := Squeeze(Slice(qkv, AxisRange(), AxisRange(), AxisElem(i)), 2)
 		return TransposeAllAxes(x, 0, 2, 1, 3)
 	}
 	query := MulScalar(part(0), 1/math.Sqrt(float64(d)))
-	scores := Einsum("nhqd,nhkd->nhqk", query, part(1))                     // (N, heads, T, T)
-	weights := inFloat32(scores, func(x *Node) *Node { return Softmax(x) }) // over the keys
-	x = Einsum("nhqk,nhkd->nhqd", weights, part(2))                         // (N, heads, T, d)
-	x = Reshape(TransposeAllAxes(x, 0, 2, 1, 3), n, t, v.width)             // (N, T, D)
+	scores := Einsum("nhqd,nhkd->nhqk", query, part(1))        // (N, heads, T, T)
+	weights := softmax(scores)                                 // over the keys
+	x = Einsum("nhqk,nhkd->nhqd", weights, part(2))            // (N, heads, T, d)
+	x = Reshape(TransposeAllAxes(x, 0, 2, 1, 3), n*t, v.width) // (N·T, D)
 	return Linear(s.In("proj"), x, v.width, vitInit)
 }

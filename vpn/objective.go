@@ -51,11 +51,10 @@ func (n *network) objective(s *model.Scope, x, labels, z *Node) objective {
 	return o
 }
 
-// bothLogits are f(x) and f(x̃): one pass over clean and noisy images, one product with each weight and one for its
-// gradient, unless noisy images have batch norms of their own. Of perceptrons, the gradient of the clean pixels, which a common
-// pass would compute for nothing, costs more than the larger products save.
+// bothLogits are f(x) and f(x̃): a pass for each, so that the clean pixels get no gradient, which costs more than larger products
+// save. Batch norms that both share want one pass over both.
 func (n *network) bothLogits(s *model.Scope, x, noisy *Node) (clean, dirty *Node) {
-	if n.separate() || models.IsPerceptron(n.cfg.Base) {
+	if n.separate() || !models.HasBatchNorm(n.cfg.Base) {
 		return n.logits(s, x), n.noisyLogits(s, noisy)
 	}
 	size := x.Shape().Dimensions[0]
