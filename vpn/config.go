@@ -37,15 +37,18 @@ type Config struct {
 	// weights, label bias, generator input, σ, statistics and losses in float32.
 	ComputeDType string `json:"compute_dtype"`
 
-	NoiseSamples     int        `json:"noise_samples"`     // m of Eq. 12, ≥ 1
-	BaseLossWeight   float64    `json:"base_loss_weight"`  // λ of Eq. 13, ≥ 0
-	LabelCoefficient float64    `json:"label_coefficient"` // κ
-	LabelEncoding    string     `json:"label_encoding"`    // "scaled": κ·y/(K−1), "index": κ·y
-	Std              string     `json:"std"`               // parametrisation of σ, one of StdNames()
-	StdRange         [2]float64 `json:"std_range"`         // [lo, hi] of "bounded", in units of the pixel range [0, 1]
-	StdRMS           float64    `json:"std_rms"`           // r of "rms", same units
-	FixedStd         float64    `json:"fixed_std"`         // σ of mode "gaussian", same units
-	ClipNoisy        bool       `json:"clip_noisy"`        // clip noisy pixels to [0, 1]
+	NoiseSamples int `json:"noise_samples"` // m of Eq. 12, ≥ 1
+	// NoiseDistribution is that of z: "normal", "laplace" or "uniform", all with zero mean and unit variance, so that σ is the
+	// standard deviation of any.
+	NoiseDistribution string     `json:"noise_distribution"`
+	BaseLossWeight    float64    `json:"base_loss_weight"`  // λ of Eq. 13, ≥ 0
+	LabelCoefficient  float64    `json:"label_coefficient"` // κ
+	LabelEncoding     string     `json:"label_encoding"`    // "scaled": κ·y/(K−1), "index": κ·y
+	Std               string     `json:"std"`               // parametrisation of σ, one of StdNames()
+	StdRange          [2]float64 `json:"std_range"`         // [lo, hi] of "bounded", in units of the pixel range [0, 1]
+	StdRMS            float64    `json:"std_rms"`           // r of "rms", same units
+	FixedStd          float64    `json:"fixed_std"`         // σ of mode "gaussian", same units
+	ClipNoisy         bool       `json:"clip_noisy"`        // clip noisy pixels to [0, 1]
 
 	// NoisyBatchNorm is "shared": one pass over clean and noisy images, whose batch norms take statistics of both; or
 	// "separate": noisy images have batch norms of their own, as in AdvProp (C. Xie et al., CVPR 2020), in training and in
@@ -80,7 +83,7 @@ func PaperConfig() Config {
 	return Config{
 		Base: "dnn3", Generator: "dnn3", Mode: "joint", Epochs: 40, BatchSize: 256,
 		Optimizer: "adam", LearningRate: 1e-3, Momentum: 0.9, Schedule: "constant", ComputeDType: "float32", NoisyBatchNorm: "shared",
-		NoiseSamples: 1, LabelCoefficient: 0.01, LabelEncoding: "scaled",
+		NoiseSamples: 1, NoiseDistribution: "normal", LabelCoefficient: 0.01, LabelEncoding: "scaled",
 		Std: "abs", StdRange: [2]float64{0.01, 0.3}, StdRMS: 0.1, FixedStd: 0.1,
 		Normalize: Normalize{Where: "image"}, RestoreBest: true,
 	}
@@ -177,6 +180,7 @@ func (c *Config) validateNames() error {
 		{"Generator", c.Generator, GeneratorNames()},
 		{"Mode", c.Mode, []string{"joint", "frozen", "plain", "gaussian"}},
 		{"Optimizer", c.Optimizer, []string{"adam", "sgd"}},
+		{"NoiseDistribution", c.NoiseDistribution, []string{"normal", "laplace", "uniform"}},
 		{"Schedule", c.Schedule, []string{"constant", "cosine"}},
 		{"LabelEncoding", c.LabelEncoding, []string{"scaled", "index"}},
 		{"ComputeDType", c.ComputeDType, []string{"float32", "float64", "bfloat16"}},

@@ -12,7 +12,6 @@ import (
 
 	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn/data"
-	"github.com/govpn/govpn/vpn/internal/normal"
 )
 
 // NoiseOptions are those of Noise.
@@ -28,7 +27,7 @@ func (m *Model) noiseGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 	if len(in) < 3 {
 		return []*Node{sigma}, nil
 	}
-	_, z := normal.Standard(in[2], sigma.Shape())
+	z := m.net.draw(in[2], sigma.Shape())
 	return []*Node{Mul(sigma, z)}, nil
 }
 

@@ -3,7 +3,11 @@ package vpn
 import (
 	"math/rand/v2"
 
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/govpn/govpn/vpn/internal/random"
 )
 
 // Streams keep the random numbers of different purposes apart.
@@ -20,4 +24,15 @@ const (
 func randomState(seed int64, stream uint64, counter int64) *tensors.Tensor {
 	rng := rand.New(rand.NewPCG(uint64(seed), stream<<56|uint64(counter)))
 	return tensors.FromFlatDataAndDimensions([]uint64{rng.Uint64(), rng.Uint64(), rng.Uint64()}, 3)
+}
+
+// distributions are those of z, by the names of Config.NoiseDistribution; all have zero mean and unit variance.
+var distributions = map[string]func(state *Node, shape shapes.Shape) (newState, z *Node){
+	"normal": random.Normal, "laplace": random.Laplace, "uniform": random.Uniform,
+}
+
+// draw is z of a shape from a random state (3).
+func (n *network) draw(state *Node, shape shapes.Shape) *Node {
+	_, z := distributions[n.cfg.NoiseDistribution](state, shape)
+	return z
 }

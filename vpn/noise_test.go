@@ -14,13 +14,13 @@ import (
 
 	"github.com/govpn/govpn/internal/golden"
 
-	"github.com/govpn/govpn/vpn/internal/normal"
+	"github.com/govpn/govpn/vpn/internal/random"
 )
 
 // normals draws n standard normal values from random state (seed, streamTrain, 1).
 func normals(t *testing.T, backend compute.Backend, dtype dtypes.DType, seed int64, dims ...int) []float64 {
 	exec := MustNewExec(backend, func(state *Node) *Node {
-		_, z := normal.Standard(state, shapes.Make(dtype, dims...))
+		_, z := random.Normal(state, shapes.Make(dtype, dims...))
 		return z
 	})
 	defer exec.Finalize()
@@ -77,7 +77,7 @@ func TestBoxMullerExtremes(t *testing.T) {
 			{0, 0.5, largest, 0, largest, 0, largest, largest, 0, 0.25},
 		}
 		k := len(u[0])
-		exec := MustNewExec(backend, normal.BoxMuller)
+		exec := MustNewExec(backend, random.BoxMuller)
 		defer exec.Finalize()
 		out, err := exec.Call(golden.Tensor(slices.Concat(u[0], u[1]), dtype, 2, k))
 		require.NoError(t, err)

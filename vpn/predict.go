@@ -10,7 +10,6 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/govpn/govpn/vpn/data"
-	"github.com/govpn/govpn/vpn/internal/normal"
 )
 
 // PredictOptions are those of Predict.
@@ -47,7 +46,7 @@ func (m *Model) classifyGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 // classwiseGraph is one draw of Algorithm 2 for all classes at once: images (B, H, W, C), random state (3) → scores (B, K).
 func (m *Model) classwiseGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 	x := m.net.pixels(in[0])
-	_, z := normal.Standard(in[1], shapes.Make(x.DType(), m.net.classwiseDims(x)...))
+	z := m.net.draw(in[1], shapes.Make(x.DType(), m.net.classwiseDims(x)...))
 	return []*Node{m.net.classwise(s, x, z)}, nil
 }
 

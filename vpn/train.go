@@ -15,7 +15,6 @@ import (
 	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn/augment"
 	"github.com/govpn/govpn/vpn/data"
-	"github.com/govpn/govpn/vpn/internal/normal"
 )
 
 const labelDType = dtypes.Int32
@@ -50,7 +49,7 @@ func (m *Model) trainGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 	dims := x.Shape().Dimensions
 	var z *Node
 	if m.net.cfg.Mode != "plain" {
-		_, z = normal.Standard(state, shapes.Make(x.DType(), dims[0], m.net.cfg.NoiseSamples, dims[1], dims[2], dims[3]))
+		z = m.net.draw(state, shapes.Make(x.DType(), dims[0], m.net.cfg.NoiseSamples, dims[1], dims[2], dims[3]))
 	}
 	o := m.net.objective(s, x, labels, z)
 	updates := m.net.trainingUpdates(s, o.loss, rates)

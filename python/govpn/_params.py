@@ -117,6 +117,7 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {  # parameter: its conver
     "schedule": _TEXT,
     "label_encoding": _TEXT,
     "std": _TEXT,
+    "noise_distribution": _TEXT,
     "noisy_batch_norm": _TEXT,
     "compute_dtype": _TEXT,
     "preset": _TEXT,

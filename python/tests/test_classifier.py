@@ -95,6 +95,22 @@ def test_noise_has_the_given_std(fitted, quadrants):
     np.testing.assert_allclose(noise.mean(), 0, atol=4 * std.mean() / math.sqrt(noise.size))
 
 
+@pytest.mark.parametrize(("distribution", "fourth"), [("laplace", 6), ("uniform", 1.8), ("normal", 3)])
+def test_noise_of_other_distributions(make, device, quadrants, tmp_path, distribution, fourth):
+    """The fourth moment tells them apart; training, both predictions, samples and files use the one asked for."""
+    x, y = quadrants
+    clf = make(device, noise_distribution=distribution).fit(x, y)
+    assert clf.score(x, y) > 0.9
+    assert (clf.predict(x, noise="classwise") == y).mean() > 0.9
+    clf.save(tmp_path / "m.govpn")
+    clf = govpn.load(tmp_path / "m.govpn", device=device)
+    assert clf.config_["noise_distribution"] == distribution
+    z = clf.sample_noise(x[:50], y[:50], n=100, random_state=0) / clf.noise_std(x[:50], y[:50])
+    assert (z**2).mean() == pytest.approx(1, abs=0.02)  # 320,000 draws: a standard error of 0.004 for Laplace's
+    assert (z**4).mean() == pytest.approx(fourth, abs=0.09 * fourth)  # 0.015 of 6
+    assert abs(z).max() < {"uniform": 1.733, "normal": 7, "laplace": 16}[distribution]
+
+
 def test_bounded_std_stays_within_its_range(make, quadrants):
     x, y = quadrants
     std = make(epochs=1, std="bounded", std_range=(0.05, 0.1)).fit(x, y).noise_std(x, y)

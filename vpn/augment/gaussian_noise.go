@@ -6,7 +6,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/govpn/govpn/vpn/internal/normal"
+	"github.com/govpn/govpn/vpn/internal/random"
 )
 
 // GaussianNoise adds noise of mean Mean and standard deviation Sigma to randomly selected pixels: to all channels of each
@@ -37,7 +37,7 @@ func (GaussianNoise) fits(_, _, _ int) error { return nil }
 
 // draw makes standard normal noise (N, H, W, C) and says which pixels get it (N, H, W), unless all do.
 func (a GaussianNoise) draw(state *Node, images shapes.Shape) (newState *Node, params []*Node) {
-	state, z := normal.Standard(state, images)
+	state, z := random.Normal(state, images)
 	if a.Fraction == 1 {
 		return state, []*Node{z}
 	}

@@ -1,5 +1,5 @@
-// Package normal draws normally distributed numbers in GoMLX graphs.
-package normal
+// Package random draws numbers of zero mean and unit variance in GoMLX graphs.
+package random
 
 import (
 	"math"
@@ -10,26 +10,58 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Standard draws z ~ N(0, 1) of a shape from a state (3 × uint64) of GoMLX's generator. All its values are finite, which
+// Normal draws z ~ N(0, 1) of a shape from a state (3 × uint64) of GoMLX's generator. All its values are finite, which
 // graph.RandomNormal's are not.
 //
 // On XLA, float32 values are functions of their positions, which it fuses into their reader. On the pure-Go backend, which computes
 // operation by operation, they are Box and Muller's pairs; so are float64 values, for which 32 bits are too few.
-func Standard(state *Node, shape shapes.Shape) (newState, z *Node) {
-	if shape.DType == dtypes.Float32 && state.Graph().Backend().String() != gobackend.BackendName {
-		return AddScalar(state, 1), Reshape(byPosition(state, shape.Size()), shape.Dimensions...)
-	}
+func Normal(state *Node, shape shapes.Shape) (newState, z *Node) {
 	n := shape.Size()
+	if fused(state, shape) {
+		u, v := byPosition(state, n)
+		return AddScalar(state, 1), Reshape(Mul(radius(u), cosineOfTurn(v)), shape.Dimensions...)
+	}
 	newState, u := RandomUniform(state, shapes.Make(shape.DType, 2, (n+1)/2))
 	return newState, Reshape(Slice(BoxMuller(u), AxisRange(0, n)), shape.Dimensions...)
 }
 
+// Laplace is Normal with Laplace's distribution of scale 1/√2, whose variance is 1: ±ln(u)/√2, each sign half of the time.
+func Laplace(state *Node, shape shapes.Shape) (newState, z *Node) {
+	newState, u, v := uniform(state, shape)
+	size := MulScalar(Log(u), -math.Sqrt2/2)
+	return newState, Where(LessThan(v, ConstAs(v, 0.5)), Neg(size), size)
+}
+
+// Uniform is Normal with the uniform distribution over [−√3, √3], whose variance is 1.
+func Uniform(state *Node, shape shapes.Shape) (newState, z *Node) {
+	newState, u, _ := uniform(state, shape)
+	return newState, MulScalar(AddScalar(u, -0.5), 2*math.Sqrt(3))
+}
+
+// uniform draws two independent numbers from (0, 1] for each value of a shape.
+func uniform(state *Node, shape shapes.Shape) (newState, u, v *Node) {
+	if fused(state, shape) {
+		u, v = byPosition(state, shape.Size())
+		return AddScalar(state, 1), Reshape(u, shape.Dimensions...), Reshape(v, shape.Dimensions...)
+	}
+	newState, both := RandomUniform(state, shapes.Make(shape.DType, append([]int{2}, shape.Dimensions...)...))
+	both = MaxScalar(both, least)
+	return newState, Squeeze(Slice(both, AxisElem(0)), 0), Squeeze(Slice(both, AxisElem(1)), 0)
+}
+
+// fused says whether values are drawn by position.
+func fused(state *Node, shape shapes.Shape) bool {
+	return shape.DType == dtypes.Float32 && state.Graph().Backend().String() != gobackend.BackendName
+}
+
+// least stands for a 0 of graph.RandomUniform, which scales 32 random bits, all zero once in 2³² draws: ln 0 is not finite. Those
+// draws stand for (0, 2⁻³²); this is its middle.
+const least = 0x1p-33
+
 // BoxMuller turns uniform draws u (2, k) from [0, 1) into 2k independent standard normal ones:
 // √(−2 ln u₀)·cos 2πu₁ and √(−2 ln u₀)·sin 2πu₁ (G. E. P. Box, M. E. Muller, Ann. Math. Statist. 29, 1958).
-// graph.RandomUniform scales 32 random bits, all zero once in 2³² draws, and ln 0 is not finite: those draws stand
-// for (0, 2⁻³²) and become its middle, 2⁻³³.
 func BoxMuller(u *Node) *Node {
-	r := radius(MaxScalar(Slice(u, AxisElem(0), AxisRange()), 0x1p-33))  // (1, k)
+	r := radius(MaxScalar(Slice(u, AxisElem(0), AxisRange()), least))    // (1, k)
 	angle := MulScalar(Slice(u, AxisElem(1), AxisRange()), 2*math.Pi)    // (1, k)
 	z := Concatenate([]*Node{Mul(r, Cos(angle)), Mul(r, Sin(angle))}, 0) // (2, k)
 	return Reshape(z, -1)                                                // (2k)
@@ -38,18 +70,18 @@ func BoxMuller(u *Node) *Node {
 // radius is √(−2 ln u), Box and Muller's.
 func radius(u *Node) *Node { return Sqrt(MulScalar(Log(u), -2)) }
 
-// byPosition draws n values, of which each is the cosine half of Box and Muller's pair for the 64 bits that Philox2x32 has for
-// its position: bits i stand for (i + ½)/2³².
-func byPosition(state *Node, n int) *Node {
+// byPosition draws two uniform numbers for each of n values, from the 64 bits that Philox2x32 has for its position: bits i stand for
+// (i + ½)/2³².
+func byPosition(state *Node, n int) (u, v *Node) {
 	g := state.Graph()
 	word := Slice(state, AxisElem(0))
 	key := BroadcastToDims(ConvertDType(word, dtypes.Uint32), n)
 	high := BroadcastToDims(ConvertDType(BitwiseShiftRightLogicalScalar(word, uint64(32)), dtypes.Uint32), n)
 	first, second := Philox2x32(Iota(g, shapes.Make(dtypes.Uint32, n), 0), high, key)
-	uniform := func(bits *Node) *Node {
+	middle := func(bits *Node) *Node {
 		return MulScalar(AddScalar(ConvertDType(bits, dtypes.Float32), 0.5), 0x1p-32)
 	}
-	return Mul(radius(uniform(first)), cosineOfTurn(uniform(second)))
+	return middle(first), middle(second)
 }
 
 // Philox2x32 is ten rounds of the counter-based generator of that name, constants included: J. K. Salmon, M. A. Moraes,
