@@ -97,7 +97,7 @@ def test_noise_has_the_given_std(fitted, quadrants):
 
 @pytest.mark.parametrize(("distribution", "fourth"), [("laplace", 6), ("uniform", 1.8), ("normal", 3)])
 def test_noise_of_other_distributions(make, device, quadrants, tmp_path, distribution, fourth):
-    """The fourth moment tells them apart; training, both predictions, samples and files use the one asked for."""
+    """The fourth moment tells them apart; training, predictions, samples and files use the one asked for."""
     x, y = quadrants
     clf = make(device, noise_distribution=distribution).fit(x, y)
     assert clf.score(x, y) > 0.9
@@ -106,7 +106,7 @@ def test_noise_of_other_distributions(make, device, quadrants, tmp_path, distrib
     clf = govpn.load(tmp_path / "m.govpn", device=device)
     assert clf.config_["noise_distribution"] == distribution
     z = clf.sample_noise(x[:50], y[:50], n=100, random_state=0) / clf.noise_std(x[:50], y[:50])
-    assert (z**2).mean() == pytest.approx(1, abs=0.02)  # 320,000 draws: a standard error of 0.004 for Laplace's
+    assert (z**2).mean() == pytest.approx(1, abs=0.02)  # 320,000 draws: Laplace's standard error is 0.004
     assert (z**4).mean() == pytest.approx(fourth, abs=0.09 * fourth)  # 0.015 of 6
     assert abs(z).max() < {"uniform": 1.733, "normal": 7, "laplace": 16}[distribution]
 
