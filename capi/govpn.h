@@ -272,7 +272,7 @@ void govpn_data_free(govpn_data data);
  *          "weight_decay", "schedule": "constant" | "cosine", "noise_samples", "base_loss_weight", "label_coefficient",
  *          "label_encoding": "scaled" | "index", "std": "abs" | "bounded" | "rms", "std_range": [low, high], "std_rms",
  *          "fixed_std", "normalize": {"where", "mean", "std"}, "clip_noisy",
- *          "noise_distribution": "normal" | "laplace" | "uniform",
+ *          "noise_distribution": "normal" | "laplace" | "uniform", "label_smoothing",
  *          "noisy_batch_norm": "shared" | "separate", "compute_dtype": "float32" | "bfloat16" | "float64",
  *          "augment": what training does to clean images, on the device and anew for every image, in this order: a list of
  *            {"name": "RandomCrop", "size": [32, 32], "padding": [4]}, {"name": "RandomHorizontalFlip", "p": 0.5}, .. with

@@ -42,6 +42,7 @@ type Config struct {
 	// standard deviation of any.
 	NoiseDistribution string     `json:"noise_distribution"`
 	BaseLossWeight    float64    `json:"base_loss_weight"`  // λ of Eq. 13, ≥ 0
+	LabelSmoothing    float64    `json:"label_smoothing"`   // ε in [0, 1) of the losses of training, as torch's cross_entropy
 	LabelCoefficient  float64    `json:"label_coefficient"` // κ
 	LabelEncoding     string     `json:"label_encoding"`    // "scaled": κ·y/(K−1), "index": κ·y
 	Std               string     `json:"std"`               // parametrisation of σ, one of StdNames()
@@ -221,6 +222,7 @@ func (c *Config) validateNumbers() error {
 		{"Momentum", c.Momentum, c.Momentum >= 0 && c.Momentum < 1, "in [0, 1)"},
 		{"WeightDecay", c.WeightDecay, c.WeightDecay >= 0, "≥ 0"},
 		{"BaseLossWeight", c.BaseLossWeight, c.BaseLossWeight >= 0, "≥ 0"},
+		{"LabelSmoothing", c.LabelSmoothing, c.LabelSmoothing >= 0 && c.LabelSmoothing < 1, "in [0, 1)"},
 		{"LabelCoefficient", c.LabelCoefficient, true, "finite"},
 		{"StdRange[0]", c.StdRange[0], c.StdRange[0] >= 0, "≥ 0"},
 		{"StdRange[1]", c.StdRange[1], c.StdRange[1] > c.StdRange[0], "> StdRange[0]"},

@@ -98,6 +98,7 @@ func TestInvalidConfig(t *testing.T) {
 		{`"std_range": [0.3, 0.3]`, `StdRange[1] is 0.3`},
 		{`"std_rms": 0`, `StdRMS is 0`},
 		{`"compute_dtype": "float16"`, `ComputeDType is "float16", want one of float32, float64, bfloat16`},
+		{`"label_smoothing": 1`, `LabelSmoothing is 1, want a finite number in [0, 1)`},
 		{`"noise_distribution": "cauchy"`, `NoiseDistribution is "cauchy", want one of normal, laplace, uniform`},
 		{`"noisy_batch_norm": "none"`, `NoisyBatchNorm is "none", want one of shared, separate`},
 		{`"noisy_batch_norm": "separate"`, `NoisyBatchNorm is separate with Mode joint and BaseLossWeight 0`},

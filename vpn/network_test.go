@@ -142,3 +142,21 @@ func TestStdOfAllClasses(t *testing.T) {
 		})
 	}
 }
+
+// The expected values are PyTorch's: cross_entropy(logits, labels, label_smoothing=0.1) in float64, and its gradient.
+func TestLabelSmoothing(t *testing.T) {
+	n := &network{cfg: Config{LabelSmoothing: 0.1}}
+	logits := [][]float64{{1, 2, -1, 0.5}, {0.3, -0.7, 2.2, 0}}
+	golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
+		got := call(t, backend, func(in []*Node) *Node {
+			x := ConvertDType(in[0], dtype)
+			loss := n.crossEntropy(x, in[1])
+			return Concatenate([]*Node{Reshape(loss, 1), Reshape(Gradient(loss, x)[0], -1)}, 0)
+		}, logits, []int32{1, 0})
+		require.InDeltaSlice(t, []float64{
+			1.3959094485227603,
+			0.09960390902410057, -0.15776998120056146, 0.002671614279708112, 0.055494457896752766,
+			-0.40564688002811883, 0.008415094004108607, 0.36761395884623693, 0.029617827177773243,
+		}, got, map[dtypes.DType]float64{dtypes.Float64: 1e-14, dtypes.Float32: 1e-6}[dtype])
+	})
+}

@@ -23,13 +23,13 @@ type objective struct {
 //	plain:          CE(f(x), y)
 //	gaussian:       the cross-entropy of x + FixedStd·z, plus λ·CE(f(x), y)
 //
-// A frozen base makes λ·CE(f(x), y) constant, so that it is left out.
+// CE and −log q are with Config.LabelSmoothing. A frozen base makes λ·CE(f(x), y) constant, so that it is left out.
 func (n *network) objective(s *model.Scope, x, labels, z *Node) objective {
 	var o objective
 	n.setTraining(s, x.Graph())
 	if n.cfg.Mode == "plain" {
 		logits := n.logits(s, x)
-		o.loss, o.correct = crossEntropy(logits, labels), accuracy(logits, labels)
+		o.loss, o.correct = n.crossEntropy(logits, labels), accuracy(logits, labels)
 		return o
 	}
 	if n.cfg.Mode == "gaussian" {
@@ -42,11 +42,11 @@ func (n *network) objective(s *model.Scope, x, labels, z *Node) objective {
 
 	if n.cfg.BaseLossWeight == 0 || n.cfg.Mode == "frozen" {
 		logits := n.noisyLogits(s, noisy)
-		o.loss, o.correct = crossEntropy(logits, repeated), accuracy(logits, repeated)
+		o.loss, o.correct = n.crossEntropy(logits, repeated), accuracy(logits, repeated)
 		return o
 	}
 	clean, dirty := n.bothLogits(s, x, noisy)
-	o.loss = Add(crossEntropy(dirty, repeated), MulScalar(crossEntropy(clean, labels), n.cfg.BaseLossWeight))
+	o.loss = Add(n.crossEntropy(dirty, repeated), MulScalar(n.crossEntropy(clean, labels), n.cfg.BaseLossWeight))
 	o.correct = accuracy(clean, labels)
 	return o
 }
@@ -62,10 +62,16 @@ func (n *network) bothLogits(s *model.Scope, x, noisy *Node) (clean, dirty *Node
 	return Slice(logits, AxisRange(0, size)), Slice(logits, AxisRange(size))
 }
 
-// crossEntropy is the mean of −log softmax(logits)_y: logits (N, K), labels (N) → scalar.
-func crossEntropy(logits, labels *Node) *Node {
-	return ReduceAllMean(loss.SparseCategoricalCrossEntropyLogits(
+// crossEntropy is the mean of −Σ_k q_k·log softmax(logits)_k for q = (1 − ε)·[k = y] + ε/K, ε = Config.LabelSmoothing (C. Szegedy et
+// al., CVPR 2016, Section 7): logits (N, K), labels (N) → scalar.
+func (n *network) crossEntropy(logits, labels *Node) *Node {
+	own := ReduceAllMean(loss.SparseCategoricalCrossEntropyLogits(
 		[]*Node{InsertAxes(labels, -1)}, []*Node{logits}))
+	if n.cfg.LabelSmoothing == 0 {
+		return own
+	}
+	all := Neg(ReduceAllMean(LogSoftmax(logits)))
+	return Add(MulScalar(own, 1-n.cfg.LabelSmoothing), MulScalar(all, n.cfg.LabelSmoothing))
 }
 
 // accuracy is the fraction of rows whose largest logit is the label's.

@@ -63,6 +63,8 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
     normalize : dict with "mean" and "std" (a value per channel) and "where": "image" (inside f, after the
         noise: the default) or "input" (before generator and noise) [none]
     clip_noisy : bool [False], clip noisy pixels to 0..1
+    label_smoothing : float [0], in [0, 1), of the losses of training (not of val_loss), as
+        torch.nn.functional.cross_entropy has it
     noise_distribution : "normal", "laplace" or "uniform", all with mean 0 and standard deviation sigma
         ["normal"]
     noisy_batch_norm : "shared" (the batch norms of ResNets see clean and noisy images as one batch) or
@@ -120,6 +122,7 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         fixed_std: float | None = None,
         normalize: Mapping[str, Any] | None = None,
         clip_noisy: bool | None = None,
+        label_smoothing: float | None = None,
         noise_distribution: str | None = None,
         noisy_batch_norm: str | None = None,
         compute_dtype: str | None = None,
@@ -151,6 +154,7 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         self.fixed_std = fixed_std
         self.normalize = normalize
         self.clip_noisy = clip_noisy
+        self.label_smoothing = label_smoothing
         self.noise_distribution = noise_distribution
         self.noisy_batch_norm = noisy_batch_norm
         self.compute_dtype = compute_dtype

@@ -111,6 +111,18 @@ def test_noise_of_other_distributions(make, device, quadrants, tmp_path, distrib
     assert abs(z).max() < {"uniform": 1.733, "normal": 7, "laplace": 16}[distribution]
 
 
+def test_label_smoothing(make, quadrants):
+    """With K = 4 and e = 0.2, no loss is below the entropy of (0.85, 0.05, 0.05, 0.05): 0.5875 nats."""
+    x, y = quadrants
+    params = {"mode": "plain", "epochs": 20, "learning_rate": 0.05, "schedule": "constant"}
+    plain, smooth = (make(label_smoothing=e, **params).fit(x, y, validation_data=(x, y)) for e in (0, 0.2))
+    assert plain.history_["loss"][-1] < 0.1
+    assert 0.5875 < smooth.history_["loss"][-1] < 0.75
+    assert smooth.score(x, y) > 0.97
+    assert smooth.history_["val_loss"][-1] < smooth.history_["loss"][-1] - 0.2  # without smoothing
+    assert smooth.predict_proba(x).max(1).mean() < plain.predict_proba(x).max(1).mean()
+
+
 def test_bounded_std_stays_within_its_range(make, quadrants):
     x, y = quadrants
     std = make(epochs=1, std="bounded", std_range=(0.05, 0.1)).fit(x, y).noise_std(x, y)
