@@ -38,7 +38,7 @@ func LayerNorm(s *model.Scope, x *Node, epsilon float64) *Node {
 // is bfloat16. For a gradient, GoMLX's activation.Gelu takes erf, the slow part on the pure-Go backend, twice.
 //
 // On XLA the gradient, Φ(x) + x·Φ'(x), takes it twice, too: keeping Φ(x) until then costs more. It is written as (1 − erf(−x/√2))/2
-// there, the same in all digits, because XLA would recognise the first one and keep it.
+// there, the same function, because XLA would recognise the first one and keep it.
 func GELU(x *Node) *Node {
 	return inFloat32(x, func(x *Node) *Node {
 		gelu := func(x *Node) *Node { return Mul(x, MulScalar(OnePlus(Erf(MulScalar(x, 1/math.Sqrt2))), 0.5)) }

@@ -29,8 +29,9 @@
 //   - Noisy pixels are not clipped, as in the paper; Config.ClipNoisy does.
 //   - A frozen base runs in inference mode, receives no gradient and stays bit-identical.
 //   - A last partial batch of an epoch is left out; evaluation sees every image.
-//   - Clean and noisy images pass the base as one batch, so that batch norm sees both; or, with Config.NoisyBatchNorm
+//   - Clean and noisy images pass a base with batch norms as one batch, so that these see both; or, with Config.NoisyBatchNorm
 //     "separate", noisy ones have batch norms of their own. The paper says nothing of it.
+//   - z may also be Laplace's or uniform (Config.NoiseDistribution), and labels smoothed (Config.LabelSmoothing); neither is by default.
 //   - Weights of the base start as those of PyTorch, torchvision and timm do; those of the dnn3 generator from
 //     N(0, 0.002²), biases 0; those of the resnet18 generator as torchvision's.
 //

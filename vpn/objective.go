@@ -16,7 +16,7 @@ type objective struct {
 	std     *Node // σ (N, H, W, C), nil where there is no noise
 }
 
-// objective builds the loss of Config.Mode for x (N, H, W, C), labels (N) and standard normal noise z
+// objective builds the loss of Config.Mode for x (N, H, W, C), labels (N) and noise z of unit variance
 // (N, m, H, W, C), which plain training does not use.
 //
 //	joint, frozen:  −(1/(N·m)) Σᵢ Σⱼ log q(yᵢ | xᵢ + σ(xᵢ, yᵢ)⊙zᵢⱼ) + λ·CE(f(x), y)    (Eq. 12, 13)
@@ -51,8 +51,8 @@ func (n *network) objective(s *model.Scope, x, labels, z *Node) objective {
 	return o
 }
 
-// bothLogits are f(x) and f(x̃): a pass for each, so that the clean pixels get no gradient, which costs more than larger products
-// save. Batch norms that both share want one pass over both.
+// bothLogits are f(x) and f(x̃): a pass for each, which is faster: the clean pixels of a perceptron get no gradient, and of a ViT so
+// it was measured. Batch norms that both share want one pass over both.
 func (n *network) bothLogits(s *model.Scope, x, noisy *Node) (clean, dirty *Node) {
 	if n.separate() || !models.HasBatchNorm(n.cfg.Base) {
 		return n.logits(s, x), n.noisyLogits(s, noisy)

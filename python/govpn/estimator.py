@@ -36,7 +36,7 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
     generator : "dnn3" or "resnet18"
     mode : "joint" trains both; "frozen" trains the generator for a base that `from_safetensors` brought,
         and leaves that bit-identical; "plain" trains the base alone (the baseline); "gaussian" the base with
-        Gaussian noise of fixed_std
+        noise of fixed_std
     epochs : int [20 / 40 / 200]
     batch_size : int [256]. An epoch leaves out the images of a last partial batch (others every time: the
         order is drawn anew); evaluation and prediction see every image

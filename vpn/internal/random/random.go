@@ -16,11 +16,11 @@ import (
 // On XLA, float32 values are functions of their positions, which it fuses into their reader. On the pure-Go backend, which computes
 // operation by operation, they are Box and Muller's pairs; so are float64 values, for which 32 bits are too few.
 func Normal(state *Node, shape shapes.Shape) (newState, z *Node) {
-	n := shape.Size()
 	if fused(state, shape) {
-		u, v := byPosition(state, n)
-		return AddScalar(state, 1), Reshape(Mul(radius(u), cosineOfTurn(v)), shape.Dimensions...)
+		newState, u, v := uniform(state, shape)
+		return newState, Mul(radius(u), cosineOfTurn(v))
 	}
+	n := shape.Size()
 	newState, u := RandomUniform(state, shapes.Make(shape.DType, 2, (n+1)/2))
 	return newState, Reshape(Slice(BoxMuller(u), AxisRange(0, n)), shape.Dimensions...)
 }
