@@ -4,14 +4,14 @@
     python bench/run.py --rows 'joint/dnn3/*' --rounds 1 --batches 0.05      # to see that it works
     python bench/run.py --device cuda
 
-Every contestant of a row is a process (worker.py), all on the same --threads cores: float32 (TF32 on cuda),
-Adam, λ = 1, bounded σ, one noise per image drawn at every step, uint8 images that lie on the device, batches
-gathered by index, the loss read back at every step. The peers have one pass of the base over clean and noisy
-images; govpn has two where the base has no batch norm. A frozen base runs in inference mode and gets no
-gradient. Where a peer has variants (classwise inference class by class, or all classes as one batch), both are
-tried and the faster one runs. A round is one epoch of each contestant in turn; the first, which compiles, does
-not count. A ratio is the median over the rounds of that within a round. Written are speed.json, speed.md and
-speed.png.
+Every contestant of a row is a process (worker.py), all on the same --threads cores: float32 (TF32 on
+cuda), Adam, λ = 1, bounded σ, one noise per image drawn at every step, uint8 images that lie on the
+device, batches gathered by index, the loss read back at every step. The peers have one pass of the base
+over clean and noisy images; govpn has two where the base has no batch norm. A frozen base runs in
+inference mode and gets no gradient. Where a peer has variants (classwise inference class by class, or all
+classes as one batch), both are tried and the faster one runs. A round is one epoch of each contestant in
+turn; the first, which compiles, does not count. A ratio is the median over the rounds of that within a
+round. Written are speed.json, speed.md and speed.png.
 """
 
 import argparse
