@@ -48,6 +48,19 @@ func TestBestWeights(t *testing.T) {
 	}
 }
 
+// A frozen base's accuracy without noise is the same in every epoch: the generator of the last epoch is kept, not of the first.
+func TestBestEpochOfAFrozenBase(t *testing.T) {
+	path := t.TempDir() + "/base.safetensors"
+	require.NoError(t, fitted(t, smallConfig("plain"), stripes(t, 96, 1), nil).ExportSafetensors(path, ExportOptions{}))
+	cfg := smallConfig("frozen")
+	cfg.Epochs, cfg.Patience, cfg.ImageShape, cfg.Classes = 3, 1, [3]int{4, 4, 1}, 3
+	m := newModel(t, cfg, openDevice(t, "go"))
+	require.NoError(t, m.ImportSafetensors(path, ImportOptions{}))
+	require.NoError(t, m.Fit(ctx, stripes(t, 96, 1), stripes(t, 60, 2), FitOptions{}))
+	require.Len(t, slices.Compact(accuracies(m.History())), 1)
+	require.Equal(t, 3, m.Describe().BestEpoch)
+}
+
 // What comes after Fit starts from the weights that inference uses, and not from those of the last epoch.
 func TestTrainingStartsFromTheBestWeights(t *testing.T) {
 	tiny := func(c *Config) { c.Optimizer, c.LearningRate = "sgd", 1e-9 }

@@ -61,6 +61,7 @@ type Config struct {
 	// Augment is what training does to clean images, anew at every step, before they get noise.
 	Augment augment.List `json:"augment"`
 
+	// Of Mode "frozen", whose val_accuracy never changes, the best epoch is the last one.
 	Patience    int   `json:"patience"`     // stop after so many epochs without a better val_accuracy; 0 never stops
 	RestoreBest bool  `json:"restore_best"` // with validation data, infer with the weights of the best epoch
 	Seed        int64 `json:"seed"`

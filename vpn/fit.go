@@ -240,7 +240,8 @@ func (f *fit) validate(row *Epoch) (better bool, err error) {
 	loss, accuracy := scoreLogits(logits, f.valid.set.Labels(), f.net.cfg.Classes)
 	row.ValLoss, row.ValAccuracy = Float(loss), Float(accuracy)
 	r := &f.state.run
-	return r.BestEpoch == 0 || accuracy > r.BestScore, nil
+	// The accuracy of a frozen base, without noise, never changes: its generator's last epoch is the best.
+	return r.BestEpoch == 0 || accuracy > r.BestScore || f.net.cfg.Mode == "frozen", nil
 }
 
 // finishEpoch adds a row to the history and keeps the weights of the best epoch.

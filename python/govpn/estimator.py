@@ -73,7 +73,8 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
     compute_dtype : "float32", "bfloat16" (products only; weights, noise, statistics and losses stay float32;
         on device "go" all is float32) or "float64" ["float32"]
     patience : int [0], epochs without a better val_accuracy before training stops; 0 never stops early
-    restore_best : bool [True], with validation data, predict with the weights of the best epoch
+    restore_best : bool [True], with validation data, predict with the weights of the best epoch; of mode
+        "frozen", whose val_accuracy never changes, of the last one
     augment : list of `govpn.augment` [none], what training does to the images before they get noise, anew at
         every step and on the device; [] for none where the preset has some
 
