@@ -1,0 +1,78 @@
+"""python -m govpn.repro table1 --dataset fashion-mnist --base sr --seeds 5"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import signal
+import sys
+from typing import Any
+
+from .. import repro
+from ..errors import GovpnError
+from ._rows import TABLES
+
+FIGURES = ("fig1", "fig3", "fig4", "fig5", "fig6")
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(
+        "python -m govpn.repro",
+        description=repro.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("what", choices=(*TABLES, *FIGURES))
+    p.add_argument("--dataset", action="append", help="again for more; default: all of the table or figure")
+    p.add_argument("--base", action="append", help="base classifier, again for more; figures take one")
+    p.add_argument("--generator", action="append", help="dnn3 or resnet18, again for more; figures take one")
+    p.add_argument("--row", action="append", help="of a table, such as baseline or vpn-dnn3, again for more")
+    p.add_argument("--seeds", type=int, help="how many, 5 by default")
+    p.add_argument("--epochs", type=int, help="default: the paper's 40 for sr and dnn3, 100 for the others")
+    p.add_argument("--images", type=int, help="of the training set, a stratified subset; default: all")
+    p.add_argument("--out", default="govpn-repro", help="the folder of the study (%(default)s)")
+    p.add_argument("--data", help="the folder of the data sets; default: $GOVPN_DATA, or shared/data")
+    p.add_argument("--device", default="auto", help="auto, go, cpu or cuda")
+    p.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="whether interrupted runs go on",
+    )
+    p.add_argument("--report-only", action="store_true", help="train nothing, report what has finished")
+    return p
+
+
+def arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """The function's arguments: what was given."""
+    given = {k: v for k, v in vars(args).items() if v is not None and k not in ("what", "report_only")}
+    if args.what in TABLES:
+        names = {"dataset": "datasets", "base": "bases", "generator": "generators", "row": "rows"}
+        return {names.get(k, k): v for k, v in given.items()}
+    names = {"dataset": "datasets"}
+    given = {names.get(k, k): v[0] if k in ("base", "generator") else v for k, v in given.items()}
+    known = inspect.signature(getattr(repro, args.what)).parameters
+    shared = ("out", "data", "device", "resume")
+    if unknown := [k for k in given if k not in known and k not in shared]:
+        raise SystemExit(f"{args.what} takes no --{unknown[0].removesuffix('s')}")
+    return given
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was learned is kept
+    try:
+        result = getattr(repro, args.what)(**arguments(args), train=not args.report_only)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on", file=sys.stderr)
+        return 130
+    except GovpnError as error:
+        print(f"govpn.repro: {error}", file=sys.stderr)
+        return 1
+    if args.what in TABLES:
+        print(result.to_markdown())
+    print(f"written: {args.out}/{args.what}.*", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""From the results of runs to the figures of a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ._rows import Run, cells, paper_epochs, printed
+
+Result = dict[str, Any]
+NOT = {"options": {}, "label_noise": 0.0, "test": True}  # what a run of a table is but for its place in it
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A mean over pairs of the same seed, with Student's 95 % interval; in points."""
+
+    mean: float
+    half: float  # of the interval; NaN for one pair
+    pairs: int
+
+    @classmethod
+    def of(cls, values: Sequence[float], reference: Sequence[float]) -> Difference | None:
+        if not len(values):
+            return None
+        from scipy import stats
+
+        d = 100 * (np.asarray(values) - np.asarray(reference))
+        n = len(d)
+        half = stats.t.ppf(0.975, n - 1) * d.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+        return cls(float(d.mean()), float(half), n)
+
+    def __str__(self) -> str:
+        low, high = self.mean - self.half, self.mean + self.half
+        return signed(self.mean) + (f" [{signed(low)}, {signed(high)}]" if self.pairs > 1 else "")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Accuracies in % of the seeds that have finished, all with the same epochs and images."""
+
+    run: Run  # the first of them
+    values: tuple[float, ...]
+    seeds: tuple[int, ...]
+    to_baseline: Difference | None  # None for the baseline itself, or without one of the same seeds
+    paper: float | None
+    std_mean: float | None  # mean σ, of rows with noise
+
+    def lines(self) -> list[str]:
+        """What the table shows."""
+        sd = f" ± {np.std(self.values, ddof=1):.2f}" if len(self.values) > 1 else ""
+        shown = [f"{np.mean(self.values):.2f}{sd}"]
+        if self.to_baseline is not None:
+            shown.append(str(self.to_baseline))
+        if self.paper is not None:
+            shown.append(f"paper {self.paper:.2f}")
+        return shown + ([self.mark()] if self.mark() else [])
+
+    def mark(self) -> str:
+        """What is not as it should be: 5 seeds, the paper's epochs, all images."""
+        n = len(self.seeds)
+        marks = [f"{n} seed{'s' if n > 1 else ''}"] if n < 5 else []
+        if self.run.epochs not in (0, paper_epochs(self.run.base)):
+            marks.append(f"{self.run.epochs} epoch{'s' if self.run.epochs > 1 else ''}")
+        if self.run.images:
+            marks.append(f"{self.run.images:,} images")
+        return ", ".join(marks)
+
+
+def signed(value: float) -> str:
+    """Two decimals and a sign that is not a hyphen."""
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def score(result: Result, noise: str, part: str = "test") -> float | None:
+    """An accuracy of a result, 0 to 1; None where it was not measured."""
+    measured = (result[part] or {}).get(noise)
+    return measured["accuracy"] if measured else None
+
+
+def cell(table: str, line: str, dataset: str, base: str, results: Sequence[Result]) -> Cell | None:
+    """The cell that the results give, of the runs that have seen the most images; None without any."""
+    row, noise = cells(table)[line]
+    want = NOT | {"dataset": dataset, "base": base, "row": row}
+    fitting = [r for r in results if all(r["run"][k] == v for k, v in want.items())]
+    fitting = [r for r in fitting if score(r, noise) is not None]
+    if not fitting:
+        return None
+    group = max(_seen(r) for r in fitting)
+    chosen = sorted((r for r in fitting if _seen(r) == group), key=lambda r: r["run"]["seed"])
+    by_id = {r["id"]: r for r in results}
+    runs = [Run(**r["run"]) for r in chosen]
+    pairs = [(score(r, noise), by_id.get(run.baseline().id)) for r, run in zip(chosen, runs, strict=True)]
+    pairs = [(own, score(b, "none")) for own, b in pairs if b is not None and row != "baseline"]
+    std = [r["std"]["std_mean"] for r in chosen if r["std"]]
+    return Cell(
+        runs[0],
+        tuple(100 * score(r, noise) for r in chosen),
+        tuple(run.seed for run in runs),
+        Difference.of(*zip(*pairs, strict=True)) if pairs else None,
+        printed(table, line, dataset, base),
+        float(np.mean(std)) if std else None,
+    )
+
+
+def _seen(result: Result) -> tuple[int, int, int]:
+    run = result["run"]
+    return run["epochs"] * result["data"]["train"], run["epochs"], -run["images"]
+
+
+def between(first: Cell | None, second: Cell | None) -> Difference | None:
+    """The first minus the second, over the seeds that both have."""
+    if first is None or second is None or first.run.epochs != second.run.epochs:
+        return None
+    if first.run.images != second.run.images:
+        return None
+    seeds = [s for s in first.seeds if s in second.seeds]
+    values = ([c.values[c.seeds.index(s)] / 100 for s in seeds] for c in (first, second))
+    return Difference.of(*values)

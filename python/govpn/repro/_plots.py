@@ -1,0 +1,137 @@
+"""The pictures of the report, one column (3.5 inches) wide, in Okabe and Ito's colours, which the
+colour-blind can tell apart (https://jfly.uni-koeln.de/color/)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..plot import _pyplot
+
+if TYPE_CHECKING:
+    from ._report import Report
+
+COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_WIDTH = 3.5
+_STYLE = {
+    "font.size": 7,
+    "axes.titlesize": 7,
+    "axes.labelsize": 7,
+    "legend.fontsize": 6.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1,
+    "svg.hashsalt": "govpn",  # the same file for the same picture
+}
+
+
+def save(fig: Any, path: Path) -> None:
+    """Writes path.png and path.svg."""
+    fig.savefig(path.with_suffix(".png"), dpi=200, metadata={"Software": None})
+    with _pyplot().rc_context({"svg.hashsalt": "govpn"}):
+        fig.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+    _pyplot().close(fig)
+
+
+def figure(height: float) -> Any:
+    return _pyplot().figure(figsize=(_WIDTH, height), layout="constrained")
+
+
+def differences(report: Report, fig: Any = None) -> Any:
+    """A panel per column of the table: each line's difference to the baseline in points."""
+    from ._report import title_of
+
+    lines = [
+        k
+        for k in report.lines
+        if any((c := report.cells[k, col]) and c.to_baseline for col in report.columns)
+    ]
+    with _pyplot().rc_context(_STYLE):
+        fig = fig or figure(0.5 + len(report.columns) * (0.3 + 0.13 * len(lines)))
+        axes = fig.subplots(len(report.columns), 1, squeeze=False)[:, 0]
+        for ax, column in zip(axes, report.columns, strict=True):
+            baseline = next(
+                (c.paper for k in report.lines if (c := report.cells[k, column]) and c.to_baseline is None),
+                None,
+            )
+            for y, line in enumerate(lines):
+                c = report.cells[line, column]
+                if c is not None and c.to_baseline is not None:
+                    d = c.to_baseline
+                    bar = None if np.isnan(d.half) else d.half
+                    ax.errorbar(d.mean, y, xerr=bar, fmt="o", ms=3, capsize=1.5, color=COLORS[1])
+                if c is not None and c.paper is not None and baseline is not None:
+                    ax.plot(c.paper - baseline, y, "D", ms=3, mfc="none", color=COLORS[2])
+            ax.axvline(0, color="0.6", lw=0.6, zorder=0)
+            ax.set_yticks(range(len(lines)), [title_of(report.table, k) for k in lines])
+            ax.invert_yaxis()
+            ax.set_title("/".join(column), loc="left")
+        axes[-1].set_xlabel("test accuracy minus the baseline's, points")
+        axes[0].plot([], [], "o", ms=3, color=COLORS[1], label="here, 95 % interval")
+        axes[0].plot([], [], "D", ms=3, mfc="none", color=COLORS[2], label="the paper")
+        fig.legend(loc="outside upper center", ncols=2, frameon=False)
+    return fig
+
+
+def curves(
+    columns: Mapping[str, Mapping[str, Sequence[Mapping[str, Sequence[float]]]]],
+    panels: Mapping[str, str],
+    fig: Any = None,
+) -> Any:
+    """By epoch: a column per title, a row per panel (its y label and the name in the history), a line per
+    name: the mean over its histories, with a band from the lowest to the highest."""
+    with _pyplot().rc_context(_STYLE):
+        fig = fig or figure(0.5 + 1.35 * len(panels))
+        axes = fig.subplots(len(panels), len(columns), squeeze=False, sharex="col")
+        for j, (title, lines) in enumerate(columns.items()):
+            for ax, (label, key) in zip(axes[:, j], panels.items(), strict=True):
+                for color, (name, histories) in zip(COLORS, lines.items(), strict=False):
+                    values = np.array([h[key] for h in histories], float)
+                    epochs = histories[0]["epoch"]
+                    ax.plot(epochs, values.mean(0), color=color, label=name)
+                    if len(values) > 1:
+                        ax.fill_between(epochs, values.min(0), values.max(0), color=color, alpha=0.2, lw=0)
+                ax.set_ylabel(label if j == 0 else "")
+            axes[0, j].set_title(title)
+            axes[-1, j].set_xlabel("epoch")
+            axes[-1, j].xaxis.get_major_locator().set_params(integer=True)
+        handles, names = axes[0, 0].get_legend_handles_labels()
+        fig.legend(handles, names, loc="outside upper center", ncols=min(4, len(names)), frameon=False)
+    return fig
+
+
+def noise(
+    rows: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]], across: int = 2, fig: Any = None
+) -> Any:
+    """Image, heat map of the variance and drawn noise: rows of (title, image (H, W, C) in 0 to 1, σ, noise),
+    so many of them beside each other. Each heat map has its own scale, by the largest σ, printed above."""
+    down = -(-len(rows) // across)
+    with _pyplot().rc_context(_STYLE):
+        fig = fig or figure(0.6 + down * (_WIDTH / (3 * across) + 0.22))
+        axes = fig.subplots(down, 3 * across, squeeze=False)
+        for ax in axes.flat:
+            ax.axis("off")
+        heat = None
+        for i, (title, image, std, drawn) in enumerate(rows):
+            left, middle, right = axes[i // across, 3 * (i % across) :][:3]
+            _show(left, image)
+            left.set_title(title, fontsize=6, pad=2)
+            variance = (std.astype(float) ** 2).mean(-1)
+            heat = middle.imshow(variance / max(variance.max(), 1e-30), cmap="viridis", vmin=0, vmax=1)
+            middle.set_title(f"σ ≤ {std.max():.3g}", fontsize=6, pad=2)
+            scale = max(float(np.abs(drawn).max()), 1e-30)
+            _show(right, (drawn.astype(float) / scale + 1) / 2)
+            right.set_title(f"±{scale:.2g}", fontsize=6, pad=2)
+        fig.suptitle("image, variance of the noise, noise drawn from it (its scale above)", fontsize=7)
+        bar = fig.colorbar(heat, ax=axes, location="bottom", fraction=0.03, aspect=40, pad=0.01)
+        bar.set_label("variance σ² over its maximum in the image (σ in units of the pixel range)")
+    return fig
+
+
+def _show(ax: Any, image: np.ndarray) -> None:
+    image = np.clip(image, 0, 1)
+    ax.imshow(image if image.shape[-1] == 3 else image.mean(-1), cmap="gray", vmin=0, vmax=1)

@@ -1,0 +1,148 @@
+"""A table as Markdown and HTML, beside the paper's numbers."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import _plots
+from ._cell import Cell, Result, between, cell
+from ._rows import GENERATORS, ROWS, cells, columns, paper
+
+_NUMERALS = {"table1": "I", "table2": "II", "table3": "III", "table4": "IV"}
+LEGEND = (
+    "Test accuracy in %, mean ± standard deviation over the seeds; the paired difference to the baseline in "
+    "points with Student's 95 % interval; the paper's number. A cell says where it has fewer than 5 seeds, "
+    "other epochs than the paper's (40, deep bases 100), or a part of the training images. The epoch is that "
+    "of the best validation accuracy without noise (of a frozen base the last). “classwise” is prediction "
+    "with noise for every class, the paper's Algorithm 2; “Gaussian” is the control that the paper lacks: "
+    "noise of one σ, the generator's mean in the same seed."
+)
+
+
+class Report:
+    """One of the paper's tables from the runs that have finished. A notebook shows it."""
+
+    def __init__(self, table: str, results: Sequence[Result], folder: Path) -> None:
+        self.table, self.folder = table, folder
+        self.lines = list(cells(table))
+        self.columns = [c for c in columns(table) if any(cell(table, k, *c, results) for k in self.lines)]
+        self.cells: dict[tuple[str, tuple[str, str]], Cell | None] = {
+            (line, column): cell(table, line, *column, results)
+            for line in self.lines
+            for column in self.columns
+        }
+        bases = {d for d, _ in self.columns}
+        noted = {r["data"]["note"] for r in results if r["run"]["dataset"] in bases}
+        self.notes = [f"Data: {n}." for n in sorted(noted - {""})] + paper()["notes"] * (table == "table4")
+
+    @property
+    def title(self) -> str:
+        return f"Table {_NUMERALS[self.table]}: {paper()['tables'][self.table]['mode']} training"
+
+    def grid(self) -> list[list[str]]:
+        """The table's fields, the header first; a line break within a field is \\n."""
+        head = ["", *(f"{d}\n{b}" for d, b in self.columns)]
+        body = []
+        for line in self.lines:
+            shown = [self.cells[line, c] for c in self.columns]
+            body.append([title_of(self.table, line), *("\n".join(c.lines()) if c else "–" for c in shown)])
+        return [head, *body, *self._controls()]
+
+    def _controls(self) -> list[list[str]]:
+        """VPN minus its control, in points."""
+        rows = []
+        for generator in GENERATORS:
+            first, second = f"vpn-{generator}/none", f"matched-{generator}"
+            if self.table == "table4":
+                first, second = f"vpn-{generator}", f"vpn-{generator}/gaussian"
+            if first not in self.lines:
+                continue
+            differences = [between(self.cells[first, c], self.cells[second, c]) for c in self.columns]
+            std = [self.cells[first, c] for c in self.columns]
+            shown = [
+                "–" if d is None else f"{d}\nmean σ {s.std_mean:.4f}"
+                for d, s in zip(differences, std, strict=True)
+            ]
+            rows.append([f"VPN minus Gaussian, {_short(generator)}", *shown])
+        return rows
+
+    def commands(self) -> list[tuple[str, str]]:
+        """How to repeat each cell: its name and the command."""
+        rows = []
+        for (line, (dataset, base)), c in self.cells.items():
+            if c is None:
+                continue
+            images = f" --images {c.run.images}" if c.run.images else ""
+            command = (
+                f"python -m govpn.repro {self.table} --dataset {dataset} --base {base} --row {c.run.row} "
+                f"--seeds {len(c.seeds)} --epochs {c.run.epochs}{images}"
+            )
+            rows.append((f"{title_of(self.table, line)}, {dataset}/{base}", command))
+        return rows
+
+    def to_markdown(self) -> str:
+        head, *body = [[f.replace("\n", "<br>") for f in row] for row in self.grid()]
+        rows = [head, ["---"] * len(head), *body]
+        table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+        notes = "\n".join(f"- {n}" for n in self.notes)
+        repeat = "\n".join(f"- {name}: `{command}`" for name, command in self.commands())
+        picture = f"![{self.title}: differences to the baseline]({self.table}.png)"
+        parts = [f"# {self.title}", LEGEND, table, notes, picture, _SOURCE, "## How to repeat a cell", repeat]
+        return "\n\n".join(p for p in (*parts, _RUNS) if p) + "\n"
+
+    def to_html(self) -> str:
+        return _PAGE.format(title=html.escape(self.title), body=self._repr_html_())
+
+    def _repr_html_(self) -> str:
+        head, *body = [[html.escape(f).replace("\n", "<br>") for f in row] for row in self.grid()]
+        rows = ["<tr>" + "".join(f"<th>{f}</th>" for f in head) + "</tr>"]
+        rows += [f"<tr><th>{r[0]}</th>" + "".join(f"<td>{f}</td>" for f in r[1:]) + "</tr>" for r in body]
+        notes = "".join(f"<li>{html.escape(n)}</li>" for n in self.notes)
+        repeat = "".join(
+            f"<li>{html.escape(n)}: <code>{html.escape(c)}</code></li>" for n, c in self.commands()
+        )
+        return (
+            f"<h1>{html.escape(self.title)}</h1><p>{html.escape(LEGEND)}</p><table>{''.join(rows)}</table>"
+            f"<ul>{notes}</ul><p><img src='{self.table}.svg' alt='differences to the baseline'></p>"
+            f"<p>{html.escape(_SOURCE)}</p><h2>How to repeat a cell</h2><ul>{repeat}</ul><p>{_RUNS}</p>"
+        )
+
+    def plot(self, fig: Any = None) -> Any:
+        """The differences to the baseline, ours with their intervals and the paper's."""
+        return _plots.differences(self, fig)
+
+    def save(self) -> None:
+        """Writes the table as .md and .html, and its picture as .png and .svg, into the study's folder."""
+        self.folder.joinpath(f"{self.table}.md").write_text(self.to_markdown())
+        self.folder.joinpath(f"{self.table}.html").write_text(self.to_html())
+        if self.columns:
+            _plots.save(self.plot(), self.folder / self.table)
+
+
+def title_of(table: str, line: str) -> str:
+    """A line's name for readers."""
+    row, noise = cells(table)[line]
+    how = {"none": "", "classwise": ", classwise", "gaussian": ", Gaussian at its mean σ"}[noise]
+    return ROWS[row].title + (", no noise" if row.startswith("vpn") and noise == "none" else how)
+
+
+def _short(generator: str) -> str:
+    return ROWS[f"vpn-{generator}"].title.removeprefix("VPN, ")
+
+
+_SOURCE = f"The paper's numbers: {paper()['citation']}; {paper()['quantity']}."
+_RUNS = (
+    "Every number is computed from the files of runs/, one per training run, whose names begin with data "
+    "set, base, row and epochs and end in the seed."
+)
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+body {{ font: 14px/1.4 sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em }}
+table {{ border-collapse: collapse }}
+th, td {{ border: 1px solid #bbb; padding: .3em .5em; text-align: left }}
+td {{ white-space: nowrap }} code {{ font-size: 12px }} img {{ max-width: 100% }}
+</style></head><body>{body}</body></html>
+"""

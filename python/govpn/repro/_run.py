@@ -1,0 +1,154 @@
+"""One run: trains, measures, and says everything about it in a dictionary that becomes a JSON file."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import os
+import platform
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from .._lib import build_info
+from ..errors import ArgumentError, GovpnWarning
+from ..estimator import VPNClassifier, load
+from ._data import Data, Part, corrupted, subset
+from ._rows import ROWS, Run
+
+
+def execute(
+    run: Run,
+    data: Data,
+    device: str,
+    needed: dict[str, Any] | None = None,
+    weights: Path | None = None,
+    part: Path | None = None,
+    show: Callable[[str], None] = print,
+) -> tuple[VPNClassifier, dict[str, Any]]:
+    """Trains and measures. needed is the result of run.needed(), weights what a frozen or pretrained base
+    starts from, part where an interrupted run is kept and goes on from."""
+    start = time.perf_counter()
+    train = subset(data.train, run.images, run.label_noise, run.seed)
+    params = run.parameters() | {"device": device, "verbose": 0}
+    if ROWS[run.row].needs.startswith("vpn"):
+        params["fixed_std"] = needed["std"]["std_mean"]
+    clf, before = _start(params, train, weights, part)
+    resume = clf.__dict__.get("n_epochs_", 0) > 0
+    try:
+        if run.epochs:
+            with warnings.catch_warnings():  # they are in the result
+                warnings.simplefilter("ignore", GovpnWarning)
+                clf.fit(train.X, train.y, validation_data=_pair(data.valid), resume=resume)
+    except KeyboardInterrupt:
+        if part and clf.__dict__.get("n_epochs_", 0):
+            clf.save(part)
+            show(f"{run.id}: stopped after {clf.n_epochs_} epochs, kept")
+        raise
+    about = clf._fitted().describe()
+    result = {
+        "id": run.id,
+        "run": vars(run),
+        "data": {
+            k: len(p.X) for k, p in zip(("train", "validation", "test"), (train, *data[1:3]), strict=True)
+        }
+        | {"note": data.note},
+        "config": about["config"],
+        "parameters": about["parameters"],
+        "warnings": about["warnings"],
+        "best_epoch": about["best_epoch"],
+        "history": {k: [_short(x) for x in v] for k, v in clf.history_.items()},
+        **_measure(clf, data, run),
+        "seconds": round(before + time.perf_counter() - start, 1),
+        "device": clf.device_,
+        "machine": machine(),
+        "versions": versions(),
+        "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+    return clf, result
+
+
+def _start(
+    params: dict[str, Any], train: Part, weights: Path | None, part: Path | None
+) -> tuple[VPNClassifier, float]:
+    """A new classifier, or the one that an interrupted run has left, and the seconds that run took."""
+    if part is not None and part.exists():
+        clf = load(part, device=params["device"], verbose=0).set_params(epochs=params["epochs"])
+        return clf, sum(clf.history_["seconds"])
+    clf = VPNClassifier(**params)
+    if weights is not None:
+        stream = train.y is None
+        classes = np.unique(train.X.labels if stream else train.y)
+        clf.import_safetensors(weights, train.X.shape if stream else train.X.shape[1:], classes)
+    return clf, 0.0
+
+
+def _pair(part: Part) -> Any:
+    return part.X if part.y is None else (part.X, part.y)
+
+
+def _measure(clf: VPNClassifier, data: Data, run: Run) -> dict[str, Any]:
+    """Validation and test figures, in all the ways the model predicts, and σ on the validation images."""
+    first = clf.evaluate(*data.valid)
+    std = {k: _short(v) for k, v in first.items() if k.startswith("std_")}
+    return {
+        "std": std if std["std_mean"] is not None else None,
+        "validation": _scores(clf, data.valid, run),
+        "test": _scores(clf, data.test, run) if run.test else None,
+    }
+
+
+def _scores(clf: VPNClassifier, part: Part, run: Run) -> dict[str, Any]:
+    scores = {}
+    for noise in ("none", "classwise") if clf.config_["mode"] in ("joint", "frozen") else ("none",):
+        measured = clf.evaluate(*part, noise=noise)
+        scores[noise] = {k: _short(measured[k]) for k in ("accuracy", "cross_entropy")}
+    if isinstance(part.X, np.ndarray):
+        scores["corrupted"] = {
+            name: _short(clf.evaluate(x, part.y)["accuracy"]) for name, x in corrupted(part.X, run.seed)
+        }
+    return scores
+
+
+def _short(value: Any) -> Any:
+    """A number with eight digits; None for what JSON cannot say."""
+    if isinstance(value, float):
+        return float(f"{value:.8g}") if math.isfinite(value) else None
+    return value
+
+
+def machine() -> dict[str, Any]:
+    """The processor, for reading seconds."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        model = platform.processor() or platform.machine()
+    return {"processor": model, "cpus": os.cpu_count()}
+
+
+def versions() -> dict[str, str]:
+    """Of everything that a result may depend on."""
+    build = build_info()
+    return {
+        "govpn": __version__,
+        "gomlx": build["gomlx_version"],
+        "go": build["go_version"],
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+    }
+
+
+def pictures(clf: VPNClassifier, part: Part) -> dict[str, np.ndarray]:
+    """σ and one drawn noise for the first image of each class, and which images they are."""
+    if part.y is None:
+        raise ArgumentError("part is a stream, want images")
+    index = np.array([np.flatnonzero(part.y == c)[0] for c in clf.classes_])
+    std = clf.noise_std(part.X[index], part.y[index])
+    noise = clf.sample_noise(part.X[index], part.y[index])[0]
+    return {"index": index, "std": std.astype(np.float16), "noise": noise.astype(np.float16)}
