@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("matplotlib").use("Agg")
 stats = pytest.importorskip("scipy.stats")
 repro = pytest.importorskip("govpn.repro")
-from govpn.repro import _cell, _data, _rows, _run, _study  # noqa: E402
+from govpn.repro import _cell, _data, _rows, _run, _search, _study  # noqa: E402
 from govpn.repro.__main__ import main  # noqa: E402
 
 
@@ -200,7 +200,9 @@ def test_the_papers_numbers():
 
 
 def test_ids_tell_runs_apart():
-    run = _rows.Run("cifar-10", "dnn3", "vpn-dnn3", 3, 40, 1000, 0.2, {"std": "abs"}, test=False)
+    run = _rows.Run(
+        "cifar-10", "dnn3", "vpn-dnn3", 3, 40, 1000, label_noise=0.2, options={"std": "abs"}, test=False
+    )
     assert run.id == "cifar-10_dnn3_vpn-dnn3_e40_n1000_flip0.2_std=abs_validation_s3"
     assert run.baseline().id == "cifar-10_dnn3_baseline_e40_n1000_flip0.2_validation_s3"
     assert "test" not in run.id
@@ -246,3 +248,34 @@ def test_what_a_result_says(study):
     assert result["data"] == {"train": 360, "validation": 40, "test": 100, "note": ""}
     assert result["config"]["seed"] == 0
     assert len(result["history"]["loss"]) == 2
+
+
+def test_search_and_confirm(data, tmp_path, monkeypatch):
+    """A setting tried on validation data, then confirmed with fresh seeds on test data."""
+    few = {"images": 100, "options": {"std": "bounded"}}
+    monkeypatch.setattr(_search, "SETTINGS", {"few": few, "wrong labels": few | {"label_noise": 0.5}})
+    common = {"datasets": ["fashion-mnist"], "bases": ["sr"], "epochs": 1, "out": tmp_path, "data": data}
+    report = repro.search(seeds=2, **common, **ARGUMENTS)
+    assert [row[:2] for row in report.rows()] == [["fashion-mnist/sr", n] for n in ("few", "wrong labels")]
+    assert all(r["test"] is None for r in results(tmp_path).values())
+    accuracy = [
+        results(tmp_path)[f"fashion-mnist_sr_baseline_e1_n100_validation_s{s}"]["validation"]["none"][
+            "accuracy"
+        ]
+        for s in (0, 1)
+    ]
+    assert report.rows()[0][2] == f"{100 * np.mean(accuracy):.2f}"
+    report = repro.confirm(["few"], seeds=1, **common, **ARGUMENTS)
+    assert [row[1] for row in report.rows()] == ["few"]
+    assert {r["run"]["seed"] for r in results(tmp_path).values() if r["test"]} == {100}
+    assert (tmp_path / "confirm.md").read_text() == report.to_markdown()
+    with pytest.raises(govpn.GovpnError, match="settings has 'x', want of few; wrong labels"):
+        repro.confirm(["x"], **common, **ARGUMENTS)
+
+
+def test_settings_are_runs():
+    """Each setting's fields and options are those of Run and of the classifier."""
+    for fields in _search.SETTINGS.values():
+        for row in _search.ROWS_OF_A_SETTING:
+            parameters = _rows.Run("cifar-10", "dnn3", row, **fields).parameters()
+            govpn.VPNClassifier(**parameters)

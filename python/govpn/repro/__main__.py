@@ -12,7 +12,7 @@ from .. import repro
 from ..errors import GovpnError
 from ._rows import TABLES
 
-FIGURES = ("fig1", "fig3", "fig4", "fig5", "fig6")
+OTHERS = ("fig1", "fig3", "fig4", "fig5", "fig6", "search", "confirm")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -21,11 +21,12 @@ def parser() -> argparse.ArgumentParser:
         description=repro.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("what", choices=(*TABLES, *FIGURES))
+    p.add_argument("what", choices=(*TABLES, *OTHERS))
     p.add_argument("--dataset", action="append", help="again for more; default: all of the table or figure")
     p.add_argument("--base", action="append", help="base classifier, again for more; figures take one")
     p.add_argument("--generator", action="append", help="dnn3 or resnet18, again for more; figures take one")
     p.add_argument("--row", action="append", help="of a table, such as baseline or vpn-dnn3, again for more")
+    p.add_argument("--setting", action="append", help="of search and confirm, again for more")
     p.add_argument("--seeds", type=int, help="how many, 5 by default")
     p.add_argument("--epochs", type=int, help="default: the paper's 40 for sr and dnn3, 100 for the others")
     p.add_argument("--images", type=int, help="of the training set, a stratified subset; default: all")
@@ -48,12 +49,14 @@ def arguments(args: argparse.Namespace) -> dict[str, Any]:
     if args.what in TABLES:
         names = {"dataset": "datasets", "base": "bases", "generator": "generators", "row": "rows"}
         return {names.get(k, k): v for k, v in given.items()}
-    names = {"dataset": "datasets"}
-    given = {names.get(k, k): v[0] if k in ("base", "generator") else v for k, v in given.items()}
     known = inspect.signature(getattr(repro, args.what)).parameters
+    lists = {k: f"{k}s" for k in ("dataset", "base", "setting") if f"{k}s" in known}
+    given = {lists.get(k, k): v[0] if isinstance(v, list) and k not in lists else v for k, v in given.items()}
     shared = ("out", "data", "device", "resume")
     if unknown := [k for k in given if k not in known and k not in shared]:
-        raise SystemExit(f"{args.what} takes no --{unknown[0].removesuffix('s')}")
+        raise SystemExit(f"{args.what} takes no --{unknown[0]}")
+    if args.what == "confirm" and not args.setting:
+        raise SystemExit("confirm wants --setting, as chosen by search")
     return given
 
 
@@ -68,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     except GovpnError as error:
         print(f"govpn.repro: {error}", file=sys.stderr)
         return 1
-    if args.what in TABLES:
+    if hasattr(result, "to_markdown"):
         print(result.to_markdown())
     print(f"written: {args.out}/{args.what}.*", file=sys.stderr)
     return 0

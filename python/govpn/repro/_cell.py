@@ -11,7 +11,6 @@ import numpy as np
 from ._rows import Run, cells, paper_epochs, printed
 
 Result = dict[str, Any]
-NOT = {"options": {}, "label_noise": 0.0, "test": True}  # what a run of a table is but for its place in it
 
 
 @dataclass(frozen=True)
@@ -84,9 +83,7 @@ def score(result: Result, noise: str, part: str = "test") -> float | None:
 def cell(table: str, line: str, dataset: str, base: str, results: Sequence[Result]) -> Cell | None:
     """The cell that the results give, of the runs that have seen the most images; None without any."""
     row, noise = cells(table)[line]
-    want = NOT | {"dataset": dataset, "base": base, "row": row}
-    fitting = [r for r in results if all(r["run"][k] == v for k, v in want.items())]
-    fitting = [r for r in fitting if score(r, noise) is not None]
+    fitting = [r for r in results if score(r, noise) is not None and _is(r, dataset, base, row)]
     if not fitting:
         return None
     group = max(_seen(r) for r in fitting)
@@ -104,6 +101,12 @@ def cell(table: str, line: str, dataset: str, base: str, results: Sequence[Resul
         printed(table, line, dataset, base),
         float(np.mean(std)) if std else None,
     )
+
+
+def _is(result: Result, dataset: str, base: str, row: str) -> bool:
+    """Whether a result is of that row of a table, and not of a variant."""
+    run = Run(**result["run"])
+    return run == Run(dataset, base, row, run.seed, run.epochs, run.images)
 
 
 def _seen(result: Result) -> tuple[int, int, int]:

@@ -25,14 +25,13 @@ _STYLE = {
     "ytick.labelsize": 6.5,
     "axes.linewidth": 0.6,
     "lines.linewidth": 1,
-    "svg.hashsalt": "govpn",  # the same file for the same picture
 }
 
 
 def save(fig: Any, path: Path) -> None:
     """Writes path.png and path.svg."""
     fig.savefig(path.with_suffix(".png"), dpi=200, metadata={"Software": None})
-    with _pyplot().rc_context({"svg.hashsalt": "govpn"}):
+    with _pyplot().rc_context({"svg.hashsalt": "govpn", "svg.fonttype": "none"}):  # repeatable, and small
         fig.savefig(path.with_suffix(".svg"), metadata={"Date": None})
     _pyplot().close(fig)
 
@@ -45,30 +44,26 @@ def differences(report: Report, fig: Any = None) -> Any:
     """A panel per column of the table: each line's difference to the baseline in points."""
     from ._report import title_of
 
-    lines = [
-        k
-        for k in report.lines
-        if any((c := report.cells[k, col]) and c.to_baseline for col in report.columns)
-    ]
+    shown = {
+        column: {k: c for k in report.lines if (c := report.cells[k, column]) and c.to_baseline}
+        for column in report.columns
+    }
+    shown = {column: cells for column, cells in shown.items() if cells}
     with _pyplot().rc_context(_STYLE):
-        fig = fig or figure(0.5 + len(report.columns) * (0.3 + 0.13 * len(lines)))
-        axes = fig.subplots(len(report.columns), 1, squeeze=False)[:, 0]
-        for ax, column in zip(axes, report.columns, strict=True):
-            baseline = next(
-                (c.paper for k in report.lines if (c := report.cells[k, column]) and c.to_baseline is None),
-                None,
-            )
-            for y, line in enumerate(lines):
-                c = report.cells[line, column]
-                if c is not None and c.to_baseline is not None:
-                    d = c.to_baseline
-                    bar = None if np.isnan(d.half) else d.half
-                    ax.errorbar(d.mean, y, xerr=bar, fmt="o", ms=3, capsize=1.5, color=COLORS[1])
-                if c is not None and c.paper is not None and baseline is not None:
+        fig = fig or figure(0.7 + sum(0.35 + 0.13 * len(cells) for cells in shown.values()))
+        axes = fig.subplots(
+            max(len(shown), 1), 1, squeeze=False, height_ratios=[len(c) + 1 for c in shown.values()] or None
+        )[:, 0]
+        for ax, (column, cells) in zip(axes, shown.items(), strict=False):
+            baseline = report.paper_baseline(column)
+            for y, c in enumerate(cells.values()):
+                bar = None if np.isnan(c.to_baseline.half) else c.to_baseline.half
+                ax.errorbar(c.to_baseline.mean, y, xerr=bar, fmt="o", ms=3, capsize=1.5, color=COLORS[1])
+                if c.paper is not None and baseline is not None:
                     ax.plot(c.paper - baseline, y, "D", ms=3, mfc="none", color=COLORS[2])
             ax.axvline(0, color="0.6", lw=0.6, zorder=0)
-            ax.set_yticks(range(len(lines)), [title_of(report.table, k) for k in lines])
-            ax.invert_yaxis()
+            ax.set_yticks(range(len(cells)), [title_of(report.table, k) for k in cells])
+            ax.set_ylim(len(cells) - 0.4, -0.6)
             ax.set_title("/".join(column), loc="left")
         axes[-1].set_xlabel("test accuracy minus the baseline's, points")
         axes[0].plot([], [], "o", ms=3, color=COLORS[1], label="here, 95 % interval")

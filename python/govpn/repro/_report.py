@@ -9,7 +9,7 @@ from typing import Any
 
 from . import _plots
 from ._cell import Cell, Result, between, cell
-from ._rows import GENERATORS, ROWS, cells, columns, paper
+from ._rows import GENERATORS, ROWS, cells, columns, paper, printed
 
 _NUMERALS = {"table1": "I", "table2": "II", "table3": "III", "table4": "IV"}
 LEGEND = (
@@ -68,6 +68,10 @@ class Report:
             ]
             rows.append([f"VPN minus Gaussian, {_short(generator)}", *shown])
         return rows
+
+    def paper_baseline(self, column: tuple[str, str]) -> float | None:
+        """The paper's baseline of a column in %."""
+        return printed(self.table, "baseline", *column)
 
     def commands(self) -> list[tuple[str, str]]:
         """How to repeat each cell: its name and the command."""

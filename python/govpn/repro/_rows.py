@@ -78,6 +78,7 @@ class Run:
     epochs: int = 40  # 0: the weights that it starts from
     images: int = 0  # training images, a stratified subset; 0: all
     label_noise: float = 0.0  # the fraction of training labels that are another class's
+    teacher: float = 0.0  # the weight of the baseline's probabilities in soft labels
     options: dict[str, Any] = field(default_factory=dict, hash=False)  # over those of the row
     test: bool = True  # whether it looks at the test data; False while settings are chosen
 
@@ -91,6 +92,7 @@ class Run:
         parts = [self.dataset, self.base, self.row, f"e{self.epochs}"]
         parts += [f"n{self.images}"] if self.images else []
         parts += [f"flip{self.label_noise:g}"] if self.label_noise else []
+        parts += [f"teacher{self.teacher:g}"] if self.teacher else []
         parts += [f"{k}={json.dumps(v)}" for k, v in sorted(self.options.items())]
         parts += [] if self.test else ["validation"]
         name = re.sub(r"[^\w.=+-]", "", "_".join(parts))
@@ -103,13 +105,16 @@ class Run:
         needs = ROWS[self.row].needs
         if needs == "baseline":
             return self.baseline()
-        return Run(**(vars(self) | {"row": needs})) if needs else None
+        if needs:
+            return Run(**(vars(self) | {"row": needs}))
+        return self.baseline() if self.teacher else None
 
     def baseline(self) -> Run:
         """The run without noise that this one is compared with."""
         options = {k: v for k, v in self.options.items() if k not in OF_THE_NOISE}
         epochs = 0 if self.dataset == PRETRAINED else self.epochs
-        return Run(**(vars(self) | {"row": "baseline", "options": options, "epochs": epochs}))
+        changes = {"row": "baseline", "options": options, "epochs": epochs, "teacher": 0.0}
+        return Run(**(vars(self) | changes))
 
     def parameters(self) -> dict[str, Any]:
         """Those of VPNClassifier."""

@@ -28,11 +28,13 @@ def execute(
     device: str,
     needed: dict[str, Any] | None = None,
     weights: Path | None = None,
+    teacher: Path | None = None,
     part: Path | None = None,
     show: Callable[[str], None] = print,
 ) -> tuple[VPNClassifier, dict[str, Any]]:
     """Trains and measures. needed is the result of run.needed(), weights what a frozen or pretrained base
-    starts from, part where an interrupted run is kept and goes on from."""
+    starts from, teacher the base whose probabilities become a part of the labels, part where an interrupted
+    run is kept and goes on from."""
     start = time.perf_counter()
     train = subset(data.train, run.images, run.label_noise, run.seed)
     params = run.parameters() | {"device": device, "verbose": 0}
@@ -44,7 +46,12 @@ def execute(
         if run.epochs:
             with warnings.catch_warnings():  # they are in the result
                 warnings.simplefilter("ignore", GovpnWarning)
-                clf.fit(train.X, train.y, validation_data=_pair(data.valid), resume=resume)
+                clf.fit(
+                    train.X,
+                    _taught(run, train, teacher, device),
+                    validation_data=_pair(data.valid),
+                    resume=resume,
+                )
     except KeyboardInterrupt:
         if part and clf.__dict__.get("n_epochs_", 0):
             clf.save(part)
@@ -86,6 +93,17 @@ def _start(
         classes = np.unique(train.X.labels if stream else train.y)
         clf.import_safetensors(weights, train.X.shape if stream else train.X.shape[1:], classes)
     return clf, 0.0
+
+
+def _taught(run: Run, train: Part, teacher: Path | None, device: str) -> Any:
+    """The labels, or with a teacher soft ones (N, K): its probabilities and the labels, weighted."""
+    if teacher is None:
+        return train.y
+    classes = np.unique(train.y)
+    base = {"base": run.base, "mode": "plain", "device": device, "verbose": 0}
+    clf = VPNClassifier.from_safetensors(teacher, image_shape=train.X.shape[1:], classes=classes, **base)
+    own = (train.y[:, None] == classes).astype(np.float32)
+    return (1 - run.teacher) * own + run.teacher * clf.predict_proba(train.X)
 
 
 def _pair(part: Part) -> Any:

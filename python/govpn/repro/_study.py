@@ -87,7 +87,10 @@ class Study:
             _data.load(run.dataset, run.seed, self.data),
             self.device,
             self.result(needed) if needed else None,
-            self._weights_for(run),
+            self._weights_for(run)
+            if ROWS[run.row].needs == "baseline" or run.dataset == PRETRAINED
+            else None,
+            self._weights_for(run) if run.teacher else None,
             part,
             self._say,
         )
@@ -101,13 +104,11 @@ class Study:
         accuracy = 100 * result["validation"]["none"]["accuracy"]
         self._say(f"    {accuracy:.2f} % of the validation images, {result['seconds']} s, {result['device']}")
 
-    def _weights_for(self, run: Run) -> Path | None:
-        """The file that a run starts from: published, or a baseline's; what is missing is trained again."""
+    def _weights_for(self, run: Run) -> Path:
+        """The published weights of a base, or those of the run's baseline, trained again where missing."""
         if run.dataset == PRETRAINED:
             return self.data / f"{run.base}.safetensors"
-        if ROWS[run.row].needs != "baseline":
-            return None
-        base = run.needed()
+        base = run.baseline()
         if not self._weights(base).exists():
             self._say(f"    the weights of {base.id} are missing: trained again")
             clf, _ = execute(base, _data.load(base.dataset, base.seed, self.data), self.device)

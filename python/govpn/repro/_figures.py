@@ -1,0 +1,133 @@
+"""The paper's figures, from runs that are trained where they are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from .. import datasets as readers
+from ..errors import ArgumentError
+from . import _data, _plots
+from ._rows import Run, paper_epochs
+from ._study import Study
+
+
+def fig3(
+    datasets: Sequence[str] = ("fashion-mnist", "cifar-10"),
+    base: str = "dnn3",
+    generator: str = "dnn3",
+    seeds: int = 5,
+    epochs: int | None = None,
+    **options: Any,
+) -> Any:
+    """Figure 3: loss, training accuracy and, in place of the paper's test accuracy (test data is looked at
+    once), validation accuracy by epoch; mean and range over the seeds."""
+    study, train = _opened(options)
+    rows = {
+        "baseline": "baseline",
+        "VPN": f"vpn-{generator}",
+        "Gaussian, mean σ of VPN": f"matched-{generator}",
+    }
+    lines = {d: {n: _runs(d, base, r, seeds, epochs) for n, r in rows.items()} for d in datasets}
+    panels = {
+        "training loss, nats": "loss",
+        "training accuracy": "accuracy",
+        "validation accuracy": "val_accuracy",
+    }
+    return _curves(study, train, "fig3", lines, panels)
+
+
+def fig4(
+    datasets: Sequence[str] = ("fashion-mnist",),
+    base: str = "dnn3",
+    generator: str = "dnn3",
+    seeds: int = 5,
+    epochs: int | None = None,
+    noise_samples: Sequence[int] = (1, 2, 4, 8),
+    **options: Any,
+) -> Any:
+    """Figure 4: the influence of the number of noises m, by epoch; mean and range over the seeds."""
+    study, train = _opened(options)
+    lines = {
+        d: {
+            f"m = {m}": _runs(
+                d, base, f"vpn-{generator}", seeds, epochs, {"noise_samples": m} if m > 1 else {}
+            )
+            for m in noise_samples
+        }
+        for d in datasets
+    }
+    panels = {"training loss, nats": "loss", "validation accuracy": "val_accuracy", "mean σ": "std_mean"}
+    return _curves(study, train, "fig4", lines, panels)
+
+
+def fig1(generator: str = "dnn3", epochs: int | None = None, base: str = "dnn3", **options: Any) -> Any:
+    """Figure 1: two images of Fashion-MNIST, two of CIFAR-10 and five of Tiny ImageNet."""
+    wanted = (("fashion-mnist", 2), ("cifar-10", 2), ("tiny-imagenet", 5))
+    return _pictures("fig1", wanted, base, generator, epochs, options)
+
+
+def fig5(generator: str = "dnn3", epochs: int | None = None, base: str = "dnn3", **options: Any) -> Any:
+    """Figure 5: an image of each of the first ten classes of Tiny ImageNet."""
+    return _pictures("fig5", (("tiny-imagenet", 10),), base, generator, epochs, options)
+
+
+def fig6(generator: str = "dnn3", epochs: int | None = None, base: str = "dnn3", **options: Any) -> Any:
+    """Figure 6: an image of each class of CIFAR-10."""
+    return _pictures("fig6", (("cifar-10", 10),), base, generator, epochs, options)
+
+
+def _opened(options: dict[str, Any]) -> tuple[Study, bool]:
+    train = options.pop("train", True)
+    return Study(**options), train
+
+
+def _runs(
+    dataset: str, base: str, row: str, seeds: int, epochs: int | None, options: dict[str, Any] | None = None
+) -> list[Run]:
+    epochs = paper_epochs(base) if epochs is None else epochs
+    return [Run(dataset, base, row, seed, epochs, options=options or {}) for seed in range(seeds)]
+
+
+def _curves(
+    study: Study, train: bool, name: str, lines: dict[str, dict[str, list[Run]]], panels: dict[str, str]
+) -> Any:
+    if train:
+        study.train(run for named in lines.values() for runs in named.values() for run in runs)
+    histories = {
+        title: {
+            line: found
+            for line, runs in named.items()
+            if (found := [r["history"] for r in map(study.result, runs) if r])
+        }
+        for title, named in lines.items()
+    }
+    fig = _plots.curves(histories, panels)
+    _plots.save(fig, study.out / name)
+    return fig
+
+
+def _pictures(
+    name: str,
+    wanted: Iterable[tuple[str, int]],
+    base: str,
+    generator: str,
+    epochs: int | None,
+    options: dict[str, Any],
+) -> Any:
+    study, train = _opened(options)
+    runs = [(_runs(dataset, base, f"vpn-{generator}", 1, epochs)[0], count) for dataset, count in wanted]
+    if train:
+        study.train(run for run, _ in runs)
+    rows = []
+    for run, count in runs:
+        found = study.noise_of(run)
+        if found is None:
+            raise ArgumentError(f"{name}: run {run.id} has not finished, want train=True")
+        X, y = _data.load(run.dataset, run.seed, study.data).valid
+        for i, std, noise in list(zip(found["index"], found["std"], found["noise"], strict=True))[:count]:
+            title = getattr(y, "class_names", None) or readers.FASHION_MNIST_CLASSES
+            rows.append((title[y[i]], X[i] / 255.0, std, noise))
+    fig = _plots.noise(rows)
+    _plots.save(fig, study.out / name)
+    return fig
