@@ -1,7 +1,8 @@
 """JAX with jit as a contestant of run.py, without any library of layers: peers_jax.py JOB.
 
-Variants of classwise inference: "loop" (jax.lax.map over the classes) or the number of passes, images x
-classes, of one batch over all classes.
+Variants of training: "", "two passes" (of the base, over clean and over noisy images). Of classwise
+inference: "loop" (jax.lax.map over the classes) or the number of passes, images x classes, of one batch
+over all classes.
 """
 
 import functools
@@ -171,7 +172,10 @@ class VPN:
         entropy = optax.softmax_cross_entropy_with_integer_labels
         if frozen:  # the loss on clean images is constant
             return entropy(self.logits(base, noisy), labels).mean(), averages | generator.moved
-        clean, dirty = jnp.split(self.logits(base, jnp.concatenate([x, noisy])), 2)
+        if self.job["variant"] == "two passes":
+            clean, dirty = self.logits(base, x), self.logits(base, noisy)
+        else:
+            clean, dirty = jnp.split(self.logits(base, jnp.concatenate([x, noisy])), 2)
         loss = entropy(dirty, labels).mean() + self.job["base_loss_weight"] * entropy(clean, labels).mean()
         return loss, averages | base.moved | generator.moved
 

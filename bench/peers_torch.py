@@ -1,9 +1,9 @@
 """PyTorch as a contestant of run.py, eager or compiled: peers_torch.py JOB.
 
-Variants of training: "" or, compiled for cuda, "graphs" (CUDA graphs). Of classwise inference: "loop" (class
-by class) or the number of passes, images x classes, of one batch over all classes. On the CPU the noise is
-drawn outside of what is compiled: Inductor's own normal numbers are several times slower there than
-torch.randn.
+Variants of training: "", "two passes" (of the base, over clean and over noisy images) or, compiled for cuda,
+"graphs" (CUDA graphs). Of classwise inference: "loop" (class by class) or the number of passes, images x
+classes, of one batch over all classes. On the CPU the noise is drawn outside of what is compiled: Inductor's
+own normal numbers are several times slower there than torch.randn.
 """
 
 import itertools
@@ -158,7 +158,10 @@ class VPN(nn.Module):
         noisy = self.noisy(x, labels, torch.randn_like(x) if z is None else z)
         if self.job["task"] == "frozen":  # the loss on clean images is constant
             return cross_entropy(self.logits(noisy), labels)
-        clean, dirty = self.logits(torch.cat([x, noisy])).chunk(2)
+        if self.job["variant"] == "two passes":
+            clean, dirty = self.logits(x), self.logits(noisy)
+        else:
+            clean, dirty = self.logits(torch.cat([x, noisy])).chunk(2)
         return cross_entropy(dirty, labels) + self.job["base_loss_weight"] * cross_entropy(clean, labels)
 
     def none(self, pixels):

@@ -6,12 +6,12 @@
 
 Every contestant of a row is a process (worker.py), all on the same --threads cores: float32 (TF32 on
 cuda), Adam, λ = 1, bounded σ, one noise per image drawn at every step, uint8 images that lie on the
-device, batches gathered by index, the loss read back at every step. The peers have one pass of the base
-over clean and noisy images; govpn has two where the base has no batch norm. A frozen base runs in
-inference mode and gets no gradient. Where a peer has variants (classwise inference class by class, or all
-classes as one batch), both are tried and the faster one runs. A round is one epoch of each contestant in
-turn; the first, which compiles, does not count. A ratio is the median over the rounds of that within a
-round. Written are speed.json, speed.md and speed.png.
+device, batches gathered by index, the loss read back at every step. A frozen base runs in inference mode
+and gets no gradient. Where a peer has variants (clean and noisy images in one pass of the base or in two,
+as govpn has them, where there is no batch norm; classwise inference class by class, or all classes as one
+batch), both are tried and the faster one runs. A round is one epoch of each contestant in turn; the
+first, which compiles, does not count. A ratio is the median over the rounds of that within a round.
+Written are speed.json, speed.md and speed.png.
 """
 
 import argparse
@@ -49,7 +49,8 @@ def variants(name, row, device):
         return [""]
     if row.task == "classwise":
         return ["loop", str(max(row.classes, PASSES[device][0 if row.dense else 1]))]
-    return ["", "graphs"] if name == "torch-compile" and device == "cuda" and row.trains else [""]
+    passes = ["", "two passes"] if row.task == "joint" and row.base != "resnet18" else [""]  # batch norm: one
+    return passes + (["graphs"] if name == "torch-compile" and device == "cuda" and row.trains else [])
 
 
 class Contestant:
