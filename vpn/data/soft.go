@@ -49,7 +49,7 @@ func (d *Dataset) setSoftLabels(rows []float32, names []string, n int) error {
 	}
 	k := len(rows) / n
 	if k < 2 || k > MaxClasses {
-		return argErrorf("soft labels have %d classes, want 2..%d", k, MaxClasses)
+		return argErrorf("the number of classes of the soft labels is %d, want 2..%d", k, MaxClasses)
 	}
 	if len(names) > 0 && len(names) != k {
 		return argErrorf("class_names has %d names, want %d: one for each class of the soft labels", len(names), k)
