@@ -30,22 +30,22 @@ def test_probabilities_are_learned(make, quadrants):
     """The loss falls to the entropy of (0.7, 0.1, 0.1, 0.1), 0.940 nats; val_loss is that of the classes,
     -log 0.7 = 0.357."""
     x, y = quadrants
-    params = {"mode": "plain", "epochs": 30, "learning_rate": 0.05, "schedule": "constant"}
+    params = {"mode": "plain", "epochs": 60, "learning_rate": 0.01}
     model = make(**params).fit(x, vague(y).astype(float), validation_data=(x, vague(y)))
     assert model.history_["loss"][-1] == pytest.approx(0.940, abs=0.02)
     assert model.history_["val_loss"][-1] == pytest.approx(0.357, abs=0.05)
     assert model.history_["accuracy"][-1] > 0.98
-    assert model.predict_proba(x).mean(0) == pytest.approx(vague(y).mean(0), abs=0.02)
+    assert model.predict_proba(x)[ONE_HOT[y] == 1].mean() == pytest.approx(0.7, abs=0.03)
     assert model.score(x, y) > 0.98
 
 
 def test_every_way_in_is_the_same(make, device, quadrants, tmp_path):
-    """Arrays, lent memory, Arrow tables (one or several chunks, lists or tensors) and streams of files with labels
-    beside them train to the same weights."""
+    """Arrays, lent memory, Arrow tables (one or several chunks, lists or tensors) and streams of files with
+    labels beside them train to the same weights."""
     x, y = quadrants
     order = np.argsort(y, kind="stable")  # as the folder has them
     x, soft = x[order], vague(y[order])
-    want = make(device, epochs=1).fit(x, soft).predict_proba(x)
+    want = make(device, epochs=1, mode="plain").fit(x, soft).predict_proba(x)
     write(tmp_path, x, y[order])
     stream = datasets.image_folder(tmp_path, channels=1, stream=True)
     lent = govpn.empty(x.shape, device=device)
@@ -56,10 +56,10 @@ def test_every_way_in_is_the_same(make, device, quadrants, tmp_path):
     tables = [pa.table({"image": image, "label": labels}) for labels in (lists, tensors)]
     chunked = pa.concat_tables([tables[0].slice(0, 100), tables[0].slice(100)])
     for data in ((x, soft.tolist()), (lent, soft), (stream, soft), *((t,) for t in (*tables, chunked))):
-        model = make(device, epochs=1).fit(*data)
+        model = make(device, epochs=1, mode="plain").fit(*data)
         assert model.data_info_["soft_labels"]
         np.testing.assert_array_equal(model.predict_proba(x), want)
-    again, hard = (make(device, epochs=1).fit(images, y[order]) for images in (lent, x))
+    again, hard = (make(device, epochs=1, mode="plain").fit(images, y[order]) for images in (lent, x))
     np.testing.assert_array_equal(again.predict_proba(x), hard.predict_proba(x))  # the soft ones are gone
 
 
@@ -123,11 +123,9 @@ def test_split_keeps_rows_and_proportions():
     (x1, soft1), (x2, soft2) = datasets.split(x, soft, first=50)
     (_, y1), _ = datasets.split(x, y, first=50)
     np.testing.assert_array_equal(soft1.argmax(1), y1)
+    row_of = {row.tobytes(): i for i, row in enumerate(soft)}
     for images, rows in ((x1, soft1), (x2, soft2)):
-        at = np.searchsorted(soft[:, 0] - vague(y)[:, 0], 0) + np.array(
-            [np.flatnonzero((soft == r).all(1))[0] for r in rows]
-        )
-        np.testing.assert_array_equal(x[at], images)
+        np.testing.assert_array_equal(x[[row_of[row.tobytes()] for row in rows]], images)
 
 
 X, Y = make_quadrants(64)
