@@ -146,11 +146,7 @@ func setLabels(h C.govpn_data, d *data.Dataset, array arrow.Array, names []strin
 	if array.Len() != d.Len() {
 		return argError("labels has %d values, want %d: one per image", array.Len(), d.Len())
 	}
-	labels, names, err := data.ArrowLabels(array.DataType(), []arrow.Array{array}, names)
-	if err != nil {
-		return err
-	}
-	labelled, err := d.WithLabels(labels, names)
+	labelled, err := d.WithArrowLabels(array, names)
 	if err != nil {
 		return err
 	}

@@ -243,7 +243,10 @@ int32_t govpn_data_export_stream(govpn_data data, const char *json, struct Arrow
 
 /* Gives a data set its labels, replacing those it has. Calls that already use the data set keep the old ones.
  *   schema, array  integers of any width, 0 or more, or a dictionary of class names; one per image, no nulls. Copied; moved
- *                  and released on success
+ *                  and released on success. Or soft labels, the probabilities of K classes, 2 or more: a FixedSizeList[K] of
+ *                  float32 or float64, 0 or more, each list of sum 1 (within 0.001; it is divided by its sum). Training learns
+ *                  them; all else (validation, evaluation, noise, split, export) uses the class of the largest, of equal ones
+ *                  the first
  *   json           {"class_names": [..]} */
 int32_t govpn_data_set_labels(govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json);
 
@@ -256,7 +259,8 @@ int32_t govpn_data_split(govpn_data data, const char *json, govpn_data *a, govpn
 /* Describes a data set.
  *   json  receives {"images", "height", "width", "channels", "dtype", "labelled", "classes", "class_names",
  *         "bytes_copied", "why", "streamed", "memory_bytes" (host memory of the pixels; of a stream, the most that its queue
- *         has held), "skipped" (broken images that were left out, each with the reason)}; free with govpn_free */
+ *         has held), "skipped" (broken images that were left out, each with the reason), "soft_labels" (the labels are
+ *         probabilities)}; free with govpn_free */
 int32_t govpn_data_info(govpn_data data, char **json);
 
 /* Frees a data set; 0 is fine. Never waits: a call that still uses it finishes, and then its memory is released. */
@@ -293,7 +297,7 @@ int32_t govpn_model_create(const char *json, govpn_model *out);
 int32_t govpn_estimate_memory(const char *json, char **json_out);
 
 /* Trains.
- *   train     labelled
+ *   train     labelled; of soft labels (see govpn_data_set_labels), K must be the model's classes
  *   valid     labelled, for early stopping and the best weights; 0 for none
  *   json      {"epochs": 0 (as configured), "resume": false, "checkpoint": path written after every epoch,
  *             "augment": null (as configured) or a list as in govpn_model_create, [] for none}

@@ -617,7 +617,7 @@ class Data {
     return {Tensor<T>(std::move(schema), std::move(array)), std::move(d)};
   }
 
-  // Labels: a vector of integers, which is copied; or Arrow memory, moved on success only.
+  // Labels: a vector of integers, which is copied; or Arrow memory, also of soft labels, moved on success only.
   template <class Labels, class = detail::element<Labels>>
   void set_labels(const Labels &labels, const Options &options = {}) {
     set_labels(detail::field(detail::format<detail::element<Labels>>(), "label"),

@@ -151,7 +151,7 @@ func (m *Model) warn(f *feed) error {
 			h[len(h)-1].Epoch, float64(h[len(h)-1].Loss)))
 	} else if m.hasGenerator() {
 		sample := *f
-		sample.size = min(f.size, warningImages)
+		sample.size, sample.soft = min(f.size, warningImages), softLabels{}
 		s, err := m.stdStatistics(context.Background(), &sample)
 		if err != nil {
 			return err

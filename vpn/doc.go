@@ -32,6 +32,7 @@
 //   - Clean and noisy images pass a base with batch norms as one batch, so that these see both; or, with Config.NoisyBatchNorm
 //     "separate", noisy ones have batch norms of their own. The paper says nothing of it.
 //   - z may also be Laplace's or uniform (Config.NoiseDistribution), and labels smoothed (Config.LabelSmoothing); neither is by default.
+//   - Labels may be probabilities ([data.Dataset.SoftLabels]): the loss is their cross-entropy, and the generator gets their mean Σ_k Y_k·k̄.
 //   - Weights of the base start as those of PyTorch, torchvision and timm do; those of the dnn3 generator from
 //     N(0, 0.002²), biases 0; those of the resnet18 generator as torchvision's.
 //

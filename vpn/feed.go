@@ -19,11 +19,12 @@ type feed struct {
 	images *tensors.Tensor
 	rows   *tensors.Tensor // row of each of the view's images in images
 	labels *tensors.Tensor // in the view's order; zeros where unlabelled
+	soft   softLabels      // in their place
 	size   int
 }
 
 // gatherBatch is the graph behind feed.batch: images (S, H, W, C), rows (N), labels (N), positions (B) →
-// (B, H, W, C), (B).
+// (B, H, W, C), (B); or soft labels (N, K) → (B, K).
 func gatherBatch(_ *model.Scope, in []*Node) ([]*Node, []update) {
 	images, rows, labels, positions := in[0], in[1], in[2], InsertAxes(in[3], -1)
 	return []*Node{Gather(images, InsertAxes(Gather(rows, positions), -1)), Gather(labels, positions)}, nil
@@ -58,6 +59,9 @@ func (f *feed) close() {
 	if f.images != nil {
 		free(f.rows, f.labels)
 	}
+	if f.soft.onDevice != nil {
+		free(f.soft.onDevice)
+	}
 	f.set.Close()
 }
 
@@ -89,7 +93,7 @@ func (b *batches) next() (images, labels *tensors.Tensor, valid int, err error) 
 	}
 	b.order = b.order[valid:]
 	if b.decoded == nil {
-		out, err := b.gather.call(b.images, b.rows, b.labels, tensors.FromFlatDataAndDimensions(positions, b.size))
+		out, err := b.gather.call(b.images, b.rows, b.labelsOnDevice(), tensors.FromFlatDataAndDimensions(positions, b.size))
 		if err != nil {
 			return nil, nil, 0, err
 		}
@@ -103,14 +107,7 @@ func (b *batches) next() (images, labels *tensors.Tensor, valid int, err error) 
 	if images, err = batch.OnDevice(b.backend, b.size); err != nil {
 		return nil, nil, 0, err
 	}
-	for i, p := range positions {
-		if all := b.set.Labels(); all != nil {
-			positions[i] = all[p]
-		} else {
-			positions[i] = 0
-		}
-	}
-	return images, tensors.FromFlatDataAndDimensions(positions, b.size), valid, nil
+	return images, b.labelsAt(positions), valid, nil
 }
 
 func (b *batches) close() {

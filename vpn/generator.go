@@ -85,7 +85,8 @@ func (n *network) stdOf(s *model.Scope, x, bias *Node) *Node {
 	return stdByName[n.cfg.Std](&n.cfg, ConvertDType(o, n.dtype))
 }
 
-// labelBias is κ·ȳ (N), the label as a bias on every pixel: ȳ = y/(K−1) where scaled (0 for K = 1), y where index.
+// labelBias is κ·ȳ (N), the label as a bias on every pixel: ȳ = y/(K−1) where scaled (0 for K = 1), y where index; of soft labels (N, K)
+// its mean κ·Σ_k Y_k·k̄.
 func (n *network) labelBias(labels, x *Node) *Node {
 	scale := n.cfg.LabelCoefficient
 	switch n.cfg.LabelEncoding {
@@ -95,5 +96,5 @@ func (n *network) labelBias(labels, x *Node) *Node {
 	default:
 		panic(fmt.Errorf("LabelEncoding is %q", n.cfg.LabelEncoding))
 	}
-	return MulScalar(ConvertDType(labels, x.DType()), scale)
+	return MulScalar(expectedLabel(labels, x.DType()), scale)
 }

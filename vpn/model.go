@@ -135,6 +135,9 @@ func (m *Model) accept(d *data.Dataset, name string, labelled bool) error {
 		return argumentError("%s has no labels, want one per image", name)
 	}
 	if k := m.net.cfg.Classes; labelled && k > 0 {
+		if d.SoftLabels() != nil && d.Classes() != k {
+			return argumentError("%s has soft labels of %d classes, want %d, the model's number of classes", name, d.Classes(), k)
+		}
 		for i, y := range d.Labels() {
 			if int(y) >= k {
 				return argumentError("%s has label %d at index %d, want labels below %d, the model's number of classes", name, y, i, k)

@@ -1,6 +1,8 @@
 package vpn
 
 import (
+	"slices"
+
 	"github.com/gomlx/compute/dtypes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
@@ -16,7 +18,7 @@ type objective struct {
 	std     *Node // σ (N, H, W, C), nil where there is no noise
 }
 
-// objective builds the loss of Config.Mode for x (N, H, W, C), labels (N) and noise z of unit variance
+// objective builds the loss of Config.Mode for x (N, H, W, C), labels (N) or soft labels (N, K), and noise z of unit variance
 // (N, m, H, W, C), which plain training does not use.
 //
 //	joint, frozen:  −(1/(N·m)) Σᵢ Σⱼ log q(yᵢ | xᵢ + σ(xᵢ, yᵢ)⊙zᵢⱼ) + λ·CE(f(x), y)    (Eq. 12, 13)
@@ -63,10 +65,14 @@ func (n *network) bothLogits(s *model.Scope, x, noisy *Node) (clean, dirty *Node
 }
 
 // crossEntropy is the mean of −Σ_k q_k·log softmax(logits)_k for q = (1 − ε)·[k = y] + ε/K, ε = Config.LabelSmoothing (C. Szegedy et
-// al., CVPR 2016, Section 7): logits (N, K), labels (N) → scalar.
+// al., CVPR 2016, Section 7): logits (N, K), labels (N) → scalar; for soft labels (N, K) of q = (1 − ε)·Y + ε/K, as PyTorch smooths them.
 func (n *network) crossEntropy(logits, labels *Node) *Node {
-	own := ReduceAllMean(loss.SparseCategoricalCrossEntropyLogits(
-		[]*Node{InsertAxes(labels, -1)}, []*Node{logits}))
+	var own *Node
+	if isSoft(labels) {
+		own = softCrossEntropy(logits, labels)
+	} else {
+		own = ReduceAllMean(loss.SparseCategoricalCrossEntropyLogits([]*Node{InsertAxes(labels, -1)}, []*Node{logits}))
+	}
 	if n.cfg.LabelSmoothing == 0 {
 		return own
 	}
@@ -76,12 +82,13 @@ func (n *network) crossEntropy(logits, labels *Node) *Node {
 
 // accuracy is the fraction of rows whose largest logit is the label's.
 func accuracy(logits, labels *Node) *Node {
-	right := Equal(ArgMax(logits, -1, dtypes.Int32), labels)
+	right := Equal(ArgMax(logits, -1, dtypes.Int32), classOf(labels))
 	return ReduceAllMean(ConvertDType(right, logits.DType()))
 }
 
-// repeat is (N) → (N·m), each value m times in a row.
+// repeat is (N) → (N·m) or (N, K) → (N·m, K), each label m times in a row.
 func repeat(labels *Node, m int) *Node {
-	n := labels.Shape().Dimensions[0]
-	return Reshape(BroadcastToDims(InsertAxes(labels, -1), n, m), n*m)
+	n, rest := labels.Shape().Dimensions[0], labels.Shape().Dimensions[1:]
+	many := BroadcastToDims(InsertAxes(labels, 1), slices.Concat([]int{n, m}, rest)...)
+	return Reshape(many, slices.Concat([]int{n * m}, rest)...)
 }

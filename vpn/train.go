@@ -41,7 +41,7 @@ type FitOptions struct {
 	Progress func(p Progress) (stop bool) `json:"-"`
 }
 
-// trainGraph is one training step: images (B, H, W, C), labels (B), random state (3), rates (2), and another random state
+// trainGraph is one training step: images (B, H, W, C), labels (B) or soft labels (B, K), random state (3), rates (2), and another random state
 // where images are augmented → Metrics (5; 2 without noise) and the updates of everything that the mode trains.
 func (m *Model) trainGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 	images, labels, state, rates := in[0], in[1], in[2], in[3]
@@ -230,7 +230,15 @@ func (m *Model) trainingFeed(d *data.Dataset) (*feed, error) {
 		return nil, argumentError("Mode is frozen but the base has no trained weights: fit a model in mode plain or joint " +
 			"and import its base weights first")
 	}
-	return m.newFeed(d)
+	f, err := m.newFeed(d)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.useSoftLabels(); err != nil {
+		f.close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // permutation is the order of n images in an epoch.

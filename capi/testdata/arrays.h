@@ -138,6 +138,16 @@ UNUSED static void make_labels(struct ArrowSchema *s, struct ArrowArray *a, int6
   count(s, a);
 }
 
+/* Probabilities as FixedSizeList<float>[4]: 0.7 for the class i % CLASSES, 0.1 for each other. */
+UNUSED static void make_soft_labels(struct ArrowSchema *s, struct ArrowArray *a, int64_t n) {
+  node(s, a, "+w:4", "label", n, 1, 1);
+  node(s->children[0], a->children[0], "f", "item", n * CLASSES, 2, 0);
+  float *p = malloc((size_t)n * CLASSES * sizeof *p);
+  for (int64_t i = 0; i < n * CLASSES; i++) p[i] = i / CLASSES % CLASSES == i % CLASSES ? 0.7f : 0.1f;
+  a->children[0]->buffers[1] = p;
+  count(s, a);
+}
+
 /* A struct array of images and labels. */
 static void make_table(struct ArrowSchema *s, struct ArrowArray *a, int64_t n) {
   node(s, a, "+s", "", n, 1, 2);

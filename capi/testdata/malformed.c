@@ -166,6 +166,23 @@ static void labels(void) {
   a.release(&a);
   FAILS(GOVPN_E_FORMAT, "released", govpn_data_set_labels(d, &s, &a, NULL));
   s.release(&s);
+
+  make_soft_labels(&s, &a, 10);
+  float *p = (float *)(uintptr_t)a.children[0]->buffers[1];
+  p[9] = 0.5f;
+  FAILS(GOVPN_E_ARG, "labels[2] has the sum 1.4, want probabilities of sum 1", govpn_data_set_labels(d, &s, &a, NULL));
+  p[9] = -0.1f;
+  FAILS(GOVPN_E_ARG, "labels[2, 1] is -0.1", govpn_data_set_labels(d, &s, &a, NULL));
+  p[9] = 0.1f;
+  FAILS(GOVPN_E_ARG, "class_names has 2 names, want 4", govpn_data_set_labels(d, &s, &a, "{\"class_names\": [\"a\", \"b\"]}"));
+  a.children[0]->length = 39;
+  FAILS(GOVPN_E_FORMAT, "", govpn_data_set_labels(d, &s, &a, NULL));
+  a.children[0]->length = 40;
+  CHECK(s.release && a.release);
+  s.format = "+w:1";
+  FAILS(GOVPN_E_ARG, "the number of classes of the soft labels is 1", govpn_data_set_labels(d, &s, &a, NULL));
+  s.format = "+w:4";
+  OK(govpn_data_set_labels(d, &s, &a, NULL));
   govpn_data_free(d);
   CHECK(alive == 0);
 }

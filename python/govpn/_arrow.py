@@ -27,10 +27,10 @@ class Data:
         return _lib.call_json("govpn_data_info", self.handle)
 
     def set_labels(self, labels: np.ndarray, class_names: Sequence[str] | None = None) -> None:
-        """Gives every image its label, int32 (N,)."""
+        """Gives every image its label, int32 (N,), or its probabilities, float32 (N, K)."""
         options = _lib.encode({"class_names": class_names})
         _give(
-            pa.array(labels, pa.int32()),
+            label_array(labels),
             lambda s, a: _lib.call("govpn_data_set_labels", self.handle, s, a, options),
         )
 
@@ -72,8 +72,16 @@ def tensor_array(images: np.ndarray) -> pa.Array:
     return pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(kind, shape), storage)
 
 
+def label_array(labels: np.ndarray) -> pa.Array:
+    """Labels, int32 (N,), or probabilities, float32 (N, K), as an Arrow array over the same memory."""
+    if labels.ndim == 1:
+        return pa.array(labels, pa.int32())
+    return pa.FixedSizeListArray.from_arrays(pa.array(labels.reshape(-1), pa.float32()), labels.shape[1])
+
+
 def import_chunks(chunks: Sequence[pa.Array], labels: np.ndarray | None, shape: Sequence[int] | None) -> Data:
-    """A data set of images in one or more Arrow arrays, and their labels, int32 (N,).
+    """A data set of images in one or more Arrow arrays, and their labels, int32 (N,), or probabilities,
+    float32 (N, K).
 
     shape is (H, W, C), needed where the arrays' type does not tell."""
     options = _lib.encode({} if shape is None else {"shape": list(shape)})
@@ -83,7 +91,7 @@ def import_chunks(chunks: Sequence[pa.Array], labels: np.ndarray | None, shape: 
     for chunk in chunks:
         columns = {"image": chunk}
         if labels is not None:
-            columns["label"] = pa.array(labels[start : start + len(chunk)], pa.int32())
+            columns["label"] = label_array(labels[start : start + len(chunk)])
         batches.append(pa.RecordBatch.from_arrays(list(columns.values()), list(columns)))
         start += len(chunk)
     if len(batches) == 1:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _arrow, _labels, _params
+from . import _arrow, _labels, _params, _soft
 from ._images import Images, as_images
 from ._model import Model
 from .errors import ArgumentError, GovpnWarning, NotFittedError
@@ -127,10 +127,14 @@ class Fitted:
         return model, images.data(indices, self.image_shape_)
 
     @staticmethod
-    def _labels(images: Images, y: Any, name: str = "y") -> np.ndarray:
+    def _labels(images: Images, y: Any, name: str = "y", soft: bool = False) -> np.ndarray:
+        """Labels (N,), or, where soft ones may be, probabilities, float32 (N, K)."""
         if y is None and images.labels is None:
             raise ArgumentError(f"{name} is None and {images.name} has no labels, want one label per image")
-        labels = _labels.as_labels(images.labels if y is None else y, name)
+        given = images.labels if y is None else y
+        labels = _soft.as_soft(given, name) if soft else None
+        if labels is None:
+            labels = _labels.as_labels(given, name)
         if len(labels) != images.count:
             raise ArgumentError(
                 f"{name} has {len(labels)} labels, want {images.count}, one per image of {images.name}"

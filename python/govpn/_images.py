@@ -29,8 +29,8 @@ class Images:
     stream: Stream | None = None
 
     def data(self, indices: np.ndarray | None = None, shape: Sequence[int] | None = None) -> _arrow.Data:
-        """The data set in the library. indices are labels 0..K-1, int32 (N,); shape is that of the model, if
-        known."""
+        """The data set in the library. indices are labels 0..K-1, int32 (N,), or probabilities, float32 (N,
+        K); shape is that of the model, if known."""
         if indices is not None and len(indices) != self.count:
             raise ArgumentError(
                 f"y has {len(indices)} labels, want {self.count}, one per image of {self.name}"

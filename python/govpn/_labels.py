@@ -18,12 +18,15 @@ _WANT = "want whole numbers, booleans or text, one per image"
 
 class Labels(np.ndarray):
     """Labels, int64 (N,), that know the names of their classes: ``y.class_names[y[0]]``; None where there are
-    none. Slices, copies and pickles keep them; the results of arithmetic are ordinary arrays."""
+    none. Or soft labels, probabilities of K named classes: floats (N, K), kept as float32. Slices, copies and
+    pickles keep the names; the results of arithmetic are ordinary arrays."""
 
     class_names: tuple[str, ...] | None
 
     def __new__(cls, labels: Any, class_names: Sequence[str] | None = None) -> Labels:
-        return _named(np.asarray(labels, np.int64), class_names)
+        array = np.asarray(labels)
+        soft = array.ndim == 2 and array.dtype.kind == "f"
+        return _named(array.astype(np.float32 if soft else np.int64, copy=False), class_names)
 
     def __array_finalize__(self, source: Any) -> None:
         self.class_names = getattr(source, "class_names", None)
@@ -53,7 +56,10 @@ def as_labels(y: Any, name: str = "y") -> np.ndarray:
         raise ArgumentError(f"{name} has {y.null_count} nulls, want none")
     labels = np.asarray(y.to_numpy(zero_copy_only=False) if _is_arrow(y) else y)
     if labels.ndim != 1:
-        raise ArgumentError(f"{name} has shape {labels.shape}, want (N,): one label per image")
+        raise ArgumentError(
+            f"{name} has shape {labels.shape} and dtype {labels.dtype}, want (N,): one label per image; "
+            "only fit takes floats (N, K), the probabilities of K classes"
+        )
     if labels.dtype.kind == "O":
         labels = _from_objects(labels, name)
     if labels.dtype.kind == "f":

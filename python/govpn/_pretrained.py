@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from . import _labels, _params
+from . import _labels, _params, _soft
 from ._fitted import Fitted
 from ._model import Model
 from .errors import ArgumentError
@@ -90,14 +90,15 @@ class Pretrained(Fitted):
         if classes is not None and not np.array_equal(_labels.given_classes(classes), self.classes_):
             raise ArgumentError(f"classes is {classes!r}, want {self.classes_.tolist()} as the model's")
 
-    def _encode(self, labels: np.ndarray, resume: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The classes and each label's index among them. The classes of an imported head stay."""
+    def _encode(self, labels: np.ndarray, names: _soft.Names, resume: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The classes and each label's index among them (or its probabilities). The classes of an imported
+        head stay."""
         fixed = resume or self.__dict__.get("_fixed_classes", False)
         if not fixed and not self.__dict__.get("_imported"):
-            return _labels.find_classes(labels)
+            return _soft.find_classes(labels, names)
         try:
-            return self.classes_, _labels.to_indices(labels, self.classes_)
+            return self.classes_, _soft.to_indices(labels, names, self.classes_)
         except ArgumentError:
             if fixed:
                 raise
-            return _labels.find_classes(labels)
+            return _soft.find_classes(labels, names)

@@ -68,7 +68,8 @@ class Stream:
         return Stream(a), Stream(b)
 
     def data(self, labels: np.ndarray | None = None) -> _arrow.Data:
-        """The set in the library, with these labels, int32 (N,), or else its own."""
+        """The set in the library, with these labels, int32 (N,), or probabilities, float32 (N, K), or else
+        its own labels."""
         if labels is not None:
             self._data.set_labels(labels)
         elif self.labels is not None:

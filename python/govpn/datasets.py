@@ -28,6 +28,7 @@ import numpy as np
 
 from ._labels import Labels, as_labels, find_classes
 from ._open_options import image_options, path_text, table_options
+from ._soft import as_soft, hard
 from ._stream import Stream, open_set, split_indices
 from .errors import ArgumentError, FileError, FormatError
 
@@ -213,15 +214,16 @@ def split(X: Any, y: Any = None, *, first: int, random_state: Any = 0) -> Any:
     """Two parts at random: the first of so many images, the second of the rest, each in the order of X. With
     labels, every class goes in proportion (by largest remainder).
 
-    X is a stream (then so are the parts), or an array with its labels y: ((X1, y1), (X2, y2)). The same
-    random_state gives the same split, here, in Go and in C."""
+    X is a stream (then so are the parts), or an array with its labels y: ((X1, y1), (X2, y2)); soft labels
+    (N, K) count by their largest. The same random_state gives the same split, here, in Go and in C."""
     if isinstance(X, Stream):
         if y is not None:
             raise ArgumentError("y is given, want None: a stream has its own labels")
         return X.split(first, random_state)
-    indices = None if y is None else find_classes(as_labels(y))[1]
+    soft = None if y is None else as_soft(y)
+    indices = None if y is None else hard(soft) if soft is not None else find_classes(as_labels(y))[1]
     parts = split_indices(len(X), indices, first, random_state)
-    labels = y if y is None or isinstance(y, np.ndarray) else np.asarray(y)
+    labels = y if y is None or isinstance(y, np.ndarray) else np.asarray(y) if soft is None else soft
     return tuple((X[part], None if labels is None else labels[part]) for part in parts)
 
 

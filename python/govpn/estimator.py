@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _labels, _lib, _params
+from . import _labels, _lib, _params, _soft
 from ._fitted import Fitted
 from ._images import Images, as_images
 from ._model import Model
@@ -92,8 +92,8 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
     to float32). numpy and Arrow (fixed_shape_tensor or fixed-size-list arrays, tables and streams with a
     column image and possibly label) go in without a copy; `govpn.empty` makes arrays that are not even copied
     to the device. A `govpn.datasets.Stream` is decoded while it is used, and never in memory as a whole.
-    Labels (y) are whole numbers, booleans or text; None takes the label column of a table, or the labels of
-    a stream.
+    Labels (y) are whole numbers, booleans or text, for `fit` also probabilities (N, K); None takes the label
+    column of a table, or the labels of a stream.
     """
 
     def __init__(
@@ -173,7 +173,12 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
     ) -> VPNClassifier:
         """Trains, from new weights or from those that `import_safetensors` brought; returns the estimator.
 
-        validation_data is (X, y), a table with a label column, or a stream. augment, a list of
+        y may be soft labels, floats (N, K): probabilities of 2 or more classes, 0 or more, each row of sum 1
+        (within 0.001; it is divided by its sum). Their cross-entropy is the loss, and label_smoothing smooths
+        them; the generator gets the mean label, sum_k y_k k; accuracy counts the largest as the label. The
+        columns are classes_: 0 to K - 1, or the class_names that y carries (`govpn.datasets.Labels`); those
+        of the model with resume or imported weights. validation_data is (X, y), a table with a label column,
+        or a stream; of soft labels it takes the largest. augment, a list of
         `govpn.augment`, takes the place of the classifier's own from this fit on. resume=True goes on with a
         trained or loaded model (its weights, optimiser, epoch count and random state) until `epochs` in all.
         Ctrl-C stops within a step (during a compilation, Python returns within a second) and leaves the model
@@ -186,11 +191,11 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
             config.pop("augment", None)
         model = self._resumed(config) if resume else None
         images = as_images(X)
-        classes, indices = self._encode(self._labels(images, y), resume)
         names = _labels.class_names_of(images.labels if y is None else y)
+        classes, indices = self._encode(self._labels(images, y, soft=True), names, resume)
         valid, held_out = self._validation(validation_data, classes, images.shape, names)
         train = images.data(indices, self.image_shape_ if resume else None)
-        if valid is train and not np.array_equal(indices, held_out):
+        if valid is train and not np.array_equal(_soft.hard(indices), held_out):
             raise ArgumentError("validation_data X is X itself with other labels, want the same labels")
         model = model or self._new_model(config, images.shape, classes)
         try:
@@ -243,12 +248,12 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
             return None, None
         x, y = given if isinstance(given, (tuple, list)) and len(given) == 2 else (given, None)
         images = x if isinstance(x, Images) else as_images(x, "validation_data X")
-        labels = self._labels(images, y, "validation_data y")
+        labels = self._labels(images, y, "validation_data y", soft=True)
         names = _labels.class_names_of(images.labels if y is None else y)
         if class_names and names and class_names != names:
             both = f"{_labels.some(class_names)}, validation_data y {_labels.some(names)}"
             raise ArgumentError(f"y has the class_names {both}; want the same")
-        indices = _labels.to_indices(labels, classes, "validation_data y")
+        indices = _soft.hard(_soft.to_indices(labels, names, classes, "validation_data y"))
         return images.data(indices, shape), indices
 
     def _resumed(self, config: dict[str, Any]) -> Model:

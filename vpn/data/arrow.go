@@ -20,7 +20,8 @@ type ArrowOptions struct {
 // FromArrow makes a data set of the arrays, one after another, which all have the type and metadata of field:
 //   - images, each a FixedSizeList of uint8 (0..255) or float ([0, 1]) values, nested or with a shape, or a fixed_shape_tensor with
 //     any permutation; float64 is converted to float32;
-//   - or structs with a column of such images and perhaps a column of labels: integers, or a dictionary of class names.
+//   - or structs with a column of such images and perhaps a column of labels: integers, or a dictionary of class names, or
+//     FixedSizeLists of float32 or float64, which are probabilities.
 //
 // There must be no nulls. A single uint8 or float32 array in the order (H, W, C) is kept and not copied; [Dataset.Info] tells of copies.
 //
@@ -48,7 +49,7 @@ func FromArrow(field arrow.Field, arrays []arrow.Array, o ArrowOptions, release 
 	}
 	options := Options{ClassNames: o.ClassNames, Release: release}
 	if len(columns) > 1 {
-		if options.Labels, options.ClassNames, err = ArrowLabels(columns[1].field.Type, columns[1].arrays, o.ClassNames); err != nil {
+		if err = options.setArrowLabels(columns[1].field.Type, columns[1].arrays, o.ClassNames); err != nil {
 			return nil, err
 		}
 	}
@@ -122,7 +123,7 @@ func checkTypes(fields []arrow.Field) error {
 		err = checkPixelType(leaf)
 	}
 	if err == nil && len(fields) > 1 {
-		err = checkLabelType(fields[1].Type)
+		err = checkAnyLabelType(fields[1].Type)
 	}
 	return err
 }

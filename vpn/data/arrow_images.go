@@ -140,7 +140,7 @@ func gather[D, S number](c column, l layout) (pixels []D, why string, err error)
 	parts := make([][]S, len(c.arrays))
 	total, first := 0, 0
 	for i, a := range c.arrays {
-		if parts[i], err = values[S](a, first); err != nil {
+		if parts[i], err = values[S]("images", a, first); err != nil {
 			return nil, "", err
 		}
 		total += len(parts[i])
@@ -187,15 +187,15 @@ func reason[S number](parts [][]S, l layout, converted bool) string {
 	return strings.Join(why, ", ")
 }
 
-// values returns the values of an array of images, whose first image has number `first` in messages. They are not copied.
-func values[S number](a arrow.Array, first int) ([]S, error) {
+// values returns the values of an array of lists, which messages call name and count from `first`. They are not copied.
+func values[S number](name string, a arrow.Array, first int) ([]S, error) {
 	if ext, ok := a.(array.ExtensionArray); ok {
 		a = ext.Storage()
 	}
 	start, end, size := 0, a.Len(), 1
 	for {
 		if k := firstNull(a, start, end); k >= 0 {
-			return nil, argErrorf("images[%d] is null or has a null, want no nulls", first+(k-start)/size)
+			return nil, argErrorf("%s[%d] is null or has a null, want no nulls", name, first+(k-start)/size)
 		}
 		list, ok := a.(*array.FixedSizeList)
 		if !ok {
@@ -205,13 +205,13 @@ func values[S number](a arrow.Array, first int) ([]S, error) {
 		child := list.ListValues()
 		offset := list.Data().Offset()
 		if end+offset > child.Len()/n { // (end + offset) × n > child.Len(), without overflow
-			return nil, argErrorf("images needs %d × %d values, its child array holds %d", end+offset, n, child.Len())
+			return nil, argErrorf("%s needs %d × %d values, its child array holds %d", name, end+offset, n, child.Len())
 		}
 		a, start, end, size = child, (start+offset)*n, (end+offset)*n, size*n
 	}
 	flat, ok := a.(interface{ Values() []S })
 	if !ok || len(flat.Values()) < end {
-		return nil, argErrorf("images needs %d values of type %s, its buffer holds fewer", end, a.DataType())
+		return nil, argErrorf("%s needs %d values of type %s, its buffer holds fewer", name, end, a.DataType())
 	}
 	return flat.Values()[start:end:end], nil
 }

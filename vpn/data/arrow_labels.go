@@ -35,7 +35,7 @@ func ArrowLabels(t arrow.DataType, arrays []arrow.Array, names []string) (labels
 }
 
 // LabelColumns checks that arrays of a field can be labels; there are no columns to choose.
-func LabelColumns(field arrow.Field) ([]int, error) { return nil, checkLabelType(field.Type) }
+func LabelColumns(field arrow.Field) ([]int, error) { return nil, checkAnyLabelType(field.Type) }
 
 // checkLabelType refuses types that labels cannot have.
 func checkLabelType(t arrow.DataType) error {

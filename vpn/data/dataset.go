@@ -15,7 +15,8 @@ import (
 // MaxClasses bounds the number of classes, so that a stray label is an error and not an attempt to build an enormous model.
 const MaxClasses = 1 << 16
 
-// Dataset is an immutable set of images of shape (N, H, W, C), uint8 (0..255) or float32 ([0, 1]), with optional int32 labels (N).
+// Dataset is an immutable set of images of shape (N, H, W, C), uint8 (0..255) or float32 ([0, 1]), with optional int32 labels (N), or
+// soft ones (N, K).
 // The pixels may be foreign memory (Arrow, lent memory); they reach a device once ([Dataset.OnDevice]) and batches are gathered
 // there by index.
 //
@@ -23,8 +24,9 @@ const MaxClasses = 1 << 16
 // All methods may be called from any goroutine.
 type Dataset struct {
 	store   *storage
-	indices []int32 // of the view's images in the storage; nil: all, in order
-	labels  []int32 // of the view's images; nil: unlabelled
+	indices []int32   // of the view's images in the storage; nil: all, in order
+	labels  []int32   // of the view's images; nil: unlabelled
+	soft    []float32 // of the view's images, (N, classes); nil: labels are classes
 	names   []string
 	classes int
 	closed  atomic.Bool
@@ -45,11 +47,15 @@ type Info struct {
 	Streamed    bool     `json:"streamed"`     // the images are decoded while they are used
 	MemoryBytes int64    `json:"memory_bytes"` // host memory of the pixels; of a stream the most that its queue has held
 	Skipped     []string `json:"skipped"`      // the broken images that were left out, with the reason
+	SoftLabels  bool     `json:"soft_labels"`  // labels are probabilities
 }
 
 // Options are the optional parts of a data set.
 type Options struct {
-	Labels     []int32  // one per image, in 0..MaxClasses-1; kept, not copied
+	Labels []int32 // one per image, in 0..MaxClasses-1; kept, not copied
+	// SoftLabels are probabilities (N, K), row-major, in place of Labels: 0 or more, of sum 1 up to 0.001. Kept; where a sum is not 1 up
+	// to rounding, a copy whose rows are divided by their sums.
+	SoftLabels []float32
 	ClassNames []string // one per class
 	Release    func()   // called exactly once, when the last view is closed; never on error
 }
@@ -99,7 +105,16 @@ func FromTensor(images *tensors.Tensor, o Options) (*Dataset, error) {
 // newDataset checks the options and makes the first view of a storage.
 func newDataset(s *storage, o Options) (*Dataset, error) {
 	d := &Dataset{store: s}
-	if err := d.setLabels(o.Labels, o.ClassNames, s.n); err != nil {
+	var err error
+	switch {
+	case o.SoftLabels == nil:
+		err = d.setLabels(o.Labels, o.ClassNames, s.n)
+	case o.Labels != nil:
+		err = argErrorf("Labels and SoftLabels are both given, want one of them")
+	default:
+		err = d.setSoftLabels(o.SoftLabels, o.ClassNames, s.n)
+	}
+	if err != nil {
 		return nil, err
 	}
 	s.refs, s.release = 1, o.Release
@@ -197,13 +212,17 @@ func (d *Dataset) Subset(indices []int32) (*Dataset, error) {
 		}
 		v.indices[i] = k
 	}
+	var err error
+	if v.soft, err = d.subsetSoft(indices); err != nil {
+		return nil, err
+	}
 	return d.attach(v)
 }
 
 // Share is another view of the same images and labels. It keeps the pixels and their device memory alive while a computation uses
 // them, even when d is closed meanwhile.
 func (d *Dataset) Share() (*Dataset, error) {
-	return d.attach(&Dataset{store: d.store, indices: d.indices, labels: d.labels, names: d.names, classes: d.classes})
+	return d.attach(&Dataset{store: d.store, indices: d.indices, labels: d.labels, soft: d.soft, names: d.names, classes: d.classes})
 }
 
 // attach counts the view v of d's storage.
@@ -230,7 +249,7 @@ func (d *Dataset) Info() Info {
 		Images: d.Len(), Height: s.h, Width: s.w, Channels: s.c, DType: strings.ToLower(s.dtype.String()),
 		Labelled: d.labels != nil, Classes: d.classes, ClassNames: names,
 		BytesCopied: s.copied, Why: strings.Join(s.why, "; "),
-		Streamed: d.Streamed(), MemoryBytes: s.memory(), Skipped: append([]string{}, s.skipped...),
+		Streamed: d.Streamed(), MemoryBytes: s.memory(), Skipped: append([]string{}, s.skipped...), SoftLabels: d.soft != nil,
 	}
 }
 
