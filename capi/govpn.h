@@ -273,6 +273,7 @@ void govpn_data_free(govpn_data data);
  *          "label_encoding": "scaled" | "index", "std": "abs" | "bounded" | "rms", "std_range": [low, high], "std_rms",
  *          "fixed_std", "normalize": {"where", "mean", "std"}, "clip_noisy",
  *          "noise_distribution": "normal" | "laplace" | "uniform", "label_smoothing",
+ *          "entropy_weight",
  *          "noisy_batch_norm": "shared" | "separate", "compute_dtype": "float32" | "bfloat16" | "float64",
  *          "augment": what training does to clean images, on the device and anew for every image, in this order: a list of
  *            {"name": "RandomCrop", "size": [32, 32], "padding": [4]}, {"name": "RandomHorizontalFlip", "p": 0.5}, .. with
@@ -304,8 +305,8 @@ int32_t govpn_model_fit(govpn_model model, govpn_data train, govpn_data valid, c
 
 /* Takes one training step on all images of a labelled data set.
  *   json     no options yet
- *   metrics  receives {"loss", "accuracy", "std_mean", "std_min", "std_max"} (null where there is none), or pass NULL;
- *            free with govpn_free */
+ *   metrics  receives {"loss" (with the reward of "entropy_weight"), "accuracy", "std_mean", "std_min", "std_max"} (null where there
+ *            is none), or pass NULL; free with govpn_free */
 int32_t govpn_model_train_batch(govpn_model model, govpn_data data, const char *json, char **metrics);
 
 /* Stops the model's running fit or prediction within one step; from any thread. Not an error when nothing runs. */

@@ -43,6 +43,7 @@ type Config struct {
 	NoiseDistribution string     `json:"noise_distribution"`
 	BaseLossWeight    float64    `json:"base_loss_weight"`  // λ of Eq. 13, ≥ 0
 	LabelSmoothing    float64    `json:"label_smoothing"`   // ε in [0, 1) of the losses of training, as torch's cross_entropy
+	EntropyWeight     float64    `json:"entropy_weight"`    // β ≥ 0 of the noise's entropy, −β·mean(log σ) in the loss
 	LabelCoefficient  float64    `json:"label_coefficient"` // κ
 	LabelEncoding     string     `json:"label_encoding"`    // "scaled": κ·y/(K−1), "index": κ·y
 	Std               string     `json:"std"`               // parametrisation of σ, one of StdNames()
@@ -197,6 +198,10 @@ func (c *Config) validateNames() error {
 		return argumentError("NoisyBatchNorm is separate with Mode %s and BaseLossWeight %g, want joint or gaussian and a weight > 0: "+
 			"no clean image would reach the base's own batch norms", c.Mode, c.BaseLossWeight)
 	}
+	if c.EntropyWeight > 0 && !c.hasGenerator() {
+		return argumentError("EntropyWeight is %g with Mode %s, which has no generator whose σ could grow; want joint or frozen, or 0",
+			c.EntropyWeight, c.Mode)
+	}
 	return nil
 }
 
@@ -223,6 +228,7 @@ func (c *Config) validateNumbers() error {
 		{"WeightDecay", c.WeightDecay, c.WeightDecay >= 0, "≥ 0"},
 		{"BaseLossWeight", c.BaseLossWeight, c.BaseLossWeight >= 0, "≥ 0"},
 		{"LabelSmoothing", c.LabelSmoothing, c.LabelSmoothing >= 0 && c.LabelSmoothing < 1, "in [0, 1)"},
+		{"EntropyWeight", c.EntropyWeight, c.EntropyWeight >= 0, "≥ 0"},
 		{"LabelCoefficient", c.LabelCoefficient, true, "finite"},
 		{"StdRange[0]", c.StdRange[0], c.StdRange[0] >= 0, "≥ 0"},
 		{"StdRange[1]", c.StdRange[1], c.StdRange[1] > c.StdRange[0], "> StdRange[0]"},

@@ -99,6 +99,8 @@ func TestInvalidConfig(t *testing.T) {
 		{`"std_rms": 0`, `StdRMS is 0`},
 		{`"compute_dtype": "float16"`, `ComputeDType is "float16", want one of float32, float64, bfloat16`},
 		{`"label_smoothing": 1`, `LabelSmoothing is 1, want a finite number in [0, 1)`},
+		{`"entropy_weight": -1`, `EntropyWeight is -1, want a finite number ≥ 0`},
+		{`"entropy_weight": 0.1, "mode": "gaussian"`, `EntropyWeight is 0.1 with Mode gaussian, which has no generator`},
 		{`"noise_distribution": "cauchy"`, `NoiseDistribution is "cauchy", want one of normal, laplace, uniform`},
 		{`"noisy_batch_norm": "none"`, `NoisyBatchNorm is "none", want one of shared, separate`},
 		{`"noisy_batch_norm": "separate"`, `NoisyBatchNorm is separate with Mode joint and BaseLossWeight 0`},

@@ -31,6 +31,7 @@
 //   - A last partial batch of an epoch is left out; evaluation sees every image.
 //   - Clean and noisy images pass a base with batch norms as one batch, so that these see both; or, with Config.NoisyBatchNorm
 //     "separate", noisy ones have batch norms of their own. The paper says nothing of it.
+//   - L may reward the noise's entropy (Config.EntropyWeight, entropy.go), which the paper does not; by default it does not.
 //   - z may also be Laplace's or uniform (Config.NoiseDistribution), and labels smoothed (Config.LabelSmoothing); neither is by default.
 //   - Weights of the base start as those of PyTorch, torchvision and timm do; those of the dnn3 generator from
 //     N(0, 0.002²), biases 0; those of the resnet18 generator as torchvision's.

@@ -11,7 +11,7 @@ import (
 
 // objective is what one training step minimises and what it reports.
 type objective struct {
-	loss    *Node // scalar: Eq. 13, L = L_VPN + λ·L_base
+	loss    *Node // scalar: Eq. 13, L = L_VPN + λ·L_base, and −β·mean(log σ) with Config.EntropyWeight β
 	correct *Node // scalar: fraction of images classified right; without noise where that pass exists, else with it
 	std     *Node // σ (N, H, W, C), nil where there is no noise
 }
@@ -23,7 +23,8 @@ type objective struct {
 //	plain:          CE(f(x), y)
 //	gaussian:       the cross-entropy of x + FixedStd·z, plus λ·CE(f(x), y)
 //
-// CE and −log q are with Config.LabelSmoothing. A frozen base makes λ·CE(f(x), y) constant, so that it is left out.
+// CE and −log q are with Config.LabelSmoothing. A frozen base makes λ·CE(f(x), y) constant, so that it is left out. Where there
+// is a generator, entropyLoss is added.
 func (n *network) objective(s *model.Scope, x, labels, z *Node) objective {
 	var o objective
 	n.setTraining(s, x.Graph())
@@ -42,12 +43,12 @@ func (n *network) objective(s *model.Scope, x, labels, z *Node) objective {
 
 	if n.cfg.BaseLossWeight == 0 || n.cfg.Mode == "frozen" {
 		logits := n.noisyLogits(s, noisy)
-		o.loss, o.correct = n.crossEntropy(logits, repeated), accuracy(logits, repeated)
+		o.loss, o.correct = n.entropyLoss(n.crossEntropy(logits, repeated), o.std), accuracy(logits, repeated)
 		return o
 	}
 	clean, dirty := n.bothLogits(s, x, noisy)
 	o.loss = Add(n.crossEntropy(dirty, repeated), MulScalar(n.crossEntropy(clean, labels), n.cfg.BaseLossWeight))
-	o.correct = accuracy(clean, labels)
+	o.loss, o.correct = n.entropyLoss(o.loss, o.std), accuracy(clean, labels)
 	return o
 }
 

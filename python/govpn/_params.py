@@ -130,6 +130,7 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {  # parameter: its conver
     "weight_decay": _NUM,
     "base_loss_weight": _NUM,
     "label_smoothing": _NUM,
+    "entropy_weight": _NUM,
     "label_coefficient": _NUM,
     "std_rms": _NUM,
     "fixed_std": _NUM,

@@ -65,6 +65,9 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
     clip_noisy : bool [False], clip noisy pixels to 0..1
     label_smoothing : float [0], in [0, 1), of the losses of training (not of val_loss), as
         torch.nn.functional.cross_entropy has it
+    entropy_weight : float [0], weight beta of the noise's entropy: the loss gains -beta * mean(log(sigma +
+        1e-6)), the mean over images, pixels and channels (nats per value, up to a constant). Needs mode
+        "joint" or "frozen"; history_["loss"] contains it and may be negative, val_loss does not
     noise_distribution : "normal", "laplace" or "uniform", all with mean 0 and standard deviation sigma
         ["normal"]
     noisy_batch_norm : "shared" (the batch norms of ResNets see clean and noisy images as one batch) or
@@ -123,6 +126,7 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         normalize: Mapping[str, Any] | None = None,
         clip_noisy: bool | None = None,
         label_smoothing: float | None = None,
+        entropy_weight: float | None = None,
         noise_distribution: str | None = None,
         noisy_batch_norm: str | None = None,
         compute_dtype: str | None = None,
@@ -155,6 +159,7 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         self.normalize = normalize
         self.clip_noisy = clip_noisy
         self.label_smoothing = label_smoothing
+        self.entropy_weight = entropy_weight
         self.noise_distribution = noise_distribution
         self.noisy_batch_norm = noisy_batch_norm
         self.compute_dtype = compute_dtype

@@ -123,6 +123,17 @@ def test_label_smoothing(make, quadrants):
     assert smooth.predict_proba(x).max(1).mean() < plain.predict_proba(x).max(1).mean()
 
 
+def test_entropy_weight(make, device, quadrants, tmp_path):
+    """The reward makes the noise larger, and survives a file; it is in the loss."""
+    x, y = quadrants
+    without, rewarded = (make(device, entropy_weight=w).fit(x, y) for w in (0, 0.3))
+    assert rewarded.history_["std_mean"][-1] > 1.3 * without.history_["std_mean"][-1]
+    assert rewarded.score(x, y) > 0.9
+    assert rewarded.history_["loss"][-1] > without.history_["loss"][-1] + 0.3  # log 0.3 = -1.2 at most
+    rewarded.save(tmp_path / "m.govpn")
+    assert govpn.load(tmp_path / "m.govpn", device=device).config_["entropy_weight"] == 0.3
+
+
 def test_bounded_std_stays_within_its_range(make, quadrants):
     x, y = quadrants
     std = make(epochs=1, std="bounded", std_range=(0.05, 0.1)).fit(x, y).noise_std(x, y)

@@ -79,6 +79,7 @@ BAD_PARAMETERS = {  # name: (value, what the message says)
     "verbose": ("x", "verbose is 'x'"),
     "normalize": ({"mean": [0.5, 0.5], "std": [1, 1]}, "(?i)normalize"),
     "label_smoothing": (1, "(?i)label_?smoothing is 1"),
+    "entropy_weight": (0.1, "(?i)entropy_?weight is 0.1 with mode plain"),
     "noise_distribution": ("cauchy", "cauchy"),
     "noisy_batch_norm": ("separate", "(?i)noisy_?batch_?norm is separate .* > 0"),
     "compute_dtype": ("float16", '(?i)compute_?dtype is "float16"'),
