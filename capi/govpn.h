@@ -269,7 +269,8 @@ void govpn_data_free(govpn_data data);
  *          "base": one of govpn_build_info's "base_models", "generator": "dnn3" | "resnet18",
  *          "mode": "joint" | "frozen" | "plain" | "gaussian",
  *          "epochs", "batch_size", "eval_batch_size", "optimizer": "adam" | "sgd", "learning_rate", "momentum",
- *          "weight_decay", "schedule": "constant" | "cosine", "noise_samples", "base_loss_weight", "label_coefficient",
+ *          "weight_decay", "schedule": "constant" | "cosine", "noise_samples", "base_loss_weight",
+ *          "label_fusion": "bias" | "plane" | "embedding" | "film", "label_coefficient" and (both of "bias" alone)
  *          "label_encoding": "scaled" | "index", "std": "abs" | "bounded" | "rms", "std_range": [low, high], "std_rms",
  *          "fixed_std", "normalize": {"where", "mean", "std"}, "clip_noisy",
  *          "noise_distribution": "normal" | "laplace" | "uniform", "label_smoothing",

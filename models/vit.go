@@ -92,7 +92,7 @@ func (v vit) patches(s *model.Scope, images *Node) *Node {
 	x := Reshape(images, n, h/p, p, w/p, p, c)
 	x = TransposeAllAxes(x, 0, 1, 3, 5, 2, 4) // (N, H/p, W/p, C, p, p)
 	x = Reshape(x, n, (h/p)*(w/p), c*p*p)     // (N, P, C·p·p)
-	return affine(x, Reshape(weight, v.width, c*p*p), bias)
+	return Affine(x, Reshape(weight, v.width, c*p*p), bias)
 }
 
 // checkSize panics where patches do not tile images of that size.

@@ -44,8 +44,9 @@ type Config struct {
 	BaseLossWeight    float64    `json:"base_loss_weight"`  // λ of Eq. 13, ≥ 0
 	LabelSmoothing    float64    `json:"label_smoothing"`   // ε in [0, 1) of the losses of training, as torch's cross_entropy
 	EntropyWeight     float64    `json:"entropy_weight"`    // β ≥ 0 of the noise's entropy, −β·mean(log σ) in the loss
-	LabelCoefficient  float64    `json:"label_coefficient"` // κ
-	LabelEncoding     string     `json:"label_encoding"`    // "scaled": κ·y/(K−1), "index": κ·y
+	LabelFusion       string     `json:"label_fusion"`      // of label and image in the generator, one of LabelFusionNames()
+	LabelCoefficient  float64    `json:"label_coefficient"` // κ, of fusion "bias" alone
+	LabelEncoding     string     `json:"label_encoding"`    // "scaled": κ·y/(K−1), "index": κ·y; of fusion "bias" alone
 	Std               string     `json:"std"`               // parametrisation of σ, one of StdNames()
 	StdRange          [2]float64 `json:"std_range"`         // [lo, hi] of "bounded", in units of the pixel range [0, 1]
 	StdRMS            float64    `json:"std_rms"`           // r of "rms", same units
@@ -85,7 +86,7 @@ func PaperConfig() Config {
 	return Config{
 		Base: "dnn3", Generator: "dnn3", Mode: "joint", Epochs: 40, BatchSize: 256,
 		Optimizer: "adam", LearningRate: 1e-3, Momentum: 0.9, Schedule: "constant", ComputeDType: "float32", NoisyBatchNorm: "shared",
-		NoiseSamples: 1, NoiseDistribution: "normal", LabelCoefficient: 0.01, LabelEncoding: "scaled",
+		NoiseSamples: 1, NoiseDistribution: "normal", LabelFusion: "bias", LabelCoefficient: 0.01, LabelEncoding: "scaled",
 		Std: "abs", StdRange: [2]float64{0.01, 0.3}, StdRMS: 0.1, FixedStd: 0.1,
 		Normalize: Normalize{Where: "image"}, RestoreBest: true,
 	}
@@ -184,6 +185,7 @@ func (c *Config) validateNames() error {
 		{"Optimizer", c.Optimizer, []string{"adam", "sgd"}},
 		{"NoiseDistribution", c.NoiseDistribution, []string{"normal", "laplace", "uniform"}},
 		{"Schedule", c.Schedule, []string{"constant", "cosine"}},
+		{"LabelFusion", c.LabelFusion, LabelFusionNames()},
 		{"LabelEncoding", c.LabelEncoding, []string{"scaled", "index"}},
 		{"ComputeDType", c.ComputeDType, []string{"float32", "float64", "bfloat16"}},
 		{"NoisyBatchNorm", c.NoisyBatchNorm, []string{"shared", "separate"}},

@@ -101,6 +101,7 @@ func TestInvalidConfig(t *testing.T) {
 		{`"label_smoothing": 1`, `LabelSmoothing is 1, want a finite number in [0, 1)`},
 		{`"entropy_weight": -1`, `EntropyWeight is -1, want a finite number ≥ 0`},
 		{`"entropy_weight": 0.1, "mode": "gaussian"`, `EntropyWeight is 0.1 with Mode gaussian, which has no generator`},
+		{`"label_fusion": "concat"`, `LabelFusion is "concat", want one of bias, embedding, film, plane`},
 		{`"noise_distribution": "cauchy"`, `NoiseDistribution is "cauchy", want one of normal, laplace, uniform`},
 		{`"noisy_batch_norm": "none"`, `NoisyBatchNorm is "none", want one of shared, separate`},
 		{`"noisy_batch_norm": "separate"`, `NoisyBatchNorm is separate with Mode joint and BaseLossWeight 0`},

@@ -165,9 +165,13 @@ func (m *Model) warn(f *feed) error {
 				"predictions without noise may be poor; base_loss_weight=1 trains with clean images too", m.net.cfg.Base, s.mean))
 		}
 		if s.labelChange < minStdLabelChange {
+			remedy := "another label_fusion"
+			if m.net.cfg.LabelFusion == "bias" {
+				remedy = "a larger label_coefficient or " + remedy
+			}
 			warnings = append(warnings, fmt.Sprintf("σ hardly depends on the label: it changes by %.3g %% of its mean from one label "+
-				"to the next, below %g %%; classwise prediction then adds little (a larger label_coefficient may help)",
-				100*s.labelChange, 100*minStdLabelChange))
+				"to the next, below %g %%; classwise prediction then adds little (%s may help)",
+				100*s.labelChange, 100*minStdLabelChange, remedy))
 		}
 	}
 	m.state.Lock()

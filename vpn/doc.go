@@ -20,7 +20,8 @@
 //
 // Where this package departs from the paper or from the authors' public code:
 //   - The paper leaves λ and what it multiplies open; here L = L_VPN + λ·CE(f(x), y). The public code is λ = 0.
-//   - The label enters as κ·y/(K−1) (the public code, "scaled") or κ·y (the paper's prose, "index").
+//   - The label enters as κ·y/(K−1) (the public code, "scaled") or κ·y (the paper's prose, "index"); or in ways that tell labels
+//     apart without an order among them (Config.LabelFusion, fusion.go).
 //   - σ = |o| (the public code, "abs") has no bounds; "bounded" is the paper's restriction C1 ≤ ‖Σ‖ ≤ C2, whose
 //     values the paper does not give: here [0.01, 0.3], an option. "rms" is the authors' later code.
 //   - Normalisation is inside the base model by default, after the noise, so that σ is in units of the pixel range.

@@ -115,6 +115,7 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {  # parameter: its conver
     "mode": _TEXT,
     "optimizer": _TEXT,
     "schedule": _TEXT,
+    "label_fusion": _TEXT,
     "label_encoding": _TEXT,
     "std": _TEXT,
     "noise_distribution": _TEXT,

@@ -47,8 +47,9 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
     noise_samples : int [1], noises per image and step (the paper's m)
     base_loss_weight : float [0], weight lambda of the loss on clean images in L = L_VPN +
         lambda * L_base
-    label_coefficient : float [1 / 0.01 / 0.01], weight kappa of the label in the generator's input
-    label_encoding : "scaled" (label / (K - 1)) or "index" ["scaled"]
+    label_coefficient : float [1 / 0.01 / 0.01], weight kappa of the label in the generator's input; of
+        label_fusion "bias" alone
+    label_encoding : "scaled" (label / (K - 1)) or "index" ["scaled"], of label_fusion "bias" alone
     std : "abs", "bounded" (within std_range) or "rms" (each image's sigma has RMS std_rms) ["bounded" /
         "abs" / "abs"]
     std_range : (low, high) in units of the pixel range 0 to 1 [(0.01, 0.3)]
@@ -68,6 +69,9 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
     entropy_weight : float [0], weight beta of the noise's entropy: the loss gains -beta * mean(log(sigma +
         1e-6)), the mean over images, pixels and channels (nats per value, up to a constant). Needs mode
         "joint" or "frozen"; history_["loss"] contains it and may be negative, val_loss does not
+    label_fusion : how the label enters the generator: "bias" (the paper's: a number on every pixel), "plane"
+        (a one-hot plane per class besides the channels), "embedding" (a learned image per class, added to x)
+        or "film" (a learned scale and shift per class of the first features; Perez et al., 2018) ["bias"]
     noise_distribution : "normal", "laplace" or "uniform", all with mean 0 and standard deviation sigma
         ["normal"]
     noisy_batch_norm : "shared" (the batch norms of ResNets see clean and noisy images as one batch) or
@@ -127,6 +131,7 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         clip_noisy: bool | None = None,
         label_smoothing: float | None = None,
         entropy_weight: float | None = None,
+        label_fusion: str | None = None,
         noise_distribution: str | None = None,
         noisy_batch_norm: str | None = None,
         compute_dtype: str | None = None,
@@ -160,6 +165,7 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         self.clip_noisy = clip_noisy
         self.label_smoothing = label_smoothing
         self.entropy_weight = entropy_weight
+        self.label_fusion = label_fusion
         self.noise_distribution = noise_distribution
         self.noisy_batch_norm = noisy_batch_norm
         self.compute_dtype = compute_dtype

@@ -134,6 +134,23 @@ def test_entropy_weight(make, device, quadrants, tmp_path):
     assert govpn.load(tmp_path / "m.govpn", device=device).config_["entropy_weight"] == 0.3
 
 
+@pytest.mark.parametrize("fusion", ["plane", "embedding", "film"])
+def test_label_fusion(make, device, quadrants, tmp_path, fusion):
+    """The noise of two labels differs; predictions and the noise survive a file."""
+    x, y = quadrants
+    clf = make(device, label_fusion=fusion, learning_rate=0.003).fit(x, y)
+    assert clf.score(x, y) > 0.9
+    assert clf.evaluate(x, y)["std_label_change"] > 1e-4
+    clf.save(tmp_path / "m.govpn")
+    again = govpn.load(tmp_path / "m.govpn", device=device)
+    assert again.label_fusion == fusion
+    np.testing.assert_array_equal(again.noise_std(x, y), clf.noise_std(x, y))
+    np.testing.assert_array_equal(again.predict(x, "classwise"), clf.predict(x, "classwise"))
+    sizes = {f: make(label_fusion=f).estimate_memory((8, 8, 1), 4)["parameters"] for f in ("bias", fusion)}
+    learned = {"plane": 1024 * 64 * 4, "embedding": 64 * 4, "film": 2 * 4 * 1024}[fusion]
+    assert sizes[fusion] - sizes["bias"] == learned
+
+
 def test_bounded_std_stays_within_its_range(make, quadrants):
     x, y = quadrants
     std = make(epochs=1, std="bounded", std_range=(0.05, 0.1)).fit(x, y).noise_std(x, y)

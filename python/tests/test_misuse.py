@@ -80,6 +80,7 @@ BAD_PARAMETERS = {  # name: (value, what the message says)
     "normalize": ({"mean": [0.5, 0.5], "std": [1, 1]}, "(?i)normalize"),
     "label_smoothing": (1, "(?i)label_?smoothing is 1"),
     "entropy_weight": (0.1, "(?i)entropy_?weight is 0.1 with mode plain"),
+    "label_fusion": ("concat", '(?i)label_?fusion is "concat", want one of bias, embedding, film, plane'),
     "noise_distribution": ("cauchy", "cauchy"),
     "noisy_batch_norm": ("separate", "(?i)noisy_?batch_?norm is separate .* > 0"),
     "compute_dtype": ("float16", '(?i)compute_?dtype is "float16"'),
