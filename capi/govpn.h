@@ -274,7 +274,8 @@ void govpn_data_free(govpn_data data);
  *          "label_encoding": "scaled" | "index", "std": "abs" | "bounded" | "rms", "std_range": [low, high], "std_rms",
  *          "fixed_std", "normalize": {"where", "mean", "std"}, "clip_noisy",
  *          "noise_distribution": "normal" | "laplace" | "uniform", "label_smoothing",
- *          "entropy_weight",
+ *          "entropy_weight", "noise_layer": 0 (pixels) or the number of a hidden layer of the base, whose output gets the noise: 1
+ *            and 2 (dnn3), 1 to 4 (ResNets), 1 to 12 (ViTs),
  *          "noisy_batch_norm": "shared" | "separate", "compute_dtype": "float32" | "bfloat16" | "float64",
  *          "augment": what training does to clean images, on the device and anew for every image, in this order: a list of
  *            {"name": "RandomCrop", "size": [32, 32], "padding": [4]}, {"name": "RandomHorizontalFlip", "p": 0.5}, .. with
@@ -323,7 +324,8 @@ int32_t govpn_model_predict(govpn_model model, govpn_data data, const char *json
 /* Computes the noise for N labelled images.
  *   json           {"output": "std" | "sample", "samples": n, "seed": 0 (as configured)}; default "std"
  *   schema, array  receive, as float32 fixed_shape_tensors, the standard deviations: N of shape [H, W, C]; or noise drawn
- *                  with them: n of shape [N, H, W, C] */
+ *                  with them: n of shape [N, H, W, C]. With "noise_layer", the shape of that layer's output takes the place of
+ *                  [H, W, C]: [width], [height, width, channels] or [tokens, width] */
 int32_t govpn_model_noise(govpn_model model, govpn_data data, const char *json, struct ArrowSchema *schema,
                           struct ArrowArray *array);
 

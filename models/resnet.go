@@ -49,6 +49,7 @@ func resNetRows() map[string]Func {
 func (r resNet) build(s *model.Scope, x *Node, classes int) *Node {
 	for i, depth := range r.depths {
 		x = Stage(s.In("layer%d", i+1), x, r.block, depth, 64<<i, min(i+1, 2)) // halves h and w, but in layer1
+		x = hidden(s, i+1, x)
 	}
 	x = ReduceMean(x, 1, 2) // (N, 512), for bottlenecks (N, 2048)
 	return Linear(s.In("fc"), x, classes, TorchUniform)

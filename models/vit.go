@@ -69,10 +69,12 @@ func (v vit) build(s *model.Scope, images *Node, classes int) *Node {
 	x = Concatenate([]*Node{BroadcastToDims(class, n, 1, v.width), x}, 1) // (N, T, D), T = 1 + P
 	x = Add(x, Param(s, g, dtype, "pos_embed", vitInit, v.width, 1, x.Shape().Dim(1), v.width))
 
+	tokens := x.Shape().Dim(1)
 	x = Reshape(x, -1, v.width) // (N·T, D), as products want them
 	blocks := s.In("blocks")
 	for i := range v.depth {
-		x = v.block(blocks.In("%d", i), x, n)
+		x = hidden(s, i+1, v.block(blocks.In("%d", i), x, n), n, tokens, v.width)
+		n = x.Shape().Dim(0) / tokens
 	}
 	x = Reshape(x, n, -1, v.width)                     // (N, T, D)
 	x = Squeeze(Slice(x, AxisRange(), AxisElem(0)), 1) // (N, D), the class token, the only one that the head sees

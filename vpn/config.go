@@ -47,8 +47,9 @@ type Config struct {
 	LabelFusion       string     `json:"label_fusion"`      // of label and image in the generator, one of LabelFusionNames()
 	LabelCoefficient  float64    `json:"label_coefficient"` // κ, of fusion "bias" alone
 	LabelEncoding     string     `json:"label_encoding"`    // "scaled": κ·y/(K−1), "index": κ·y; of fusion "bias" alone
+	NoiseLayer        int        `json:"noise_layer"`       // 0: pixels get the noise; l: the output of the base's hidden layer l
 	Std               string     `json:"std"`               // parametrisation of σ, one of StdNames()
-	StdRange          [2]float64 `json:"std_range"`         // [lo, hi] of "bounded", in units of the pixel range [0, 1]
+	StdRange          [2]float64 `json:"std_range"`         // [lo, hi] of "bounded"; unit: the pixel range [0, 1], or the hidden layer's
 	StdRMS            float64    `json:"std_rms"`           // r of "rms", same units
 	FixedStd          float64    `json:"fixed_std"`         // σ of mode "gaussian", same units
 	ClipNoisy         bool       `json:"clip_noisy"`        // clip noisy pixels to [0, 1]
@@ -171,6 +172,12 @@ func (c *Config) Validate() error {
 	if err := c.validateNumbers(); err != nil {
 		return err
 	}
+	if layers, about := models.HiddenLayers(c.Base); c.NoiseLayer > layers {
+		return argumentError("NoiseLayer is %d, want 0 to %d: base %s %s", c.NoiseLayer, layers, c.Base, about)
+	}
+	if c.NoiseLayer > 0 && c.ClipNoisy {
+		return argumentError("ClipNoisy is true with NoiseLayer %d: only pixels have a range to clip to; want one of the two", c.NoiseLayer)
+	}
 	return c.validateShape()
 }
 
@@ -213,7 +220,7 @@ func (c *Config) validateNumbers() error {
 		got, min int
 	}{
 		{"Epochs", c.Epochs, 1}, {"BatchSize", c.BatchSize, 1}, {"EvalBatchSize", c.EvalBatchSize, 0},
-		{"NoiseSamples", c.NoiseSamples, 1}, {"Patience", c.Patience, 0}, {"Classes", c.Classes, 0},
+		{"NoiseSamples", c.NoiseSamples, 1}, {"Patience", c.Patience, 0}, {"Classes", c.Classes, 0}, {"NoiseLayer", c.NoiseLayer, 0},
 	} {
 		if f.got < f.min || f.got > math.MaxInt32 {
 			return argumentError("%s is %d, want %d to 2³¹−1", f.name, f.got, f.min)

@@ -10,6 +10,7 @@
 //	g, θ                          generator.go, network.std
 //	Σ = diag σ²                   σ: Noise with Output "std"; parametrisations in std.go, Config.Std
 //	ε = σ⊙z                       noise.go, network.noisy
+//	ε at a hidden layer           Config.NoiseLayer, hidden.go (not in the paper)
 //	m (Eq. 12)                    Config.NoiseSamples
 //	L_VPN (Eq. 12), L (Eq. 13)    objective.go
 //	λ                             Config.BaseLossWeight
@@ -32,6 +33,7 @@
 //   - A last partial batch of an epoch is left out; evaluation sees every image.
 //   - Clean and noisy images pass a base with batch norms as one batch, so that these see both; or, with Config.NoisyBatchNorm
 //     "separate", noisy ones have batch norms of their own. The paper says nothing of it.
+//   - Noise may enter at a hidden layer in place of the pixels (Config.NoiseLayer, hidden.go); by default it does not.
 //   - L may reward the noise's entropy (Config.EntropyWeight, entropy.go), which the paper does not; by default it does not.
 //   - z may also be Laplace's or uniform (Config.NoiseDistribution), and labels smoothed (Config.LabelSmoothing); neither is by default.
 //   - Weights of the base start as those of PyTorch, torchvision and timm do; those of the dnn3 generator from

@@ -95,7 +95,7 @@ func TestGoldenGenerators(t *testing.T) {
 		build, err := generator(c.Generator)
 		require.NoError(t, err)
 		n := &network{cfg: Config{LabelFusion: "bias", LabelEncoding: "index"}} // κ = 0
-		return build(s, u, labels{n: n, y: Zeros(u.Graph(), shapes.Make(labelDType, u.Shape().Dim(0), 1))}, u.DType())
+		return build(s, u, labels{n: n, y: Zeros(u.Graph(), shapes.Make(labelDType, u.Shape().Dim(0), 1))}, u.Shape().Dimensions[1:], u.DType())
 	})
 }
 

@@ -125,6 +125,7 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {  # parameter: its conver
     "epochs": _INT,
     "batch_size": _INT,
     "noise_samples": _INT,
+    "noise_layer": _INT,
     "patience": _INT,
     "learning_rate": _NUM,
     "momentum": _NUM,

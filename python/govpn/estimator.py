@@ -72,6 +72,9 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
     label_fusion : how the label enters the generator: "bias" (the paper's: a number on every pixel), "plane"
         (a one-hot plane per class besides the channels), "embedding" (a learned image per class, added to x)
         or "film" (a learned scale and shift per class of the first features; Perez et al., 2018) ["bias"]
+    noise_layer : int [0], where the noise enters: 0 is the pixels, l > 0 the output of hidden layer l of the
+        base: 1 or 2 of dnn3 (1024 units), 1 to 4 of ResNets, 1 to 12 of ViTs. sigma then has that layer's
+        shape and units, also those of std_range, std_rms and fixed_std; clip_noisy must be False
     noise_distribution : "normal", "laplace" or "uniform", all with mean 0 and standard deviation sigma
         ["normal"]
     noisy_batch_norm : "shared" (the batch norms of ResNets see clean and noisy images as one batch) or
@@ -131,6 +134,7 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         clip_noisy: bool | None = None,
         label_smoothing: float | None = None,
         entropy_weight: float | None = None,
+        noise_layer: int | None = None,
         label_fusion: str | None = None,
         noise_distribution: str | None = None,
         noisy_batch_norm: str | None = None,
@@ -165,6 +169,7 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         self.clip_noisy = clip_noisy
         self.label_smoothing = label_smoothing
         self.entropy_weight = entropy_weight
+        self.noise_layer = noise_layer
         self.label_fusion = label_fusion
         self.noise_distribution = noise_distribution
         self.noisy_batch_norm = noisy_batch_norm

@@ -81,6 +81,7 @@ BAD_PARAMETERS = {  # name: (value, what the message says)
     "label_smoothing": (1, "(?i)label_?smoothing is 1"),
     "entropy_weight": (0.1, "(?i)entropy_?weight is 0.1 with mode plain"),
     "label_fusion": ("concat", '(?i)label_?fusion is "concat", want one of bias, embedding, film, plane'),
+    "noise_layer": (1, "(?i)noise_?layer is 1, want 0 to 0: base sr has no hidden layer"),
     "noise_distribution": ("cauchy", "cauchy"),
     "noisy_batch_norm": ("separate", "(?i)noisy_?batch_?norm is separate .* > 0"),
     "compute_dtype": ("float16", '(?i)compute_?dtype is "float16"'),
