@@ -273,10 +273,13 @@ void govpn_data_free(govpn_data data);
  *          "base": one of govpn_build_info's "base_models", "generator": "dnn3" | "resnet18",
  *          "mode": "joint" | "frozen" | "plain" | "gaussian",
  *          "epochs", "batch_size", "eval_batch_size", "optimizer": "adam" | "sgd", "learning_rate", "momentum",
- *          "weight_decay", "schedule": "constant" | "cosine", "noise_samples", "base_loss_weight", "label_coefficient",
+ *          "weight_decay", "schedule": "constant" | "cosine", "noise_samples", "base_loss_weight",
+ *          "label_fusion": "bias" | "plane" | "embedding" | "film", "label_coefficient" and (both of "bias" alone)
  *          "label_encoding": "scaled" | "index", "std": "abs" | "bounded" | "rms", "std_range": [low, high], "std_rms",
  *          "fixed_std", "normalize": {"where", "mean", "std"}, "clip_noisy",
  *          "noise_distribution": "normal" | "laplace" | "uniform", "label_smoothing",
+ *          "entropy_weight", "noise_layer": 0 (pixels) or the number of a hidden layer of the base, whose output gets the noise: 1
+ *            and 2 (dnn3), 1 to 4 (ResNets), 1 to 12 (ViTs),
  *          "noisy_batch_norm": "shared" | "separate", "compute_dtype": "float32" | "bfloat16" | "float64",
  *          "augment": what training does to clean images, on the device and anew for every image, in this order: a list of
  *            {"name": "RandomCrop", "size": [32, 32], "padding": [4]}, {"name": "RandomHorizontalFlip", "p": 0.5}, .. with
@@ -308,8 +311,8 @@ int32_t govpn_model_fit(govpn_model model, govpn_data train, govpn_data valid, c
 
 /* Takes one training step on all images of a labelled data set.
  *   json     no options yet
- *   metrics  receives {"loss", "accuracy", "std_mean", "std_min", "std_max"} (null where there is none), or pass NULL;
- *            free with govpn_free */
+ *   metrics  receives {"loss" (with the reward of "entropy_weight"), "accuracy", "std_mean", "std_min", "std_max"} (null where there
+ *            is none), or pass NULL; free with govpn_free */
 int32_t govpn_model_train_batch(govpn_model model, govpn_data data, const char *json, char **metrics);
 
 /* Stops the model's running fit or prediction within one step; from any thread. Not an error when nothing runs. */
@@ -325,7 +328,8 @@ int32_t govpn_model_predict(govpn_model model, govpn_data data, const char *json
 /* Computes the noise for N labelled images.
  *   json           {"output": "std" | "sample", "samples": n, "seed": 0 (as configured)}; default "std"
  *   schema, array  receive, as float32 fixed_shape_tensors, the standard deviations: N of shape [H, W, C]; or noise drawn
- *                  with them: n of shape [N, H, W, C] */
+ *                  with them: n of shape [N, H, W, C]. With "noise_layer", the shape of that layer's output takes the place of
+ *                  [H, W, C]: [width], [height, width, channels] or [tokens, width] */
 int32_t govpn_model_noise(govpn_model model, govpn_data data, const char *json, struct ArrowSchema *schema,
                           struct ArrowArray *array);
 

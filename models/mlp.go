@@ -20,24 +20,14 @@ func DNN3(s *model.Scope, images *Node, classes int) *Node {
 // MLP is the perceptron of DNN3 with a choice of initial values and of the number of outputs:
 // x (N, …) → (N, outputs), in dtype inner after the first layer.
 func MLP(s *model.Scope, x *Node, outputs int, init Init, inner dtypes.DType) *Node {
-	return afterFirst(s, Linear(s.In("fc1"), Flatten(x), Hidden, init), outputs, init, inner)
+	return MLPAfterFirst(s, Linear(s.In("fc1"), Flatten(x), Hidden, init), outputs, init, inner)
 }
 
-// BiasedMLP is MLP of x + b·1 for K numbers b per row: x (N, …), bias (N, K) → (N·K, outputs). Its first layer is linear, so that
-// one product of x serves them all: W(x + b·1) = Wx + b·W1.
-func BiasedMLP(s *model.Scope, x, bias *Node, outputs int, init Init, inner dtypes.DType) *Node {
-	first := s.In("fc1")
-	h := Linear(first, Flatten(x), Hidden, init)                                    // (N, 1024)
-	ones := ReduceSum(first.GetVariable("weight").NodeValue(x.Graph()), -1)         // W1 (1024)
-	h = Add(InsertAxes(h, 1), Mul(InsertAxes(bias, -1), ExpandLeftToRank(ones, 3))) // (N, K, 1024)
-	return afterFirst(s, Reshape(h, -1, Hidden), outputs, init, inner)
-}
-
-// afterFirst is the rest of a perceptron: the first layer's output (N, 1024) → (N, outputs).
-func afterFirst(s *model.Scope, x *Node, outputs int, init Init, inner dtypes.DType) *Node {
-	x = ConvertDType(ReLU(x), inner)
-	x = ReLU(Linear(s.In("fc2"), x, Hidden, init)) // (N, 1024)
-	return Linear(s.In("fc3"), x, outputs, init)   // (N, outputs)
+// MLPAfterFirst is the rest of an MLP: what its first linear layer gives (N, 1024) → (N, outputs).
+func MLPAfterFirst(s *model.Scope, x *Node, outputs int, init Init, inner dtypes.DType) *Node {
+	x = hidden(s, 1, ConvertDType(ReLU(x), inner))
+	x = hidden(s, 2, ReLU(Linear(s.In("fc2"), x, Hidden, init))) // (N, 1024)
+	return Linear(s.In("fc3"), x, outputs, init)                 // (N, outputs)
 }
 
 // ReLU is max(x, 0) with PyTorch's gradient, 0 at x = 0; that of GoMLX's activation.Relu is 1 there, where the units of
@@ -53,15 +43,19 @@ func Flatten(x *Node) *Node {
 
 // Linear is torch.nn.Linear: x (…, in) → x·weightᵀ + bias (…, out), with weight (out, in) and bias (out).
 func Linear(s *model.Scope, x *Node, out int, init Init) *Node {
-	in := x.Shape().Dim(-1)
-	weight := Param(s, x.Graph(), x.DType(), "weight", init, in, out, in)
-	bias := Param(s, x.Graph(), x.DType(), "bias", init, in, out)
-	return affine(x, weight, bias)
+	weight, bias := LinearParams(s, x, x.Shape().Dim(-1), out, init)
+	return Affine(x, weight, bias)
 }
 
-// affine is x·weightᵀ + bias as one matrix product: x (…, in), weight (out, in), bias (out) → (…, out). The bias is added
+// LinearParams are those of a Linear layer with so many inputs, in the graph and dtype of x: weight (out, in), bias (out).
+func LinearParams(s *model.Scope, x *Node, in, out int, init Init) (weight, bias *Node) {
+	weight = Param(s, x.Graph(), x.DType(), "weight", init, in, out, in)
+	return weight, Param(s, x.Graph(), x.DType(), "bias", init, in, out)
+}
+
+// Affine is x·weightᵀ + bias as one matrix product: x (…, in), weight (out, in), bias (out) → (…, out). The bias is added
 // here because that of nn.Dense has no bfloat16 on the pure-Go backend.
-func affine(x, weight, bias *Node) *Node {
+func Affine(x, weight, bias *Node) *Node {
 	dims := slices.Clone(x.Shape().Dimensions)
 	dims[len(dims)-1] = weight.Shape().Dim(0)
 	x = product(Reshape(x, -1, weight.Shape().Dim(1)), weight)

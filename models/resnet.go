@@ -49,6 +49,7 @@ func resNetRows() map[string]Func {
 func (r resNet) build(s *model.Scope, x *Node, classes int) *Node {
 	for i, depth := range r.depths {
 		x = Stage(s.In("layer%d", i+1), x, r.block, depth, 64<<i, min(i+1, 2)) // halves h and w, but in layer1
+		x = hidden(s, i+1, x)
 	}
 	x = ReduceMean(x, 1, 2) // (N, 512), for bottlenecks (N, 2048)
 	return Linear(s.In("fc"), x, classes, TorchUniform)
@@ -57,8 +58,13 @@ func (r resNet) build(s *model.Scope, x *Node, classes int) *Node {
 // Stem is torchvision's: 7×7/2 convolution, batch norm, ReLU, 3×3/2 max-pool: (N, H, W, C) → (N, ~H/4, ~W/4, 64), in dtype
 // inner after the convolution.
 func Stem(s *model.Scope, x *Node, inner dtypes.DType) *Node {
+	return MaxPool3x3(ReLU(StemFeatures(s, x, inner)))
+}
+
+// StemFeatures is Stem up to its ReLU: (N, H, W, C) → (N, ~H/2, ~W/2, 64).
+func StemFeatures(s *model.Scope, x *Node, inner dtypes.DType) *Node {
 	x = ConvertDType(Conv(s.In("conv1"), x, 64, 7, 2, KaimingFanOut), inner)
-	return MaxPool3x3(ReLU(BatchNorm(s.In("bn1"), x)))
+	return BatchNorm(s.In("bn1"), x)
 }
 
 // smallStem keeps the size, for small images: 3×3/1 convolution, batch norm, ReLU: (N, H, W, C) → (N, H, W, 64).

@@ -69,10 +69,12 @@ func (v vit) build(s *model.Scope, images *Node, classes int) *Node {
 	x = Concatenate([]*Node{BroadcastToDims(class, n, 1, v.width), x}, 1) // (N, T, D), T = 1 + P
 	x = Add(x, Param(s, g, dtype, "pos_embed", vitInit, v.width, 1, x.Shape().Dim(1), v.width))
 
+	tokens := x.Shape().Dim(1)
 	x = Reshape(x, -1, v.width) // (N·T, D), as products want them
 	blocks := s.In("blocks")
 	for i := range v.depth {
-		x = v.block(blocks.In("%d", i), x, n)
+		x = hidden(s, i+1, v.block(blocks.In("%d", i), x, n), n, tokens, v.width)
+		n = x.Shape().Dim(0) / tokens
 	}
 	x = Reshape(x, n, -1, v.width)                     // (N, T, D)
 	x = Squeeze(Slice(x, AxisRange(), AxisElem(0)), 1) // (N, D), the class token, the only one that the head sees
@@ -92,7 +94,7 @@ func (v vit) patches(s *model.Scope, images *Node) *Node {
 	x := Reshape(images, n, h/p, p, w/p, p, c)
 	x = TransposeAllAxes(x, 0, 1, 3, 5, 2, 4) // (N, H/p, W/p, C, p, p)
 	x = Reshape(x, n, (h/p)*(w/p), c*p*p)     // (N, P, C·p·p)
-	return affine(x, Reshape(weight, v.width, c*p*p), bias)
+	return Affine(x, Reshape(weight, v.width, c*p*p), bias)
 }
 
 // checkSize panics where patches do not tile images of that size.

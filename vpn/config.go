@@ -43,10 +43,13 @@ type Config struct {
 	NoiseDistribution string     `json:"noise_distribution"`
 	BaseLossWeight    float64    `json:"base_loss_weight"`  // λ of Eq. 13, ≥ 0
 	LabelSmoothing    float64    `json:"label_smoothing"`   // ε in [0, 1) of the losses of training, as torch's cross_entropy
-	LabelCoefficient  float64    `json:"label_coefficient"` // κ
-	LabelEncoding     string     `json:"label_encoding"`    // "scaled": κ·y/(K−1), "index": κ·y
+	EntropyWeight     float64    `json:"entropy_weight"`    // β ≥ 0 of the noise's entropy, −β·mean(log σ) in the loss
+	LabelFusion       string     `json:"label_fusion"`      // of label and image in the generator, one of LabelFusionNames()
+	LabelCoefficient  float64    `json:"label_coefficient"` // κ, of fusion "bias" alone
+	LabelEncoding     string     `json:"label_encoding"`    // "scaled": κ·y/(K−1), "index": κ·y; of fusion "bias" alone
+	NoiseLayer        int        `json:"noise_layer"`       // 0: pixels get the noise; l: the output of the base's hidden layer l
 	Std               string     `json:"std"`               // parametrisation of σ, one of StdNames()
-	StdRange          [2]float64 `json:"std_range"`         // [lo, hi] of "bounded", in units of the pixel range [0, 1]
+	StdRange          [2]float64 `json:"std_range"`         // [lo, hi] of "bounded"; unit: the pixel range [0, 1], or the hidden layer's
 	StdRMS            float64    `json:"std_rms"`           // r of "rms", same units
 	FixedStd          float64    `json:"fixed_std"`         // σ of mode "gaussian", same units
 	ClipNoisy         bool       `json:"clip_noisy"`        // clip noisy pixels to [0, 1]
@@ -85,7 +88,7 @@ func PaperConfig() Config {
 	return Config{
 		Base: "dnn3", Generator: "dnn3", Mode: "joint", Epochs: 40, BatchSize: 256,
 		Optimizer: "adam", LearningRate: 1e-3, Momentum: 0.9, Schedule: "constant", ComputeDType: "float32", NoisyBatchNorm: "shared",
-		NoiseSamples: 1, NoiseDistribution: "normal", LabelCoefficient: 0.01, LabelEncoding: "scaled",
+		NoiseSamples: 1, NoiseDistribution: "normal", LabelFusion: "bias", LabelCoefficient: 0.01, LabelEncoding: "scaled",
 		Std: "abs", StdRange: [2]float64{0.01, 0.3}, StdRMS: 0.1, FixedStd: 0.1,
 		Normalize: Normalize{Where: "image"}, RestoreBest: true,
 	}
@@ -170,6 +173,12 @@ func (c *Config) Validate() error {
 	if err := c.validateNumbers(); err != nil {
 		return err
 	}
+	if layers, about := models.HiddenLayers(c.Base); c.NoiseLayer > layers {
+		return argumentError("NoiseLayer is %d, want 0 to %d: base %s %s", c.NoiseLayer, layers, c.Base, about)
+	}
+	if c.NoiseLayer > 0 && c.ClipNoisy {
+		return argumentError("ClipNoisy is true with NoiseLayer %d: only pixels have a range to clip to; want one of the two", c.NoiseLayer)
+	}
 	return c.validateShape()
 }
 
@@ -184,6 +193,7 @@ func (c *Config) validateNames() error {
 		{"Optimizer", c.Optimizer, []string{"adam", "sgd"}},
 		{"NoiseDistribution", c.NoiseDistribution, []string{"normal", "laplace", "uniform"}},
 		{"Schedule", c.Schedule, []string{"constant", "cosine"}},
+		{"LabelFusion", c.LabelFusion, LabelFusionNames()},
 		{"LabelEncoding", c.LabelEncoding, []string{"scaled", "index"}},
 		{"ComputeDType", c.ComputeDType, []string{"float32", "float64", "bfloat16"}},
 		{"NoisyBatchNorm", c.NoisyBatchNorm, []string{"shared", "separate"}},
@@ -198,6 +208,10 @@ func (c *Config) validateNames() error {
 		return argumentError("NoisyBatchNorm is separate with Mode %s and BaseLossWeight %g, want joint or gaussian and a weight > 0: "+
 			"no clean image would reach the base's own batch norms", c.Mode, c.BaseLossWeight)
 	}
+	if c.EntropyWeight > 0 && !c.hasGenerator() {
+		return argumentError("EntropyWeight is %g with Mode %s, which has no generator whose σ could grow; want joint or frozen, or 0",
+			c.EntropyWeight, c.Mode)
+	}
 	return nil
 }
 
@@ -207,7 +221,7 @@ func (c *Config) validateNumbers() error {
 		got, min int
 	}{
 		{"Epochs", c.Epochs, 1}, {"BatchSize", c.BatchSize, 1}, {"EvalBatchSize", c.EvalBatchSize, 0},
-		{"NoiseSamples", c.NoiseSamples, 1}, {"Patience", c.Patience, 0}, {"Classes", c.Classes, 0},
+		{"NoiseSamples", c.NoiseSamples, 1}, {"Patience", c.Patience, 0}, {"Classes", c.Classes, 0}, {"NoiseLayer", c.NoiseLayer, 0},
 	} {
 		if f.got < f.min || f.got > math.MaxInt32 {
 			return argumentError("%s is %d, want %d to 2³¹−1", f.name, f.got, f.min)
@@ -224,6 +238,7 @@ func (c *Config) validateNumbers() error {
 		{"WeightDecay", c.WeightDecay, c.WeightDecay >= 0, "≥ 0"},
 		{"BaseLossWeight", c.BaseLossWeight, c.BaseLossWeight >= 0, "≥ 0"},
 		{"LabelSmoothing", c.LabelSmoothing, c.LabelSmoothing >= 0 && c.LabelSmoothing < 1, "in [0, 1)"},
+		{"EntropyWeight", c.EntropyWeight, c.EntropyWeight >= 0, "≥ 0"},
 		{"LabelCoefficient", c.LabelCoefficient, true, "finite"},
 		{"StdRange[0]", c.StdRange[0], c.StdRange[0] >= 0, "≥ 0"},
 		{"StdRange[1]", c.StdRange[1], c.StdRange[1] > c.StdRange[0], "> StdRange[0]"},

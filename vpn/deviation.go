@@ -21,7 +21,7 @@ type NoiseOptions struct {
 	Seed    int64  `json:"seed"`    // of "sample"; 0: Config.Seed
 }
 
-// noiseGraph is images (B, H, W, C), labels (B) → σ (B, H, W, C); with a random state (3) → σ⊙z.
+// noiseGraph is images (B, H, W, C), labels (B) → σ (B, H, W, C), or of the hidden layer's shape; with a random state (3) → σ⊙z.
 func (m *Model) noiseGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 	sigma := m.net.std(s, m.net.pixels(in[0]), in[1])
 	if len(in) < 3 {
@@ -33,7 +33,7 @@ func (m *Model) noiseGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 
 // Noise is what the generator makes of the images and labels of d: σ of shape (N, H, W, C), or samples of the noise,
 // (Samples, N, H, W, C), row-major, in units of the pixel range [0, 1] (of the normalised pixels where
-// Normalize.Where is "input").
+// Normalize.Where is "input"). With Config.NoiseLayer, the hidden layer's shape and units are in the place of (H, W, C) and pixels.
 func (m *Model) Noise(ctx context.Context, d *data.Dataset, o NoiseOptions) (values []float32, dims []int, err error) {
 	cfg := m.Config()
 	switch {
@@ -52,8 +52,11 @@ func (m *Model) Noise(ctx context.Context, d *data.Dataset, o NoiseOptions) (val
 		return nil, nil, err
 	}
 	defer done()
-	shape := m.net.cfg.ImageShape
-	dims = []int{f.size, shape[0], shape[1], shape[2]}
+	one, err := m.noiseDims()
+	if err != nil {
+		return nil, nil, err
+	}
+	dims = append([]int{f.size}, one...)
 	draws := 1
 	if o.Output == "sample" {
 		draws = max(1, o.Samples)
@@ -165,9 +168,13 @@ func (m *Model) warn(f *feed) error {
 				"predictions without noise may be poor; base_loss_weight=1 trains with clean images too", m.net.cfg.Base, s.mean))
 		}
 		if s.labelChange < minStdLabelChange {
+			remedy := "another label_fusion"
+			if m.net.cfg.LabelFusion == "bias" {
+				remedy = "a larger label_coefficient or " + remedy
+			}
 			warnings = append(warnings, fmt.Sprintf("σ hardly depends on the label: it changes by %.3g %% of its mean from one label "+
-				"to the next, below %g %%; classwise prediction then adds little (a larger label_coefficient may help)",
-				100*s.labelChange, 100*minStdLabelChange))
+				"to the next, below %g %%; classwise prediction then adds little (%s may help)",
+				100*s.labelChange, 100*minStdLabelChange, remedy))
 		}
 	}
 	m.state.Lock()

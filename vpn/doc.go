@@ -10,6 +10,7 @@
 //	g, θ                          generator.go, network.std
 //	Σ = diag σ²                   σ: Noise with Output "std"; parametrisations in std.go, Config.Std
 //	ε = σ⊙z                       noise.go, network.noisy
+//	ε at a hidden layer           Config.NoiseLayer, hidden.go (not in the paper)
 //	m (Eq. 12)                    Config.NoiseSamples
 //	L_VPN (Eq. 12), L (Eq. 13)    objective.go
 //	λ                             Config.BaseLossWeight
@@ -20,7 +21,8 @@
 //
 // Where this package departs from the paper or from the authors' public code:
 //   - The paper leaves λ and what it multiplies open; here L = L_VPN + λ·CE(f(x), y). The public code is λ = 0.
-//   - The label enters as κ·y/(K−1) (the public code, "scaled") or κ·y (the paper's prose, "index").
+//   - The label enters as κ·y/(K−1) (the public code, "scaled") or κ·y (the paper's prose, "index"); or in ways that tell labels
+//     apart without an order among them (Config.LabelFusion, fusion.go).
 //   - σ = |o| (the public code, "abs") has no bounds; "bounded" is the paper's restriction C1 ≤ ‖Σ‖ ≤ C2, whose
 //     values the paper does not give: here [0.01, 0.3], an option. "rms" is the authors' later code.
 //   - Normalisation is inside the base model by default, after the noise, so that σ is in units of the pixel range.
@@ -31,6 +33,8 @@
 //   - A last partial batch of an epoch is left out; evaluation sees every image.
 //   - Clean and noisy images pass a base with batch norms as one batch, so that these see both; or, with Config.NoisyBatchNorm
 //     "separate", noisy ones have batch norms of their own. The paper says nothing of it.
+//   - Noise may enter at a hidden layer in place of the pixels (Config.NoiseLayer, hidden.go); by default it does not.
+//   - L may reward the noise's entropy (Config.EntropyWeight, entropy.go), which the paper does not; by default it does not.
 //   - z may also be Laplace's or uniform (Config.NoiseDistribution), and labels smoothed (Config.LabelSmoothing); neither is by default.
 //   - Labels may be probabilities ([data.Dataset.SoftLabels]): the loss is their cross-entropy, and the generator gets their mean Σ_k Y_k·k̄.
 //   - Weights of the base start as those of PyTorch, torchvision and timm do; those of the dnn3 generator from

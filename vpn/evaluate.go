@@ -14,8 +14,8 @@ type EvalOptions struct {
 	Seed    int64  `json:"seed"`
 }
 
-// Evaluation is how a model does on labelled images. The σ values, in units of the pixel range, are those at the true
-// labels; null without a generator.
+// Evaluation is how a model does on labelled images. The σ values, in units of the pixel range (of the hidden layer with
+// Config.NoiseLayer), are those at the true labels; null without a generator.
 type Evaluation struct {
 	Images   int   `json:"images"`
 	Accuracy Float `json:"accuracy"` // in [0, 1]

@@ -94,7 +94,8 @@ func TestGoldenGenerators(t *testing.T) {
 		require.NoError(t, json.Unmarshal(config, &c))
 		build, err := generator(c.Generator)
 		require.NoError(t, err)
-		return build(s, u, Zeros(u.Graph(), shapes.Make(u.DType(), u.Shape().Dim(0), 1)), u.DType())
+		n := &network{cfg: Config{LabelFusion: "bias", LabelEncoding: "index"}} // κ = 0
+		return build(s, u, labels{n: n, y: Zeros(u.Graph(), shapes.Make(labelDType, u.Shape().Dim(0), 1))}, u.Shape().Dimensions[1:], u.DType())
 	})
 }
 

@@ -145,3 +145,13 @@ func moments[T ~float32 | ~float64](values []T) (mean, deviation float64) {
 }
 
 var inf, nan = math.Inf(1), math.NaN()
+
+// largeStripes are n images of stripes, each pixel of which is four: 8×8×1.
+func largeStripes(t testing.TB, n int) *data.Dataset {
+	small, pixels := stripes(t, n, 3), make([]uint8, n*64)
+	for i := range pixels {
+		image, row, column := i/64, i/8%8/2, i%8/2
+		pixels[i] = uint8(math.Round(255 * float64(small.Image(image)[4*row+column])))
+	}
+	return dataset(t, pixels, small.Labels(), 8, 8, 1)
+}

@@ -25,9 +25,10 @@ func (f *Float) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*float64)(f))
 }
 
-// Epoch is one row of a model's history. Loss (nats), Accuracy and the σ statistics (units of the pixel range) are over
+// Epoch is one row of a model's history. Loss (nats), Accuracy and the σ statistics (units of the pixel range, or of the hidden layer) are over
 // the training batches of the epoch, as they were trained on: Accuracy is without noise where BaseLossWeight > 0, else
-// with it. The validation columns are without noise. A value that does not exist is NaN.
+// with it. Loss is all that training minimises: with Config.EntropyWeight the reward is in it, and it may be negative. The
+// validation columns are without noise, and ValLoss is the cross-entropy alone. A value that does not exist is NaN.
 type Epoch struct {
 	Epoch           int   `json:"epoch"` // from 1
 	Loss            Float `json:"loss"`

@@ -71,21 +71,27 @@ func (n *network) pixels(images *Node, augmentState ...*Node) *Node {
 	return x
 }
 
-// logits is f(x): (N, H, W, C) → (N, K).
+// logits is f(x): (N, H, W, C) → (N, K), or a row for each of the images that a hook makes of them.
 func (n *network) logits(s *model.Scope, x *Node) *Node {
 	if n.cfg.Normalize.Where == "image" {
 		x = n.normalize(x)
 	}
 	logits := n.base(s.At("base"), ConvertDType(x, n.computeDType(x.Graph())), n.cfg.Classes)
-	logits.AssertDims(x.Shape().Dimensions[0], n.cfg.Classes)
+	logits.AssertDims(-1, n.cfg.Classes)
 	return ConvertDType(logits, n.dtype)
 }
 
-// noisyLogits is f(x̃), with the auxiliary batch norms where the configuration has them.
-func (n *network) noisyLogits(s *model.Scope, x *Node) *Node {
-	base := s.At("base")
-	base.SetGraphParam(x.Graph(), models.Auxiliary, n.separate())
-	defer base.SetGraphParam(x.Graph(), models.Auxiliary, false)
+// noisyLogits is f(x̃), with the auxiliary batch norms where the configuration has them: add makes noisy ones of the images x, or of
+// the output of the hidden layer that gets the noise, and a row of logits each.
+func (n *network) noisyLogits(s *model.Scope, x *Node, add func(*Node) *Node) *Node {
+	base, g := s.At("base"), x.Graph()
+	base.SetGraphParam(g, models.Auxiliary, n.separate())
+	defer base.SetGraphParam(g, models.Auxiliary, false)
+	if n.cfg.NoiseLayer == 0 {
+		return n.logits(s, add(x))
+	}
+	base.SetGraphParam(g, models.HiddenHook, n.hook(add))
+	defer base.SetGraphParam(g, models.HiddenHook, models.Hook(nil))
 	return n.logits(s, x)
 }
 
@@ -103,12 +109,12 @@ func (n *network) normalize(x *Node) *Node {
 	return Div(Sub(x, channel(n.cfg.Normalize.Mean)), channel(n.cfg.Normalize.Std))
 }
 
-// noisy is x̃ = x + σ⊙z for m noises per image: x (N, H, W, C), z (N, m, H, W, C) → (N·m, H, W, C).
+// noisy is x̃ = x + σ⊙z for m noises per image: x and σ (N, H, W, C), z (N, m, H, W, C) → (N·m, H, W, C); and so for the output of a
+// hidden layer, of any rank.
 func (n *network) noisy(x, sigma, z *Node) *Node {
 	noisy := Add(InsertAxes(x, 1), Mul(InsertAxes(sigma, 1), z)) // (N, m, H, W, C)
 	if n.cfg.ClipNoisy {
 		noisy = ClipScalar(noisy, 0, 1)
 	}
-	dims := x.Shape().Dimensions
-	return Reshape(noisy, -1, dims[1], dims[2], dims[3])
+	return Reshape(noisy, append([]int{-1}, x.Shape().Dimensions[1:]...)...)
 }

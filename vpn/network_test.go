@@ -122,24 +122,25 @@ func requireSlope(t *testing.T, v *model.Variable, gradient *tensors.Tensor, los
 // σ of all classes at once is σ of each, though the perceptron's first product is shared.
 func TestStdOfAllClasses(t *testing.T) {
 	for _, name := range GeneratorNames() {
-		eachDevice(t, func(t *testing.T, backend compute.Backend) {
-			cfg := DefaultConfig()
-			cfg.Generator, cfg.ImageShape, cfg.Classes = name, [3]int{5, 4, 2}, 3
-			m := newModel(t, cfg, backend)
-			images := golden.Tensor(golden.Uniform("x", 2*40), dtypes.Float32, 2, 5, 4, 2)
-			exec, err := model.NewExec(backend, m.store, func(s *model.Scope, x *Node) (all, each *Node) {
-				var one []*Node
-				for k := range 3 {
-					one = append(one, m.net.std(s, x, Const(x.Graph(), []int32{int32(k), int32(k)})))
-				}
-				return m.net.stdOfAll(s, x), Reshape(Stack(one, 1), 6, 5, 4, 2)
+		for _, fusion := range LabelFusionNames() {
+			eachDevice(t, func(t *testing.T, backend compute.Backend) {
+				cfg := DefaultConfig()
+				cfg.Generator, cfg.LabelFusion, cfg.ImageShape, cfg.Classes = name, fusion, [3]int{5, 4, 2}, 3
+				n, err := newNetwork(cfg)
+				require.NoError(t, err)
+				images := golden.Tensor(golden.Uniform("x", 2*40), dtypes.Float32, 2, 5, 4, 2)
+				out := goldenCall(t, backend, formulaWeights(t, n, backend), func(s *model.Scope, in []*Node) []*Node {
+					var one []*Node
+					for k := range 3 {
+						one = append(one, n.std(s, in[0], Const(in[0].Graph(), []int32{int32(k), int32(k)})))
+					}
+					return []*Node{n.stdOfAll(s, in[0]), Reshape(Stack(one, 1), 6, 5, 4, 2)}
+				}, images)
+				all, each := floats(out[0]), floats(out[1])
+				require.InDeltaSlice(t, each, all, 1e-5, name+" "+fusion)
+				require.NotEqual(t, all[:40], all[40:80], "classes differ")
 			})
-			require.NoError(t, err)
-			all, each, err := exec.Call2(images)
-			require.NoError(t, err)
-			require.InDeltaSlice(t, floats(each), floats(all), 1e-6, name)
-			require.NotEqual(t, floats(all)[:40], floats(all)[40:80], "classes differ")
-		})
+		}
 	}
 }
 

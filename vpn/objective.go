@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/gomlx/gomlx/ml/train/loss"
@@ -13,19 +14,20 @@ import (
 
 // objective is what one training step minimises and what it reports.
 type objective struct {
-	loss    *Node // scalar: Eq. 13, L = L_VPN + λ·L_base
+	loss    *Node // scalar: Eq. 13, L = L_VPN + λ·L_base, and −β·mean(log σ) with Config.EntropyWeight β
 	correct *Node // scalar: fraction of images classified right; without noise where that pass exists, else with it
-	std     *Node // σ (N, H, W, C), nil where there is no noise
+	std     *Node // σ (N, H, W, C), or of the hidden layer's shape; nil where there is no noise
 }
 
 // objective builds the loss of Config.Mode for x (N, H, W, C), labels (N) or soft labels (N, K), and noise z of unit variance
-// (N, m, H, W, C), which plain training does not use.
+// (N, m, H, W, C), or (N, m) and the hidden layer's shape, which plain training does not use.
 //
 //	joint, frozen:  −(1/(N·m)) Σᵢ Σⱼ log q(yᵢ | xᵢ + σ(xᵢ, yᵢ)⊙zᵢⱼ) + λ·CE(f(x), y)    (Eq. 12, 13)
 //	plain:          CE(f(x), y)
 //	gaussian:       the cross-entropy of x + FixedStd·z, plus λ·CE(f(x), y)
 //
-// CE and −log q are with Config.LabelSmoothing. A frozen base makes λ·CE(f(x), y) constant, so that it is left out.
+// CE and −log q are with Config.LabelSmoothing. A frozen base makes λ·CE(f(x), y) constant, so that it is left out. Where there
+// is a generator, entropyLoss is added.
 func (n *network) objective(s *model.Scope, x, labels, z *Node) objective {
 	var o objective
 	n.setTraining(s, x.Graph())
@@ -35,32 +37,32 @@ func (n *network) objective(s *model.Scope, x, labels, z *Node) objective {
 		return o
 	}
 	if n.cfg.Mode == "gaussian" {
-		o.std = FillScalar(x.Graph(), x.Shape(), n.cfg.FixedStd)
+		o.std = FillScalar(x.Graph(), shapes.Make(x.DType(), append([]int{x.Shape().Dim(0)}, n.noiseDims(x)...)...), n.cfg.FixedStd)
 	} else {
 		o.std = n.std(s, x, labels)
 	}
-	noisy := n.noisy(x, o.std, z)
+	noisy := func(x *Node) *Node { return n.noisy(x, o.std, z) }
 	repeated := repeat(labels, z.Shape().Dimensions[1])
 
 	if n.cfg.BaseLossWeight == 0 || n.cfg.Mode == "frozen" {
-		logits := n.noisyLogits(s, noisy)
-		o.loss, o.correct = n.crossEntropy(logits, repeated), accuracy(logits, repeated)
+		logits := n.noisyLogits(s, x, noisy)
+		o.loss, o.correct = n.entropyLoss(n.crossEntropy(logits, repeated), o.std), accuracy(logits, repeated)
 		return o
 	}
 	clean, dirty := n.bothLogits(s, x, noisy)
 	o.loss = Add(n.crossEntropy(dirty, repeated), MulScalar(n.crossEntropy(clean, labels), n.cfg.BaseLossWeight))
-	o.correct = accuracy(clean, labels)
+	o.loss, o.correct = n.entropyLoss(o.loss, o.std), accuracy(clean, labels)
 	return o
 }
 
 // bothLogits are f(x) and f(x̃): a pass for each, which is faster: the clean pixels of a perceptron get no gradient, and of a ViT so
-// it was measured. Batch norms that both share want one pass over both.
-func (n *network) bothLogits(s *model.Scope, x, noisy *Node) (clean, dirty *Node) {
-	if n.separate() || !models.HasBatchNorm(n.cfg.Base) {
-		return n.logits(s, x), n.noisyLogits(s, noisy)
+// it was measured. Batch norms that both share want one pass over both, and hidden layers before the noise are the same for both.
+func (n *network) bothLogits(s *model.Scope, x *Node, noisy func(*Node) *Node) (clean, dirty *Node) {
+	if n.separate() || n.cfg.NoiseLayer == 0 && !models.HasBatchNorm(n.cfg.Base) {
+		return n.logits(s, x), n.noisyLogits(s, x, noisy)
 	}
-	size := x.Shape().Dimensions[0]
-	logits := n.logits(s, Concatenate([]*Node{x, noisy}, 0)) // (N + N·m, K)
+	both := func(x *Node) *Node { return Concatenate([]*Node{x, noisy(x)}, 0) }
+	size, logits := x.Shape().Dimensions[0], n.noisyLogits(s, x, both) // (N + N·m, K)
 	return Slice(logits, AxisRange(0, size)), Slice(logits, AxisRange(size))
 }
 

@@ -50,23 +50,25 @@ func (m *Model) classwiseGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 	return []*Node{m.net.classwise(s, x, z)}, nil
 }
 
-// classwiseDims is (B·K, 1, H, W, C): an image under every class, with one noise each.
+// classwiseDims is (B·K, 1, H, W, C): an image, or a hidden layer's output, under every class, with one noise each.
 func (n *network) classwiseDims(x *Node) []int {
-	d := x.Shape().Dimensions
-	return []int{d[0] * n.cfg.Classes, 1, d[1], d[2], d[3]}
+	return append([]int{x.Shape().Dimensions[0] * n.cfg.Classes, 1}, n.noiseDims(x)...)
 }
 
 // classwise is s_k = softmax(f(x + σ(x, k)⊙z_k))_k: x (B, H, W, C), z (B·K, 1, H, W, C) → (B, K).
 func (n *network) classwise(s *model.Scope, x, z *Node) *Node {
-	k, d := n.cfg.Classes, x.Shape().Dimensions
-	sigma := n.stdOfAll(s, x) // (B·K, H, W, C)
-	x = BroadcastToDims(InsertAxes(x, 1), d[0], k, d[1], d[2], d[3])
-	x = Reshape(x, d[0]*k, d[1], d[2], d[3])                             // (B·K, H, W, C)
-	probabilities := Softmax(n.noisyLogits(s, n.noisy(x, sigma, z)), -1) // (B·K, K)
-	probabilities = Reshape(probabilities, d[0], k, k)                   // of image, noise's class, class
-	own := Iota(x.Graph(), shapes.Make(labelDType, k), 0)                // (K)
-	own = InsertAxes(OneHot(own, k, probabilities.DType()), 0)           // (1, K, K): the class's own column
-	return ReduceSum(Mul(probabilities, own), -1)                        // (B, K)
+	k, size := n.cfg.Classes, x.Shape().Dimensions[0]
+	sigma := n.stdOfAll(s, x)      // (B·K, H, W, C)
+	noisy := func(x *Node) *Node { // → (B·K, H, W, C)
+		one := x.Shape().Dimensions[1:]
+		x = BroadcastToDims(InsertAxes(x, 1), append([]int{size, k}, one...)...)
+		return n.noisy(Reshape(x, append([]int{size * k}, one...)...), sigma, z)
+	}
+	probabilities := Softmax(n.noisyLogits(s, x, noisy), -1)   // (B·K, K)
+	probabilities = Reshape(probabilities, size, k, k)         // of image, noise's class, class
+	own := Iota(x.Graph(), shapes.Make(labelDType, k), 0)      // (K)
+	own = InsertAxes(OneHot(own, k, probabilities.DType()), 0) // (1, K, K): the class's own column
+	return ReduceSum(Mul(probabilities, own), -1)              // (B, K)
 }
 
 // Predict classifies the images of d.

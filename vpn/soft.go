@@ -13,7 +13,7 @@ import (
 // training program compiles for either shape. Everything else uses the classes of the largest.
 
 // isSoft says whether labels are probabilities.
-func isSoft(labels *Node) bool { return labels.Rank() == 2 }
+func isSoft(labels *Node) bool { return labels.DType().IsFloat() }
 
 // softCrossEntropy is the mean of −Σ_k Y_k·log softmax(logits)_k, as torch.nn.functional.cross_entropy has it for probabilities: logits
 // (N, K), Y (N, K) → scalar.
@@ -30,14 +30,14 @@ func classOf(labels *Node) *Node {
 	return labels
 }
 
-// expectedLabel is the number y of a class as a float, or its mean Σ_k Y_k·k: labels (N) or (N, K) → (N). No gradient passes.
+// expectedLabel is the number y of a class as a float, of labels of any shape, or its mean Σ_k Y_k·k: soft labels (N, K) → (N). No
+// gradient passes.
 func expectedLabel(labels *Node, dtype dtypes.DType) *Node {
-	labels = ConvertDType(labels, dtype)
 	if !isSoft(labels) {
-		return labels
+		return ConvertDType(labels, dtype)
 	}
 	classes := Iota(labels.Graph(), shapes.Make(dtype, 1, labels.Shape().Dim(1)), 1)
-	return StopGradient(ReduceSum(Mul(labels, classes), -1))
+	return StopGradient(ReduceSum(Mul(ConvertDType(labels, dtype), classes), -1))
 }
 
 // softLabels are the probabilities that a feed for training serves in place of classes; without rows it serves classes.

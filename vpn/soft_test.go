@@ -199,3 +199,33 @@ func TestSoftResume(t *testing.T) {
 	require.ErrorIs(t, err, ErrArgument)
 	require.ErrorContains(t, err, "the training set has soft labels of 4 classes, want 3, the model's number of classes")
 }
+
+// One-hot probabilities give every fusion the noise of their class; mixed ones give the mean of the classes' u.
+func TestSoftFusions(t *testing.T) {
+	images := golden.Tensor(golden.Uniform("x", 2*12), dtypes.Float64, 2, 2, 3, 2)
+	for _, fusion := range LabelFusionNames() {
+		for _, generator := range GeneratorNames() {
+			n, store := fusionNetwork(t, fusion, generator), model.NewStore()
+			of := func(y any, build func(s *model.Scope, in []*Node) []*Node) []float64 {
+				return floats(goldenCall(t, openDevice(t, "go"), store, build, images, y)[0])
+			}
+			std := func(s *model.Scope, in []*Node) []*Node { return []*Node{n.std(s, in[0], in[1])} }
+			hard := of([]int32{2, 0}, std)
+			require.InDeltaSlice(t, hard, of([][]float32{{0, 0, 1}, {1, 0, 0}}, std), 1e-12, "%s, %s", fusion, generator)
+			if fusion == "film" {
+				continue // no label in u
+			}
+			u := func(s *model.Scope, in []*Node) []*Node {
+				y := in[1]
+				if !isSoft(y) {
+					y = InsertAxes(y, -1)
+				}
+				return []*Node{fusionByName[fusion].images(labels{n, s.At("generator").In("label"), y}, in[0])}
+			}
+			first, second := of([]int32{0, 0}, u), of([]int32{2, 2}, u)
+			for i, mixed := range of([][]float32{{0.25, 0, 0.75}, {0.25, 0, 0.75}}, u) {
+				require.InDelta(t, 0.25*first[i]+0.75*second[i], mixed, 1e-12, "%s, %s", fusion, generator)
+			}
+		}
+	}
+}

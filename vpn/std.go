@@ -10,7 +10,8 @@ import (
 // rmsEpsilon stands inside the root of the "rms" parametrisation: the generator's output starts near 5e-5.
 const rmsEpsilon = 1e-6
 
-// stdFunc turns the generator's output o (N, H, W, C) into σ of the same shape, in units of the pixel range.
+// stdFunc turns the generator's output o (N, H, W, C) into σ of the same shape, in units of the pixel range; so for a hidden layer's
+// (N, height, width, channels), (N, tokens, width) or (N, width), in its units.
 type stdFunc func(c *Config, o *Node) *Node
 
 // The parametrisations of σ (Config.Std).
@@ -24,9 +25,10 @@ var stdByName = map[string]stdFunc{
 	},
 
 	// σ = |o|·r/RMS(o) per image and channel, so that the RMS of σ is r = Config.StdRMS (the authors' later code).
-	// Single pixels reach many times r.
+	// Single pixels reach many times r. Tokens are positions of as many channels as they are wide; a vector is one channel.
 	"rms": func(c *Config, o *Node) *Node {
-		rms := Sqrt(AddScalar(ReduceAndKeep(Square(o), ReduceMean, 1, 2), rmsEpsilon)) // (N, 1, 1, C)
+		positions := []int{1, 2}[:max(1, o.Rank()-2)]
+		rms := Sqrt(AddScalar(ReduceAndKeep(Square(o), ReduceMean, positions...), rmsEpsilon)) // (N, 1, 1, C)
 		return Div(MulScalar(Abs(o), c.StdRMS), rms)
 	},
 }

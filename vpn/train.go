@@ -46,10 +46,10 @@ type FitOptions struct {
 func (m *Model) trainGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 	images, labels, state, rates := in[0], in[1], in[2], in[3]
 	x := m.net.pixels(images, in[4:]...)
-	dims := x.Shape().Dimensions
 	var z *Node
 	if m.net.cfg.Mode != "plain" {
-		z = m.net.draw(state, shapes.Make(x.DType(), dims[0], m.net.cfg.NoiseSamples, dims[1], dims[2], dims[3]))
+		dims := append([]int{x.Shape().Dim(0), m.net.cfg.NoiseSamples}, m.net.noiseDims(x)...)
+		z = m.net.draw(state, shapes.Make(x.DType(), dims...))
 	}
 	o := m.net.objective(s, x, labels, z)
 	updates := m.net.trainingUpdates(s, o.loss, rates)

@@ -62,7 +62,7 @@ func (m *Model) buildVariables(store *model.Store, images int) (largest map[stri
 		s := m.net.cfg.ImageShape
 		x := Parameter(g, "images", shapes.Make(m.net.dtype, images, s[0], s[1], s[2]))
 		m.net.logits(store.RootScope(), x)
-		m.net.noisyLogits(store.RootScope(), x)
+		m.net.noisyLogits(store.RootScope(), x, func(x *Node) *Node { return x })
 		nodes := len(g.Nodes())
 		if m.hasGenerator() {
 			m.net.std(store.RootScope(), x, Parameter(g, "labels", shapes.Make(labelDType, images)))

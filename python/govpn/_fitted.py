@@ -70,12 +70,14 @@ class Fitted:
 
     def noise_std(self, X: Any, y: Any = None) -> np.ndarray:
         """The noise's standard deviation for images and labels, float32 (N, H, W, C), in units of the pixel
-        range 0 to 1. Read-only: copy it to change it."""
+        range 0 to 1. With noise_layer it is (N, 1024), (N, height, width, channels) or (N, tokens, width), in
+        units of that layer. Read-only: copy it to change it."""
         model, data = self._labelled(X, y)
         return model.noise(data, {"output": "std"})
 
     def sample_noise(self, X: Any, y: Any = None, n: int = 1, random_state: Any = None) -> np.ndarray:
-        """Noise drawn for images and labels, float32 (n, N, H, W, C). random_state None uses the model's
+        """Noise drawn for images and labels, float32 (n, N, H, W, C), or n times the shape that noise_std has
+        with noise_layer. random_state None uses the model's
         seed: the same call gives the same noise. Read-only: copy it to change it."""
         model, data = self._labelled(X, y)
         return model.noise(data, self._options(output="sample", samples=n, seed=random_state))

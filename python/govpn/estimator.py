@@ -47,8 +47,9 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
     noise_samples : int [1], noises per image and step (the paper's m)
     base_loss_weight : float [0], weight lambda of the loss on clean images in L = L_VPN +
         lambda * L_base
-    label_coefficient : float [1 / 0.01 / 0.01], weight kappa of the label in the generator's input
-    label_encoding : "scaled" (label / (K - 1)) or "index" ["scaled"]
+    label_coefficient : float [1 / 0.01 / 0.01], weight kappa of the label in the generator's input; of
+        label_fusion "bias" alone
+    label_encoding : "scaled" (label / (K - 1)) or "index" ["scaled"], of label_fusion "bias" alone
     std : "abs", "bounded" (within std_range) or "rms" (each image's sigma has RMS std_rms) ["bounded" /
         "abs" / "abs"]
     std_range : (low, high) in units of the pixel range 0 to 1 [(0.01, 0.3)]
@@ -65,6 +66,15 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
     clip_noisy : bool [False], clip noisy pixels to 0..1
     label_smoothing : float [0], in [0, 1), of the losses of training (not of val_loss), as
         torch.nn.functional.cross_entropy has it
+    entropy_weight : float [0], weight beta of the noise's entropy: the loss gains -beta * mean(log(sigma +
+        1e-6)), the mean over images, pixels and channels (nats per value, up to a constant). Needs mode
+        "joint" or "frozen"; history_["loss"] contains it and may be negative, val_loss does not
+    label_fusion : how the label enters the generator: "bias" (the paper's: a number on every pixel), "plane"
+        (a one-hot plane per class besides the channels), "embedding" (a learned image per class, added to x)
+        or "film" (a learned scale and shift per class of the first features; Perez et al., 2018) ["bias"]
+    noise_layer : int [0], where the noise enters: 0 is the pixels, l > 0 the output of hidden layer l of the
+        base: 1 or 2 of dnn3 (1024 units), 1 to 4 of ResNets, 1 to 12 of ViTs. sigma then has that layer's
+        shape and units, also those of std_range, std_rms and fixed_std; clip_noisy must be False
     noise_distribution : "normal", "laplace" or "uniform", all with mean 0 and standard deviation sigma
         ["normal"]
     noisy_batch_norm : "shared" (the batch norms of ResNets see clean and noisy images as one batch) or
@@ -124,6 +134,9 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         normalize: Mapping[str, Any] | None = None,
         clip_noisy: bool | None = None,
         label_smoothing: float | None = None,
+        entropy_weight: float | None = None,
+        noise_layer: int | None = None,
+        label_fusion: str | None = None,
         noise_distribution: str | None = None,
         noisy_batch_norm: str | None = None,
         compute_dtype: str | None = None,
@@ -156,6 +169,9 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         self.normalize = normalize
         self.clip_noisy = clip_noisy
         self.label_smoothing = label_smoothing
+        self.entropy_weight = entropy_weight
+        self.noise_layer = noise_layer
+        self.label_fusion = label_fusion
         self.noise_distribution = noise_distribution
         self.noisy_batch_norm = noisy_batch_norm
         self.compute_dtype = compute_dtype

@@ -123,6 +123,51 @@ def test_label_smoothing(make, quadrants):
     assert smooth.predict_proba(x).max(1).mean() < plain.predict_proba(x).max(1).mean()
 
 
+def test_entropy_weight(make, device, quadrants, tmp_path):
+    """The reward makes the noise larger, and survives a file; it is in the loss."""
+    x, y = quadrants
+    without, rewarded = (make(device, entropy_weight=w).fit(x, y) for w in (0, 0.3))
+    assert rewarded.history_["std_mean"][-1] > 1.3 * without.history_["std_mean"][-1]
+    assert rewarded.score(x, y) > 0.9
+    assert rewarded.history_["loss"][-1] > without.history_["loss"][-1] + 0.3  # log 0.3 = -1.2 at most
+    rewarded.save(tmp_path / "m.govpn")
+    assert govpn.load(tmp_path / "m.govpn", device=device).config_["entropy_weight"] == 0.3
+
+
+@pytest.mark.parametrize("fusion", ["plane", "embedding", "film"])
+def test_label_fusion(make, device, quadrants, tmp_path, fusion):
+    """The noise of two labels differs; predictions and the noise survive a file."""
+    x, y = quadrants
+    clf = make(device, label_fusion=fusion, learning_rate=0.003).fit(x, y)
+    assert clf.score(x, y) > 0.9
+    assert clf.evaluate(x, y)["std_label_change"] > 1e-4
+    clf.save(tmp_path / "m.govpn")
+    again = govpn.load(tmp_path / "m.govpn", device=device)
+    assert again.label_fusion == fusion
+    np.testing.assert_array_equal(again.noise_std(x, y), clf.noise_std(x, y))
+    np.testing.assert_array_equal(again.predict(x, "classwise"), clf.predict(x, "classwise"))
+    sizes = {f: make(label_fusion=f).estimate_memory((8, 8, 1), 4)["parameters"] for f in ("bias", fusion)}
+    learned = {"plane": 1024 * 64 * 4, "embedding": 64 * 4, "film": 2 * 4 * 1024}[fusion]
+    assert sizes[fusion] - sizes["bias"] == learned
+
+
+def test_noise_layer(make, device, quadrants, tmp_path):
+    """The noise of a hidden layer has its shape, learns, and survives a file."""
+    x, y = quadrants
+    clf = make(device, base="dnn3", noise_layer=1, learning_rate=0.001).fit(x, y)
+    assert clf.score(x, y) > 0.9
+    assert clf.score(x, y, noise="classwise") > 0.9
+    std, noise = clf.noise_std(x[:9], y[:9]), clf.sample_noise(x[:9], y[:9], n=200, random_state=0)
+    assert (std.shape, noise.shape) == ((9, 1024), (200, 9, 1024))
+    assert (noise / std).std() == pytest.approx(1, abs=0.01)  # 1.8 million draws
+    assert clf.evaluate(x[:9], y[:9])["std_mean"] == pytest.approx(std.mean(), rel=1e-4)
+    clf.save(tmp_path / "m.govpn")
+    again = govpn.load(tmp_path / "m.govpn", device=device)
+    assert again.noise_layer == 1
+    np.testing.assert_array_equal(again.predict_proba(x, "classwise"), clf.predict_proba(x, "classwise"))
+    assert clf.estimate_memory((8, 8, 1), 4)["classwise"]["host_bytes"] > 0
+
+
 def test_bounded_std_stays_within_its_range(make, quadrants):
     x, y = quadrants
     std = make(epochs=1, std="bounded", std_range=(0.05, 0.1)).fit(x, y).noise_std(x, y)

@@ -52,6 +52,12 @@ def test_plot_noise_of_colour_images_into_a_given_figure(make):
     assert govpn.plot.plot_noise(model, x, np.arange(20) % 2, fig=given) is given
 
 
+def test_plot_noise_refuses_noise_of_a_hidden_layer(make, quadrants):
+    model = make(epochs=1, base="dnn3", noise_layer=2).fit(*quadrants)
+    with pytest.raises(govpn.ArgumentError, match="noise at hidden layer 2, want noise_layer 0"):
+        govpn.plot.plot_noise(model, *quadrants)
+
+
 def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     nan = [float("nan")]
