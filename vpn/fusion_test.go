@@ -138,7 +138,7 @@ func TestFusionTrains(t *testing.T) {
 				cfg := smallConfig("joint")
 				cfg.Generator, cfg.LabelFusion, cfg.LabelCoefficient = generator, fusion, 1
 				cfg.BaseLossWeight, cfg.EntropyWeight, cfg.StdRange[1], cfg.LearningRate = 0, 0.1, 2, 2e-3
-				cfg.Epochs, cfg.BatchSize = map[string]int{"dnn3": 10, "resnet18": 4}[generator], 8
+				cfg.Epochs, cfg.BatchSize = map[string]int{"dnn3": 10, "resnet18": 3}[generator], 8
 				m := fitted(t, cfg, train, nil)
 				e, err := m.Evaluate(ctx, train, EvalOptions{})
 				require.NoError(t, err)

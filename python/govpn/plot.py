@@ -50,9 +50,9 @@ def plot_noise(
     """The first image of every class in y, a row each: image, heat map of sigma (one scale for all rows),
     sampled noise and noisy image. X and y are numpy arrays; class_names, in the order of classes_, are the
     rows' titles: by default those that y carries (`govpn.datasets.Labels`), or the labels. Noise at a hidden
-    layer (noise_layer > 0) is no image: an ArgumentError."""
+    layer (noise_layer > 0) is no image: a ValueError."""
     if layer := model._fitted().describe()["config"]["noise_layer"]:
-        raise ArgumentError(f"model has its noise at hidden layer {layer}, want noise_layer 0: noise of pixels")
+        raise ArgumentError(f"model has its noise at hidden layer {layer}, want it at pixels: noise_layer 0")
     if isinstance(X, Stream):
         raise ArgumentTypeError("X is a stream, want images: next(X.batches(256)) has the first of them")
     pixels, labels = np.asarray(X), as_labels(y)

@@ -154,7 +154,7 @@ def test_label_fusion(make, device, quadrants, tmp_path, fusion):
 def test_noise_layer(make, device, quadrants, tmp_path):
     """The noise of a hidden layer has its shape, learns, and survives a file."""
     x, y = quadrants
-    clf = make(device, base="dnn3", noise_layer=1, learning_rate=0.001).fit(x, y)
+    clf = make(device, learning_rate=0.001).set_params(base="dnn3", noise_layer=1).fit(x, y)
     assert clf.score(x, y) > 0.9
     assert clf.score(x, y, noise="classwise") > 0.9
     std, noise = clf.noise_std(x[:9], y[:9]), clf.sample_noise(x[:9], y[:9], n=200, random_state=0)
