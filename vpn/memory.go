@@ -145,6 +145,7 @@ func storeBytes(store *model.Store, scopes ...string) (bytes int64) {
 var lower = map[string]string{
 	"gather": "use fewer or smaller images", "train": "lower BatchSize or NoiseSamples",
 	"classify": "lower EvalBatchSize", "classwise": "lower EvalBatchSize", "noise": "lower EvalBatchSize", "statistics": "lower EvalBatchSize",
+	"label noise": "lower EvalBatchSize", "gaussian noise": "lower EvalBatchSize",
 }
 
 // affordable is an error where the host has not the memory for a program and for the weights that are not on the device yet. What

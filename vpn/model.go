@@ -22,6 +22,7 @@ type Model struct {
 
 	gather                                            *program
 	train, classify, classwise, deviation, statistics *program
+	labelNoise, gaussian                              *program
 
 	imageBytes map[string]int // "base", "generator": of the largest value that inference computes of one image
 
@@ -94,6 +95,8 @@ func (m *Model) buildPrograms() error {
 		{&m.train, "train", currentValue, m.trainGraph},
 		{&m.classify, "classify", m.inferenceValue, m.classifyGraph},
 		{&m.classwise, "classwise", m.inferenceValue, m.classwiseGraph},
+		{&m.labelNoise, "label noise", m.inferenceValue, m.labelNoiseGraph},
+		{&m.gaussian, "gaussian noise", m.inferenceValue, m.gaussianGraph},
 		{&m.deviation, "noise", m.inferenceValue, m.noiseGraph},
 		{&m.statistics, "statistics", m.inferenceValue, m.statisticsGraph},
 	} {
@@ -201,7 +204,7 @@ func (m *Model) Close() error {
 		return nil
 	}
 	m.closed = true
-	for _, p := range []*program{m.gather, m.train, m.classify, m.classwise, m.deviation, m.statistics} {
+	for _, p := range []*program{m.gather, m.train, m.classify, m.classwise, m.deviation, m.statistics, m.labelNoise, m.gaussian} {
 		p.close()
 	}
 	m.dropBest()

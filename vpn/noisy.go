@@ -1,0 +1,54 @@
+package vpn
+
+import (
+	"context"
+
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/gomlx/gomlx/ml/model"
+)
+
+// labelNoiseGraph is one draw of noise for the images' own labels: images (B, H, W, C), labels (B), random state (3) →
+// logits (B, K).
+func (m *Model) labelNoiseGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
+	x := m.net.pixels(in[0])
+	return []*Node{m.net.onePass(s, x, m.net.std(s, x, in[1]), m.net.drawOne(in[2], x))}, nil
+}
+
+// gaussianGraph is one draw of noise of the same σ for every pixel: images (B, H, W, C), σ (scalar), random state (3) →
+// logits (B, K).
+func (m *Model) gaussianGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
+	x := m.net.pixels(in[0])
+	sigma := BroadcastToDims(ConvertDType(in[1], x.DType()), x.Shape().Dimensions...)
+	return []*Node{m.net.onePass(s, x, sigma, m.net.drawOne(in[2], x))}, nil
+}
+
+// drawOne is one z per image x (N, H, W, C): (N, 1, H, W, C).
+func (n *network) drawOne(state, x *Node) *Node {
+	d := x.Shape().Dimensions
+	return n.draw(state, shapes.Make(x.DType(), d[0], 1, d[1], d[2], d[3]))
+}
+
+// onePass is f(x + σ⊙z): x, σ (N, H, W, C), z (N, 1, H, W, C) → (N, K).
+func (n *network) onePass(s *model.Scope, x, sigma, z *Node) *Node {
+	return n.noisyLogits(s, n.noisy(x, sigma, z))
+}
+
+// noisyRows is what Noise "label" or "gaussian" makes of all images of a feed, (N, K), row-major: the logits of one sample, or the
+// mean of the probabilities of several.
+func (m *Model) noisyRows(ctx context.Context, f *feed, o PredictOptions) ([]float32, error) {
+	size := min(m.noneChunk(f.size), m.chunkSize("generator", f.size, chunkImages, 1)) // of both kinds, so that both draw the same
+	return m.drawn(ctx, f, o, size, streamNoisy, func(images, labels, state *tensors.Tensor, valid int) ([]float32, error) {
+		p, second := m.labelNoise, labels
+		if o.Noise == "gaussian" {
+			p, second = m.gaussian, tensors.FromScalar(*o.Std)
+			defer free(second)
+		}
+		rows, err := rowsFrom(valid, p, images, second, state)
+		if err == nil && o.Samples > 1 {
+			softmaxRows(rows, m.net.cfg.Classes)
+		}
+		return rows, err
+	})
+}
