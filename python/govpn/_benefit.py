@@ -48,10 +48,10 @@ class NoiseBenefit:
         By Jensen's inequality the control has at most the learned noise's power, the mean of sigma squared
     gain_over_control : mutual_information - control_information. Both noises draw the same z, so that it
         shows what the generator's choice of sigma is worth
-    accuracy, accuracy_classwise, accuracy_control : without noise, by Algorithm 2, under the Gaussian noise,
-        0 to 1. accuracy_label_noise : under noise for the true label. It reads the label: leakage, no result.
-        Noisy ones are of probabilities averaged over the draws. classwise_gain : accuracy_classwise -
-        accuracy, the noise's gain where the label is not known
+    accuracy, accuracy_classwise, accuracy_control : without noise, by the paper's Algorithm 2 (one draw per
+        class), under one draw of the Gaussian noise, 0 to 1. accuracy_label_noise : under one draw for the
+        true label. It reads the label: leakage, no result. The last two are means over the draws.
+        classwise_gain : accuracy_classwise - accuracy, the noise's gain where the label is not known
     *_se : the standard error of each of these, over the images; of differences, of the images' differences.
         The images are taken as drawn at random; one training run's chance is not in it
     std_mean, std_min, std_max : of sigma at the true labels. n_images, samples (draws per image)
@@ -184,7 +184,7 @@ def measure(
     first, *seeds = _seeds(seed, samples + 1)
     std = {k: v for k, v in model.evaluate(data, {}).items() if k in ("std_mean", "std_min", "std_max")}
     clean = _log_softmax(model.predict(data, {"output": "logits"}))
-    classwise = model.predict(data, {"noise": "classwise", "samples": samples, "seed": first})
+    classwise = model.predict(data, {"noise": "classwise", "seed": first})
     learned, learned_right = _under_noise(model, data, labels, seeds, noise="label")
     control, control_right = _under_noise(model, data, labels, seeds, noise="gaussian", std=std["std_mean"])
     columns = entropies(-_own(clean, labels), learned, control) | accuracies(
@@ -208,7 +208,7 @@ def entropies(clean: np.ndarray, learned: np.ndarray, control: np.ndarray) -> di
 def accuracies(
     clean: np.ndarray, classwise: np.ndarray, control: np.ndarray, label_noise: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """The accuracies' terms (N,), of what was right without noise and under each noise (N,)."""
+    """The accuracies' terms (N,), of how often each image was right without noise and under each noise."""
     right = {
         "accuracy": clean,
         "accuracy_classwise": classwise,
@@ -252,14 +252,13 @@ def _mean(values: np.ndarray) -> tuple[float, float]:
 def _under_noise(
     model: Model, data: _arrow.Data, labels: np.ndarray, seeds: Sequence[int], **noise: Any
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of every image, -log q(y|x, e), mean over the draws (N,), and whether the mean probabilities are right
-    (N,)."""
-    loss, probabilities = np.zeros(len(labels)), 0.0
+    """Of every image, means over the draws of -log q(y|x, e) and of whether that was right (N,)."""
+    loss, right = np.zeros(len(labels)), np.zeros(len(labels))
     for seed in seeds:
         log_q = _log_softmax(model.predict(data, {"output": "logits", "seed": seed, **noise}))
         loss -= _own(log_q, labels) / len(seeds)
-        probabilities = probabilities + np.exp(log_q)
-    return loss, probabilities.argmax(1) == labels
+        right += (log_q.argmax(1) == labels) / len(seeds)
+    return loss, right
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:

@@ -91,8 +91,7 @@ class Fitted:
 
         X and y are labelled images that training has not seen; at least 2. samples is the number of draws
         per image. random_state None uses the model's seed: the same call gives the same result. The images
-        pass 2 * samples + 3 times, and once per class for classwise noise and draw: take part of a large
-        stream."""
+        pass 2 * samples + 4 times, one of them under all classes, and a stream is decoded as often."""
         model, images = self._fitted(), as_images(X)
         labels = self._labels(images, y)
         indices = _labels.to_indices(labels, self.classes_)
