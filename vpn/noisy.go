@@ -52,3 +52,43 @@ func (m *Model) noisyRows(ctx context.Context, f *feed, o PredictOptions) ([]flo
 		return rows, err
 	})
 }
+
+// A pass is one draw of noise for a chunk of images: so many images and labels, random state → (valid, K), row-major.
+type pass func(images, labels, state *tensors.Tensor, valid int) ([]float32, error)
+
+// rowsFrom are the first rows of a program's result.
+func rowsFrom(rows int, p *program, inputs ...any) ([]float32, error) {
+	out, err := p.call(inputs...)
+	if err != nil {
+		return nil, err
+	}
+	return appendRows(nil, out[0], rows), nil
+}
+
+// drawn is what a pass makes of all images of a feed, in chunks of size, averaged over the samples: (N, K), row-major.
+func (m *Model) drawn(ctx context.Context, f *feed, o PredictOptions, size int, stream uint64, one pass) ([]float32, error) {
+	k := m.net.cfg.Classes
+	all, err := results("the number of images", f.size, k)
+	if err != nil {
+		return nil, err
+	}
+	err = f.chunks(ctx, size, func(images, labels *tensors.Tensor, start, valid int) error {
+		sum := make([]float32, valid*k)
+		for sample := range o.Samples {
+			if err := cancelled(ctx); err != nil {
+				return err
+			}
+			draw := int64(start)*int64(o.Samples) + int64(sample)
+			rows, err := one(images, labels, randomState(o.Seed, stream, draw), valid)
+			if err != nil {
+				return err
+			}
+			for i, s := range rows {
+				sum[i] += s / float32(o.Samples)
+			}
+		}
+		all = append(all, sum...)
+		return nil
+	})
+	return all, err
+}

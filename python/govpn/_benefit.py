@@ -13,7 +13,7 @@ from . import _arrow
 from ._model import Model
 from .errors import ArgumentError
 
-_Z = 1.959964  # the normal distribution's 97.5 % quantile
+Z95 = 1.959964  # the normal distribution's 97.5 % quantile
 
 # The columns of the tables: field, title, decimals.
 _ENTROPIES = (
@@ -96,7 +96,7 @@ class NoiseBenefit:
         if name not in known:
             raise ArgumentError(f"name is {name!r}, want one of {', '.join(known)}")
         value, se = getattr(self, name), getattr(self, name + "_se")
-        return value - _Z * se, value + _Z * se
+        return value - Z95 * se, value + Z95 * se
 
     def reading(self) -> str:
         """One paragraph of plain text: what was measured, and what the numbers carry."""

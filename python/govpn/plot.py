@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._benefit import Z95
 from ._labels import as_labels
 from ._stream import Stream
 from .errors import ArgumentError, ArgumentTypeError
@@ -109,14 +110,14 @@ def _information(ax: Any, benefit: NoiseBenefit, places: Sequence[float]) -> Non
     )
     for name, label, colour, marker, shift in kinds:
         values = np.append(getattr(benefit, name), benefit.per_class[name])
-        errors = 1.96 * np.append(getattr(benefit, name + "_se"), benefit.per_class[name + "_se"])
+        errors = Z95 * np.append(getattr(benefit, name + "_se"), benefit.per_class[name + "_se"])
         ax.errorbar(
             values, np.add(places, shift), xerr=errors, fmt=marker, color=colour, label=label, ms=2.5, lw=1
         )
     ax.axvline(0, color="0.6", lw=0.6, zorder=0)
     ax.axhline(0.7, color="0.85", lw=0.6, zorder=0)
     ax.invert_yaxis()
-    ax.set(title="information in the noise", xlabel="I(T,E) (nats)")
+    ax.set(title="information in the noise", xlabel="estimate of I(T,E) (nats)")
 
 
 def _accuracies(ax: Any, benefit: NoiseBenefit) -> None:
@@ -127,11 +128,11 @@ def _accuracies(ax: Any, benefit: NoiseBenefit) -> None:
         ("accuracy_label_noise", "own label\n(leakage)", "#CC79A7", "o", "white"),
     )
     for i, (name, _, colour, marker, face) in enumerate(kinds):
-        error = 1.96 * getattr(benefit, name + "_se")
+        error = Z95 * getattr(benefit, name + "_se")
         ax.errorbar(getattr(benefit, name), i, xerr=error, fmt=marker, color=colour, mfc=face, ms=3, lw=1)
     ax.set_yticks(range(len(kinds)), [label for _, label, *_ in kinds])
     ax.set_ylim(len(kinds) - 0.5, -0.5)
-    ax.set(title="accuracy", xlabel="fraction of the images")
+    ax.set(title="accuracy", xlabel="fraction right")
 
 
 def _name(model: VPNClassifier, label: Any, class_names: Sequence[str] | None) -> str:
