@@ -319,22 +319,34 @@ int32_t govpn_model_train_batch(govpn_model model, govpn_data data, const char *
 int32_t govpn_model_cancel(govpn_model model);
 
 /* Classifies N images.
- *   json           {"noise": "none" | "classwise", "samples": 1 (draws per class, classwise only), "seed": 0 (as configured),
- *                   "output": "label" | "proba" | "scores" | "logits"}; default "none", "label"
+ *   json           {"noise": "none" |
+ *                            "classwise": for every class, noise drawn for that class and the class's probability under it |
+ *                            "label":     one pass with noise drawn for the image's own label, which the data set must have. An
+ *                                         oracle: it reads the label, so its accuracy is leakage, for analysis only |
+ *                            "gaussian":  one pass with noise of the standard deviation "std" for every pixel; also of models
+ *                                         without a generator. Of one seed, "label" and "gaussian" draw the same noise but for
+ *                                         the standard deviation,
+ *                   "std": a number >= 0 in units of the pixel range 0 to 1; wanted with "gaussian", refused with other noise,
+ *                   "samples": 1 (draws per image, of classwise per image and class, whose probabilities are averaged),
+ *                   "seed": 0 (as configured),
+ *                   "output": "label" | "proba" | "scores" (of classwise not normalised to sum 1) | "logits" (of one sample, not
+ *                             of classwise)}; default "none", "label"
  *   schema, array  receive N int32 labels, or N float32 fixed_shape_tensors of shape [classes] */
 int32_t govpn_model_predict(govpn_model model, govpn_data data, const char *json, struct ArrowSchema *schema,
                             struct ArrowArray *array);
 
 /* Computes the noise for N labelled images.
- *   json           {"output": "std" | "sample", "samples": n, "seed": 0 (as configured)}; default "std"
+ *   json           {"output": "std" | "sample" | "gradient", "samples": n, "seed": 0 (as configured)}; default "std"
  *   schema, array  receive, as float32 fixed_shape_tensors, the standard deviations: N of shape [H, W, C]; or noise drawn
  *                  with them: n of shape [N, H, W, C]. With "noise_layer", the shape of that layer's output takes the place of
- *                  [H, W, C]: [width], [height, width, channels] or [tokens, width] */
+ *                  [H, W, C]: [width], [height, width, channels] or [tokens, width]. With "gradient", of models without a
+ *                  generator, too: N of shape [H, W, C], the gradient of the cross-entropy at the label with respect to the
+ *                  pixels, without noise, in nats per pixel range */
 int32_t govpn_model_noise(govpn_model model, govpn_data data, const char *json, struct ArrowSchema *schema,
                           struct ArrowArray *array);
 
 /* Measures the model on a labelled data set.
- *   json      {"noise": "none" | "classwise", "samples": 1, "seed": 0 (as configured)}
+ *   json      {"noise", "std", "samples", "seed"} as in govpn_model_predict; cross_entropy (nats) is of the averaged probabilities
  *   json_out  receives {"images", "accuracy", "cross_entropy", "std_mean", "std_min", "std_max", "std_cv",
  *             "std_label_change"} (null where there is none); free with govpn_free */
 int32_t govpn_model_evaluate(govpn_model model, govpn_data data, const char *json, char **json_out);

@@ -78,6 +78,8 @@ func jsonError(err error) error {
 		want = "a list"
 	case reflect.Int, reflect.Int64:
 		want = "a whole number"
+	case reflect.Float64:
+		want = "a number"
 	case reflect.Uint64:
 		want = "a whole number, not negative"
 	}

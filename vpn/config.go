@@ -56,7 +56,7 @@ type Config struct {
 
 	// NoisyBatchNorm is "shared": one pass over clean and noisy images, whose batch norms take statistics of both; or
 	// "separate": noisy images have batch norms of their own, as in AdvProp (C. Xie et al., CVPR 2020), in training and in
-	// classwise inference. Separate ones need BaseLossWeight > 0: without it the others would never see an image.
+	// noisy inference. Separate ones need BaseLossWeight > 0: without it the others would never see an image.
 	NoisyBatchNorm string `json:"noisy_batch_norm"`
 
 	Normalize Normalize `json:"normalize"`

@@ -17,6 +17,7 @@
 //	Algorithm 1 (training)        Model.Fit, train.go
 //	Algorithm 2 (inference)       Model.Predict with Noise "classwise", network.classwise
 //	"No Noise"                    Model.Predict with Noise "none"
+//	−log q(y|x, ε), ε ~ p(ε|x, y) Model.Predict with Noise "label", network.onePass: for analysis, it reads the label
 //	frozen base (Table IV)        Config.Mode "frozen"
 //
 // Where this package departs from the paper or from the authors' public code:

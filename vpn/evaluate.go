@@ -9,9 +9,10 @@ import (
 
 // EvalOptions are those of Evaluate, with the meaning that they have in PredictOptions.
 type EvalOptions struct {
-	Noise   string `json:"noise"`
-	Samples int    `json:"samples"`
-	Seed    int64  `json:"seed"`
+	Noise   string   `json:"noise"`
+	Samples int      `json:"samples"`
+	Seed    int64    `json:"seed"`
+	Std     *float64 `json:"std"`
 }
 
 // Evaluation is how a model does on labelled images. The σ values, in units of the pixel range (of the hidden layer with
@@ -19,7 +20,8 @@ type EvalOptions struct {
 type Evaluation struct {
 	Images   int   `json:"images"`
 	Accuracy Float `json:"accuracy"` // in [0, 1]
-	// CrossEntropy is the mean of −log p_y in nats; with classwise noise p is the s_k normalised to sum 1.
+	// CrossEntropy is the mean of −log p_y in nats; with classwise noise p is the s_k normalised to sum 1, with other noise the
+	// mean of the samples' probabilities.
 	CrossEntropy   Float `json:"cross_entropy"`
 	StdMean        Float `json:"std_mean"`
 	StdMin         Float `json:"std_min"`
@@ -30,7 +32,7 @@ type Evaluation struct {
 
 // Evaluate measures the model on all images of d.
 func (m *Model) Evaluate(ctx context.Context, d *data.Dataset, o EvalOptions) (Evaluation, error) {
-	predict := PredictOptions{Noise: o.Noise, Samples: o.Samples, Seed: o.Seed, Output: "scores"}
+	predict := PredictOptions{Noise: o.Noise, Samples: o.Samples, Seed: o.Seed, Std: o.Std, Output: "scores"}
 	if err := m.checkPredict(&predict); err != nil {
 		return Evaluation{}, err
 	}
@@ -40,20 +42,16 @@ func (m *Model) Evaluate(ctx context.Context, d *data.Dataset, o EvalOptions) (E
 	}
 	defer done()
 	k := m.net.cfg.Classes
-	var logits []float32
-	if predict.Noise == "classwise" {
-		if logits, err = m.classwiseScores(ctx, f, predict); err == nil {
-			for i, s := range logits { // log s_k is a logit of the normalised s_k
-				logits[i] = float32(math.Log(math.Max(float64(s), math.SmallestNonzeroFloat32)))
-			}
-		}
-	} else {
-		logits, err = m.logitsOf(ctx, f)
-	}
+	rows, logits, err := m.rowsOf(ctx, f, predict)
 	if err != nil {
 		return Evaluation{}, err
 	}
-	loss, accuracy := scoreLogits(logits, f.set.Labels(), k)
+	if !logits {
+		for i, s := range rows { // log s_k is a logit of the normalised s_k
+			rows[i] = float32(math.Log(math.Max(float64(s), math.SmallestNonzeroFloat32)))
+		}
+	}
+	loss, accuracy := scoreLogits(rows, f.set.Labels(), k)
 	nan := Float(math.NaN())
 	e := Evaluation{f.size, Float(accuracy), Float(loss), nan, nan, nan, nan, nan}
 	if m.hasGenerator() {

@@ -144,7 +144,8 @@ func storeBytes(store *model.Store, scopes ...string) (bytes int64) {
 // What to lower where a program of that name does not fit.
 var lower = map[string]string{
 	"gather": "use fewer or smaller images", "train": "lower BatchSize or NoiseSamples",
-	"classify": "lower EvalBatchSize", "classwise": "lower EvalBatchSize", "noise": "lower EvalBatchSize", "statistics": "lower EvalBatchSize",
+	"classify": "lower EvalBatchSize", "classwise": "lower EvalBatchSize", "noise": "lower EvalBatchSize", "gradient": "lower EvalBatchSize", "statistics": "lower EvalBatchSize",
+	"label noise": "lower EvalBatchSize", "gaussian noise": "lower EvalBatchSize",
 }
 
 // affordable is an error where the host has not the memory for a program and for the weights that are not on the device yet. What

@@ -91,13 +91,21 @@ func TestWrongOptions(t *testing.T) {
 	evaluate := func(m *Model, o EvalOptions) error { _, err := m.Evaluate(ctx, d, o); return err }
 	noise := func(m *Model, o NoiseOptions) error { _, _, err := m.Noise(ctx, d, o); return err }
 	for message, err := range map[string]error{
-		`Noise is "both", want none or classwise`:                              predict(joint, PredictOptions{Noise: "both"}),
-		`Noise is "all", want none or classwise`:                               evaluate(joint, EvalOptions{Noise: "all"}),
+		`Noise is "both", want none, classwise, label or gaussian`:             predict(joint, PredictOptions{Noise: "both"}),
+		`Noise is "all", want none, classwise, label or gaussian`:              evaluate(joint, EvalOptions{Noise: "all"}),
 		`Output is "p", want label, proba, scores or logits`:                   predict(joint, PredictOptions{Output: "p"}),
 		`Output is logits with Noise classwise`:                                predict(joint, PredictOptions{Noise: "classwise", Output: "logits"}),
+		`Output is logits with Samples 2, whose probabilities are averaged`:    predict(joint, PredictOptions{Noise: "label", Output: "logits", Samples: 2}),
 		`Samples is -1, want at least 1`:                                       predict(joint, PredictOptions{Samples: -1}),
 		`Noise is classwise, but the model was made with Mode "plain"`:         predict(plain, PredictOptions{Noise: "classwise"}),
 		`Noise is classwise, but the model`:                                    evaluate(plain, EvalOptions{Noise: "classwise"}),
+		`Noise is label, but the model was made with Mode "plain"`:             predict(plain, PredictOptions{Noise: "label"}),
+		`Std is missing with Noise gaussian`:                                   predict(joint, PredictOptions{Noise: "gaussian"}),
+		`Std is 0.1 with Noise none, want it with gaussian only`:               predict(joint, PredictOptions{Std: new(0.1)}),
+		`Std is 0.2 with Noise label, want it with gaussian only`:              evaluate(joint, EvalOptions{Noise: "label", Std: new(0.2)}),
+		`Std is -1, want a finite number ≥ 0`:                                  evaluate(plain, EvalOptions{Noise: "gaussian", Std: new(-1.)}),
+		`Std is NaN, want a finite number ≥ 0`:                                 predict(plain, PredictOptions{Noise: "gaussian", Std: &nan}),
+		`Std is 1e+39, want a finite number ≥ 0`:                               predict(plain, PredictOptions{Noise: "gaussian", Std: new(1e39)}),
 		`the model was made with Mode "plain", which has no generator`:         noise(plain, NoiseOptions{}),
 		`Output is "variance", want std or sample`:                             noise(joint, NoiseOptions{Output: "variance"}),
 		`Samples is -2, want at least 1`:                                       noise(joint, NoiseOptions{Output: "sample", Samples: -2}),

@@ -20,8 +20,9 @@ type Model struct {
 	net     *network
 	store   *model.Store
 
-	gather                                            *program
-	train, classify, classwise, deviation, statistics *program
+	gather                                                      *program
+	train, classify, classwise, deviation, gradient, statistics *program
+	labelNoise, gaussian                                        *program
 
 	imageBytes map[string]int // "base", "generator": of the largest value that inference computes of one image
 
@@ -94,7 +95,10 @@ func (m *Model) buildPrograms() error {
 		{&m.train, "train", currentValue, m.trainGraph},
 		{&m.classify, "classify", m.inferenceValue, m.classifyGraph},
 		{&m.classwise, "classwise", m.inferenceValue, m.classwiseGraph},
+		{&m.labelNoise, "label noise", m.inferenceValue, m.labelNoiseGraph},
+		{&m.gaussian, "gaussian noise", m.inferenceValue, m.gaussianGraph},
 		{&m.deviation, "noise", m.inferenceValue, m.noiseGraph},
+		{&m.gradient, "gradient", m.inferenceValue, m.gradientGraph},
 		{&m.statistics, "statistics", m.inferenceValue, m.statisticsGraph},
 	} {
 		var err error
@@ -204,7 +208,7 @@ func (m *Model) Close() error {
 		return nil
 	}
 	m.closed = true
-	for _, p := range []*program{m.gather, m.train, m.classify, m.classwise, m.deviation, m.statistics} {
+	for _, p := range []*program{m.gather, m.train, m.classify, m.classwise, m.deviation, m.gradient, m.statistics, m.labelNoise, m.gaussian} {
 		p.close()
 	}
 	m.dropBest()

@@ -17,6 +17,7 @@ const (
 	streamSample
 	streamShuffle
 	streamAugment
+	streamNoisy
 )
 
 // randomState returns the state (3 × uint64) of the device's generator for draw number counter of a stream. It is

@@ -2,6 +2,7 @@ package vpn
 
 import (
 	"context"
+	"math"
 	"math/bits"
 
 	"github.com/gomlx/compute/shapes"
@@ -14,13 +15,20 @@ import (
 
 // PredictOptions are those of Predict.
 type PredictOptions struct {
-	// Noise is "none" (also ""): argmax f(x); or "classwise": for every class k, noise drawn for k and the score
-	// s_k = softmax(f(x + ε_k))_k, predict argmax s_k.
-	Noise   string `json:"noise"`
-	Samples int    `json:"samples"` // noises per class whose scores are averaged; 0 is 1
-	Seed    int64  `json:"seed"`    // of the noise; 0: Config.Seed
+	// Noise is "none" (also ""): argmax f(x); "classwise": for every class k, noise drawn for k and the score
+	// s_k = softmax(f(x + ε_k))_k, predict argmax s_k; "label": argmax f(x + ε_y) with noise drawn for the image's own label y,
+	// which the data set must have; or "gaussian": argmax f(x + Std·z), also without a generator. "label" is an oracle: it reads
+	// the label, so its accuracy is leakage, for analysis only. For the same seed, label and gaussian draw the same z: they differ
+	// in σ alone.
+	Noise string `json:"noise"`
+	// Samples are the noises per image (of classwise, per image and class) whose probabilities are averaged; 0 is 1.
+	Samples int   `json:"samples"`
+	Seed    int64 `json:"seed"` // of the noise; 0: Config.Seed
+	// Std is σ of gaussian in units of the pixel range, ≥ 0: needed there, and nil for all other noise. z is of
+	// Config.NoiseDistribution.
+	Std *float64 `json:"std"`
 	// Output is "label" (also ""), "proba" (rows sum to 1; the normalised s_k for classwise), "scores" (the s_k, which
-	// do not sum to 1; for none the same as proba) or "logits" (for none only).
+	// do not sum to 1; for all other noise the same as proba) or "logits" (of one sample, and not of classwise).
 	Output string `json:"output"`
 }
 
@@ -76,20 +84,18 @@ func (m *Model) Predict(ctx context.Context, d *data.Dataset, o PredictOptions) 
 	if err := m.checkPredict(&o); err != nil {
 		return nil, err
 	}
-	f, ctx, done, err := m.inference(ctx, d, false)
+	f, ctx, done, err := m.inference(ctx, d, o.Noise == "label")
 	if err != nil {
 		return nil, err
 	}
 	defer done()
 	k := m.net.cfg.Classes
-	var scores []float32
-	if o.Noise == "classwise" {
-		scores, err = m.classwiseScores(ctx, f, o)
-	} else if scores, err = m.logitsOf(ctx, f); err == nil && o.Output != "logits" && o.Output != "label" {
-		softmaxRows(scores, k)
-	}
+	scores, logits, err := m.rowsOf(ctx, f, o)
 	if err != nil {
 		return nil, err
+	}
+	if logits && o.Output != "logits" && o.Output != "label" {
+		softmaxRows(scores, k)
 	}
 	p := &Prediction{Labels: argmaxRows(scores, k), Classes: k}
 	if o.Output == "proba" && o.Noise == "classwise" {
@@ -112,20 +118,43 @@ func (m *Model) checkPredict(o *PredictOptions) error {
 		o.Samples = 1
 	}
 	cfg := m.Config()
+	if err := checkNoise(o, &cfg); err != nil {
+		return err
+	}
 	switch {
-	case o.Noise != "none" && o.Noise != "classwise":
-		return argumentError("Noise is %q, want none or classwise", o.Noise)
-	case o.Noise == "classwise" && !cfg.hasGenerator():
-		return argumentError("Noise is classwise, but the model was made with Mode %q, which has no generator; want none", cfg.Mode)
 	case o.Samples < 1:
 		return argumentError("Samples is %d, want at least 1", o.Samples)
 	case o.Output != "label" && o.Output != "proba" && o.Output != "scores" && o.Output != "logits":
 		return argumentError("Output is %q, want label, proba, scores or logits", o.Output)
 	case o.Output == "logits" && o.Noise == "classwise":
 		return argumentError("Output is logits with Noise classwise, which has one softmax per class; want scores or proba")
+	case o.Output == "logits" && o.Noise != "none" && o.Samples > 1:
+		return argumentError("Output is logits with Samples %d, whose probabilities are averaged; want Samples 1, or proba", o.Samples)
 	}
 	if o.Seed == 0 {
 		o.Seed = cfg.Seed
+	}
+	return nil
+}
+
+// checkNoise checks the kind of noise, and what it needs.
+func checkNoise(o *PredictOptions, cfg *Config) error {
+	switch o.Noise {
+	case "none", "gaussian":
+	case "classwise", "label":
+		if !cfg.hasGenerator() {
+			return argumentError("Noise is %s, but the model was made with Mode %q, which has no generator; want none or gaussian", o.Noise, cfg.Mode)
+		}
+	default:
+		return argumentError("Noise is %q, want none, classwise, label or gaussian", o.Noise)
+	}
+	switch {
+	case o.Noise == "gaussian" && o.Std == nil:
+		return argumentError("Std is missing with Noise gaussian, want the standard deviation of the noise")
+	case o.Noise != "gaussian" && o.Std != nil:
+		return argumentError("Std is %g with Noise %s, want it with gaussian only", *o.Std, o.Noise)
+	case o.Std != nil && !(*o.Std >= 0 && *o.Std <= math.MaxFloat32):
+		return argumentError("Std is %g, want a finite number ≥ 0", *o.Std)
 	}
 	return nil
 }
@@ -178,6 +207,20 @@ func (m *Model) classwiseChunk(images int) int {
 	return min(m.chunkSize("base", images, chunkPassages/k, k), m.chunkSize("generator", images, chunkPassages/k, k))
 }
 
+// rowsOf is what the noise of o makes of all images of a feed: (N, K), row-major; logits, or else probabilities or scores.
+func (m *Model) rowsOf(ctx context.Context, f *feed, o PredictOptions) (rows []float32, logits bool, err error) {
+	switch o.Noise {
+	case "classwise":
+		rows, err = m.classwiseScores(ctx, f, o)
+		return rows, false, err
+	case "none":
+		rows, err = m.logitsOf(ctx, f)
+		return rows, true, err
+	}
+	rows, err = m.noisyRows(ctx, f, o)
+	return rows, o.Samples == 1, err
+}
+
 // logitsOf is f(x) of all images of a feed: (N, K), row-major.
 func (m *Model) logitsOf(ctx context.Context, f *feed) ([]float32, error) {
 	logits, err := results("the number of images", f.size, m.net.cfg.Classes)
@@ -197,28 +240,7 @@ func (m *Model) logitsOf(ctx context.Context, f *feed) ([]float32, error) {
 
 // classwiseScores is s_k of all images of a feed, averaged over the samples: (N, K), row-major.
 func (m *Model) classwiseScores(ctx context.Context, f *feed, o PredictOptions) ([]float32, error) {
-	k := m.net.cfg.Classes
-	scores, err := results("the number of images", f.size, k)
-	if err != nil {
-		return nil, err
-	}
-	err = f.chunks(ctx, m.classwiseChunk(f.size), func(images, _ *tensors.Tensor, start, valid int) error {
-		sum := make([]float32, valid*k)
-		for sample := range o.Samples {
-			if err := cancelled(ctx); err != nil {
-				return err
-			}
-			draw := int64(start)*int64(o.Samples) + int64(sample)
-			out, err := m.classwise.call(images, randomState(o.Seed, streamClasswise, draw))
-			if err != nil {
-				return err
-			}
-			for i, s := range appendRows(nil, out[0], valid) {
-				sum[i] += s / float32(o.Samples)
-			}
-		}
-		scores = append(scores, sum...)
-		return nil
+	return m.drawn(ctx, f, o, m.classwiseChunk(f.size), streamClasswise, func(images, _, state *tensors.Tensor, valid int) ([]float32, error) {
+		return rowsFrom(valid, m.classwise, images, state)
 	})
-	return scores, err
 }

@@ -54,7 +54,10 @@ func TestStreamEqualsMemory(t *testing.T) {
 		require.Equal(t, state(t, inMemory), state(t, fromDisk))
 		require.Equal(t, untimed(inMemory.History()), untimed(fromDisk.History()))
 
-		for _, o := range []PredictOptions{{Output: "logits"}, {Noise: "classwise", Output: "scores"}} {
+		for _, o := range []PredictOptions{
+			{Output: "logits"}, {Noise: "classwise", Output: "scores"},
+			{Noise: "label", Output: "logits"}, {Noise: "gaussian", Std: new(0.1), Samples: 2, Output: "proba"},
+		} {
 			want, err := inMemory.Predict(ctx, valid, o)
 			require.NoError(t, err)
 			got, err := fromDisk.Predict(ctx, validStream, o)

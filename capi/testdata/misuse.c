@@ -155,6 +155,9 @@ static void options(void) {
   FAILS(GOVPN_E_ARG, "want replace_head", govpn_model_import_safetensors(model, "/tmp/x", "{\"head\": true}"));
   FAILS(GOVPN_E_ARG, "Output", govpn_model_predict(model, set, "{\"output\": \"text\"}", &s, &a));
   FAILS(GOVPN_E_ARG, "Samples", govpn_model_predict(model, set, "{\"noise\": \"classwise\", \"samples\": -1}", &s, &a));
+  FAILS(GOVPN_E_ARG, "Std is missing", govpn_model_predict(model, set, "{\"noise\": \"gaussian\"}", &s, &a));
+  FAILS(GOVPN_E_ARG, "std is of type string, want a number", govpn_model_predict(model, set, "{\"std\": \"1\"}", &s, &a));
+  FAILS(GOVPN_E_ARG, "Std is 1 with Noise none", govpn_model_evaluate(model, set, "{\"std\": 1}", &json));
   CHECK(m == 43 && d == 42);
   govpn_model_free(model);
   govpn_data_free(set);

@@ -331,6 +331,15 @@ static void infer(govpn_model m, govpn_data d) {
   CHECK(((const float *)moved.buffers[1])[0] <= 1);
   moved.release(&moved);
 
+  OK(govpn_model_predict(m, d, "{\"noise\": \"label\", \"output\": \"logits\"}", &s, &a));
+  CHECK(!strcmp(s.format, "+w:4") && a.length == 32 && isfinite(((const float *)a.children[0]->buffers[1])[127]));
+  s.release(&s);
+  a.release(&a);
+  OK(govpn_model_predict(m, d, "{\"noise\": \"gaussian\", \"std\": 0.05, \"samples\": 3}", &s, &a));
+  CHECK(!strcmp(s.format, "i") && a.length == 32);
+  s.release(&s);
+  a.release(&a);
+
   OK(govpn_model_noise(m, d, NULL, &s, &a));
   CHECK(!strcmp(s.format, "+w:64") && a.length == 32 && ((const float *)a.children[0]->buffers[1])[0] >= 0);
   s.release(&s);

@@ -10,6 +10,7 @@ In short::
 
 from . import augment, datasets, plot
 from ._arrow import empty
+from ._benefit import NoiseBenefit
 from ._lib import build_info, devices
 from ._version import __version__
 from .errors import GovpnError, GovpnWarning, NotFittedError
@@ -18,6 +19,7 @@ from .estimator import VPNClassifier, load
 __all__ = [
     "GovpnError",
     "GovpnWarning",
+    "NoiseBenefit",
     "NotFittedError",
     "VPNClassifier",
     "__version__",

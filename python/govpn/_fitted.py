@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _arrow, _labels, _params, _soft
+from . import _arrow, _benefit, _labels, _params, _soft
 from ._images import Images, as_images
 from ._model import Model
 from .errors import ArgumentError, GovpnWarning, NotFittedError
@@ -29,19 +29,23 @@ class Fitted:
     config_: dict[str, Any]
     warnings_: list[str]
 
-    def predict(self, X: Any, noise: str = "none", samples: int = 1, random_state: Any = None) -> np.ndarray:
+    def predict(
+        self, X: Any, noise: str = "none", samples: int = 1, random_state: Any = None, std: Any = None
+    ) -> np.ndarray:
         """The most likely label of each image (N,). noise="classwise" draws noise for every class and takes
-        the class that the classifier is surest of under its own noise; samples is the number of draws per
-        class. random_state None uses the model's seed: the same call gives the same result."""
-        indices = self._predict(X, "label", noise, samples, random_state)
+        the class that the classifier is surest of under its own noise; "gaussian" adds noise of standard
+        deviation std (a number of at least 0, in units of the pixel range 0 to 1) to every pixel, in every
+        mode. samples is the number of draws, of classwise per class, whose probabilities are averaged.
+        random_state None uses the model's seed: the same call gives the same result."""
+        indices = self._predict(X, "label", noise, samples, random_state, std)
         return self.classes_[indices]
 
     def predict_proba(
-        self, X: Any, noise: str = "none", samples: int = 1, random_state: Any = None
+        self, X: Any, noise: str = "none", samples: int = 1, random_state: Any = None, std: Any = None
     ) -> np.ndarray:
         """Probabilities (N, K) in the order of classes_; rows sum to 1. With noise="classwise" they are the
         scores of `classwise_scores`, normalised."""
-        return self._predict(X, "proba", noise, samples, random_state).copy()
+        return self._predict(X, "proba", noise, samples, random_state, std).copy()
 
     def classwise_scores(self, X: Any, samples: int = 1, random_state: Any = None) -> np.ndarray:
         """For every class k its probability under noise drawn for class k (N, K). The rows do not sum to
@@ -52,21 +56,60 @@ class Fitted:
         """The base classifier's logits (N, K), without noise."""
         return self._predict(X, "logits", "none", 1, None).copy()
 
-    def score(self, X: Any, y: Any = None, noise: str = "none", sample_weight: Any = None) -> float:
-        """The accuracy, 0 to 1."""
+    def score(
+        self, X: Any, y: Any = None, noise: str = "none", sample_weight: Any = None, std: Any = None
+    ) -> float:
+        """The accuracy, 0 to 1. noise is that of `evaluate`."""
         images = as_images(X)
         labels = self._labels(images, y)
-        return float(np.average(self.predict(images, noise) == labels, weights=sample_weight))
+        indices = self._predict(images, "label", noise, 1, None, std, labels)
+        return float(np.average(self.classes_[indices] == labels, weights=sample_weight))
 
     def evaluate(
-        self, X: Any, y: Any = None, noise: str = "none", samples: int = 1, random_state: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        noise: str = "none",
+        samples: int = 1,
+        random_state: Any = None,
+        std: Any = None,
     ) -> dict[str, float]:
-        """images, accuracy, cross_entropy (nats), and over sigma at the true labels std_mean, std_min,
-        std_max, std_cv (coefficient of variation over pixels) and std_label_change (mean change with the
-        label over the mean); None for these where the mode has no generator."""
+        """images, accuracy, cross_entropy (nats, of the probabilities averaged over samples), and over sigma
+        at the true labels std_mean, std_min, std_max, std_cv (coefficient of variation over pixels) and
+        std_label_change (mean change with the label over the mean); None for these where the mode has no
+        generator. noise is that of `predict`, or "label": drawn for each image's own label, an oracle. It
+        reads the label, so its accuracy is leakage, for analysis only."""
         model, data = self._labelled(X, y)
         self._check_generator(noise)
-        return model.evaluate(data, self._options(noise=noise, samples=samples, seed=random_state))
+        return model.evaluate(data, self._options(noise=noise, samples=samples, seed=random_state, std=std))
+
+    def noise_benefit(
+        self, X: Any, y: Any = None, samples: int = 8, random_state: Any = None
+    ) -> _benefit.NoiseBenefit:
+        """Does the noise help? Estimates of H(T), H(T|E) and I(T,E), accuracies, and the same under Gaussian
+        noise of the same mean sigma, in all and by class, with standard errors; see `govpn.NoiseBenefit`.
+
+        X and y are labelled images that training has not seen; at least 2. samples is the number of draws
+        per image. random_state None uses the model's seed: the same call gives the same result. The images
+        pass 2 * samples + 4 times, one of them under all classes, and a stream is decoded as often."""
+        model, images = self._fitted(), as_images(X)
+        labels = self._labels(images, y)
+        indices = _labels.to_indices(labels, self.classes_)
+        mode = self.config_["mode"]
+        if "generator" not in model.describe()["parameters"]:
+            raise ArgumentError(f"mode is {mode!r}, which has no generator; want joint or frozen")
+        self._check_generator("label")
+        count = self._options(samples=samples, seed=random_state)
+        names = _labels.class_names_of(images.labels if y is None else y)
+        return _benefit.measure(
+            model,
+            images.data(indices, self.image_shape_),
+            indices,
+            self.classes_,
+            [str(names[c]) if names else str(c) for c in self.classes_],
+            count["samples"],
+            count["seed"] or self.config_["seed"],
+        )
 
     def noise_std(self, X: Any, y: Any = None) -> np.ndarray:
         """The noise's standard deviation for images and labels, float32 (N, H, W, C), in units of the pixel
@@ -74,6 +117,13 @@ class Fitted:
         units of that layer. Read-only: copy it to change it."""
         model, data = self._labelled(X, y)
         return model.noise(data, {"output": "std"})
+
+    def input_gradient(self, X: Any, y: Any = None) -> np.ndarray:
+        """The gradient of each image's loss, -log p(y), with respect to its pixels, without noise: float32
+        (N, H, W, C), in nats per pixel range, to compare `noise_std` with. Works in every mode. Read-only:
+        copy it to change it."""
+        model, data = self._labelled(X, y)
+        return model.noise(data, {"output": "gradient"})
 
     def sample_noise(self, X: Any, y: Any = None, n: int = 1, random_state: Any = None) -> np.ndarray:
         """Noise drawn for images and labels, float32 (n, N, H, W, C), or n times the shape that noise_std has
@@ -98,17 +148,24 @@ class Fitted:
 
     # ---- inside --------------------------------------------------------------------------------------------
 
-    def _predict(self, X: Any, output: str, noise: str, samples: Any, random_state: Any) -> np.ndarray:
-        model = self._fitted()
-        data = as_images(X).data(shape=self.image_shape_)
+    def _predict(
+        self, X: Any, output: str, noise: str, samples: Any, random_state: Any, std: Any = None, y: Any = None
+    ) -> np.ndarray:
+        """What the library predicts; y are the labels that noise="label" reads."""
+        model, images = self._fitted(), as_images(X)
+        indices = None
+        if noise == "label":
+            if y is None:
+                raise ArgumentError('noise is "label", which reads labels; want evaluate or score with them')
+            indices = _labels.to_indices(y, self.classes_)
+        data = images.data(indices, self.image_shape_)
         self._check_generator(noise)
-        return model.predict(
-            data, self._options(output=output, noise=noise, samples=samples, seed=random_state)
-        )
+        options = self._options(output=output, noise=noise, samples=samples, seed=random_state, std=std)
+        return model.predict(data, options)
 
     def _check_generator(self, noise: str) -> None:
-        """Warns of classwise noise that a new generator makes."""
-        if noise != "classwise":
+        """Warns of noise that a new generator makes."""
+        if noise not in ("classwise", "label"):
             return
         about = self._fitted().describe()
         if "generator" in about["parameters"] and not about["generator_trained"]:
@@ -116,11 +173,13 @@ class Fitted:
             warnings.warn(text, GovpnWarning, stacklevel=4)
 
     @staticmethod
-    def _options(seed: Any, samples: Any, **options: Any) -> dict[str, Any]:
+    def _options(seed: Any, samples: Any, std: Any = None, **options: Any) -> dict[str, Any]:
         name = "n" if options.get("output") == "sample" else "samples"
         count = _params.whole(samples, name)
         if count < 1:
             raise ArgumentError(f"{name} is {count}, want at least 1")
+        if std is not None:
+            options["std"] = _params.real(std, "std")
         return {"samples": count, "seed": _params.draw_seed_of(seed), **options}
 
     def _labelled(self, X: Any, y: Any) -> tuple[Model, _arrow.Data]:

@@ -181,6 +181,19 @@ def whole(value: Any, name: str) -> int:
         raise ArgumentTypeError(f"{name} is {value!r} of type {type(value).__name__}, want an int") from None
 
 
+def real(value: Any, name: str) -> float:
+    """A finite number."""
+    try:
+        number = _number(value)
+    except TypeError:
+        raise ArgumentTypeError(
+            f"{name} is {value!r} of type {type(value).__name__}, want a number"
+        ) from None
+    if not np.isfinite(number):
+        raise ArgumentError(f"{name} is {number}, want a finite number")
+    return number
+
+
 def truth(value: Any, name: str) -> bool:
     """A bool, and no other thing that is true or false."""
     try:

@@ -55,6 +55,25 @@ def test_plot_noise_of_colour_images_into_a_given_figure(make):
     assert govpn.plot.plot_noise(model, x, np.arange(20) % 2, fig=given) is given
 
 
+def test_plot_noise_benefit(make, quadrants, tmp_path):
+    x, y = quadrants
+    names = govpn.datasets.Labels(y, ["a", "b", "c", "d"])
+    benefit = make(epochs=1).fit(x, y).noise_benefit(x[y != 2], names[y != 2], samples=1)
+    figure = govpn.plot.plot_noise_benefit(benefit)
+    information, accuracy = figure.axes
+    assert [ax.get_xlabel() for ax in figure.axes] == ["estimate of I(T,E) (nats)", "fraction right"]
+    assert [t.get_text() for t in information.get_yticklabels()] == ["all", "a", "b", "c", "d"]
+    for kind, bars in zip(("mutual", "control"), information.containers, strict=True):
+        values = [getattr(benefit, f"{kind}_information"), *benefit.per_class[f"{kind}_information"]]
+        np.testing.assert_array_equal(bars.lines[0].get_xdata(), values)
+        ends = [path.vertices[:, 0] for path in bars.lines[2][0].get_paths() if len(path.vertices)]
+        np.testing.assert_allclose(ends[0], benefit.interval(f"{kind}_information"), rtol=1e-4)
+    assert len(accuracy.containers) == 4
+    assert accuracy.get_yticklabels()[3].get_text() == "own label\n(leakage)"
+    figure.savefig(tmp_path / "benefit.png")
+    assert govpn.plot.plot_noise_benefit(benefit, figure) is figure
+
+
 def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     nan = [float("nan")]

@@ -1,0 +1,319 @@
+"""noise_benefit against problems whose entropies are known, and what it says of them."""
+
+import json
+import pickle
+
+import govpn
+import numpy as np
+import pyarrow as pa
+import pytest
+from conftest import NAMES, make_quadrants
+from conftest import write as write_images
+from govpn import _benefit
+from numpy.polynomial import hermite_e, legendre
+
+SLOPE, OFFSET = (
+    6.0,
+    -2.5,
+)  # one pixel x, two classes: p(1|x) = sigmoid(SLOPE x + OFFSET) = the model's softmax
+KAPPA = 10.0
+
+
+def write(path, tensors):
+    """A safetensors file, written by hand: the header's length, the header, float32 values."""
+    header, at = {}, 0
+    for name, t in tensors.items():
+        header[name] = {"dtype": "F32", "shape": list(t.shape), "data_offsets": [at, at + t.size * 4]}
+        at += t.size * 4
+    text = json.dumps(header).encode()
+    content = b"".join(np.ascontiguousarray(t, "<f4").tobytes() for t in tensors.values())
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content)
+
+
+@pytest.fixture(scope="module")
+def known(tmp_path_factory):
+    """A classifier whose sigma is exactly those of the labels 0 and 1."""
+
+    def build(std, device="go", **params):
+        g = {f"fc{i}.bias": np.zeros(n) for i, n in ((1, 1024), (2, 1024), (3, 1))}
+        g |= {"fc1.weight": np.zeros((1024, 1)), "fc2.weight": np.zeros((1024, 1024))}
+        g["fc3.weight"] = np.zeros((1, 1024))
+        # u = x + 10 y: relu(u - 2) - relu(u - 3) is y, and o = std[0] + (std[1] - std[0]) y
+        g["fc1.weight"][:2] = 1
+        g["fc1.bias"][:2] = -2, -3
+        g["fc2.weight"][0, :2] = 1, -1
+        g["fc3.weight"][0, 0], g["fc3.bias"][0] = std[1] - std[0], std[0]
+        base = {"linear.weight": np.array([[0], [SLOPE]]), "linear.bias": np.array([0, OFFSET])}
+        path = tmp_path_factory.mktemp("known") / "weights.safetensors"
+        write(path, {f"base.{k}": v for k, v in base.items()} | {f"generator.{k}": v for k, v in g.items()})
+        settings = {"std": "abs", "label_coefficient": KAPPA, "random_state": 1, "verbose": 0} | params
+        model = govpn.VPNClassifier("sr", "dnn3", device=device, **settings)
+        return model.import_safetensors(path, image_shape=(1, 1, 1), classes=2)
+
+    return build
+
+
+def problem(n, seed=0):
+    """Images of one pixel, uniform on [0, 1], with labels of p(y|x)."""
+    random = np.random.default_rng(seed)
+    x = random.random((n, 1, 1, 1), np.float32)
+    p = 1 / (1 + np.exp(-(SLOPE * x.reshape(-1).astype(float) + OFFSET)))
+    return x, (random.random(n) < p).astype(int)
+
+
+def loss(x, y):
+    """-log q(y|x) of the model, for pixels of any value."""
+    return np.logaddexp(0, (SLOPE * x + OFFSET) * (1 - 2 * y))
+
+
+def moments(std, samples):
+    """Mean and standard deviation, over x, y and the draws z, of one image's terms of H(T), H(T|E), I(T,E),
+    by Gauss-Legendre quadrature over x and Gauss-Hermite over z; std are sigma for y = 0 and 1. Those of
+    H(T) and I(T,E) by class, too."""
+    nodes, weights = legendre.leggauss(64)
+    x, w = (nodes + 1) / 2, weights / 2
+    z, v = hermite_e.hermegauss(64)
+    v = v / v.sum()
+    p = 1 / (1 + np.exp(-(SLOPE * x + OFFSET)))
+    weight = np.concatenate([w * (1 - p), w * p])  # of (x, y)
+    clean = np.concatenate([loss(x, 0), loss(x, 1)])
+    grids = [loss(x[:, None] + std[y] * z, y) for y in (0, 1)]
+    mean = np.concatenate([g @ v for g in grids])  # over z
+    spread = np.concatenate([g**2 @ v for g in grids]) - mean**2
+    own = np.repeat([0, 1], len(x))
+
+    def describe(values, inner, weight):
+        weight = weight / weight.sum()
+        m = weight @ values
+        return m, np.sqrt(weight @ (values - m) ** 2 + weight @ inner)
+
+    terms = {
+        "task_entropy": (clean, 0 * spread),
+        "conditional_entropy": (mean, spread / samples),
+        "mutual_information": (clean - mean, spread / samples),
+    }
+    result = {name: describe(*term, weight) for name, term in terms.items()}
+    by_class = {n: [describe(*t, weight * (own == k)) for k in (0, 1)] for n, t in terms.items()}
+    return result, by_class
+
+
+def test_the_problem_is_what_it_says():
+    """H(T) as the mean binary entropy, not by the loss: and the quadrature of a known integral."""
+    x, w = legendre.leggauss(64)
+    x, w = (x + 1) / 2, w / 2
+    p = 1 / (1 + np.exp(-(SLOPE * x + OFFSET)))
+    entropy = w @ -(p * np.log(p) + (1 - p) * np.log(1 - p))
+    overall, _ = moments((0.2, 0.2), 1)
+    assert overall["task_entropy"][0] == pytest.approx(entropy, rel=1e-12)
+    assert overall["mutual_information"][0] < 0, "noise that knows no label costs"
+
+
+@pytest.mark.parametrize("std", [(0.25, 0.25), (0.05, 0.4)], ids=["constant", "by label"])
+def test_closed_form(known, std, device):
+    """Estimates within 4 standard errors of the truth, and standard errors that are right: with n images,
+    s has a relative error of about sqrt((kurtosis - 1) / 4n), here below 4 %."""
+    n, samples = 3000, 2
+    x, y = problem(n)
+    b = known(std, device).noise_benefit(x, y, samples=samples)
+    overall, by_class = moments(std, samples)
+    for name, (mean, deviation) in overall.items():
+        error = deviation / np.sqrt(n)
+        assert abs(getattr(b, name) - mean) < 4 * error, name
+        assert getattr(b, name + "_se") == pytest.approx(error, rel=0.1), name
+        for k in (0, 1):
+            mean, deviation = by_class[name][k]
+            error = deviation / np.sqrt((y == k).sum())
+            assert abs(b.per_class[name][k] - mean) < 4 * error, (name, k)
+            assert b.per_class[name + "_se"][k] == pytest.approx(error, rel=0.15), (name, k)
+    sigma = np.array(std)[y]
+    assert b.std_mean == pytest.approx(sigma.mean(), rel=1e-5)
+    assert (b.std_min, b.std_max) == pytest.approx((min(std), max(std)), rel=1e-5)
+    assert (b.n_images, b.samples) == (n, samples)
+    assert b.per_class["images"].tolist() == [(y == 0).sum(), (y == 1).sum()]
+    control, _ = moments((b.std_mean, b.std_mean), samples)
+    mean, deviation = control["mutual_information"]
+    assert abs(b.control_information - mean) < 4 * deviation / np.sqrt(n)
+    assert b.control_information_se == pytest.approx(deviation / np.sqrt(n), rel=0.1)
+    assert b.accuracy == np.mean((SLOPE * x.reshape(-1) + OFFSET > 0) == y)
+    if std[0] == std[1]:  # the control is the learned noise
+        assert b.gain_over_control == pytest.approx(0, abs=1e-6)
+        assert b.control_entropy == pytest.approx(b.conditional_entropy, abs=1e-6)
+        assert b.accuracy_control == pytest.approx(b.accuracy_label_noise, abs=2 / n)
+
+
+def test_accuracy_under_noise(known):
+    """With one draw, how often x + sigma z is on the label's side of the boundary: by a million draws of
+    numpy."""
+    n, std = 3000, 0.3
+    x, y = problem(n)
+    b = known((std, std)).noise_benefit(x, y, samples=1)
+    x, y = problem(1_000_000, seed=1)
+    noisy = x.reshape(-1) + std * np.random.default_rng(2).standard_normal(len(y))
+    want = ((SLOPE * noisy + OFFSET > 0) == y).mean()
+    for name in ("accuracy_control", "accuracy_label_noise"):
+        assert abs(getattr(b, name) - want) < 4 * getattr(b, name + "_se")
+        assert getattr(b, name + "_se") == pytest.approx(np.sqrt(want * (1 - want) / n), rel=0.05)
+
+
+def test_the_paired_error_is_smaller(known):
+    """Images that are hard are hard with noise, too: the difference varies less than its parts. Both noises
+    draw the same z."""
+    b = known((0.05, 0.2)).noise_benefit(*problem(500))
+    assert b.mutual_information == pytest.approx(b.task_entropy - b.conditional_entropy, abs=1e-12)
+    assert b.mutual_information_se < 0.6 * np.hypot(b.task_entropy_se, b.conditional_entropy_se)
+    assert b.gain_over_control == pytest.approx(b.mutual_information - b.control_information, abs=1e-12)
+    assert b.gain_over_control_se < 0.75 * np.hypot(b.mutual_information_se, b.control_information_se)
+
+
+def by_hand(
+    clean=(1.0, 2.0, 3.0), learned=0.0, control=1.0, right=((1, 0, 1), (1, 1, 1), (0, 0, 0), (1, 1, 1))
+):
+    """The summary of three images of the classes 5, 5 and 7; class 6 has none."""
+    zeros = np.zeros(3)
+    columns = _benefit.entropies(np.array(clean), zeros + learned, zeros + control)
+    columns |= _benefit.accuracies(*np.array(right, bool))
+    labels, classes, std = np.array([0, 0, 2]), np.array([5, 6, 7]), {"std_mean": 0.2, "std_min": 0.1}
+    return _benefit.summarise(columns, labels, classes, ["a", "b", "<c>"], samples=8, std_max=0.3, **std)
+
+
+def test_arithmetic():
+    """s = sqrt(((1 - 2)² + (2 - 2)² + (3 - 2)²) / 2) = 1, the standard error 1/sqrt(3); of 1 and 2, 0.5."""
+    b = by_hand()
+    assert (b.task_entropy, b.task_entropy_se) == pytest.approx((2, 1 / np.sqrt(3)))
+    assert (b.mutual_information, b.control_information, b.gain_over_control) == pytest.approx((2, 1, 1))
+    assert (b.gain_over_control_se, b.mutual_information_se) == pytest.approx((0, 1 / np.sqrt(3)))
+    assert (b.accuracy, b.accuracy_classwise, b.classwise_gain) == pytest.approx((2 / 3, 1, 1 / 3))
+    assert (b.classwise_gain_se, b.accuracy_label_noise, b.accuracy_control) == pytest.approx((1 / 3, 1, 0))
+    assert b.interval("task_entropy") == pytest.approx((2 - 1.96 / 3**0.5, 2 + 1.96 / 3**0.5), rel=1e-4)
+    assert b.per_class["images"].tolist() == [2, 0, 1]
+    np.testing.assert_allclose(b.per_class["task_entropy"], [1.5, np.nan, 3])
+    np.testing.assert_allclose(b.per_class["task_entropy_se"], [0.5, np.nan, np.nan])
+    with pytest.raises(ValueError, match="name is 'samples', want one of task_entropy, conditional_entropy"):
+        b.interval("samples")
+    with pytest.raises(
+        ValueError, match="task_entropy of image 1 is inf: the model's outputs are not finite"
+    ):
+        by_hand(clean=(1, np.inf, 3))
+
+
+def test_reading_follows_the_numbers():
+    text = by_hand().reading()
+    for part in (
+        "3 images with 8 draws of noise each (σ 0.1 to 0.3, mean 0.2)",
+        "is 2 nats without noise, H(T), and 0 nats under",
+        "+2 nats (95 % interval +0.868 to +3.13, which is above 0). Gaussian",
+        "the same mean σ gives +1 nats",
+        "which is above 0): the learned noise beats the matched control",
+        "0.6667 without noise and 1 with classwise noise, a difference of +0.333 (95 % interval ",
+        "(95 % interval -0.32 to +0.987, which contains 0); it is",
+        "it is 0 under the Gaussian noise",
+        "true label it is 1: that reads the label, and is leakage",
+    ):
+        assert part in text
+    assert "which is below 0). Gaussian" in by_hand(learned=4.0).reading()
+    assert "the matched control beats the learned noise" in by_hand(learned=4.0).reading()
+    assert "the two cannot be told apart" in by_hand(learned=(0, 1, 2), control=1.0).reading()
+    assert "which contains 0). Gaussian" in by_hand(learned=(0, 2, 4)).reading()
+
+
+def test_tables():
+    b = by_hand()
+    caption, head, *rows = str(b).splitlines()
+    assert caption == "3 images, 8 draws each; entropies in nats, ± one standard error"
+    assert head.split()[:5] == ["class", "images", "H(T)", "H(T|E)", "I(T,E)"]
+    assert rows[0].split()[:5] == ["all", "3", "2.0000", "±", "0.5774"]
+    assert [r.split()[0] for r in rows[1:]] == ["a", "b", "<c>"]
+    assert "nan ± nan" in rows[2]
+    page = b._repr_html_()
+    assert page.count("<tr>") == 5
+    assert "<td>&lt;c&gt;</td>" in page
+    assert "leakage" in page
+    assert repr(b) == "<NoiseBenefit of 3 images: I(T,E) = +2.0000 ± 0.5774 nats>"
+    values = json.loads(json.dumps(b.to_dict()))
+    assert values["per_class"]["class"] == ["a", "b", "<c>"]
+    assert (values["classes"], values["task_entropy"], values["samples"]) == ([5, 6, 7], 2, 8)
+    assert pickle.loads(pickle.dumps(b)).to_dict().keys() == b.to_dict().keys()
+    with pytest.raises(AttributeError):
+        b.samples = 3
+
+
+@pytest.fixture(scope="module")
+def joint(make, quadrants):
+    return make(label_coefficient=1).fit(*quadrants)
+
+
+def test_arrays_tables_and_streams_agree(joint, tmp_path):
+    x, y = make_quadrants(40, seed=3)
+    write_images(tmp_path, x, y)
+    stream = govpn.datasets.image_folder(tmp_path, channels=1, stream=True)
+    order = np.argsort(y, kind="stable")  # the folder's
+    x, y = x[order], y[order]
+    want = joint.noise_benefit(x, y, samples=2).to_dict()
+    table = pa.table({"image": pa.FixedShapeTensorArray.from_numpy_ndarray(x), "label": y})
+    got = joint.noise_benefit(stream, samples=2).to_dict()
+    assert got["per_class"].pop("class") == list(NAMES)
+    assert want["per_class"].pop("class") == ["0", "1", "2", "3"]
+    assert got == want
+    got = joint.noise_benefit(table, samples=2).to_dict()
+    del got["per_class"]["class"]
+    assert got == want
+    other = joint.noise_benefit(x, y, samples=2, random_state=5)
+    assert other.task_entropy == want["task_entropy"]
+    assert other.conditional_entropy != want["conditional_entropy"]
+    assert other.accuracy == joint.score(x, y)
+    assert other.std_mean == pytest.approx(joint.noise_std(x, y).mean(), rel=1e-5)
+
+
+def test_noise_of_predict_and_evaluate(joint, quadrants):
+    x, y = quadrants
+    np.testing.assert_array_equal(joint.predict_proba(x, "gaussian", std=0), joint.predict_proba(x))
+    np.testing.assert_array_equal(joint.predict(x, noise="gaussian", std=np.float32(0)), joint.predict(x))
+    noisy = joint.predict_proba(x, "gaussian", 3, 5, std=0.5)
+    np.testing.assert_allclose(noisy.sum(1), 1, rtol=1e-5)
+    result = joint.evaluate(x, y, "gaussian", samples=3, random_state=5, std=0.5)
+    assert result["cross_entropy"] == pytest.approx(-np.log(noisy[np.arange(len(y)), y]).mean(), rel=1e-4)
+    assert result["accuracy"] == pytest.approx((noisy.argmax(1) == y).mean())
+    assert joint.score(x, y, noise="gaussian", std=0.5) < joint.score(x, y)
+    assert joint.score(x, y, noise="label") == pytest.approx(joint.evaluate(x, y, "label")["accuracy"])
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda m, x, y: m.noise_benefit(x), "y is None"),
+        (lambda m, x, y: m.noise_benefit(x, y + 1), r"y\[\d+\] is .*4.*, want one of the classes 0, 1, 2, 3"),
+        (lambda m, x, y: m.noise_benefit(x, y[:3]), "y has 3 labels, want"),
+        (lambda m, x, y: m.noise_benefit(x[:1], y[:1]), "X has 1 image, want at least 2"),
+        (lambda m, x, y: m.noise_benefit(x, y, samples=0), "samples is 0, want at least 1"),
+        (lambda m, x, y: m.noise_benefit(x, y, samples=2.0), "samples is 2.0 of type float"),
+        (lambda m, x, y: m.noise_benefit(x, y, random_state="a"), "random_state is 'a'"),
+        (lambda m, x, y: m.predict(x, noise="label"), 'noise is "label", which reads labels; want evaluate'),
+        (lambda m, x, y: m.predict(x, noise="gaussian"), "Std is missing with Noise gaussian"),
+        (lambda m, x, y: m.predict(x, std=0.1), "Std is 0.1 with Noise none"),
+        (lambda m, x, y: m.evaluate(x, y, "label", std=0.1), "Std is 0.1 with Noise label"),
+        (lambda m, x, y: m.predict(x, noise="gaussian", std="a"), "std is 'a' of type str, want a number"),
+        (lambda m, x, y: m.predict(x, noise="gaussian", std=float("inf")), "std is inf, want a finite"),
+        (lambda m, x, y: m.predict(x, noise="gaussian", std=-1), "Std is -1, want a finite number ≥ 0"),
+    ],
+)
+def test_misuse(joint, quadrants, use, message):
+    with pytest.raises(govpn.GovpnError, match=message):
+        use(joint, *quadrants)
+
+
+@pytest.mark.parametrize("mode", ["plain", "gaussian"])
+def test_models_without_a_generator(make, quadrants, mode):
+    x, y = quadrants
+    model = make(mode=mode, epochs=1).fit(x, y)
+    with pytest.raises(ValueError, match=f"mode is '{mode}', which has no generator; want joint or frozen"):
+        model.noise_benefit(x, y)
+    assert model.score(x, y, noise="gaussian", std=0.01) > 0.5
+    with pytest.raises(govpn.NotFittedError):
+        make().noise_benefit(x, y)
+
+
+def test_an_untrained_generator_warns(make, quadrants, tmp_path):
+    make(mode="plain", epochs=1).fit(*quadrants).export_safetensors(tmp_path / "base")
+    model = make().import_safetensors(tmp_path / "base", (8, 8, 1), 4)
+    with pytest.warns(govpn.GovpnWarning, match="the generator is newly initialised"):
+        model.noise_benefit(*quadrants, samples=1)
