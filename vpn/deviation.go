@@ -145,9 +145,10 @@ const (
 	warningImages     = 1024 // training images that the check looks at
 )
 
-// seesNoiseOnly says whether the statistics of the base's batch norms are those of noisy images alone.
+// seesNoiseOnly says whether the statistics of the base's batch norms are those of images with noisy pixels alone.
 func (m *Model) seesNoiseOnly() bool {
-	return m.net.cfg.Mode == "joint" && m.net.cfg.BaseLossWeight == 0 && slices.ContainsFunc(variables(m.store, "base"),
+	c := &m.net.cfg
+	return c.Mode == "joint" && c.BaseLossWeight == 0 && c.NoiseLayer == 0 && slices.ContainsFunc(variables(m.store, "base"),
 		func(v *model.Variable) bool { return models.IsBuffer(v.Name()) })
 }
 

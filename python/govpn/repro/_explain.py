@@ -1,4 +1,4 @@
-"""Is σ a map of what the classifier does not need? Compared with input gradients, and by putting noise there."""
+"""Is σ a map of what the classifier does not need? Compared with input gradients; and noise is put there."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _LEVELS = (0.1, 0.2, 0.4)  # RMS of the noise over an image's pixels, in units o
 
 
 def explain(clf: VPNClassifier, X: np.ndarray, y: np.ndarray, seed: int) -> dict[str, Any]:
-    """On validation images: the mean over the images of Spearman's rank correlation over the pixels between σ at the
-    true label and the absolute input gradient of the loss (K. Simonyan et al., ICLR 2014 workshop), with its
-    standard error; and the accuracy under Gaussian noise of one RMS that is placed as σ says, evenly, as σ
-    says but with its pixels shuffled, and where the gradient is small."""
+    """On validation images: the mean over the images of Spearman's rank correlation over the pixels between σ
+    at the true label and the absolute input gradient of the loss (K. Simonyan et al., ICLR 2014 workshop),
+    with its standard error; and the accuracy under Gaussian noise of one RMS that is placed as σ says, evenly,
+    as σ says but with its pixels shuffled, and where the gradient is small."""
     X, y = X[:_IMAGES], y[:_IMAGES]
     std = clf.noise_std(X, y).astype(float)
     gradient = np.abs(clf.input_gradient(X, y)).astype(float)
@@ -33,8 +33,8 @@ def explain(clf: VPNClassifier, X: np.ndarray, y: np.ndarray, seed: int) -> dict
     x, z = X / 255.0, random.standard_normal(std.shape)
     return {
         "images": len(X),
-        "rank_correlation": float(correlation.mean()),
-        "standard_error": float(correlation.std(ddof=1) / np.sqrt(len(X))),
+        "rank_correlation": round(float(correlation.mean()), 6),
+        "standard_error": round(float(correlation.std(ddof=1) / np.sqrt(len(X))), 6),
         "accuracy": {
             f"{level:g}": {
                 name: float(np.mean(clf.predict((x + level * _unit(p) * z).astype(np.float32)) == y))

@@ -19,6 +19,7 @@ from .._lib import build_info
 from ..errors import ArgumentError, GovpnWarning
 from ..estimator import VPNClassifier, load
 from ._data import Data, Part, corrupted, subset
+from ._explain import explain
 from ._rows import ROWS, Run
 
 
@@ -111,21 +112,30 @@ def _pair(part: Part) -> Any:
 
 
 def _measure(clf: VPNClassifier, data: Data, run: Run) -> dict[str, Any]:
-    """Validation and test figures, in all the ways the model predicts, and σ on the validation images."""
+    """Validation and test figures, in all the ways the model predicts; σ on the validation images, and with a
+    generator what it explains there and what its noise is worth."""
     first = clf.evaluate(*data.valid)
     std = {k: _short(v) for k, v in first.items() if k.startswith("std_")}
-    return {
+    measured = {
         "std": std if std["std_mean"] is not None else None,
-        "validation": _scores(clf, data.valid, run),
-        "test": _scores(clf, data.test, run) if run.test else None,
+        "validation": _scores(clf, data.valid, run, std["std_mean"]),
+        "test": _scores(clf, data.test, run, std["std_mean"]) if run.test else None,
     }
+    if measured["std"] is None:
+        return measured
+    benefit = clf.noise_benefit(*(data.test if run.test else data.valid), samples=4).to_dict()
+    measured["benefit"] = {k: _short(v) for k, v in benefit.items() if isinstance(v, (int, float))}
+    if isinstance(data.valid.X, np.ndarray) and not clf.config_["noise_layer"]:
+        measured["explanation"] = explain(clf, *data.valid, run.seed)
+    return measured
 
 
-def _scores(clf: VPNClassifier, part: Part, run: Run) -> dict[str, Any]:
+def _scores(clf: VPNClassifier, part: Part, run: Run, std: float | None) -> dict[str, Any]:
+    """Without noise, and of a model whose generator's mean σ is std, by class, and under Gaussian noise of it."""
     scores = {}
-    for noise in ("none", "classwise") if clf.config_["mode"] in ("joint", "frozen") else ("none",):
-        measured = clf.evaluate(*part, noise=noise)
-        scores[noise] = {k: _short(measured[k]) for k in ("accuracy", "cross_entropy")}
+    for noise in ("none", "classwise", "gaussian") if std is not None else ("none",):
+        found = clf.evaluate(*part, noise=noise, std=std if noise == "gaussian" else None)
+        scores[noise] = {k: _short(found[k]) for k in ("accuracy", "cross_entropy")}
     if isinstance(part.X, np.ndarray):
         scores["corrupted"] = {
             name: _short(clf.evaluate(x, part.y)["accuracy"]) for name, x in corrupted(part.X, run.seed)
