@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("matplotlib").use("Agg")
 stats = pytest.importorskip("scipy.stats")
 repro = pytest.importorskip("govpn.repro")
-from govpn.repro import _cell, _data, _rows, _run, _search, _study  # noqa: E402
+from govpn.repro import _cell, _data, _explain, _rows, _run, _search, _study  # noqa: E402
 from govpn.repro.__main__ import main  # noqa: E402
 
 
@@ -243,6 +243,7 @@ def test_misuse(data, tmp_path, capsys):
 def test_what_a_result_says(study):
     result = results(study)["fashion-mnist_sr_vpn-dnn3_e2_s0"]
     wanted = {"id", "run", "data", "config", "history", "std", "validation", "test", "seconds", "device"}
+    wanted |= {"benefit", "explanation"}
     assert wanted | {"machine", "versions", "warnings", "best_epoch", "finished", "parameters"} == set(result)
     assert result["versions"].keys() == _run.versions().keys()
     assert result["data"] == {"train": 360, "validation": 40, "test": 100, "note": ""}
@@ -271,6 +272,34 @@ def test_search_and_confirm(data, tmp_path, monkeypatch):
     assert (tmp_path / "confirm.md").read_text() == report.to_markdown()
     with pytest.raises(govpn.GovpnError, match="settings has 'x', want of few; wrong labels"):
         repro.confirm(["x"], **common, **ARGUMENTS)
+
+
+def test_sigma_where_the_gradient_is_not():
+    """A classifier that looks at one half of the image, and σ on the other: noise there costs nothing."""
+    random = np.random.default_rng(0)
+    X = np.full((400, 4, 4, 1), 128, np.uint8)
+    y = np.arange(400) % 2
+    X[:, :2] = np.where(y == 1, 178, 78)[:, None, None, None]
+    halves = np.broadcast_to(np.arange(4)[:, None, None] < 2, (4, 4, 1))
+
+    class Model:
+        def noise_std(self, X, y):
+            return np.broadcast_to(np.where(halves, 0.0, 0.3), X.shape)
+
+        def input_gradient(self, X, y):
+            return np.broadcast_to(np.where(halves, 1.0, 0.0), X.shape) * random.uniform(0.9, 1, X.shape)
+
+        def predict(self, X):
+            return (X[:, :2].mean((1, 2, 3)) > 0.5).astype(int)
+
+    found = _explain.explain(Model(), X, y, 0)
+    # Ranks 4.5 and 12.5 of σ against 4.5 and 9 to 16 of the gradient.
+    assert found["rank_correlation"] == pytest.approx(-256 / (256 * 298) ** 0.5, abs=1e-5)
+    accuracy = found["accuracy"]["0.4"]
+    assert accuracy["as σ"] == 1
+    assert accuracy["where the gradient is small"] == 1
+    assert accuracy["evenly"] < 0.97
+    assert accuracy["as σ, shuffled"] < 0.99
 
 
 def test_settings_are_runs():

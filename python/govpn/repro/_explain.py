@@ -15,8 +15,9 @@ _LEVELS = (0.1, 0.2, 0.4)  # RMS of the noise over an image's pixels, in units o
 def explain(clf: VPNClassifier, X: np.ndarray, y: np.ndarray, seed: int) -> dict[str, Any]:
     """On validation images: the mean over the images of Spearman's rank correlation over the pixels between σ
     at the true label and the absolute input gradient of the loss (K. Simonyan et al., ICLR 2014 workshop),
-    with its standard error; and the accuracy under Gaussian noise of one RMS that is placed as σ says, evenly,
-    as σ says but with its pixels shuffled, and where the gradient is small."""
+    with its standard error; and the accuracy under Gaussian noise of one RMS that is placed as σ says,
+    evenly, as σ says but with its pixels shuffled, and where the gradient is small. Noisy pixels are clipped
+    to 0 to 1."""
     X, y = X[:_IMAGES], y[:_IMAGES]
     std = clf.noise_std(X, y).astype(float)
     gradient = np.abs(clf.input_gradient(X, y)).astype(float)
@@ -37,12 +38,16 @@ def explain(clf: VPNClassifier, X: np.ndarray, y: np.ndarray, seed: int) -> dict
         "standard_error": round(float(correlation.std(ddof=1) / np.sqrt(len(X))), 6),
         "accuracy": {
             f"{level:g}": {
-                name: float(np.mean(clf.predict((x + level * _unit(p) * z).astype(np.float32)) == y))
+                name: float(np.mean(clf.predict(_noisy(x, level * _unit(p) * z)) == y))
                 for name, p in placements.items()
             }
             for level in _LEVELS
         },
     }
+
+
+def _noisy(x: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    return np.clip(x + noise, 0, 1).astype(np.float32)
 
 
 def _unit(placement: np.ndarray) -> np.ndarray:

@@ -131,7 +131,7 @@ def _measure(clf: VPNClassifier, data: Data, run: Run) -> dict[str, Any]:
 
 
 def _scores(clf: VPNClassifier, part: Part, run: Run, std: float | None) -> dict[str, Any]:
-    """Without noise, and of a model whose generator's mean σ is std, by class, and under Gaussian noise of it."""
+    """Without noise; of a model whose generator's mean σ is std, also by class, and under Gaussian noise."""
     scores = {}
     for noise in ("none", "classwise", "gaussian") if std is not None else ("none",):
         found = clf.evaluate(*part, noise=noise, std=std if noise == "gaussian" else None)
