@@ -297,7 +297,7 @@ def test_sigma_where_the_gradient_is_not():
     assert found["rank_correlation"] == pytest.approx(-256 / (256 * 298) ** 0.5, abs=1e-5)
     accuracy = found["accuracy"]["0.4"]
     assert accuracy["as σ"] == 1
-    assert accuracy["where the gradient is small"] == 1
+    assert accuracy["where the gradient is small"] > 0.99
     assert accuracy["evenly"] < 0.97
     assert accuracy["as σ, shuffled"] < 0.99
 
