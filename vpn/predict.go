@@ -24,8 +24,8 @@ type PredictOptions struct {
 	// Samples are the noises per image (of classwise, per image and class) whose probabilities are averaged; 0 is 1.
 	Samples int   `json:"samples"`
 	Seed    int64 `json:"seed"` // of the noise; 0: Config.Seed
-	// Std is σ of gaussian in units of the pixel range, ≥ 0: needed there, and nil for all other noise. z is of
-	// Config.NoiseDistribution.
+	// Std is σ of gaussian, ≥ 0, in units of the pixel range, or of the hidden layer with Config.NoiseLayer: needed there, and nil for all
+	// other noise. z is of Config.NoiseDistribution.
 	Std *float64 `json:"std"`
 	// Output is "label" (also ""), "proba" (rows sum to 1; the normalised s_k for classwise), "scores" (the s_k, which
 	// do not sum to 1; for all other noise the same as proba) or "logits" (of one sample, and not of classwise).

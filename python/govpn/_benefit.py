@@ -33,7 +33,8 @@ _ACCURACIES = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NoiseBenefit:
-    """What `VPNClassifier.noise_benefit` found. Entropies are in nats, sigma in units of the pixel range.
+    """What `VPNClassifier.noise_benefit` found. Entropies are in nats, sigma in units of the pixel range,
+    with noise_layer of that layer.
 
     task_entropy : H(T), the mean over the images of -log f(x)_y. conditional_entropy : H(T|E), the mean over
         images and draws of -log q(y|x, e), q = softmax f(x + e), of noise e drawn for the image's own label.
