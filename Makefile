@@ -22,7 +22,7 @@ else
 LINK := -s -w
 endif
 
-.PHONY: help demo test lib install uninstall lint go-test py-test c-test sanitize fuzz consumer bench bench-cuda bench-growth accuracy golden wheel clean
+.PHONY: help demo test lib install uninstall lint go-test py-test c-test sanitize fuzz consumer bench bench-cuda bench-growth accuracy repro golden wheel clean
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
 
@@ -120,6 +120,17 @@ bench-growth: .venv/test ## How time and memory grow with batch, noises, classes
 
 accuracy: .venv/test ## Fashion-MNIST over 5 seeds, baselines and VPN: build/accuracy (an hour)
 	$(VENV)/python bench/accuracy.py --out build/accuracy
+
+REPRO := $(VENV)/python -m govpn.repro
+PART  := --out docs/repro --dataset fashion-mnist --dataset cifar-10 --base sr --base dnn3
+repro: .venv/test ## What docs/repro holds: the paper's tables and figures, the search (a day on 2 cores; run it again to go on)
+	for seeds in 1 2 3 4 5; do \
+	  $(REPRO) table1 $(PART) --generator dnn3 --seeds $$seeds && $(REPRO) table4 $(PART) --generator dnn3 --seeds $$seeds || exit 1; \
+	done
+	$(REPRO) table1 $(PART) --generator resnet18 --seeds 2 --epochs 5
+	$(REPRO) table4 $(PART) --generator resnet18 --seeds 2 --epochs 5
+	$(REPRO) search --out docs/repro --dataset fashion-mnist
+	for figure in 1 3 4 5 6; do $(REPRO) fig$$figure --out docs/repro || exit 1; done
 
 golden: .venv/test ## Write the golden files anew with PyTorch, torchvision and Pillow
 	$(VENV)/pip install -q -r vpn/testdata/requirements.txt

@@ -141,7 +141,7 @@ def test_processes_share_a_folder(data, tmp_path):
 
 
 def test_a_killed_process_leaves_its_run_to_others(data, tmp_path):
-    run = _rows.Run("fashion-mnist", "sr", "baseline", 0, 1)
+    run = _rows.Run("fashion-mnist", "sr", "baseline", 0, 1, images=100, eval_images=20)
     study = _study.Study(tmp_path, data, **ARGUMENTS)
     lock = tmp_path / "runs" / f"{run.id}.lock"
     lock.write_text("elsewhere 1\n")
@@ -150,8 +150,10 @@ def test_a_killed_process_leaves_its_run_to_others(data, tmp_path):
     old = time.time() - 1000
     os.utime(lock, (old, old))
     study.train([run])
-    assert study.result(run)
+    assert study.result(run)["data"] == {"train": 100, "validation": 20, "test": 20, "note": ""}
     assert not lock.exists()
+    cell = _cell.cell("table1", "baseline", "fashion-mnist", "sr", study.results())
+    assert cell.mark() == "1 seed, 1 epoch, 100 images, 20 test images"
 
 
 def test_ctrl_c_ends_the_command(data, tmp_path):
@@ -201,10 +203,10 @@ def test_the_papers_numbers():
 
 def test_ids_tell_runs_apart():
     run = _rows.Run(
-        "cifar-10", "dnn3", "vpn-dnn3", 3, 40, 1000, label_noise=0.2, options={"std": "abs"}, test=False
+        "cifar-10", "dnn3", "vpn-dnn3", 3, 40, 1000, 500, label_noise=0.2, options={"std": "abs"}, test=False
     )
-    assert run.id == "cifar-10_dnn3_vpn-dnn3_e40_n1000_flip0.2_std=abs_validation_s3"
-    assert run.baseline().id == "cifar-10_dnn3_baseline_e40_n1000_flip0.2_validation_s3"
+    assert run.id == "cifar-10_dnn3_vpn-dnn3_e40_n1000_t500_flip0.2_std=abs_validation_s3"
+    assert run.baseline().id == "cifar-10_dnn3_baseline_e40_n1000_t500_flip0.2_validation_s3"
     assert "test" not in run.id
     long = _rows.Run("a", "b", "baseline", options={f"option{i}": i for i in range(40)})
     assert len(long.id) < 160

@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--seeds", type=int, help="how many, 5 by default")
     p.add_argument("--epochs", type=int, help="default: the paper's 40 for sr and dnn3, 100 for the others")
     p.add_argument("--images", type=int, help="of the training set, a stratified subset; default: all")
+    p.add_argument("--eval-images", type=int, help="of the validation and the test set; default: all")
     p.add_argument("--out", default="govpn-repro", help="the folder of the study (%(default)s)")
     p.add_argument("--data", help="the folder of the data sets; default: $GOVPN_DATA, or shared/data")
     p.add_argument("--device", default="auto", help="auto, go, cpu or cuda")

@@ -64,8 +64,8 @@ class Cell:
         marks = [f"{n} seed{'s' if n > 1 else ''}"] if n < 5 else []
         if self.run.epochs not in (0, paper_epochs(self.run.base)):
             marks.append(f"{self.run.epochs} epoch{'s' if self.run.epochs > 1 else ''}")
-        if self.run.images:
-            marks.append(f"{self.run.images:,} images")
+        marks += [f"{self.run.images:,} images"] if self.run.images else []
+        marks += [f"{self.run.eval_images:,} test images"] if self.run.eval_images else []
         return ", ".join(marks)
 
 
@@ -106,19 +106,19 @@ def cell(table: str, line: str, dataset: str, base: str, results: Sequence[Resul
 def _is(result: Result, dataset: str, base: str, row: str) -> bool:
     """Whether a result is of that row of a table, and not of a variant."""
     run = Run(**result["run"])
-    return run == Run(dataset, base, row, run.seed, run.epochs, run.images)
+    return run == Run(dataset, base, row, run.seed, run.epochs, run.images, run.eval_images)
 
 
 def _seen(result: Result) -> tuple[int, int, int]:
     run = result["run"]
-    return run["epochs"] * result["data"]["train"], run["epochs"], -run["images"]
+    return run["epochs"] * result["data"]["train"], run["epochs"], result["data"]["test"]
 
 
 def between(first: Cell | None, second: Cell | None) -> Difference | None:
     """The first minus the second, over the seeds that both have."""
     if first is None or second is None or first.run.epochs != second.run.epochs:
         return None
-    if first.run.images != second.run.images:
+    if (first.run.images, first.run.eval_images) != (second.run.images, second.run.eval_images):
         return None
     seeds = [s for s in first.seeds if s in second.seeds]
     values = ([c.values[c.seeds.index(s)] / 100 for s in seeds] for c in (first, second))

@@ -15,7 +15,7 @@ _NUMERALS = {"table1": "I", "table2": "II", "table3": "III", "table4": "IV"}
 LEGEND = (
     "Test accuracy in %, mean ± standard deviation over the seeds; the paired difference to the baseline in "
     "points with Student's 95 % interval; the paper's number. A cell says where it has fewer than 5 seeds, "
-    "other epochs than the paper's (40, deep bases 100), or a part of the training images. The epoch is that "
+    "other epochs than the paper's (40, deep bases 100), or a part of the images. The epoch is that "
     "of the best validation accuracy without noise (of a frozen base the last). “classwise” is prediction "
     "with noise for every class, the paper's Algorithm 2; “Gaussian” is the control that the paper lacks: "
     "noise of one σ, the generator's mean in the same seed."
@@ -80,6 +80,7 @@ class Report:
             if c is None:
                 continue
             images = f" --images {c.run.images}" if c.run.images else ""
+            images += f" --eval-images {c.run.eval_images}" if c.run.eval_images else ""
             command = (
                 f"python -m govpn.repro {self.table} --dataset {dataset} --base {base} --row {c.run.row} "
                 f"--seeds {len(c.seeds)} --epochs {c.run.epochs}{images}"

@@ -77,6 +77,7 @@ class Run:
     seed: int = 0
     epochs: int = 40  # 0: the weights that it starts from
     images: int = 0  # training images, a stratified subset; 0: all
+    eval_images: int = 0  # of the validation and of the test set, stratified subsets; 0: all
     label_noise: float = 0.0  # the fraction of training labels that are another class's
     teacher: float = 0.0  # the weight of the baseline's probabilities in soft labels
     options: dict[str, Any] = field(default_factory=dict, hash=False)  # over those of the row
@@ -91,6 +92,7 @@ class Run:
         """A file name."""
         parts = [self.dataset, self.base, self.row, f"e{self.epochs}"]
         parts += [f"n{self.images}"] if self.images else []
+        parts += [f"t{self.eval_images}"] if self.eval_images else []
         parts += [f"flip{self.label_noise:g}"] if self.label_noise else []
         parts += [f"teacher{self.teacher:g}"] if self.teacher else []
         parts += [f"{k}={json.dumps(v)}" for k, v in sorted(self.options.items())]

@@ -38,6 +38,8 @@ def execute(
     run is kept and goes on from."""
     start = time.perf_counter()
     train = subset(data.train, run.images, run.label_noise, run.seed)
+    held_out = (subset(p, run.eval_images, 0, 0) for p in (data.valid, data.test))
+    data = Data(train, *held_out, data.note)
     params = run.parameters() | {"device": device, "verbose": 0}
     if ROWS[run.row].needs.startswith("vpn"):
         params["fixed_std"] = needed["std"]["std_mean"]
@@ -62,9 +64,7 @@ def execute(
     result = {
         "id": run.id,
         "run": vars(run),
-        "data": {
-            k: len(p.X) for k, p in zip(("train", "validation", "test"), (train, *data[1:3]), strict=True)
-        }
+        "data": {k: len(p.X) for k, p in zip(("train", "validation", "test"), data[:3], strict=True)}
         | {"note": data.note},
         "config": about["config"],
         "parameters": about["parameters"],

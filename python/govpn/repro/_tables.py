@@ -44,6 +44,7 @@ def table(
     seeds: int = 5,
     epochs: int | None = None,
     images: int = 0,
+    eval_images: int = 0,
     out: str | os.PathLike[str] = "govpn-repro",
     data: str | os.PathLike[str] | None = None,
     device: str = "auto",
@@ -55,12 +56,13 @@ def table(
 
     datasets, bases, generators, rows : which part; None is all. The baseline is always a part
     seeds : 0 to seeds - 1. epochs : None is the paper's 40 for sr and dnn3, 100 for the others
-    images : of the training set, a stratified subset; 0 is all
+    images, eval_images : of the training set; of the validation and the test set. Stratified subsets; 0 is
+        all
     out : the folder of the study. data : the folder of the data sets (see `govpn.datasets`)
     resume : whether interrupted runs go on, or begin anew. train=False only reports"""
     study = Study(out, data, device, resume, verbose)
     if train:
-        study.train(runs_of(name, datasets, bases, generators, rows, seeds, epochs, images))
+        study.train(runs_of(name, datasets, bases, generators, rows, seeds, epochs, images, eval_images))
     report = Report(name, study.results(), study.out)
     report.save()
     return report
@@ -75,6 +77,7 @@ def runs_of(
     seeds: int = 5,
     epochs: int | None = None,
     images: int = 0,
+    eval_images: int = 0,
 ) -> list[Run]:
     """The runs of a table, all rows of a seed before the next seed."""
     if name not in TABLES:
@@ -90,7 +93,7 @@ def runs_of(
     wanted = names if rows is None else {"baseline", *rows}
     chosen = [row for row in names if row in wanted and _has(row, generators)]
     runs = [
-        Run(dataset, base, row, seed, paper_epochs(base) if epochs is None else epochs, images)
+        Run(dataset, base, row, seed, paper_epochs(base) if epochs is None else epochs, images, eval_images)
         for seed in range(seeds)
         for dataset, base in known
         if (datasets is None or dataset in datasets) and (bases is None or base in bases)
