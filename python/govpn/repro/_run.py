@@ -23,43 +23,11 @@ from ._explain import explain
 from ._rows import ROWS, Run
 
 
-def execute(
-    run: Run,
-    data: Data,
-    device: str,
-    needed: dict[str, Any] | None = None,
-    weights: Path | None = None,
-    teacher: Path | None = None,
-    part: Path | None = None,
-    show: Callable[[str], None] = print,
-) -> tuple[VPNClassifier, dict[str, Any]]:
-    """Trains and measures. needed is the result of run.needed(), weights what a frozen or pretrained base
-    starts from, teacher the base whose probabilities become a part of the labels, part where an interrupted
-    run is kept and goes on from."""
-    start = time.perf_counter()
-    train = subset(data.train, run.images, run.label_noise, run.seed)
-    held_out = (subset(p, run.eval_images, 0, 0) for p in (data.valid, data.test))
-    data = Data(train, *held_out, data.note)
-    params = run.parameters() | {"device": device, "verbose": 0}
-    if ROWS[run.row].needs.startswith("vpn"):
-        params["fixed_std"] = needed["std"]["std_mean"]
-    clf, before = _start(params, train, weights, part)
-    resume = clf.__dict__.get("n_epochs_", 0) > 0
-    try:
-        if run.epochs:
-            with warnings.catch_warnings():  # they are in the result
-                warnings.simplefilter("ignore", GovpnWarning)
-                clf.fit(
-                    train.X,
-                    _taught(run, train, teacher, device),
-                    validation_data=_pair(data.valid),
-                    resume=resume,
-                )
-    except KeyboardInterrupt:
-        if part and clf.__dict__.get("n_epochs_", 0):
-            clf.save(part)
-            show(f"{run.id}: stopped after {clf.n_epochs_} epochs, kept")
-        raise
+def execute(run: Run, data: Data, device: str, **start: Any) -> tuple[VPNClassifier, dict[str, Any]]:
+    """Trains (see `learn`) and measures."""
+    clock = time.perf_counter()
+    data = used(run, data)
+    clf, before = learn(run, data, device, **start)
     about = clf._fitted().describe()
     result = {
         "id": run.id,
@@ -72,13 +40,52 @@ def execute(
         "best_epoch": about["best_epoch"],
         "history": {k: [_short(x) for x in v] for k, v in clf.history_.items()},
         **_measure(clf, data, run),
-        "seconds": round(before + time.perf_counter() - start, 1),
+        "seconds": round(before + time.perf_counter() - clock, 1),
         "device": clf.device_,
         "machine": machine(),
         "versions": versions(),
         "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
     }
     return clf, result
+
+
+def used(run: Run, data: Data) -> Data:
+    """The images that a run uses."""
+    train = subset(data.train, run.images, run.label_noise, run.seed)
+    held_out = (subset(p, run.eval_images, 0, 0) for p in (data.valid, data.test))
+    return Data(train, *held_out, data.note)
+
+
+def learn(
+    run: Run,
+    data: Data,
+    device: str,
+    needed: dict[str, Any] | None = None,
+    weights: Path | None = None,
+    teacher: Path | None = None,
+    part: Path | None = None,
+    show: Callable[[str], None] = print,
+) -> tuple[VPNClassifier, float]:
+    """Trains; the seconds are those of an interrupted run before this one. needed is the result of
+    run.needed(), weights what a frozen or pretrained base starts from, teacher the base whose probabilities
+    become a part of the labels, part where an interrupted run is kept and goes on from."""
+    params = run.parameters() | {"device": device, "verbose": 0}
+    if ROWS[run.row].needs.startswith("vpn"):
+        params["fixed_std"] = needed["std"]["std_mean"]
+    clf, before = _start(params, data.train, weights, part)
+    resume = clf.__dict__.get("n_epochs_", 0) > 0
+    try:
+        if run.epochs:
+            with warnings.catch_warnings():  # they are in the result
+                warnings.simplefilter("ignore", GovpnWarning)
+                labels = _taught(run, data.train, teacher, device)
+                clf.fit(data.train.X, labels, validation_data=_pair(data.valid), resume=resume)
+    except KeyboardInterrupt:
+        if part and clf.__dict__.get("n_epochs_", 0):
+            clf.save(part)
+            show(f"{run.id}: stopped after {clf.n_epochs_} epochs, kept")
+        raise
+    return clf, before
 
 
 def _start(
@@ -173,10 +180,10 @@ def versions() -> dict[str, str]:
 
 
 def pictures(clf: VPNClassifier, part: Part) -> dict[str, np.ndarray]:
-    """σ and one drawn noise for the first image of each class, and which images they are."""
+    """σ and one drawn noise for the first image of each of ten classes, and which images they are."""
     if part.y is None:
         raise ArgumentError("part is a stream, want images")
-    index = np.array([np.flatnonzero(part.y == c)[0] for c in clf.classes_])
+    index = np.array([np.flatnonzero(part.y == c)[0] for c in clf.classes_[:10]])
     std = clf.noise_std(part.X[index], part.y[index])
     noise = clf.sample_noise(part.X[index], part.y[index])[0]
     return {"index": index, "std": std.astype(np.float16), "noise": noise.astype(np.float16)}

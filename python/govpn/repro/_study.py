@@ -21,7 +21,7 @@ import numpy as np
 
 from . import _data
 from ._rows import PRETRAINED, ROWS, Run
-from ._run import execute, pictures
+from ._run import execute, learn, pictures, used
 
 _STALE = 120.0  # seconds without a touch after which a lock is nobody's
 
@@ -81,23 +81,22 @@ class Study:
         part = self._file(run, ".part")
         if not self.resume:
             part.unlink(missing_ok=True)
-        needed = run.needed()
+        data = _data.load(run.dataset, run.seed, self.data)
+        starts_from = ROWS[run.row].needs == "baseline" or run.dataset == PRETRAINED
         clf, result = execute(
             run,
-            _data.load(run.dataset, run.seed, self.data),
+            data,
             self.device,
-            self.result(needed) if needed else None,
-            self._weights_for(run)
-            if ROWS[run.row].needs == "baseline" or run.dataset == PRETRAINED
-            else None,
-            self._weights_for(run) if run.teacher else None,
-            part,
-            self._say,
+            needed=self.result(needed) if (needed := run.needed()) else None,
+            weights=self._weights_for(run) if starts_from else None,
+            teacher=self._weights_for(run) if run.teacher else None,
+            part=part,
+            show=self._say,
         )
         if run.row == "baseline" and run.epochs:
             self._replace(self._weights(run), lambda p: clf.export_safetensors(p, part="base"))
-        if "generator" in result["parameters"] and run.seed == 0 and run.dataset != PRETRAINED:
-            arrays = pictures(clf, _data.load(run.dataset, run.seed, self.data).valid)
+        if "explanation" in result and run.test and run.seed == 0:
+            arrays = pictures(clf, data.valid)
             self._replace(self._file(run, ".npz"), lambda p: _savez(p, arrays))
         self._replace(self._file(run, ".json"), lambda p: p.write_text(as_text(result)))
         part.unlink(missing_ok=True)
@@ -111,7 +110,8 @@ class Study:
         base = run.baseline()
         if not self._weights(base).exists():
             self._say(f"    the weights of {base.id} are missing: trained again")
-            clf, _ = execute(base, _data.load(base.dataset, base.seed, self.data), self.device)
+            data = used(base, _data.load(base.dataset, base.seed, self.data))
+            clf, _ = learn(base, data, self.device)
             self._replace(self._weights(base), lambda p: clf.export_safetensors(p, part="base"))
         return self._weights(base)
 
