@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("matplotlib").use("Agg")
 stats = pytest.importorskip("scipy.stats")
 repro = pytest.importorskip("govpn.repro")
-from govpn.repro import _cell, _data, _explain, _rows, _run, _search, _study  # noqa: E402
+from govpn.repro import _cell, _data, _explain, _explained, _rows, _run, _search, _study  # noqa: E402
 from govpn.repro.__main__ import main  # noqa: E402
 
 
@@ -251,6 +251,21 @@ def test_what_a_result_says(study):
     assert result["data"] == {"train": 360, "validation": 40, "test": 100, "note": ""}
     assert result["config"]["seed"] == 0
     assert len(result["history"]["loss"]) == 2
+
+
+def test_explain(data, tmp_path, monkeypatch):
+    settings = {"few": {"images": 100}, "reward": {"images": 100, "options": {"entropy_weight": 0.1}}}
+    monkeypatch.setattr(_search, "SETTINGS", settings)
+    monkeypatch.setattr(_explained, "SETTINGS", settings)
+    common = {"settings": list(settings), "out": tmp_path, "data": data, **ARGUMENTS}
+    report = repro.explain(["fashion-mnist"], "sr", seeds=1, epochs=1, **common)
+    few, reward = report.rows()
+    assert few[:2] == ["fashion-mnist/sr", "few; 1 seed, 1 epochs"]
+    found = results(tmp_path)["fashion-mnist_sr_vpn-dnn3_e1_n100_entropy_weight=0.1_validation_s0"]
+    assert reward[3] == f"{found['explanation']['rank_correlation']:.3f}".replace("-", "−")
+    accuracy = found["explanation"]["accuracy"]
+    assert reward[5] == "<br>".join(f"{100 * accuracy[level]['as σ']:.1f}" for level in ("0.1", "0.2", "0.4"))
+    assert (tmp_path / "explain.png").exists()
 
 
 def test_search_and_confirm(data, tmp_path, monkeypatch):

@@ -10,11 +10,13 @@ Settings are chosen on validation data; a run looks at the test data once, at it
 table1, table2, table3, table4 : the paper's Tables I to IV, with the controls that it lacks → Report
 fig1, fig5, fig6 : variance heat maps and drawn noise → figure
 fig3, fig4 : convergence, and the influence of m → figure
+explain : σ beside input gradients, with a reward for the noise's entropy
 search, confirm : settings in which noise might help, on validation data; on test data, with fresh seeds
 
 Needs govpn[notebook].
 """
 
+from ._explained import ExplainReport, explain
 from ._figures import fig1, fig3, fig4, fig5, fig6
 from ._report import Report
 from ._rows import Run
@@ -23,11 +25,13 @@ from ._study import Study
 from ._tables import table1, table2, table3, table4
 
 __all__ = [
+    "ExplainReport",
     "Report",
     "Run",
     "SearchReport",
     "Study",
     "confirm",
+    "explain",
     "fig1",
     "fig3",
     "fig4",

@@ -12,7 +12,7 @@ from .. import repro
 from ..errors import GovpnError
 from ._rows import TABLES
 
-OTHERS = ("fig1", "fig3", "fig4", "fig5", "fig6", "search", "confirm")
+OTHERS = ("fig1", "fig3", "fig4", "fig5", "fig6", "explain", "search", "confirm")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -26,7 +26,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--base", action="append", help="base classifier, again for more; figures take one")
     p.add_argument("--generator", action="append", help="dnn3 or resnet18, again for more; figures take one")
     p.add_argument("--row", action="append", help="of a table, such as baseline or vpn-dnn3, again for more")
-    p.add_argument("--setting", action="append", help="of search and confirm, again for more")
+    p.add_argument("--setting", action="append", help="of search, confirm and explain, again for more")
     p.add_argument("--seeds", type=int, help="how many, 5 by default")
     p.add_argument("--epochs", type=int, help="default: the paper's 40 for sr and dnn3, 100 for the others")
     p.add_argument("--images", type=int, help="of the training set, a stratified subset; default: all")

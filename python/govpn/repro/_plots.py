@@ -99,11 +99,38 @@ def curves(
     return fig
 
 
-def noise(
-    rows: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]], across: int = 2, fig: Any = None
-) -> Any:
+Rows = Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]]
+
+
+def noise(rows: Rows, across: int = 2, fig: Any = None) -> Any:
     """Image, heat map of the variance and drawn noise: rows of (title, image (H, W, C) in 0 to 1, σ, noise),
     so many of them beside each other. Each heat map has its own scale, by the largest σ, printed above."""
+
+    def draw(heat: Any, other: Any, std: np.ndarray, drawn: np.ndarray) -> Any:
+        shown = _heat(heat, std**2, "viridis", f"σ ≤ {std.max():.3g}")
+        scale = max(float(np.abs(drawn).max()), 1e-30)
+        _show(other, (drawn / scale + 1) / 2)
+        other.set_title(f"±{scale:.2g}", fontsize=6, pad=2)
+        return shown
+
+    title = "image, variance of the noise, noise drawn from it (its scale above)"
+    label = "variance σ² over its maximum in the image (σ in units of the pixel range)"
+    return _grid(rows, across, draw, title, label, fig)
+
+
+def explanation(rows: Rows, across: int = 2, fig: Any = None) -> Any:
+    """Image, heat map of σ and of the absolute input gradient: rows of (title, image, σ, gradient)."""
+
+    def draw(heat: Any, other: Any, std: np.ndarray, gradient: np.ndarray) -> Any:
+        _heat(other, np.abs(gradient), "viridis", f"≤ {np.abs(gradient).max():.2g} nats")
+        return _heat(heat, std, "viridis", f"σ ≤ {std.max():.3g}")
+
+    title = "image, σ of the noise, absolute input gradient of the loss"
+    label = "value over its maximum in the image (σ in units of the pixel range)"
+    return _grid(rows, across, draw, title, label, fig)
+
+
+def _grid(rows: Rows, across: int, draw: Any, title: str, label: str, fig: Any) -> Any:
     down = -(-len(rows) // across)
     with _pyplot().rc_context(_STYLE):
         fig = fig or figure(0.6 + down * (_WIDTH / (3 * across) + 0.22))
@@ -111,20 +138,22 @@ def noise(
         for ax in axes.flat:
             ax.axis("off")
         heat = None
-        for i, (title, image, std, drawn) in enumerate(rows):
+        for i, (name, image, std, other) in enumerate(rows):
             left, middle, right = axes[i // across, 3 * (i % across) :][:3]
             _show(left, image)
-            left.set_title(title, fontsize=6, pad=2)
-            variance = (std.astype(float) ** 2).mean(-1)
-            heat = middle.imshow(variance / max(variance.max(), 1e-30), cmap="viridis", vmin=0, vmax=1)
-            middle.set_title(f"σ ≤ {std.max():.3g}", fontsize=6, pad=2)
-            scale = max(float(np.abs(drawn).max()), 1e-30)
-            _show(right, (drawn.astype(float) / scale + 1) / 2)
-            right.set_title(f"±{scale:.2g}", fontsize=6, pad=2)
-        fig.suptitle("image, variance of the noise, noise drawn from it (its scale above)", fontsize=7)
+            left.set_title(name, fontsize=6, pad=2)
+            heat = draw(middle, right, std.astype(float), other.astype(float))
+        fig.suptitle(title, fontsize=7)
         bar = fig.colorbar(heat, ax=axes, location="bottom", fraction=0.03, aspect=40, pad=0.01)
-        bar.set_label("variance σ² over its maximum in the image (σ in units of the pixel range)")
+        bar.set_label(label)
     return fig
+
+
+def _heat(ax: Any, values: np.ndarray, cmap: str, title: str) -> Any:
+    """Of (H, W, C), the mean over the channels, by its maximum."""
+    values = values.mean(-1)
+    ax.set_title(title, fontsize=6, pad=2)
+    return ax.imshow(values / max(values.max(), 1e-30), cmap=cmap, vmin=0, vmax=1)
 
 
 def _show(ax: Any, image: np.ndarray) -> None:

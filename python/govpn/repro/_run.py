@@ -180,10 +180,12 @@ def versions() -> dict[str, str]:
 
 
 def pictures(clf: VPNClassifier, part: Part) -> dict[str, np.ndarray]:
-    """σ and one drawn noise for the first image of each of ten classes, and which images they are."""
+    """σ, one drawn noise and the input gradient for the first image of each of ten classes, and which images
+    these are."""
     if part.y is None:
         raise ArgumentError("part is a stream, want images")
     index = np.array([np.flatnonzero(part.y == c)[0] for c in clf.classes_[:10]])
     std = clf.noise_std(part.X[index], part.y[index])
     noise = clf.sample_noise(part.X[index], part.y[index])[0]
-    return {"index": index, "std": std.astype(np.float16), "noise": noise.astype(np.float16)}
+    arrays = {"std": std, "noise": noise, "gradient": clf.input_gradient(part.X[index], part.y[index])}
+    return {"index": index} | {k: v.astype(np.float16) for k, v in arrays.items()}

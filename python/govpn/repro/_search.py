@@ -56,6 +56,16 @@ CONDITIONS = ("noise 0.1", "noise 0.3", "blur 1 px", "contrast 0.5")
 _FIRST_FRESH = 100  # the first seed of a confirmation
 
 
+def named(run: Run) -> str | None:
+    """The setting that a run belongs to."""
+    same = (k for k, f in SETTINGS.items() if run == Run(*_place(run), **f, test=run.test))
+    return next(same, None)
+
+
+def _place(run: Run) -> tuple[str, str, str, int, int]:
+    return run.dataset, run.base, run.row, run.seed, run.epochs
+
+
 def runs_of(
     dataset: str, base: str, settings: Sequence[str], seeds: int, epochs: int, test: bool
 ) -> list[Run]:

@@ -52,8 +52,7 @@ class Study:
         return [json.loads(p.read_text()) for p in sorted((self.out / "runs").glob("*.json"))]
 
     def noise_of(self, run: Run) -> dict[str, np.ndarray] | None:
-        """index, std and noise of the first validation image of each class; kept for seed 0 of rows with a
-        generator."""
+        """index, std, noise and gradient (see `pictures`); kept for seed 0 of rows with a generator."""
         path = self._file(run, ".npz")
         if not path.exists():
             return None
@@ -95,7 +94,8 @@ class Study:
         )
         if run.row == "baseline" and run.epochs:
             self._replace(self._weights(run), lambda p: clf.export_safetensors(p, part="base"))
-        if "explanation" in result and run.test and run.seed == 0:
+        kept = run.test or "entropy_weight" in run.options
+        if "explanation" in result and run.seed == 0 and kept:
             arrays = pictures(clf, data.valid)
             self._replace(self._file(run, ".npz"), lambda p: _savez(p, arrays))
         self._replace(self._file(run, ".json"), lambda p: p.write_text(as_text(result)))
