@@ -94,19 +94,23 @@ type stdStatistics struct {
 	mean, min, max float64
 	cv             float64 // coefficient of variation over the pixels of an image, mean over the images
 	labelChange    float64 // mean |σ(x, y) − σ(x, y+1 mod K)| over mean σ; NaN for one class
+	imageChange    float64 // mean |σ(xᵢ, yᵢ) − σ(xᵢ₊₁, yᵢ)| over mean σ; NaN for one image
 }
 
-// statisticsGraph is images (B, H, W, C), labels (B) → (B, 5): mean, minimum, maximum and standard deviation of σ over an
-// image, and its mean absolute change from label y to y+1 mod K.
+// statisticsGraph is images (B, H, W, C), labels (B) → (B, 6): mean, minimum, maximum and standard deviation of σ over an
+// image, and its mean absolute change from label y to y+1 mod K, and to the next image of the batch (of the last one, to the first).
 func (m *Model) statisticsGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 	x := m.net.pixels(in[0])
 	other := Mod(AddScalar(in[1], 1), ConstAs(in[1], m.net.cfg.Classes))
 	flat := func(sigma *Node) *Node { return Reshape(sigma, x.Shape().Dimensions[0], -1) } // (B, d)
 	own := flat(m.net.std(s, x, in[1]))
-	change := Abs(Sub(own, flat(m.net.std(s, x, other))))
+	change := func(other *Node) *Node { return ReduceMean(Abs(Sub(own, flat(other))), -1) }
+	next := Concatenate([]*Node{Slice(x, AxisRange(1)), Slice(x, AxisRange(0, 1))}, 0)
 	mean := ReduceMean(own, -1)
 	spread := Sqrt(ReduceMean(Square(Sub(own, InsertAxes(mean, -1))), -1))
-	return []*Node{Stack([]*Node{mean, ReduceMin(own, -1), ReduceMax(own, -1), spread, ReduceMean(change, -1)}, -1)}, nil
+	return []*Node{Stack([]*Node{
+		mean, ReduceMin(own, -1), ReduceMax(own, -1), spread, change(m.net.std(s, x, other)), change(m.net.std(s, next, in[1])),
+	}, -1)}, nil
 }
 
 func (m *Model) stdStatistics(ctx context.Context, f *feed) (s stdStatistics, err error) {
@@ -122,26 +126,32 @@ func (m *Model) stdStatistics(ctx context.Context, f *feed) (s stdStatistics, er
 		return s, err
 	}
 	s.min = math.Inf(1)
-	for n := float64(f.size); len(rows) > 0; rows = rows[5:] {
+	for n := float64(f.size); len(rows) > 0; rows = rows[6:] {
 		mean := float64(rows[0])
 		s.mean += mean / n
 		s.min, s.max = min(s.min, float64(rows[1])), max(s.max, float64(rows[2]))
 		s.cv += float64(rows[3]) / max(mean, 1e-30) / n
 		s.labelChange += float64(rows[4]) / n
+		s.imageChange += float64(rows[5]) / n
 	}
 	s.labelChange /= max(s.mean, 1e-30)
+	s.imageChange /= max(s.mean, 1e-30)
 	if m.net.cfg.Classes < 2 {
 		s.labelChange = math.NaN()
+	}
+	if f.size < 2 {
+		s.imageChange = math.NaN()
 	}
 	return s, nil
 }
 
-// Below these, σ has collapsed to one value for all pixels, or for all labels; above maxUnseenStd, it is too large for
+// Below these, σ has collapsed to one value for all pixels, or to one map for all labels or all images; above maxUnseenStd, it is too large for
 // batch norms that have never seen a clean image.
 const (
 	maxUnseenStd      = 0.05
 	minStdCV          = 0.1
 	minStdLabelChange = 0.01
+	minStdImageChange = 0.01
 	warningImages     = 1024 // training images that the check looks at
 )
 
@@ -168,6 +178,10 @@ func (m *Model) warn(f *feed) error {
 		if s.cv < minStdCV {
 			warnings = append(warnings, fmt.Sprintf("σ has collapsed over the pixels: its coefficient of variation is %.3g, below %g; "+
 				"the noise is the same everywhere (mean σ %.3g)", s.cv, minStdCV, s.mean))
+		}
+		if s.imageChange < minStdImageChange {
+			warnings = append(warnings, fmt.Sprintf("σ hardly depends on the image: it changes by %.3g %% of its mean from one image to the "+
+				"next, below %g %%; it is one map for all", 100*s.imageChange, 100*minStdImageChange))
 		}
 		if m.seesNoiseOnly() && s.mean > maxUnseenStd {
 			warnings = append(warnings, fmt.Sprintf("the batch norms of %s have only seen images with noise of mean σ %.3g (base_loss_weight is 0): "+

@@ -66,7 +66,7 @@ func TestNoiseStd(t *testing.T) {
 
 // The statistics of Evaluate are those of the maps of Noise.
 func TestStdStatistics(t *testing.T) {
-	m, d := vividModel(t), stripes(t, 7, 2)
+	m, d := vividModel(t), stripes(t, 8, 2) // as many as a chunk holds
 	e, err := m.Evaluate(ctx, d, EvalOptions{})
 	require.NoError(t, err)
 	sigma, _, err := m.Noise(ctx, d, NoiseOptions{})
@@ -85,6 +85,21 @@ func TestStdStatistics(t *testing.T) {
 		change += math.Abs(float64(sigma[i]-next[i])) / float64(len(sigma))
 	}
 	require.InEpsilon(t, change/mean, float64(e.StdLabelChange), 1e-5)
+
+	turned, err := d.Subset([]int32{1, 2, 3, 4, 5, 6, 7, 0})
+	require.NoError(t, err)
+	turned, err = turned.WithLabels(d.Labels(), nil)
+	require.NoError(t, err)
+	next, _, err = m.Noise(ctx, turned, NoiseOptions{})
+	require.NoError(t, err)
+	change = 0
+	for i := range sigma {
+		change += math.Abs(float64(sigma[i]-next[i])) / float64(len(sigma))
+	}
+	require.InEpsilon(t, change/mean, float64(e.StdImageChange), 1e-5)
+	one, err := m.Evaluate(ctx, stripes(t, 1, 2), EvalOptions{})
+	require.NoError(t, err)
+	require.True(t, math.IsNaN(float64(one.StdImageChange)))
 }
 
 // A sample of the noise is σ⊙z with z ~ N(0, 1): 500 samples bound its mean by 5/√500 and its deviation by 5/√1000,
@@ -133,17 +148,17 @@ func TestNoiseSamplesAreFresh(t *testing.T) {
 	require.Len(t, seen, 18)
 }
 
-// Warnings tell of a σ that has collapsed over the pixels or over the labels; they come after Fit.
+// Warnings tell of a σ that has collapsed over the pixels, or to one map for all labels or images; they come after Fit.
 func TestCollapseWarnings(t *testing.T) {
 	train := stripes(t, 32, 1)
 	for _, test := range []struct {
-		name          string
-		pixels, label bool
-		change        func(c *Config)
+		name                 string
+		pixels, label, image bool
+		change               func(c *Config)
 	}{
-		{"healthy", false, false, func(*Config) {}},
-		{"without label", false, true, func(c *Config) { c.LabelCoefficient = 0 }},
-		{"constant", true, true, func(c *Config) { c.Std, c.StdRange = "bounded", [2]float64{0.1, 0.1001} }},
+		{"healthy", false, false, false, func(*Config) {}},
+		{"without label", false, true, false, func(c *Config) { c.LabelCoefficient = 0 }},
+		{"constant", true, true, true, func(c *Config) { c.Std, c.StdRange = "bounded", [2]float64{0.1, 0.1001} }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cfg := smallConfig("joint")
@@ -156,7 +171,9 @@ func TestCollapseWarnings(t *testing.T) {
 			require.Empty(t, m.Warnings(), "before Fit")
 			require.NoError(t, m.Fit(ctx, train, nil, FitOptions{}))
 			var want int
-			for text, expected := range map[string]bool{"collapsed over the pixels": test.pixels, "depends on the label": test.label} {
+			for text, expected := range map[string]bool{
+				"collapsed over the pixels": test.pixels, "depends on the label": test.label, "depends on the image": test.image,
+			} {
 				if expected {
 					want++
 					require.Contains(t, fmt.Sprint(m.Warnings()), text)

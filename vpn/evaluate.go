@@ -28,6 +28,7 @@ type Evaluation struct {
 	StdMax         Float `json:"std_max"`
 	StdCV          Float `json:"std_cv"`           // coefficient of variation over an image's pixels, mean over images
 	StdLabelChange Float `json:"std_label_change"` // mean change of σ from one label to the next, over its mean
+	StdImageChange Float `json:"std_image_change"` // mean change of σ from one image to the next, at the same label, over its mean
 }
 
 // Evaluate measures the model on all images of d.
@@ -53,14 +54,14 @@ func (m *Model) Evaluate(ctx context.Context, d *data.Dataset, o EvalOptions) (E
 	}
 	loss, accuracy := scoreLogits(rows, f.set.Labels(), k)
 	nan := Float(math.NaN())
-	e := Evaluation{f.size, Float(accuracy), Float(loss), nan, nan, nan, nan, nan}
+	e := Evaluation{f.size, Float(accuracy), Float(loss), nan, nan, nan, nan, nan, nan}
 	if m.hasGenerator() {
 		s, err := m.stdStatistics(ctx, f)
 		if err != nil {
 			return Evaluation{}, err
 		}
 		e.StdMean, e.StdMin, e.StdMax = Float(s.mean), Float(s.min), Float(s.max)
-		e.StdCV, e.StdLabelChange = Float(s.cv), Float(s.labelChange)
+		e.StdCV, e.StdLabelChange, e.StdImageChange = Float(s.cv), Float(s.labelChange), Float(s.imageChange)
 	}
 	return e, nil
 }

@@ -107,7 +107,7 @@ func TestWrongOptions(t *testing.T) {
 		`Std is NaN, want a finite number ≥ 0`:                                 predict(plain, PredictOptions{Noise: "gaussian", Std: &nan}),
 		`Std is 1e+39, want a finite number ≥ 0`:                               predict(plain, PredictOptions{Noise: "gaussian", Std: new(1e39)}),
 		`the model was made with Mode "plain", which has no generator`:         noise(plain, NoiseOptions{}),
-		`Output is "variance", want std, sample or gradient`:                             noise(joint, NoiseOptions{Output: "variance"}),
+		`Output is "variance", want std, sample or gradient`:                   noise(joint, NoiseOptions{Output: "variance"}),
 		`Samples is -2, want at least 1`:                                       noise(joint, NoiseOptions{Output: "sample", Samples: -2}),
 		`FitOptions.Epochs is -1, want 1 to 2³¹−1, or 0 for the configuration`: joint.Fit(ctx, d, nil, FitOptions{Epochs: -1}),
 	} {

@@ -133,7 +133,7 @@ def explanation(rows: Rows, across: int = 2, fig: Any = None) -> Any:
 def _grid(rows: Rows, across: int, draw: Any, title: str, label: str, fig: Any) -> Any:
     down = -(-len(rows) // across)
     with _pyplot().rc_context(_STYLE):
-        fig = fig or figure(0.6 + down * (_WIDTH / (3 * across) + 0.22))
+        fig = fig or figure(0.6 + down * (_WIDTH / (3 * across) + 0.1))
         axes = fig.subplots(down, 3 * across, squeeze=False)
         for ax in axes.flat:
             ax.axis("off")
