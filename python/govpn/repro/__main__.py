@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--generator", action="append", help="dnn3 or resnet18, again for more; figures take one")
     p.add_argument("--row", action="append", help="of a table, such as baseline or vpn-dnn3, again for more")
     p.add_argument("--setting", action="append", help="of search, confirm and explain, again for more")
-    p.add_argument("--seeds", type=int, help="how many, 5 by default")
+    p.add_argument("--seeds", type=int, help="how many; default: 5, of search and explain 3")
     p.add_argument("--epochs", type=int, help="default: the paper's 40 for sr and dnn3, 100 for the others")
     p.add_argument("--images", type=int, help="of the training set, a stratified subset; default: all")
     p.add_argument("--eval-images", type=int, help="of the validation and the test set; default: all")

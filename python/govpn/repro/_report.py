@@ -99,7 +99,8 @@ class Report:
         return "\n\n".join(p for p in (*parts, _RUNS) if p) + "\n"
 
     def to_html(self) -> str:
-        return _PAGE.format(title=html.escape(self.title), body=self._repr_html_())
+        picture = f"<p><img src='{self.table}.svg' alt='differences to the baseline'></p>"
+        return _PAGE.format(title=html.escape(self.title), body=self._repr_html_() + picture)
 
     def _repr_html_(self) -> str:
         head, *body = [[html.escape(f).replace("\n", "<br>") for f in row] for row in self.grid()]
@@ -111,8 +112,7 @@ class Report:
         )
         return (
             f"<h1>{html.escape(self.title)}</h1><p>{html.escape(LEGEND)}</p><table>{''.join(rows)}</table>"
-            f"<ul>{notes}</ul><p><img src='{self.table}.svg' alt='differences to the baseline'></p>"
-            f"<p>{html.escape(_SOURCE)}</p><h2>How to repeat a cell</h2><ul>{repeat}</ul><p>{_RUNS}</p>"
+            f"<ul>{notes}</ul><p>{html.escape(_SOURCE)}</p><h2>How to repeat a cell</h2><ul>{repeat}</ul><p>{_RUNS}</p>"
         )
 
     def plot(self, fig: Any = None) -> Any:
