@@ -112,7 +112,8 @@ class Report:
         )
         return (
             f"<h1>{html.escape(self.title)}</h1><p>{html.escape(LEGEND)}</p><table>{''.join(rows)}</table>"
-            f"<ul>{notes}</ul><p>{html.escape(_SOURCE)}</p><h2>How to repeat a cell</h2><ul>{repeat}</ul><p>{_RUNS}</p>"
+            f"<ul>{notes}</ul><p>{html.escape(_SOURCE)}</p>"
+            f"<h2>How to repeat a cell</h2><ul>{repeat}</ul><p>{_RUNS}</p>"
         )
 
     def plot(self, fig: Any = None) -> Any:
