@@ -73,6 +73,10 @@ def test_every_number_of_the_report_is_in_a_run(study):
     assert f"{np.mean(vpn):.2f} ± {np.std(vpn, ddof=1):.2f}" in text
     assert "paper 76.34" in text
     assert "2 seeds, 2 epochs" in text
+    page = (study / "table1.html").read_text()
+    assert f"<td>{np.mean(vpn):.2f} ± {np.std(vpn, ddof=1):.2f}<br>" in page
+    assert "<img src='table1.svg'" in page
+    assert "<img" not in report._repr_html_()
     assert {p.name for p in study.glob("table1.*")} == {f"table1.{s}" for s in ("md", "html", "png", "svg")}
 
 
@@ -264,7 +268,7 @@ def test_explain(data, tmp_path, monkeypatch):
     found = results(tmp_path)["fashion-mnist_sr_vpn-dnn3_e1_n100_entropy_weight=0.1_validation_s0"]
     assert reward[3] == f"{found['explanation']['rank_correlation']:.3f}".replace("-", "−")
     accuracy = found["explanation"]["accuracy"]
-    assert reward[5] == "<br>".join(f"{100 * accuracy[level]['as σ']:.1f}" for level in ("0.1", "0.2", "0.4"))
+    assert reward[5] == "\n".join(f"{100 * accuracy[level]['as σ']:.1f}" for level in ("0.1", "0.2", "0.4"))
     assert (tmp_path / "explain.png").exists()
 
 

@@ -12,6 +12,7 @@ from .. import datasets as readers
 from ..errors import ArgumentError
 from . import _data, _plots
 from ._cell import Result
+from ._document import Block, Document
 from ._rows import Run
 from ._search import SETTINGS, named
 from ._study import Study
@@ -25,12 +26,14 @@ BETAS = (
 )
 
 
-class ExplainReport:
+class ExplainReport(Document):
     """Of each setting: Spearman's rank correlation of σ and the absolute input gradient, and the accuracy
     under noise placed in four ways. A notebook shows it."""
 
+    name, title = "explain", "What σ explains"
+
     def __init__(self, results: Sequence[Result], folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.legend = folder, LEGEND
         self.results = [r for r in results if "explanation" in r]
 
     def rows(self) -> list[list[str]]:
@@ -42,14 +45,12 @@ class ExplainReport:
                 groups.setdefault((run.dataset, run.base, name, run.epochs), []).append(r)
         return [_line(*key, found) for key, found in sorted(groups.items())]
 
-    def to_markdown(self) -> str:
+    def grid(self) -> list[list[str]]:
         head = ["data, base", "setting", "mean σ", "rank correlation with the gradient", "RMS", *_PLACES]
-        rows = [head, ["---"] * len(head), *self.rows()]
-        table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-        return f"# What σ explains\n\n{LEGEND}\n\n{table}\n\n![images, σ, gradients](explain.png)\n"
+        return [head, *self.rows()]
 
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown()
+    def after(self) -> list[Block]:
+        return [("picture", "images, σ, gradients")]
 
 
 _PLACES = ("as σ", "evenly", "as σ, shuffled", "where the gradient is small")
@@ -65,13 +66,13 @@ def _line(dataset: str, base: str, name: str, epochs: int, found: list[Result]) 
     explained = [r["explanation"] for r in found]
     levels = list(explained[0]["accuracy"])
     places = [
-        "<br>".join(_spread([100 * e["accuracy"][level][place] for e in explained], 1) for level in levels)
+        "\n".join(_spread([100 * e["accuracy"][level][place] for e in explained], 1) for level in levels)
         for place in _PLACES
     ]
     std = f"{np.mean([r['std']['std_mean'] for r in found]):.3f}"
     setting = f"{name}; {len(found)} seed{'s' if len(found) > 1 else ''}, {epochs} epochs"
     correlation = _spread([e["rank_correlation"] for e in explained], 3)
-    return [f"{dataset}/{base}", setting, std, correlation, "<br>".join(levels), *places]
+    return [f"{dataset}/{base}", setting, std, correlation, "\n".join(levels), *places]
 
 
 def _spread(values: Sequence[float], digits: int) -> str:
@@ -103,7 +104,7 @@ def explain(
     if train:
         study.train(runs)
     report = ExplainReport(study.results(), study.out)
-    study.out.joinpath("explain.md").write_text(report.to_markdown())
+    report.save()
     pictured = [r for r in runs if r.seed == 0 and r.options == SETTINGS[settings[-1]].get("options", {})]
     rows = [row for run in pictured for row in _pictured(study, run)]
     if rows:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from . import _plots
 from ._cell import Cell, Result, between, cell
+from ._document import Block, Document
 from ._rows import GENERATORS, ROWS, cells, columns, paper, printed
 
 _NUMERALS = {"table1": "I", "table2": "II", "table3": "III", "table4": "IV"}
@@ -22,11 +22,13 @@ LEGEND = (
 )
 
 
-class Report:
+class Report(Document):
     """One of the paper's tables from the runs that have finished. A notebook shows it."""
 
     def __init__(self, table: str, results: Sequence[Result], folder: Path) -> None:
-        self.table, self.folder = table, folder
+        self.table = self.name = table
+        self.folder, self.legend = folder, LEGEND
+        self.title = f"Table {_NUMERALS[table]}: {paper()['tables'][table]['mode']} training"
         self.lines = list(cells(table))
         self.columns = [c for c in columns(table) if any(cell(table, k, *c, results) for k in self.lines)]
         self.cells: dict[tuple[str, tuple[str, str]], Cell | None] = {
@@ -37,10 +39,6 @@ class Report:
         bases = {d for d, _ in self.columns}
         noted = {r["data"]["note"] for r in results if r["run"]["dataset"] in bases}
         self.notes = [f"Data: {n}." for n in sorted(noted - {""})] + paper()["notes"] * (table == "table4")
-
-    @property
-    def title(self) -> str:
-        return f"Table {_NUMERALS[self.table]}: {paper()['tables'][self.table]['mode']} training"
 
     def grid(self) -> list[list[str]]:
         """The table's fields, the header first; a line break within a field is \\n."""
@@ -88,33 +86,15 @@ class Report:
             rows.append((f"{title_of(self.table, line)}, {dataset}/{base}", command))
         return rows
 
-    def to_markdown(self) -> str:
-        head, *body = [[f.replace("\n", "<br>") for f in row] for row in self.grid()]
-        rows = [head, ["---"] * len(head), *body]
-        table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-        notes = "\n".join(f"- {n}" for n in self.notes)
-        repeat = "\n".join(f"- {name}: `{command}`" for name, command in self.commands())
-        picture = f"![{self.title}: differences to the baseline]({self.table}.png)"
-        parts = [f"# {self.title}", LEGEND, table, notes, picture, _SOURCE, "## How to repeat a cell", repeat]
-        return "\n\n".join(p for p in (*parts, _RUNS) if p) + "\n"
-
-    def to_html(self) -> str:
-        picture = f"<p><img src='{self.table}.svg' alt='differences to the baseline'></p>"
-        return _PAGE.format(title=html.escape(self.title), body=self._repr_html_() + picture)
-
-    def _repr_html_(self) -> str:
-        head, *body = [[html.escape(f).replace("\n", "<br>") for f in row] for row in self.grid()]
-        rows = ["<tr>" + "".join(f"<th>{f}</th>" for f in head) + "</tr>"]
-        rows += [f"<tr><th>{r[0]}</th>" + "".join(f"<td>{f}</td>" for f in r[1:]) + "</tr>" for r in body]
-        notes = "".join(f"<li>{html.escape(n)}</li>" for n in self.notes)
-        repeat = "".join(
-            f"<li>{html.escape(n)}: <code>{html.escape(c)}</code></li>" for n, c in self.commands()
-        )
-        return (
-            f"<h1>{html.escape(self.title)}</h1><p>{html.escape(LEGEND)}</p><table>{''.join(rows)}</table>"
-            f"<ul>{notes}</ul><p>{html.escape(_SOURCE)}</p>"
-            f"<h2>How to repeat a cell</h2><ul>{repeat}</ul><p>{_RUNS}</p>"
-        )
+    def after(self) -> list[Block]:
+        return [
+            ("list", [(n, "") for n in self.notes]),
+            ("picture", f"{self.title}: differences to the baseline" if self.columns else ""),
+            ("text", _SOURCE),
+            ("title", "How to repeat a cell"),
+            ("list", self.commands()),
+            ("text", _RUNS),
+        ]
 
     def plot(self, fig: Any = None) -> Any:
         """The differences to the baseline, ours with their intervals and the paper's."""
@@ -122,8 +102,7 @@ class Report:
 
     def save(self) -> None:
         """Writes the table as .md and .html, and its picture as .png and .svg, into the study's folder."""
-        self.folder.joinpath(f"{self.table}.md").write_text(self.to_markdown())
-        self.folder.joinpath(f"{self.table}.html").write_text(self.to_html())
+        super().save()
         if self.columns:
             _plots.save(self.plot(), self.folder / self.table)
 
@@ -144,11 +123,3 @@ _RUNS = (
     "Every number is computed from the files of runs/, one per training run, whose names begin with data "
     "set, base, row and epochs and end in the seed."
 )
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
-body {{ font: 14px/1.4 sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em }}
-table {{ border-collapse: collapse }}
-th, td {{ border: 1px solid #bbb; padding: .3em .5em; text-align: left }}
-td {{ white-space: nowrap }} code {{ font-size: 12px }} img {{ max-width: 100% }}
-</style></head><body>{body}</body></html>
-"""

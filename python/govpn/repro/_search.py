@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from ._cell import Difference, Result, score
+from ._document import Document
 from ._rows import Run
 from ._study import Study
 
@@ -130,12 +131,27 @@ def _tried(
     return report
 
 
-class SearchReport:
+class SearchReport(Document):
     """What each setting earns: VPN minus the baseline, and minus noise of one σ. A notebook shows it."""
 
     def __init__(self, results: Sequence[Result], folder: Path, test: bool) -> None:
         self.folder, self.part = folder, "test" if test else "validation"
+        self.name = "confirm" if test else "search"
+        self.title = "Search: confirmed" if test else "Search: settings tried on validation data"
+        self.legend = LEGEND.format(part=self.part)
         self.results = {r["id"]: r for r in results if r["run"]["test"] == test}
+
+    def grid(self) -> list[list[str]]:
+        head = [
+            "data, base",
+            "setting",
+            "baseline",
+            "VPN − baseline",
+            "classwise − baseline",
+            "VPN − Gaussian",
+        ]
+        head += [f"{c}: VPN − Gaussian" for c in CONDITIONS] + ["mean σ", "seeds × epochs"]
+        return [head, *self.rows()]
 
     def rows(self) -> list[list[str]]:
         """A line per data set, base and setting that has results."""
@@ -179,33 +195,6 @@ class SearchReport:
             f"{np.mean([r['std']['std_mean'] for r in vpn]):.3f}",
             f"{len(found)} × {vpn[0]['run']['epochs']}",
         ]
-
-    def to_markdown(self) -> str:
-        head = [
-            "data, base",
-            "setting",
-            "baseline",
-            "VPN − baseline",
-            "classwise − baseline",
-            "VPN − Gaussian",
-        ]
-        head += [f"{c}: VPN − Gaussian" for c in CONDITIONS] + ["mean σ", "seeds × epochs"]
-        rows = [head, ["---"] * len(head), *self.rows()]
-        table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-        return f"# {self.title}\n\n{LEGEND.format(part=self.part)}\n\n{table}\n"
-
-    @property
-    def title(self) -> str:
-        return (
-            "Search: settings tried on validation data" if self.part == "validation" else "Search: confirmed"
-        )
-
-    def _repr_markdown_(self) -> str:
-        return self.to_markdown()
-
-    def save(self) -> None:
-        name = "search" if self.part == "validation" else "confirm"
-        self.folder.joinpath(f"{name}.md").write_text(self.to_markdown())
 
 
 def _bold(d: Difference) -> str:
