@@ -92,6 +92,7 @@ func (m *Model) Noise(ctx context.Context, d *data.Dataset, o NoiseOptions) (val
 // stdStatistics describe σ over a set of images, at their own labels.
 type stdStatistics struct {
 	mean, min, max float64
+	rms            float64 // √ of the mean of σ²: the noise's power is its square
 	cv             float64 // coefficient of variation over the pixels of an image, mean over the images
 	labelChange    float64 // mean |σ(x, y) − σ(x, y+1 mod K)| over mean σ; NaN for one class
 	imageChange    float64 // mean |σ(xᵢ, yᵢ) − σ(xᵢ₊₁, yᵢ)| over mean σ; NaN for one image
@@ -129,11 +130,13 @@ func (m *Model) stdStatistics(ctx context.Context, f *feed) (s stdStatistics, er
 	for n := float64(f.size); len(rows) > 0; rows = rows[6:] {
 		mean := float64(rows[0])
 		s.mean += mean / n
+		s.rms += (mean*mean + float64(rows[3])*float64(rows[3])) / n
 		s.min, s.max = min(s.min, float64(rows[1])), max(s.max, float64(rows[2]))
 		s.cv += float64(rows[3]) / max(mean, 1e-30) / n
 		s.labelChange += float64(rows[4]) / n
 		s.imageChange += float64(rows[5]) / n
 	}
+	s.rms = math.Sqrt(s.rms)
 	s.labelChange /= max(s.mean, 1e-30)
 	s.imageChange /= max(s.mean, 1e-30)
 	if m.net.cfg.Classes < 2 {

@@ -76,6 +76,11 @@ func TestStdStatistics(t *testing.T) {
 
 	mean, _ := moments(sigma)
 	require.InEpsilon(t, mean, float64(e.StdMean), 1e-5)
+	var power float64
+	for _, s := range sigma {
+		power += float64(s) * float64(s) / float64(len(sigma))
+	}
+	require.InEpsilon(t, math.Sqrt(power), float64(e.StdRMS), 1e-5)
 	require.InEpsilon(t, slices.Min(sigma), float32(e.StdMin), 1e-5)
 	require.InEpsilon(t, slices.Max(sigma), float32(e.StdMax), 1e-5)
 	// 1 … 16 times a factor: mean 8.5, deviation √((16² − 1)/12) = 4.61

@@ -24,6 +24,7 @@ type Evaluation struct {
 	// mean of the samples' probabilities.
 	CrossEntropy   Float `json:"cross_entropy"`
 	StdMean        Float `json:"std_mean"`
+	StdRMS         Float `json:"std_rms"` // √ of the mean of σ²
 	StdMin         Float `json:"std_min"`
 	StdMax         Float `json:"std_max"`
 	StdCV          Float `json:"std_cv"`           // coefficient of variation over an image's pixels, mean over images
@@ -54,13 +55,13 @@ func (m *Model) Evaluate(ctx context.Context, d *data.Dataset, o EvalOptions) (E
 	}
 	loss, accuracy := scoreLogits(rows, f.set.Labels(), k)
 	nan := Float(math.NaN())
-	e := Evaluation{f.size, Float(accuracy), Float(loss), nan, nan, nan, nan, nan, nan}
+	e := Evaluation{f.size, Float(accuracy), Float(loss), nan, nan, nan, nan, nan, nan, nan}
 	if m.hasGenerator() {
 		s, err := m.stdStatistics(ctx, f)
 		if err != nil {
 			return Evaluation{}, err
 		}
-		e.StdMean, e.StdMin, e.StdMax = Float(s.mean), Float(s.min), Float(s.max)
+		e.StdMean, e.StdRMS, e.StdMin, e.StdMax = Float(s.mean), Float(s.rms), Float(s.min), Float(s.max)
 		e.StdCV, e.StdLabelChange, e.StdImageChange = Float(s.cv), Float(s.labelChange), Float(s.imageChange)
 	}
 	return e, nil

@@ -60,7 +60,7 @@ def results(out):
 
 def test_every_number_of_the_report_is_in_a_run(study):
     runs = results(study)
-    assert len(runs) == 2 * (6 + 2 + 1)  # baselines, VPN and its control, frozen, of two seeds
+    assert len(runs) == 2 * (6 + 3 + 1)  # baselines, VPN and its controls, frozen, of two seeds
     report = repro.Report("table1", list(runs.values()), study)
     cell = report.cells["vpn-dnn3/classwise", ("fashion-mnist", "sr")]
     vpn = [100 * runs[f"fashion-mnist_sr_vpn-dnn3_e2_s{s}"]["test"]["classwise"]["accuracy"] for s in (0, 1)]
@@ -85,6 +85,8 @@ def test_a_matched_control_has_the_mean_std_of_its_generator(study):
     for seed in (0, 1):
         vpn, matched = (runs[f"fashion-mnist_sr_{r}-dnn3_e2_s{seed}"] for r in ("vpn", "matched"))
         assert matched["config"]["fixed_std"] == vpn["std"]["std_mean"] > 0
+        power = runs[f"fashion-mnist_sr_power-dnn3_e2_s{seed}"]
+        assert power["config"]["fixed_std"] == vpn["std"]["std_rms"] > vpn["std"]["std_mean"]
         assert vpn["config"]["mode"], matched["config"]["mode"] == ("joint", "gaussian")
 
 

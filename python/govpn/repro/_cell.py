@@ -46,7 +46,7 @@ class Cell:
     seeds: tuple[int, ...]
     to_baseline: Difference | None  # None for the baseline itself, or without one of the same seeds
     paper: float | None
-    std_mean: float | None  # mean σ, of rows with noise
+    std: tuple[float, float] | None  # mean and RMS of σ, of rows with a generator
 
     def lines(self) -> list[str]:
         """What the table shows."""
@@ -92,14 +92,14 @@ def cell(table: str, line: str, dataset: str, base: str, results: Sequence[Resul
     runs = [Run(**r["run"]) for r in chosen]
     pairs = [(score(r, noise), by_id.get(run.baseline().id)) for r, run in zip(chosen, runs, strict=True)]
     pairs = [(own, score(b, "none")) for own, b in pairs if b is not None and row != "baseline"]
-    std = [r["std"]["std_mean"] for r in chosen if r["std"]]
+    std = [[r["std"][k] for r in chosen if r["std"]] for k in ("std_mean", "std_rms")]
     return Cell(
         runs[0],
         tuple(100 * score(r, noise) for r in chosen),
         tuple(run.seed for run in runs),
         Difference.of(*zip(*pairs, strict=True)) if pairs else None,
         printed(table, line, dataset, base),
-        float(np.mean(std)) if std else None,
+        (float(np.mean(std[0])), float(np.mean(std[1]))) if std[0] else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,8 @@ class Document:
 
 
 def _field(text: str) -> str:
-    bold = text.startswith("**") and text.endswith("**")
-    text = html.escape(text.strip("*") if bold else text).replace("\n", "<br>")
-    return f"<b>{text}</b>" if bold else text
+    lines = (html.escape(line) for line in text.split("\n"))
+    return "<br>".join(re.sub(r"^\*\*(.*)\*\*$", r"<b>\1</b>", line) for line in lines)
 
 
 _PAGE = """<!doctype html>

@@ -18,7 +18,7 @@ LEGEND = (
     "other epochs than the paper's (40, deep bases 100), or a part of the images. The epoch is that "
     "of the best validation accuracy without noise (of a frozen base the last). “classwise” is prediction "
     "with noise for every class, the paper's Algorithm 2; “Gaussian” is the control that the paper lacks: "
-    "noise of one σ, the generator's mean in the same seed."
+    "noise of one σ, the mean or the RMS (the same power) of the generator's σ in the same seed."
 )
 
 
@@ -50,21 +50,22 @@ class Report(Document):
         return [head, *body, *self._controls()]
 
     def _controls(self) -> list[list[str]]:
-        """VPN minus its control, in points."""
+        """VPN minus its controls, in points."""
         rows = []
         for generator in GENERATORS:
-            first, second = f"vpn-{generator}/none", f"matched-{generator}"
+            first, controls = f"vpn-{generator}/none", (f"matched-{generator}", f"power-{generator}")
             if self.table == "table4":
-                first, second = f"vpn-{generator}", f"vpn-{generator}/gaussian"
+                first = f"vpn-{generator}"
+                controls = f"{first}/gaussian", f"{first}/power"
             if first not in self.lines:
                 continue
-            differences = [between(self.cells[first, c], self.cells[second, c]) for c in self.columns]
-            std = [self.cells[first, c] for c in self.columns]
-            shown = [
-                "–" if d is None else f"{d}\nmean σ {s.std_mean:.4f}"
-                for d, s in zip(differences, std, strict=True)
-            ]
-            rows.append([f"VPN minus Gaussian, {_short(generator)}", *shown])
+            for control, which in zip(controls, ("mean", "RMS"), strict=True):
+                shown = [between(self.cells[first, c], self.cells[control, c]) for c in self.columns]
+                name = f"VPN minus Gaussian of its {which} σ, {_short(generator)}"
+                rows.append([name, *("–" if d is None else str(d) for d in shown)])
+            std = [c and c.std for c in (self.cells[first, c] for c in self.columns)]
+            shown = ["–" if s is None else f"{s[0]:.4f}, {s[1]:.4f}" for s in std]
+            rows.append([f"σ of VPN: mean, RMS, {_short(generator)}", *shown])
         return rows
 
     def paper_baseline(self, column: tuple[str, str]) -> float | None:
@@ -110,7 +111,8 @@ class Report(Document):
 def title_of(table: str, line: str) -> str:
     """A line's name for readers."""
     row, noise = cells(table)[line]
-    how = {"none": "", "classwise": ", classwise", "gaussian": ", Gaussian at its mean σ"}[noise]
+    kinds = {"classwise": "classwise", "gaussian": "Gaussian of its mean σ", "power": "Gaussian of its RMS σ"}
+    how = f", {kinds[noise]}" if noise in kinds else ""
     return ROWS[row].title + (", no noise" if row.startswith("vpn") and noise == "none" else how)
 
 

@@ -64,6 +64,7 @@ ROWS = {
 for _g, _title in zip(GENERATORS, ("DNN3", "ResNet18"), strict=True):
     ROWS[f"vpn-{_g}"] = Row(f"VPN, {_title}", {"mode": "joint", "generator": _g})
     ROWS[f"matched-{_g}"] = Row(f"Gaussian, mean σ of VPN, {_title}", {"mode": "gaussian"}, f"vpn-{_g}")
+    ROWS[f"power-{_g}"] = Row(f"Gaussian, RMS σ of VPN, {_title}", {"mode": "gaussian"}, f"vpn-{_g}")
     ROWS[f"frozen-{_g}"] = Row(f"VPN, {_title}, base frozen", {"mode": "frozen", "generator": _g}, "baseline")
 
 
@@ -143,11 +144,14 @@ def cells(table: str) -> dict[str, tuple[str, str]]:
         if table == "table4" and row != "baseline":
             generator = row.removeprefix("vpn-")
             lines[name] = f"frozen-{generator}", "classwise"
-            lines[f"{name}/gaussian"] = f"frozen-{generator}", "gaussian"
+            for control in ("gaussian", "power"):
+                lines[f"{name}/{control}"] = f"frozen-{generator}", control
             continue
         lines[name] = row, noise or "none"
         if noise == "none":
-            lines[f"matched-{row.removeprefix('vpn-')}"] = f"matched-{row.removeprefix('vpn-')}", "none"
+            generator = row.removeprefix("vpn-")
+            for control in (f"matched-{generator}", f"power-{generator}"):
+                lines[control] = control, "none"
     return lines
 
 

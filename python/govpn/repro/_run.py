@@ -71,7 +71,7 @@ def learn(
     become a part of the labels, part where an interrupted run is kept and goes on from."""
     params = run.parameters() | {"device": device, "verbose": 0}
     if ROWS[run.row].needs.startswith("vpn"):
-        params["fixed_std"] = needed["std"]["std_mean"]
+        params["fixed_std"] = needed["std"]["std_rms" if run.row.startswith("power") else "std_mean"]
     clf, before = _start(params, data.train, weights, part)
     resume = clf.__dict__.get("n_epochs_", 0) > 0
     try:
@@ -125,8 +125,8 @@ def _measure(clf: VPNClassifier, data: Data, run: Run) -> dict[str, Any]:
     std = {k: _short(v) for k, v in first.items() if k.startswith("std_")}
     measured = {
         "std": std if std["std_mean"] is not None else None,
-        "validation": _scores(clf, data.valid, run, std["std_mean"]),
-        "test": _scores(clf, data.test, run, std["std_mean"]) if run.test else None,
+        "validation": _scores(clf, data.valid, run, std),
+        "test": _scores(clf, data.test, run, std) if run.test else None,
     }
     if measured["std"] is None:
         return measured
@@ -137,12 +137,18 @@ def _measure(clf: VPNClassifier, data: Data, run: Run) -> dict[str, Any]:
     return measured
 
 
-def _scores(clf: VPNClassifier, part: Part, run: Run, std: float | None) -> dict[str, Any]:
-    """Without noise; of a model whose generator's mean σ is std, also by class, and under Gaussian noise."""
+def _scores(clf: VPNClassifier, part: Part, run: Run, std: dict[str, Any]) -> dict[str, Any]:
+    """Without noise; with a generator, whose σ has these statistics, also by class and under Gaussian noise
+    of its mean and of its RMS."""
+    ways = {"none": {"noise": "none"}}
+    if std["std_mean"] is not None:
+        ways["classwise"] = {"noise": "classwise"}
+        ways["gaussian"] = {"noise": "gaussian", "std": std["std_mean"]}
+        ways["power"] = {"noise": "gaussian", "std": std["std_rms"]}
     scores = {}
-    for noise in ("none", "classwise", "gaussian") if std is not None else ("none",):
-        found = clf.evaluate(*part, noise=noise, std=std if noise == "gaussian" else None)
-        scores[noise] = {k: _short(found[k]) for k in ("accuracy", "cross_entropy")}
+    for name, way in ways.items():
+        found = clf.evaluate(*part, **way)
+        scores[name] = {k: _short(found[k]) for k in ("accuracy", "cross_entropy")}
     if isinstance(part.X, np.ndarray):
         scores["corrupted"] = {
             name: _short(clf.evaluate(x, part.y)["accuracy"]) for name, x in corrupted(part.X, run.seed)

@@ -52,7 +52,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "40 % wrong labels, σ from 0.1 to 1": _few(std_range=[0.1, 1.0]) | {"label_noise": 0.4},
     "40 % wrong labels, β = 0.1": _few(entropy_weight=0.1) | {"label_noise": 0.4},
 }
-ROWS_OF_A_SETTING = ("baseline", "vpn-dnn3", "matched-dnn3")
+ROWS_OF_A_SETTING = ("baseline", "vpn-dnn3", "matched-dnn3", "power-dnn3")
 CONDITIONS = ("noise 0.1", "noise 0.3", "blur 1 px", "contrast 0.5")
 _FIRST_FRESH = 100  # the first seed of a confirmation
 
@@ -150,7 +150,7 @@ class SearchReport(Document):
             "classwise − baseline",
             "VPN − Gaussian",
         ]
-        head += [f"{c}: VPN − Gaussian" for c in CONDITIONS] + ["mean σ", "seeds × epochs"]
+        head += [f"{c}: VPN − Gaussian" for c in CONDITIONS] + ["σ: mean, RMS", "seeds × epochs"]
         return [head, *self.rows()]
 
     def rows(self) -> list[list[str]]:
@@ -158,41 +158,43 @@ class SearchReport(Document):
         lines = []
         for dataset, base in sorted({(r["run"]["dataset"], r["run"]["base"]) for r in self.results.values()}):
             for name, fields in SETTINGS.items():
-                found = self._triples(dataset, base, fields)
+                found = self._groups(dataset, base, fields)
                 if found:
                     lines.append([f"{dataset}/{base}", name, *self._line(found)])
         return lines
 
-    def _triples(self, dataset: str, base: str, fields: dict[str, Any]) -> list[list[Result]]:
-        """(baseline, VPN, control) of each seed that has all three, of the most epochs."""
+    def _groups(self, dataset: str, base: str, fields: dict[str, Any]) -> list[list[Result]]:
+        """(baseline, VPN and both controls) of each seed that has them all, of the most epochs."""
         of_epochs: dict[int, list[list[Result]]] = {}
         for r in self.results.values():
             run = Run(**r["run"])
             if run != Run(dataset, base, "vpn-dnn3", run.seed, run.epochs, **fields, test=run.test):
                 continue
-            ids = run.baseline().id, run.id, Run(**(vars(run) | {"row": "matched-dnn3"})).id
+            controls = [Run(**(vars(run) | {"row": row})) for row in ROWS_OF_A_SETTING[2:]]
+            ids = [r.id for r in (run.baseline(), run, *controls)]
             if all(i in self.results for i in ids):
                 of_epochs.setdefault(run.epochs, []).append([self.results[i] for i in ids])
         return of_epochs[max(of_epochs)] if of_epochs else []
 
     def _line(self, found: list[list[Result]]) -> list[str]:
-        plain, vpn, matched = (list(column) for column in zip(*found, strict=True))
+        plain, vpn, *controls = (list(column) for column in zip(*found, strict=True))
 
         def of(results: list[Result], noise: str = "none") -> list[float]:
             return [score(r, noise, self.part) for r in results]
 
-        clean = Difference.of(of(vpn), of(matched))
-        hard = [
-            Difference.of(*([r[self.part]["corrupted"][c] for r in rs] for rs in (vpn, matched)))
-            for c in CONDITIONS
-        ]
+        def hard(results: list[Result], condition: str) -> list[float]:
+            return [r[self.part]["corrupted"][condition] for r in results]
+
+        def minus_controls(measure: Any) -> str:
+            return "\n".join(_bold(Difference.of(measure(vpn), measure(control))) for control in controls)
+
         return [
             f"{100 * np.mean(of(plain)):.2f}",
             str(Difference.of(of(vpn), of(plain))),
             str(Difference.of(of(vpn, "classwise"), of(plain))),
-            _bold(clean),
-            *(_bold(d) for d in hard),
-            f"{np.mean([r['std']['std_mean'] for r in vpn]):.3f}",
+            minus_controls(of),
+            *(minus_controls(lambda results, c=c: hard(results, c)) for c in CONDITIONS),
+            "\n".join(f"{np.mean([r['std'][k] for r in vpn]):.3f}" for k in ("std_mean", "std_rms")),
             f"{len(found)} × {vpn[0]['run']['epochs']}",
         ]
 
@@ -204,9 +206,10 @@ def _bold(d: Difference) -> str:
 
 LEGEND = (
     "Accuracy on {part} data in %; paired differences in points with Student's 95 % interval over the "
-    "seeds. “Gaussian” is the same setting with noise of one σ, the generator's mean in the same seed. "
-    "The last four differences are on images with Gaussian noise of σ 0.1 and 0.3, blurred by a Gaussian "
-    "of 1 pixel, and with half the contrast; without noise of our own in prediction. Bold: the interval "
-    "is above 0; of so many intervals, one in forty is by chance. Where the table does not say otherwise,"
-    " σ is bounded from 0.01 to 0.3, κ is 1, and 5,000 images train."
+    "seeds. “Gaussian” is the same setting with noise of one σ: above, the generator's mean in the same "
+    "seed; below, its RMS, the same power. The last four differences are on images with Gaussian noise of"
+    " σ 0.1 and 0.3, blurred by a Gaussian of 1 pixel, and with half the contrast; without noise of our "
+    "own in prediction. Bold: the interval is above 0; of so many intervals, one in forty is by chance. "
+    "Where the table does not say otherwise, σ is bounded from 0.01 to 0.3, κ is 1, and 5,000 images "
+    "train."
 )

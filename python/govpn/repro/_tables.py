@@ -112,5 +112,5 @@ def _check(name: str, given: Names, known: Iterable[str]) -> None:
 
 def _has(row: str, generators: Names) -> bool:
     """Whether a row is of the baselines or of one of the generators."""
-    generator = row.partition("-")[2] if row.startswith(("vpn", "matched", "frozen")) else None
+    generator = row.partition("-")[2] if row.startswith(("vpn", "matched", "power", "frozen")) else None
     return generator is None or generators is None or generator in generators
