@@ -50,7 +50,7 @@ class ExplainReport(Document):
         return [head, *self.rows()]
 
     def after(self) -> list[Block]:
-        return [("picture", "images, σ, gradients")]
+        return [("picture", "images, σ, gradients" if (self.folder / "explain.png").exists() else "")]
 
 
 _PLACES = ("as σ", "evenly", "as σ, shuffled", "where the gradient is small")
@@ -103,12 +103,12 @@ def explain(
     ]
     if train:
         study.train(runs)
-    report = ExplainReport(study.results(), study.out)
-    report.save()
     pictured = [r for r in runs if r.seed == 0 and r.options == SETTINGS[settings[-1]].get("options", {})]
     rows = [row for run in pictured for row in _pictured(study, run)]
     if rows:
         _plots.save(_plots.explanation(rows), study.out / "explain")
+    report = ExplainReport(study.results(), study.out)
+    report.save()
     return report
 
 
