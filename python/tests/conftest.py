@@ -1,5 +1,6 @@
-"""A small problem that every test can afford, and the devices to run it on."""
+"""Small problems that every test can afford, and the devices to run them on."""
 
+import gzip
 import os
 import struct
 import zlib
@@ -78,3 +79,23 @@ def fitted(device, make, quadrants):
     """A classifier trained on the quadrants; tests must not change it."""
     x, y = quadrants
     return make(device).fit(x, y, validation_data=make_quadrants(100, seed=1))
+
+
+def idx(path, array):
+    kinds = {1: (8, 1), 3: (8, 3)}[array.ndim]
+    header = struct.pack(">BBBB", 0, 0, *kinds) + struct.pack(f">{array.ndim}I", *array.shape)
+    path.write_bytes(gzip.compress(header + array.tobytes()))
+
+
+@pytest.fixture(scope="session")
+def bars(tmp_path_factory):
+    """A folder with a Fashion-MNIST of 400 and 100 images: ten classes, each a bright bar in its own row."""
+    folder, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    (folder / "fashion-mnist").mkdir()
+    for name, count in (("train", 400), ("t10k", 100)):
+        y = np.arange(count, dtype=np.uint8) % 10
+        x = random.integers(0, 200, (count, 28, 28)).astype(np.uint8)
+        x[np.arange(count)[:, None], 2 * y[:, None] + np.arange(3)] = 255
+        idx(folder / "fashion-mnist" / f"{name}-images-idx3-ubyte.gz", x)
+        idx(folder / "fashion-mnist" / f"{name}-labels-idx1-ubyte.gz", y)
+    return folder
