@@ -15,7 +15,7 @@ from pathlib import Path
 
 import govpn
 import numpy as np
-from scipy import stats
+from govpn.repro._cell import Difference, spread
 
 # What `choose` compares, on validation data only: the parametrisation of σ, λ, κ and the schedule.
 CHOOSE = {
@@ -89,17 +89,9 @@ def run(name, options, seed, data, args):
     return result
 
 
-def spread(values):
+def percent(values):
     """Mean ± standard deviation, in percent."""
-    values = 100 * np.asarray(values)
-    return f"{values.mean():.2f}" + (f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else "")
-
-
-def paired(values, reference):
-    """Mean difference in points and its 95 % interval (Student's t over the seeds)."""
-    d = 100 * (np.asarray(values) - np.asarray(reference))
-    half = stats.t.ppf(0.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d)) if len(d) > 1 else np.nan
-    return f"{d.mean():+.2f} [{d.mean() - half:+.2f}, {d.mean() + half:+.2f}]"
+    return spread([100 * v for v in values], 2)
 
 
 def table(results, args):
@@ -114,7 +106,7 @@ def table(results, args):
             epochs = ", ".join(str(r["best_epoch"]) for r in runs)
             loss, std = (np.mean([r[key] for r in runs]) for key in ("val_loss", "std_mean"))
             label = 100 * np.mean([np.nan if (c := r["std_label_change"]) is None else c for r in runs])
-            accuracy = spread([r["val_accuracy"] for r in runs])
+            accuracy = percent([r["val_accuracy"] for r in runs])
             rows.append(f"| {name} | {accuracy} | {loss:.4f} | {std:.4f} | {label:.3g} | {epochs} |")
         return "\n".join(rows)
     rows += [
@@ -124,13 +116,13 @@ def table(results, args):
     for name, runs in results.items():
         test = [r["test"]["accuracy"] for r in runs]
         baseline = [r["test"]["accuracy"] for r in results[name.split("-")[0] + "-baseline"]]
-        difference = "" if name.endswith("baseline") else paired(test, baseline)
+        difference = "" if name.endswith("baseline") else Difference.of(test, baseline)
         classwise = (
-            spread([r["test_classwise"]["accuracy"] for r in runs]) if "test_classwise" in runs[0] else ""
+            percent([r["test_classwise"]["accuracy"] for r in runs]) if "test_classwise" in runs[0] else ""
         )
         std = "" if name.endswith("baseline") else f"{np.mean([r['std_mean'] for r in runs]):.4f}"
-        validation = spread([r["val_accuracy"] for r in runs])
-        rows.append(f"| {name} | {validation} | {spread(test)} | {difference} | {classwise} | {std} |")
+        validation = percent([r["val_accuracy"] for r in runs])
+        rows.append(f"| {name} | {validation} | {percent(test)} | {difference} | {classwise} | {std} |")
     return "\n".join(rows)
 
 

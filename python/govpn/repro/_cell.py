@@ -50,8 +50,7 @@ class Cell:
 
     def lines(self) -> list[str]:
         """What the table shows."""
-        sd = f" ± {np.std(self.values, ddof=1):.2f}" if len(self.values) > 1 else ""
-        shown = [f"{np.mean(self.values):.2f}{sd}"]
+        shown = [spread(self.values, 2)]
         if self.to_baseline is not None:
             shown.append(str(self.to_baseline))
         if self.paper is not None:
@@ -67,6 +66,12 @@ class Cell:
         marks += [f"{self.run.images:,} images"] if self.run.images else []
         marks += [f"{self.run.eval_images:,} test images"] if self.run.eval_images else []
         return ", ".join(marks)
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    """Mean ± standard deviation."""
+    sd = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.{digits}f}{sd}".replace("-", "−")
 
 
 def signed(value: float) -> str:

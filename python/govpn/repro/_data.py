@@ -90,8 +90,7 @@ def _open(dataset: str, folder: Path) -> tuple[Part, Part, str]:
         parts = [Part(*datasets.image_folder(path, split=split)) for split in ("train", "test")]
     else:
         parts = [Part(*datasets.cifar10(path, split)) for split in ("train", "test")]
-    published = path.name == names[0] or path.name == names[1]
-    return *parts, "" if published else note
+    return *parts, "" if path.name in names[:2] else note  # the last name is not the published data
 
 
 def subset(part: Part, images: int, label_noise: float, seed: int) -> Part:

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import datasets as readers
-from ..errors import ArgumentError
-from . import _data, _plots
-from ._cell import Result
+from . import _plots
+from ._cell import Result, spread
 from ._document import Block, Document
+from ._figures import pictured
 from ._rows import Run
-from ._search import SETTINGS, named
+from ._search import SETTINGS, check, named
 from ._study import Study
 
 # The settings that are compared where none are given.
@@ -66,18 +65,13 @@ def _line(dataset: str, base: str, name: str, epochs: int, found: list[Result]) 
     explained = [r["explanation"] for r in found]
     levels = list(explained[0]["accuracy"])
     places = [
-        "\n".join(_spread([100 * e["accuracy"][level][place] for e in explained], 1) for level in levels)
+        "\n".join(spread([100 * e["accuracy"][level][place] for e in explained], 1) for level in levels)
         for place in _PLACES
     ]
     std = f"{np.mean([r['std']['std_mean'] for r in found]):.3f}"
     setting = f"{name}; {len(found)} seed{'s' if len(found) > 1 else ''}, {epochs} epochs"
-    correlation = _spread([e["rank_correlation"] for e in explained], 3)
+    correlation = spread([e["rank_correlation"] for e in explained], 3)
     return [f"{dataset}/{base}", setting, std, correlation, "\n".join(levels), *places]
-
-
-def _spread(values: Sequence[float], digits: int) -> str:
-    sd = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.{digits}f}{sd}".replace("-", "−")
 
 
 def explain(
@@ -91,10 +85,8 @@ def explain(
 ) -> ExplainReport:
     """What σ explains in some of the search's settings, on validation data: a table, and a picture of the
     last setting's first seed. The options are those of `Study`."""
+    check(settings)
     study = Study(**options)
-    for name in settings:
-        if name not in SETTINGS:
-            raise ArgumentError(f"settings has {name!r}, want of {'; '.join(SETTINGS)}")
     runs = [
         Run(dataset, base, "vpn-dnn3", seed, epochs, **SETTINGS[name], test=False)
         for seed in range(seeds)
@@ -103,21 +95,10 @@ def explain(
     ]
     if train:
         study.train(runs)
-    pictured = [r for r in runs if r.seed == 0 and r.options == SETTINGS[settings[-1]].get("options", {})]
-    rows = [row for run in pictured for row in _pictured(study, run)]
+    last = [r for r in runs if r.seed == 0 and r.options == SETTINGS[settings[-1]].get("options", {})]
+    rows = [row for run in last for row in pictured(study, run, "gradient")]
     if rows:
         _plots.save(_plots.explanation(rows), study.out / "explain")
     report = ExplainReport(study.results(), study.out)
     report.save()
     return report
-
-
-def _pictured(study: Study, run: Run) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-    """(title, image, σ, gradient) of a run's images, as far as they were kept."""
-    arrays = study.noise_of(run)
-    if arrays is None or "gradient" not in arrays:
-        return []
-    X, y = _data.load(run.dataset, run.seed, study.data).valid
-    names = getattr(y, "class_names", None) or readers.FASHION_MNIST_CLASSES
-    columns = zip(arrays["index"], arrays["std"], arrays["gradient"], strict=True)
-    return [(names[y[i]], X[i] / 255.0, std, gradient) for i, std, gradient in columns]

@@ -119,15 +119,23 @@ def _pictures(
     runs = [(_runs(dataset, base, f"vpn-{generator}", 1, epochs)[0], count) for dataset, count in wanted]
     if train:
         study.train(run for run, _ in runs)
-    rows = []
+    rows: list[_plots.Row] = []
     for run, count in runs:
-        found = study.noise_of(run)
-        if found is None:
+        found = pictured(study, run, "noise")
+        if not found:
             raise ArgumentError(f"{name}: run {run.id} has not finished, want train=True")
-        X, y = _data.load(run.dataset, run.seed, study.data).valid
-        for i, std, noise in list(zip(found["index"], found["std"], found["noise"], strict=True))[:count]:
-            title = getattr(y, "class_names", None) or readers.FASHION_MNIST_CLASSES
-            rows.append((title[y[i]], X[i] / 255.0, std, noise))
+        rows += found[:count]
     fig = _plots.noise(rows)
     _plots.save(fig, study.out / name)
     return fig
+
+
+def pictured(study: Study, run: Run, other: str) -> list[_plots.Row]:
+    """(title, image, σ, "noise" or "gradient") of the images that a run has kept; none where it has not."""
+    arrays = study.noise_of(run) or {}
+    if other not in arrays:
+        return []
+    X, y = _data.load(run.dataset, run.seed, study.data).valid
+    names = getattr(y, "class_names", None) or readers.FASHION_MNIST_CLASSES
+    columns = zip(arrays["index"], arrays["std"], arrays[other], strict=True)
+    return [(names[y[i]], X[i] / 255.0, std, values) for i, std, values in columns]

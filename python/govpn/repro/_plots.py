@@ -99,7 +99,8 @@ def curves(
     return fig
 
 
-Rows = Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray]]
+Row = tuple[str, np.ndarray, np.ndarray, np.ndarray]
+Rows = Sequence[Row]
 
 
 def noise(rows: Rows, across: int = 2, fig: Any = None) -> Any:

@@ -121,12 +121,12 @@ def _pair(part: Part) -> Any:
 def _measure(clf: VPNClassifier, data: Data, run: Run) -> dict[str, Any]:
     """Validation and test figures, in all the ways the model predicts; σ on the validation images, and with a
     generator what it explains there and what its noise is worth."""
-    first = clf.evaluate(*data.valid)
-    std = {k: _short(v) for k, v in first.items() if k.startswith("std_")}
+    none = clf.evaluate(*data.valid)
+    std = {k: _short(v) for k, v in none.items() if k.startswith("std_")}
     measured = {
         "std": std if std["std_mean"] is not None else None,
-        "validation": _scores(clf, data.valid, run, std),
-        "test": _scores(clf, data.test, run, std) if run.test else None,
+        "validation": _scores(clf, data.valid, run, std, none),
+        "test": _scores(clf, data.test, run, std, clf.evaluate(*data.test)) if run.test else None,
     }
     if measured["std"] is None:
         return measured
@@ -137,18 +137,19 @@ def _measure(clf: VPNClassifier, data: Data, run: Run) -> dict[str, Any]:
     return measured
 
 
-def _scores(clf: VPNClassifier, part: Part, run: Run, std: dict[str, Any]) -> dict[str, Any]:
-    """Without noise; with a generator, whose σ has these statistics, also by class and under Gaussian noise
-    of its mean and of its RMS."""
-    ways = {"none": {"noise": "none"}}
+def _scores(
+    clf: VPNClassifier, part: Part, run: Run, std: dict[str, Any], none: dict[str, Any]
+) -> dict[str, Any]:
+    """Without noise, as measured; with a generator, whose σ has these statistics, also by class and under
+    Gaussian noise of its mean and of its RMS."""
+    ways = {"none": none}
     if std["std_mean"] is not None:
-        ways["classwise"] = {"noise": "classwise"}
-        ways["gaussian"] = {"noise": "gaussian", "std": std["std_mean"]}
-        ways["power"] = {"noise": "gaussian", "std": std["std_rms"]}
-    scores = {}
-    for name, way in ways.items():
-        found = clf.evaluate(*part, **way)
-        scores[name] = {k: _short(found[k]) for k in ("accuracy", "cross_entropy")}
+        ways["classwise"] = clf.evaluate(*part, noise="classwise")
+        ways["gaussian"] = clf.evaluate(*part, noise="gaussian", std=std["std_mean"])
+        ways["power"] = clf.evaluate(*part, noise="gaussian", std=std["std_rms"])
+    scores = {
+        name: {k: _short(found[k]) for k in ("accuracy", "cross_entropy")} for name, found in ways.items()
+    }
     if isinstance(part.X, np.ndarray):
         scores["corrupted"] = {
             name: _short(clf.evaluate(x, part.y)["accuracy"]) for name, x in corrupted(part.X, run.seed)

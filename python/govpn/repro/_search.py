@@ -117,9 +117,7 @@ def _tried(
     test: bool,
     options: dict[str, Any],
 ) -> SearchReport:
-    for name in settings or ():
-        if name not in SETTINGS:
-            raise ArgumentError(f"settings has {name!r}, want of {'; '.join(SETTINGS)}")
+    check(settings or ())
     study = Study(**options)
     if train:
         plans = (
@@ -129,6 +127,13 @@ def _tried(
     report = SearchReport(study.results(), study.out, test)
     report.save()
     return report
+
+
+def check(settings: Sequence[str]) -> None:
+    """Refuses names that are none of SETTINGS."""
+    for name in settings:
+        if name not in SETTINGS:
+            raise ArgumentError(f"settings has {name!r}, want of {'; '.join(SETTINGS)}")
 
 
 class SearchReport(Document):

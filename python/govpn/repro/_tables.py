@@ -15,54 +15,45 @@ Names = Sequence[str] | None
 
 
 def table1(**options: Any) -> Report:
-    """Table I: joint training on Fashion-MNIST and CIFAR-10. For the options see `table`."""
+    """Table I: joint training on Fashion-MNIST and CIFAR-10. For the options see `table` and `runs_of`."""
     return table("table1", **options)
 
 
 def table2(**options: Any) -> Report:
-    """Table II: joint training on Tiny ImageNet. For the options see `table`."""
+    """Table II: joint training on Tiny ImageNet. For the options see `table` and `runs_of`."""
     return table("table2", **options)
 
 
 def table3(**options: Any) -> Report:
     """Table III: joint training of pretrained ResNets on ILSVRC2012, whose weights in torchvision's layout
-    (resnet18.safetensors, ...) lie beside the images. For the options see `table`."""
+    (resnet18.safetensors, ...) lie beside the images. For the options see `table` and `runs_of`."""
     return table("table3", **options)
 
 
 def table4(**options: Any) -> Report:
-    """Table IV: a generator for a frozen base. For the options see `table`."""
+    """Table IV: a generator for a frozen base. For the options see `table` and `runs_of`."""
     return table("table4", **options)
 
 
 def table(
     name: str,
-    datasets: Names = None,
-    bases: Names = None,
-    generators: Names = None,
-    rows: Names = None,
-    seeds: int = 5,
-    epochs: int | None = None,
-    images: int = 0,
-    eval_images: int = 0,
+    *,
     out: str | os.PathLike[str] = "govpn-repro",
     data: str | os.PathLike[str] | None = None,
     device: str = "auto",
     resume: bool = True,
     train: bool = True,
     verbose: bool = True,
+    **part: Any,
 ) -> Report:
-    """Trains what a table needs and is not there yet, and reports everything that is.
+    """Trains what a table needs and is not there yet, and reports everything that is. part are the arguments
+    of `runs_of`.
 
-    datasets, bases, generators, rows : which part; None is all. The baseline is always a part
-    seeds : 0 to seeds - 1. epochs : None is the paper's 40 for sr and dnn3, 100 for the others
-    images, eval_images : of the training set; of the validation and the test set. Stratified subsets; 0 is
-        all
     out : the folder of the study. data : the folder of the data sets (see `govpn.datasets`)
     resume : whether interrupted runs go on, or begin anew. train=False only reports"""
-    study = Study(out, data, device, resume, verbose)
+    runs, study = runs_of(name, **part), Study(out, data, device, resume, verbose)
     if train:
-        study.train(runs_of(name, datasets, bases, generators, rows, seeds, epochs, images, eval_images))
+        study.train(runs)
     report = Report(name, study.results(), study.out)
     report.save()
     return report
@@ -79,7 +70,12 @@ def runs_of(
     images: int = 0,
     eval_images: int = 0,
 ) -> list[Run]:
-    """The runs of a table, all rows of a seed before the next seed."""
+    """The runs of a table, all rows of a seed before the next seed.
+
+    datasets, bases, generators, rows : which part; None is all. The baseline is always a part
+    seeds : 0 to seeds - 1. epochs : None is the paper's 40 for sr and dnn3, 100 for the others
+    images, eval_images : of the training set; of the validation and the test set. Stratified subsets; 0 is
+        all"""
     if name not in TABLES:
         raise ArgumentError(f"table is {name!r}, want one of {', '.join(TABLES)}")
     if seeds < 1:
