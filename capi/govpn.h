@@ -326,7 +326,8 @@ int32_t govpn_model_cancel(govpn_model model);
  *                            "gaussian":  one pass with noise of the standard deviation "std" for every pixel; also of models
  *                                         without a generator. Of one seed, "label" and "gaussian" draw the same noise but for
  *                                         the standard deviation,
- *                   "std": a number >= 0 in units of the pixel range 0 to 1; wanted with "gaussian", refused with other noise,
+ *                   "std": a number >= 0 in units of the pixel range 0 to 1 (with "noise_layer" of that layer); wanted with
+ *                          "gaussian", refused with other noise,
  *                   "samples": 1 (draws per image, of classwise per image and class, whose probabilities are averaged),
  *                   "seed": 0 (as configured),
  *                   "output": "label" | "proba" | "scores" (of classwise not normalised to sum 1) | "logits" (of one sample, not

@@ -11,7 +11,6 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/stretchr/testify/require"
 
@@ -109,23 +108,7 @@ func TestFusionGradients(t *testing.T) {
 		store := formulaWeights(t, n, backend)
 		variables := variables(store, "generator")
 		require.Len(t, variables, learned)
-		exec := model.MustNewExec(backend, store, func(s *model.Scope, in []*Node) []*Node {
-			loss := n.objective(s, in[0], in[1], in[2]).loss
-			values := make([]*Node, learned)
-			for i, v := range variables {
-				values[i] = v.NodeValue(loss.Graph())
-			}
-			return append([]*Node{loss}, Gradient(loss, values...)...)
-		})
-		run := func() []*tensors.Tensor {
-			out, err := exec.Call(images, []int32{0, 2, 1}, z)
-			require.NoError(t, err)
-			return out
-		}
-		gradients := run()[1:]
-		for i, v := range variables {
-			requireSlope(t, v, gradients[i], func() float64 { return floats(run()[0])[0] })
-		}
+		requireSlopes(t, n, backend, store, variables, images, z)
 	}
 }
 

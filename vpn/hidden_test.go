@@ -133,23 +133,7 @@ func TestHiddenGradients(t *testing.T) {
 	n, store := hiddenNetwork(t, cfg, 3, 2, 2, 2)
 	variables := variables(store, "base", "generator")
 	require.Len(t, variables, 14)
-	exec := model.MustNewExec(openDevice(t, "go"), store, func(s *model.Scope, in []*Node) []*Node {
-		loss := n.objective(s, in[0], in[1], in[2]).loss
-		values := make([]*Node, len(variables))
-		for i, v := range variables {
-			values[i] = v.NodeValue(loss.Graph())
-		}
-		return append([]*Node{loss}, Gradient(loss, values...)...)
-	})
-	run := func() []*tensors.Tensor {
-		out, err := exec.Call(uniform64("x", 3, 2, 2, 2), []int32{0, 2, 1}, uniform64("z", 3, 2, 1024))
-		require.NoError(t, err)
-		return out
-	}
-	gradients := run()[1:]
-	for i, v := range variables {
-		requireSlope(t, v, gradients[i], func() float64 { return floats(run()[0])[0] })
-	}
+	requireSlopes(t, n, openDevice(t, "go"), store, variables, uniform64("x", 3, 2, 2, 2), uniform64("z", 3, 2, 1024))
 }
 
 // Algorithm 2 at a hidden layer, class after class: s_k = softmax(f₂(h + σ(x, k)⊙z_k))_k.

@@ -75,24 +75,29 @@ func TestGradientByFiniteDifferences(t *testing.T) {
 			}
 			variables := variables(store, scopes...)
 			require.Len(t, variables, trained)
-			exec := model.MustNewExec(backend, store, func(s *model.Scope, in []*Node) []*Node {
-				loss := n.objective(s, in[0], in[1], in[2]).loss
-				values := make([]*Node, trained)
-				for i, v := range variables {
-					values[i] = v.NodeValue(loss.Graph())
-				}
-				return append([]*Node{loss}, Gradient(loss, values...)...)
-			})
-			run := func() []*tensors.Tensor {
-				out, err := exec.Call(images, []int32{0, 2, 1}, z)
-				require.NoError(t, err)
-				return out
-			}
-			gradients := run()[1:]
-			for i, v := range variables {
-				requireSlope(t, v, gradients[i], func() float64 { return floats(run()[0])[0] })
-			}
+			requireSlopes(t, n, backend, store, variables, images, z)
 		})
+	}
+}
+
+// requireSlopes checks the gradient of the objective in each of the variables, for three images of labels 0, 2, 1.
+func requireSlopes(t *testing.T, n *network, backend compute.Backend, store *model.Store, variables []*model.Variable, images, z *tensors.Tensor) {
+	exec := model.MustNewExec(backend, store, func(s *model.Scope, in []*Node) []*Node {
+		loss := n.objective(s, in[0], in[1], in[2]).loss
+		values := make([]*Node, len(variables))
+		for i, v := range variables {
+			values[i] = v.NodeValue(loss.Graph())
+		}
+		return append([]*Node{loss}, Gradient(loss, values...)...)
+	})
+	run := func() []*tensors.Tensor {
+		out, err := exec.Call(images, []int32{0, 2, 1}, z)
+		require.NoError(t, err)
+		return out
+	}
+	gradients := run()[1:]
+	for i, v := range variables {
+		requireSlope(t, v, gradients[i], func() float64 { return floats(run()[0])[0] })
 	}
 }
 

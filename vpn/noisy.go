@@ -16,8 +16,8 @@ func (m *Model) labelNoiseGraph(s *model.Scope, in []*Node) ([]*Node, []update) 
 	return []*Node{m.net.onePass(s, x, m.net.std(s, x, in[1]), m.net.drawOne(in[2], x))}, nil
 }
 
-// gaussianGraph is one draw of noise of the same σ for every pixel, or value of the hidden layer: images (B, H, W, C), σ (scalar), random state (3) →
-// logits (B, K).
+// gaussianGraph is one draw of noise of the same σ for every pixel, or value of the hidden layer: images (B, H, W, C), σ (scalar),
+// random state (3) → logits (B, K).
 func (m *Model) gaussianGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
 	x := m.net.pixels(in[0])
 	sigma := BroadcastToDims(ConvertDType(in[1], x.DType()), append([]int{x.Shape().Dim(0)}, m.net.noiseDims(x)...)...)
