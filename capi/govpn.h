@@ -349,7 +349,8 @@ int32_t govpn_model_noise(govpn_model model, govpn_data data, const char *json, 
 /* Measures the model on a labelled data set.
  *   json      {"noise", "std", "samples", "seed"} as in govpn_model_predict; cross_entropy (nats) is of the averaged probabilities
  *   json_out  receives {"images", "accuracy", "cross_entropy", "std_mean", "std_rms", "std_min", "std_max",
- *             "std_cv", "std_label_change", "std_image_change"} (null where there is none); free with govpn_free */
+ *             "std_cv", "std_label_change", "std_image_change"} (null where there is none; the changes over the first 1,024 images);
+ *             free with govpn_free */
 int32_t govpn_model_evaluate(govpn_model model, govpn_data data, const char *json, char **json_out);
 
 /* Copies the training history: a struct array with a row per epoch and the columns epoch (int32), loss, accuracy, val_loss,

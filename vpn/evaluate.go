@@ -16,7 +16,7 @@ type EvalOptions struct {
 }
 
 // Evaluation is how a model does on labelled images. The σ values, in units of the pixel range (of the hidden layer with
-// Config.NoiseLayer), are those at the true labels; null without a generator.
+// Config.NoiseLayer), are those at the true labels, the changes over the first 1,024 images; null without a generator.
 type Evaluation struct {
 	Images   int   `json:"images"`
 	Accuracy Float `json:"accuracy"` // in [0, 1]

@@ -20,9 +20,9 @@ type Model struct {
 	net     *network
 	store   *model.Store
 
-	gather                                                      *program
-	train, classify, classwise, deviation, gradient, statistics *program
-	labelNoise, gaussian                                        *program
+	gather                                                               *program
+	train, classify, classwise, deviation, gradient, statistics, changes *program
+	labelNoise, gaussian                                                 *program
 
 	imageBytes map[string]int // "base", "generator": of the largest value that inference computes of one image
 
@@ -100,6 +100,7 @@ func (m *Model) buildPrograms() error {
 		{&m.deviation, "noise", m.inferenceValue, m.noiseGraph},
 		{&m.gradient, "gradient", m.inferenceValue, m.gradientGraph},
 		{&m.statistics, "statistics", m.inferenceValue, m.statisticsGraph},
+		{&m.changes, "changes", m.inferenceValue, m.changesGraph},
 	} {
 		var err error
 		if *p.to, err = newProgram(m.backend, m.store, p.name, p.read, p.build); err != nil {
@@ -208,7 +209,7 @@ func (m *Model) Close() error {
 		return nil
 	}
 	m.closed = true
-	for _, p := range []*program{m.gather, m.train, m.classify, m.classwise, m.deviation, m.gradient, m.statistics, m.labelNoise, m.gaussian} {
+	for _, p := range []*program{m.gather, m.train, m.classify, m.classwise, m.deviation, m.gradient, m.statistics, m.changes, m.labelNoise, m.gaussian} {
 		p.close()
 	}
 	m.dropBest()
