@@ -77,9 +77,9 @@ class Fitted:
         """images, accuracy, cross_entropy (nats, of the probabilities averaged over samples), and over
         sigma at the true labels std_mean, std_rms, std_min, std_max, std_cv (coefficient of variation over
         pixels), std_label_change and std_image_change (mean change with the label and with the image, over
-        the mean, of the first 1,024 images); None for these where the mode has no generator. noise is that of `predict`, or "label":
-        drawn for each image's own label, an oracle. It reads the label, so its accuracy is leakage, for
-        analysis only."""
+        the mean, of the first 1,024 images); None for these where the mode has no generator. noise is that of
+        `predict`, or "label": drawn for each image's own label, an oracle. It reads the label, so its
+        accuracy is leakage, for analysis only."""
         model, data = self._labelled(X, y)
         self._check_generator(noise)
         return model.evaluate(data, self._options(noise=noise, samples=samples, seed=random_state, std=std))
