@@ -286,7 +286,8 @@ void govpn_data_free(govpn_data data);
  *            torchvision v2's names, parameters and meaning: RandomCrop, RandomHorizontalFlip, RandomRotation, RandomAffine,
  *            ColorJitter, GaussianBlur, GaussianNoise (which also takes "fraction", of the pixels that get noise),
  *          "patience", "restore_best", "seed",
- *          "image_shape": [H, W, C], "classes", "class_names"}
+ *          "image_shape": [H, W, C], "classes", "class_names",
+ *          "attributes": {"key": "text", ..}, the caller's own notes, kept with the model and in its files}
  *   out   receives the model; free with govpn_model_free */
 int32_t govpn_model_create(const char *json, govpn_model *out);
 

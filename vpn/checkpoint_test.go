@@ -16,6 +16,7 @@ func TestSaveAndLoad(t *testing.T) {
 	test, path := stripes(t, 30, 2), filepath.Join(t.TempDir(), "model.govpn")
 	cfg := smallConfig("joint")
 	cfg.ClassNames = []string{"top", "middle", "bottom"}
+	cfg.Attributes = map[string]string{"of": "the caller"}
 	m := fitted(t, cfg, stripes(t, 96, 1), test)
 	require.NoError(t, m.Save(path))
 	require.NoError(t, m.Save(path), "over an older file")

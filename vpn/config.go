@@ -72,6 +72,9 @@ type Config struct {
 	ImageShape [3]int   `json:"image_shape"` // H, W, C; zeros: from the first data set
 	Classes    int      `json:"classes"`     // K; 0: from the first data set
 	ClassNames []string `json:"class_names"`
+
+	// Attributes are the caller's own notes, kept with the model and in its files; they mean nothing to the library.
+	Attributes map[string]string `json:"attributes,omitempty"`
 }
 
 // Normalize is (x − Mean)/Std per channel. Where "image" it happens inside the base model, after the noise, so that σ
