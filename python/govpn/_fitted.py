@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from . import _arrow, _benefit, _labels, _params, _soft
+from . import _arrow, _benefit, _features, _labels, _params, _sklearn, _soft
 from ._images import Images, as_images
 from ._model import Model
+from ._transform import NoiseTransform
 from .errors import ArgumentError, GovpnWarning, NotFittedError
 
 Path = str | os.PathLike[str]
@@ -53,14 +54,16 @@ class Fitted:
         return self._predict(X, "scores", "classwise", samples, random_state).copy()
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """The base classifier's logits (N, K), without noise."""
-        return self._predict(X, "logits", "none", 1, None).copy()
+        """The base classifier's logits (N, K), without noise; of two classes, as in scikit-learn, the second's
+        minus the first's (N,)."""
+        logits = self._predict(X, "logits", "none", 1, None)
+        return logits.copy() if logits.shape[1] != 2 else logits[:, 1] - logits[:, 0]
 
     def score(
         self, X: Any, y: Any = None, noise: str = "none", sample_weight: Any = None, std: Any = None
     ) -> float:
         """The accuracy, 0 to 1. noise is that of `evaluate`."""
-        images = as_images(X)
+        images = self._images(X)
         labels = self._labels(images, y)
         indices = self._predict(images, "label", noise, 1, None, std, labels)
         return float(np.average(self.classes_[indices] == labels, weights=sample_weight))
@@ -93,7 +96,7 @@ class Fitted:
         X and y are labelled images that training has not seen; at least 2. samples is the number of draws
         per image. random_state None uses the model's seed: the same call gives the same result. The images
         pass 2 * samples + 4 times, one of them under all classes, and a stream is decoded as often."""
-        model, images = self._fitted(), as_images(X)
+        model, images = self._fitted(), self._images(X)
         labels = self._labels(images, y)
         indices = _labels.to_indices(labels, self.classes_)
         mode = self.config_["mode"]
@@ -133,6 +136,19 @@ class Fitted:
         model, data = self._labelled(X, y)
         return model.noise(data, self._options(output="sample", samples=n, seed=random_state))
 
+    def noise_transform(
+        self, scale: float = 1.0, clip: bool = False, random_state: Any = None
+    ) -> NoiseTransform:
+        """A function of (images, labels) that adds the learned noise to a batch of torch tensors (N, C, H, W)
+        or numpy arrays (N, H, W, C), for a training loop of your own. scale multiplies the noise, clip keeps
+        the pixels within 0 to 1."""
+        if "generator" not in self._fitted().describe()["parameters"]:
+            mode = self.config_["mode"]
+            raise ArgumentError(f"mode is {mode!r}, which has no generator; want joint or frozen")
+        if layer := self.config_["noise_layer"]:
+            raise ArgumentError(f"noise_layer is {layer}, want 0: noise at a hidden layer is none for images")
+        return NoiseTransform(self, scale, clip, random_state)
+
     def save(self, path: Path) -> None:
         """Writes weights, optimiser, configuration, history and class names to a file, replacing it in one
         step; `govpn.load` reads it. Whole-number labels come back as int64."""
@@ -153,7 +169,7 @@ class Fitted:
         self, X: Any, output: str, noise: str, samples: Any, random_state: Any, std: Any = None, y: Any = None
     ) -> np.ndarray:
         """What the library predicts; y are the labels that noise="label" reads."""
-        model, images = self._fitted(), as_images(X)
+        model, images = self._fitted(), self._images(X)
         indices = None
         if noise == "label":
             if y is None:
@@ -183,8 +199,17 @@ class Fitted:
             options["std"] = _params.real(std, "std")
         return {"samples": count, "seed": _params.draw_seed_of(seed), **options}
 
+    def _layout(self) -> _features.Layout:
+        """How X becomes images, as the model was trained."""
+        config = self._fitted().describe()["config"]
+        return _features.Layout.from_attributes(config.get("attributes"), config["image_shape"])
+
+    def _images(self, X: Any) -> Images:
+        """X as images like those of training."""
+        return X if isinstance(X, Images) else as_images(self._layout().images(X, self))
+
     def _labelled(self, X: Any, y: Any) -> tuple[Model, _arrow.Data]:
-        model, images = self._fitted(), as_images(X)
+        model, images = self._fitted(), self._images(X)
         indices = _labels.to_indices(self._labels(images, y), self.classes_)
         return model, images.data(indices, self.image_shape_)
 
@@ -192,8 +217,12 @@ class Fitted:
     def _labels(images: Images, y: Any, name: str = "y", soft: bool = False) -> np.ndarray:
         """Labels (N,), or, where soft ones may be, probabilities, float32 (N, K)."""
         if y is None and images.labels is None:
-            raise ArgumentError(f"{name} is None and {images.name} has no labels, want one label per image")
-        given = images.labels if y is None else y
+            raise ArgumentError(
+                f"{images.name} has no labels, and VPNClassifier requires y to be passed, but the target y is None"
+                if name == "y"
+                else f"{name} is None and {images.name} has no labels, want one label per image"
+            )
+        given = _sklearn.column(images.labels if y is None else y)
         labels = _soft.as_soft(given, name) if soft else None
         if labels is None:
             labels = _labels.as_labels(given, name)
@@ -226,7 +255,12 @@ class Fitted:
         self.config_ = about["config"]
         self.classes_ = classes if classes is not None else self._classes_of(self.config_)
         self.image_shape_ = tuple(self.config_["image_shape"])
-        self.n_features_in_ = int(np.prod(self.image_shape_))
+        layout = self._layout()
+        self.pixel_range_ = layout.pixel_range
+        self.n_features_in_ = layout.n_features or int(np.prod(self.image_shape_))
+        self.__dict__.pop("feature_names_in_", None)
+        if layout.names:
+            self.feature_names_in_ = np.array(layout.names, object)
         self.history_ = model.history()
         self.n_epochs_ = len(self.history_["epoch"])
         self.device_ = about["device"]

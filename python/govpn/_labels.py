@@ -65,7 +65,8 @@ def as_labels(y: Any, name: str = "y") -> np.ndarray:
     if labels.dtype.kind == "f":
         bad = np.flatnonzero(~np.isfinite(labels) | (labels != np.floor(labels)))
         if bad.size:
-            raise ArgumentError(f"{name}[{bad[0]}] is {labels[bad[0]]}, {_WANT}")
+            kind = "Unknown label type: " if np.isfinite(labels[bad[0]]) else ""  # scikit-learn's words
+            raise ArgumentError(f"{kind}{name}[{bad[0]}] is {labels[bad[0]]}, {_WANT}")
     elif labels.dtype.kind not in "iubUST":
         raise ArgumentError(f"{name} has dtype {labels.dtype}, {_WANT}")
     return labels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import logging
 import os
 import sys
 import threading
@@ -137,6 +138,16 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {  # name: (restype, argtypes)
     "govpn_model_free": (None, [_model]),
 }
 
+_log = logging.getLogger("govpn")
+_log.addHandler(logging.NullHandler())
+_LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)  # of GOVPN_LOG_*
+
+
+@LOG_FN
+def _to_logging(level: int, message: bytes, user_data: Any) -> None:
+    _log.log(_LEVELS[level], "%s", message.decode("utf-8", "replace"))
+
+
 _loaded: ctypes.CDLL | None = None
 _lock = threading.Lock()
 
@@ -148,7 +159,8 @@ def library() -> ctypes.CDLL:
         with _lock:
             if _loaded is None:
                 lib = _load(_find())
-                _check(lib, lib.govpn_init(encode({"plugin_paths": plugin_paths()})))
+                _check(lib, lib.govpn_init(encode({"plugin_paths": plugin_paths(), "log_level": "info"})))
+                _check(lib, lib.govpn_set_log(_to_logging, None))
                 _loaded = lib
     return _loaded
 

@@ -6,15 +6,17 @@ import contextlib
 import ctypes
 import os
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from . import _arrow, _lib
+from . import _arrow, _lib, _params
+from ._hooks import Hooks
 from ._progress import Progress
 from ._run import Task, run
-from .errors import BusyError, GovpnError
+from .callbacks import Callback
+from .errors import BusyError, CancelledError, GovpnError
 
 Path = str | os.PathLike[str]
 
@@ -59,22 +61,40 @@ class Model:
         self._run(lambda: _lib.call("govpn_model_import_safetensors", self.handle, source, text))
 
     def fit(
-        self, train: _arrow.Data, valid: _arrow.Data | None, options: Mapping[str, Any], verbose: int
+        self,
+        train: _arrow.Data,
+        valid: _arrow.Data | None,
+        options: Mapping[str, Any],
+        verbose: int,
+        callbacks: Sequence[Callback] = (),
     ) -> None:
-        progress = Progress(verbose, self.history)
-        text = _lib.encode(options)
+        hooks = Hooks(self, callbacks)
+        progress = Progress(verbose, self.history, hooks.epoch)
+        text = _lib.encode({k: v for c in callbacks for k, v in getattr(c, "fit_options", {}).items()} | dict(options))
 
         def work() -> None:
             handles = self.handle, train.handle, valid.handle if valid else 0
-            _lib.call("govpn_model_fit", *handles, text, progress.callback, None)
+            try:
+                _lib.call("govpn_model_fit", *handles, text, progress.callback, None)
+            except CancelledError:
+                if not hooks.stopped:
+                    raise
 
         def started(task: Task) -> None:
             progress.stop = lambda: task.cancelled
 
+        hooks.begin(options["epochs"] or self.describe()["config"]["epochs"])
         try:
             self._run(work, progress.show, started)
         finally:
-            progress.close()
+            try:
+                progress.close()
+            finally:
+                hooks.end()
+
+    def set_learning_rate(self, rate: float) -> None:
+        """From the next step on; also while the model trains."""
+        _lib.call("govpn_model_set_learning_rate", self.handle, _params.real(rate, "learning_rate"))
 
     def predict(self, data: _arrow.Data, options: Mapping[str, Any]) -> np.ndarray:
         return self._receive("govpn_model_predict", data, options)

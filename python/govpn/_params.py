@@ -1,9 +1,7 @@
-"""What scikit-learn expects of an estimator's parameters, without needing scikit-learn; and their way into
-the library."""
+"""The parameters of an estimator, on their way into the library."""
 
 from __future__ import annotations
 
-import inspect
 import numbers
 import operator
 from collections.abc import Callable, Mapping
@@ -13,54 +11,6 @@ import numpy as np
 
 from .augment import as_config
 from .errors import ArgumentError, ArgumentTypeError, GovpnError
-
-
-class Params:
-    """get_params, set_params and a repr, from the signature of __init__."""
-
-    _estimator_type = "classifier"
-
-    @classmethod
-    def _defaults(cls) -> dict[str, Any]:
-        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-        return {p.name: p.default for p in parameters}
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters of __init__ and their values. deep has no effect: no parameter is an estimator."""
-        return {name: getattr(self, name) for name in self._defaults()}
-
-    def set_params(self, **params: Any) -> Any:
-        """Changes parameters; they take effect at the next fit. Returns the estimator."""
-        known = self._defaults()
-        for name in params:
-            if name not in known:
-                raise ArgumentError(
-                    f"{type(self).__name__} has no parameter {name!r}, want one of {', '.join(known)}"
-                )
-        for name, value in params.items():
-            setattr(self, name, value)
-        return self
-
-    def __repr__(self) -> str:
-        defaults = self._defaults()
-        changed = [f"{k}={v!r}" for k, v in self.get_params().items() if not _same(v, defaults[k])]
-        return f"{type(self).__name__}({', '.join(changed)})"
-
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
-
-        return Tags(
-            estimator_type="classifier",
-            target_tags=TargetTags(required=True),
-            transformer_tags=None,
-            classifier_tags=ClassifierTags(),
-            regressor_tags=None,
-            input_tags=InputTags(two_d_array=False, three_d_array=True),
-        )
-
-
-def _same(a: Any, b: Any) -> bool:
-    return a is b or (type(a) is type(b) and a == b)
 
 
 def _text(value: Any) -> str:

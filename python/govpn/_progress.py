@@ -11,6 +11,7 @@ from itertools import takewhile
 from typing import Any
 
 from . import _lib
+from ._hooks import figures
 
 _announced: set[str] = set()  # devices that "auto" was said to be
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
@@ -19,10 +20,13 @@ _BAR = "{desc}: {percentage:3.0f}%|{bar}| [{elapsed}<{remaining}{postfix}]"
 class Progress:
     """Receives the library's progress calls and draws them, on the main thread where that is possible.
 
-    verbose 0 shows nothing, 1 a bar, 2 a line per epoch with all its figures, from history()."""
+    verbose 0 shows nothing, 1 a bar, 2 a line per epoch with all its figures, from history(). ended is called
+    after every epoch, while the library waits; it says whether to stop."""
 
-    def __init__(self, verbose: int, history: Callable[[], dict[str, list[Any]]]) -> None:
-        self._verbose, self._history = verbose, history
+    def __init__(
+        self, verbose: int, history: Callable[[], dict[str, list[Any]]], ended: Callable[[], bool]
+    ) -> None:
+        self._verbose, self._history, self._ended = verbose, history, ended
         self._inline = threading.current_thread() is not threading.main_thread()
         self._state: dict[str, Any] | None = None
         self._bar: Any = None
@@ -40,7 +44,8 @@ class Progress:
                 self._state = {name: getattr(struct.contents, name) for name in names}
             if self._inline:
                 self.show()
-            return int(self.stop())
+            stop = self._state is not None and self._state["phase"] == _lib.EPOCH and self._ended()
+            return int(stop or self.stop())
         except BaseException as error:
             self._error = error
             return 1
@@ -94,9 +99,8 @@ class Progress:
         history = self._history()
         for row in range(self._shown, len(history["epoch"])):
             self._shown = row + 1
-            columns = ((k, v[row]) for k, v in history.items() if k != "epoch")
-            figures = ", ".join(f"{k} {v:.4g}" for k, v in columns if not _missing(v))
-            print(f"epoch {history['epoch'][row]}/{state['epochs']}: {figures}", flush=True)
+            metrics = {k: v[row] for k, v in history.items()}
+            print(f"epoch {history['epoch'][row]}/{state['epochs']}: {figures(metrics)}", flush=True)
 
 
 def announce_choice(device: str) -> None:

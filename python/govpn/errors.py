@@ -3,6 +3,13 @@
 
 from __future__ import annotations
 
+try:
+    from sklearn.exceptions import NotFittedError as _NotFitted
+except ImportError:
+
+    class _NotFitted(ValueError, AttributeError):  # type: ignore[no-redef]
+        pass
+
 
 class GovpnWarning(UserWarning):
     """A result that deserves a second look, such as a generator whose noise has collapsed."""
@@ -28,8 +35,9 @@ class ArgumentTypeError(GovpnError, TypeError):
     status = "GOVPN_E_ARG"
 
 
-class NotFittedError(GovpnError, ValueError, AttributeError):
-    """The estimator has no weights yet: call `fit`, `govpn.load` or `import_safetensors` first."""
+class NotFittedError(GovpnError, _NotFitted):
+    """The estimator has no weights yet: call `fit`, `govpn.load` or `import_safetensors` first. With
+    scikit-learn, also its NotFittedError; a ValueError and an AttributeError in any case."""
 
     status = "GOVPN_E_ARG"
 

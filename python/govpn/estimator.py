@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from . import _labels, _lib, _params, _soft
-from ._fitted import Fitted
-from ._images import Images, as_images
+from . import _features, _labels, _lib, _params, _sklearn
+from ._learning import Learning
 from ._model import Model
-from ._pretrained import Pretrained
-from ._progress import announce_choice
-from .errors import ArgumentError, ArgumentTypeError
+from .errors import ArgumentError
 
 Path = str | os.PathLike[str]
 
 
-class VPNClassifier(Pretrained, Fitted, _params.Params):
+class VPNClassifier(Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     """Image classifier with variational positive-incentive noise (Zhang et al., arXiv 2306.07651).
 
     A base classifier f and a noise generator g are trained together: for an image x with label y, g gives a
@@ -143,6 +140,10 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         patience: int | None = None,
         restore_best: bool | None = None,
         augment: Any = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        warm_start: bool = False,
+        image_shape: Sequence[int] | None = None,
+        pixel_range: tuple[float, float] | None = None,
     ) -> None:
         self.base = base
         self.generator = generator
@@ -178,6 +179,10 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         self.patience = patience
         self.restore_best = restore_best
         self.augment = augment
+        self.class_weight = class_weight
+        self.warm_start = warm_start
+        self.image_shape = image_shape
+        self.pixel_range = pixel_range
 
     def fit(
         self,
@@ -186,6 +191,9 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         validation_data: Any = None,
         resume: bool = False,
         augment: Any = None,
+        *,
+        sample_weight: Any = None,
+        callbacks: Sequence[Any] = (),
     ) -> VPNClassifier:
         """Trains, from new weights or from those that `import_safetensors` brought; returns the estimator.
 
@@ -199,28 +207,35 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
         trained or loaded model (its weights, optimiser, epoch count and random state) until `epochs` in all.
         Ctrl-C stops within a step (during a compilation, Python returns within a second) and leaves the model
         with what it has learned so far."""
-        config = _params.configuration(self.get_params())
-        verbose = _params.whole(self.verbose, "verbose")
-        options = {"epochs": config.get("epochs", 0), "resume": bool(resume)}
-        if augment is not None:
-            options["augment"] = _params.augmentation(augment)
-            config.pop("augment", None)
-        model = self._resumed(config) if resume else None
-        images = as_images(X)
-        names = _labels.class_names_of(images.labels if y is None else y)
-        classes, indices = self._encode(self._labels(images, y, soft=True), names, resume)
-        valid, held_out = self._validation(validation_data, classes, images.shape, names)
-        train = images.data(indices, self.image_shape_ if resume else None)
-        if valid is train and not np.array_equal(_soft.hard(indices), held_out):
-            raise ArgumentError("validation_data X is X itself with other labels, want the same labels")
-        model = model or self._new_model(config, images.shape, classes)
-        try:
-            model.fit(train, valid, options, verbose)
-        except KeyboardInterrupt:
-            self._adopt(model, classes)
-            raise
-        self._adopt(model, classes)
-        self.data_info_ = train.info()
+        start = self._warm_model if self.warm_start and not resume and self.__sklearn_is_fitted__() else None
+        options = {"epochs": _params.configuration(self.get_params()).get("epochs", 0), "resume": bool(resume)}
+        self._learn(
+            X,
+            y,
+            start,
+            options,
+            sample_weight=sample_weight,
+            validation_data=validation_data,
+            augment=augment,
+            callbacks=callbacks,
+        )
+        return self
+
+    def partial_fit(
+        self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None
+    ) -> VPNClassifier:
+        """Trains one epoch more on these images; returns the estimator. The first call makes the model; it
+        wants all labels that will ever come as classes, or takes those of y. The learning rate stays the
+        same, whatever `schedule` says. Sets of the same size compile once."""
+        options = {"epochs": 1, "resume": self.__sklearn_is_fitted__()}
+        if options["resume"]:
+            options["epochs"] += self.n_epochs_
+        if classes is not None:
+            classes = np.sort(_labels.given_classes(classes))
+            if options["resume"] and not np.array_equal(classes, np.sort(self.classes_)):
+                raise ArgumentError(f"classes is {classes.tolist()}, want {self.classes_.tolist()} as before")
+            classes = self.classes_ if options["resume"] else classes
+        self._learn(X, y, None, options, classes=classes, sample_weight=sample_weight)
         return self
 
     def estimate_memory(
@@ -241,57 +256,16 @@ class VPNClassifier(Pretrained, Fitted, _params.Params):
             "govpn_estimate_memory", _lib.encode({"device": self.device, **sizes, **config})
         )
 
-    # ---- inside --------------------------------------------------------------------------------------------
-
-    def _new_model(self, config: dict[str, Any], shape: Any, classes: np.ndarray) -> Model:
-        if not isinstance(self.device, str):
-            raise ArgumentTypeError(f"device is {self.device!r}, want a str: one of auto, go, cpu, cuda")
-        sizes = {
-            "image_shape": list(shape),
-            "classes": len(classes),
-            "class_names": _labels.to_names(classes),
-        }
-        seed = _params.seed_of(self.random_state)
-        model = Model.create({"device": self.device, "seed": seed, **sizes, **config})
-        if self.device == "auto" and self.verbose:
-            announce_choice(model.describe()["device"])
-        self._import_again(model)
-        return model
-
-    def _validation(self, given: Any, classes: np.ndarray, shape: Any, class_names: Any) -> Any:
-        """The validation data in the library, and the indices of its labels."""
-        if given is None:
-            return None, None
-        x, y = given if isinstance(given, (tuple, list)) and len(given) == 2 else (given, None)
-        images = x if isinstance(x, Images) else as_images(x, "validation_data X")
-        labels = self._labels(images, y, "validation_data y", soft=True)
-        names = _labels.class_names_of(images.labels if y is None else y)
-        if class_names and names and class_names != names:
-            both = f"{_labels.some(class_names)}, validation_data y {_labels.some(names)}"
-            raise ArgumentError(f"y has the class_names {both}; want the same")
-        indices = _soft.hard(_soft.to_indices(labels, names, classes, "validation_data y"))
-        return images.data(indices, shape), indices
-
-    def _resumed(self, config: dict[str, Any]) -> Model:
-        """The model to go on with, whose configuration stands: only epochs may have changed."""
-        model = self._fitted()
-        for name, value in config.items():
-            old = self.config_.get(name, value)
-            same = all(old.get(k) == v for k, v in value.items()) if isinstance(value, dict) else old == value
-            if name == "augment":
-                same = _params.augmentation(old) == value
-            if not same and name != "epochs":
-                raise ArgumentError(
-                    f"resume: {name} is {value!r}, want {old!r} as before; only epochs may change"
-                )
-        return model
-
 
 def load(path: Path, device: str = "auto", verbose: int = 1) -> VPNClassifier:
     """Reads a classifier that `VPNClassifier.save` (or the Go or C interface) wrote, ready to predict, and to
     go on training with fit(resume=True). Its parameters are the resolved ones."""
     model = Model.load(path, device)
     config = model.describe()["config"]
-    classifier = VPNClassifier(**_params.restore(config), device=device, verbose=verbose)
+    layout = _features.Layout.from_attributes(config.get("attributes"), config["image_shape"])
+    params = _params.restore(config) | {"pixel_range": layout.pixel_range}
+    if layout.n_features:
+        params["image_shape"] = layout.shape
+    classifier = VPNClassifier(**params, device=device, verbose=verbose)
     classifier._adopt(model)
     return classifier

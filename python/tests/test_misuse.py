@@ -27,7 +27,8 @@ def with_nulls(x):
 
 BAD_DATA = {  # name: (X, y, what the message says)
     "one axis": (X.reshape(-1), Y, r"X has shape \(4096,\), want \(N, H, W, C\) or \(N, H, W\)"),
-    "two axes": (X.reshape(64, 64), Y, r"want \(N, H, W, C\)"),
+    "NaN features": (changed(X.reshape(64, 64).astype(float), (5, 9), np.nan), Y, "X contains NaN"),
+    "complex features": (X.reshape(64, 64) * 1j, Y, "[Cc]omplex"),
     "five axes": (X[None], Y, r"want \(N, H, W, C\)"),
     "no images": (X[:0], Y[:0], "X has no images"),
     "no pixels": (X[:, :0], Y, "at least one pixel"),
@@ -42,7 +43,7 @@ BAD_DATA = {  # name: (X, y, what the message says)
     "negative": (-FLOAT, Y, "from 0 to 1"),
     "lengths": (X, Y[:-1], "y has 63 labels, want 64"),
     "no labels": (X, None, "y is None"),
-    "labels of two axes": (X, Y[:, None], r"y has shape \(64, 1\)"),
+    "labels of two axes": (X, np.stack([Y, Y], 1), r"y has shape \(64, 2\)"),
     "fractional label": (X, changed(Y.astype(float), 5, 0.5), r"y\[5\] is 0.5, want whole numbers"),
     "NaN label": (X, changed(Y.astype(float), 6, np.nan), r"y\[6\] is nan"),
     "None label": (X, changed(Y.astype(object), 7, None), r"y\[7\] is None"),
@@ -86,6 +87,8 @@ BAD_PARAMETERS = {  # name: (value, what the message says)
     "noisy_batch_norm": ("separate", "(?i)noisy_?batch_?norm is separate .* > 0"),
     "compute_dtype": ("float16", '(?i)compute_?dtype is "float16"'),
     "clip_noisy": (1, "clip_noisy is 1 of type int, want a bool"),
+    "class_weight": ({7: 1.0}, "class_weight has the label 7, want of 0, 1, 2, 3"),
+    "pixel_range": ((1, 0), "pixel_range is .1, 0., want low < high"),
 }
 
 
@@ -131,7 +134,14 @@ def test_bad_parameters(make, name):
         (lambda m: m.fit(X, Y + 1, resume=True), "want one of the classes"),
         (lambda m: m.fit(X, Y, validation_data=(X, Y + 9)), r"validation_data y\[0\]"),
         (lambda m: m.fit(X, Y, validation_data=3), "validation_data X"),
-        (lambda m: m.set_params(colour=1), "no parameter 'colour'"),
+        (lambda m: m.predict(X.reshape(64, 64)[:, :9]), "X has 9 features, but VPNClassifier is expecting 64"),
+        (lambda m: m.predict([[0.5] * 64, [1]]), "inhomogeneous"),
+        (lambda m: m.partial_fit(X, Y, classes=[0, 1]), "classes is .0, 1., want .0, 1, 2, 3. as before"),
+        (lambda m: m.fit(X, Y, sample_weight=[1.0]), "sample_weight has 1 weights, want 64"),
+        (lambda m: m.fit(X, Y, sample_weight=np.arange(64) - 3.0), r"sample_weight.0. is -3"),
+        (lambda m: m.fit(X, Y, sample_weight=np.zeros(64)), "weights of all images are zero"),
+        (lambda m: m.fit(X, Y, sample_weight="x"), "sample_weight is 'x'"),
+        (lambda m: m.fit(X, Y, callbacks=[3]), "callbacks has 3"),
         (lambda m: m.import_safetensors(__file__), r"\S"),
         (lambda m: govpn.empty((0, 8, 8)), "shape"),
         (lambda m: govpn.empty((4, 8)), "shape"),
