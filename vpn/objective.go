@@ -77,7 +77,11 @@ func (n *network) crossEntropy(logits, labels, weights *Node) *Node {
 	if isSoft(labels) {
 		own = softCrossEntropy(logits, labels, weights)
 	} else {
-		own = weightedMean(loss.SparseCategoricalCrossEntropyLogits([]*Node{InsertAxes(labels, -1)}, []*Node{logits}), weights)
+		given := []*Node{InsertAxes(labels, -1)}
+		if weights != nil {
+			given = append(given, ConvertDType(weights, logits.DType()))
+		}
+		own = loss.SparseCategoricalCrossEntropyLogits(given, []*Node{logits})
 	}
 	if n.cfg.LabelSmoothing == 0 {
 		return own

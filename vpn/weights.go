@@ -32,6 +32,7 @@ func relativeWeights(d *data.Dataset) ([]float32, error) {
 // weightedMean is the mean of w_i·v over images i and their values v: values (N, …), weights (N), or nil for 1 → scalar.
 func weightedMean(values, weights *Node) *Node {
 	if weights != nil {
+		weights.AssertDims(values.Shape().Dim(0))
 		weights = ConvertDType(weights, values.DType())
 		for weights.Rank() < values.Rank() {
 			weights = InsertAxes(weights, -1)
