@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -74,7 +75,7 @@ func (m *Model) content() (*tensorFile, error) {
 	for path, t := range m.best {
 		f.tensors["best."+tensorName(m.store.GetVariable(path))] = t
 	}
-	config, err := json.Marshal(m.net.cfg)
+	config, err := json.Marshal(m.Config())
 	if err != nil {
 		return nil, err
 	}
@@ -147,6 +148,7 @@ func restore(f *tensorFile, backend compute.Backend) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	m.state.run.Sums.LearningRate = Float(math.NaN()) // of a model of an earlier version
 	if err := json.Unmarshal([]byte(f.metadata["govpn.run"]), &m.state.run); err != nil {
 		return nil, formatError("the run does not decode: %v", err)
 	}

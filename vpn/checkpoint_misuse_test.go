@@ -50,15 +50,8 @@ func TestForeignFiles(t *testing.T) {
 	require.NoError(t, m.ExportSafetensors(weights, ExportOptions{}))
 	exported, err := os.ReadFile(weights)
 	require.NoError(t, err)
-	changed := func(key, value string) []byte { // with a checksum that is right again
-		f, err := parseTensorFile(bytes.NewReader(packed), int64(len(packed)))
-		require.NoError(t, err)
-		f.metadata[key] = value
-		f.metadata["govpn.sha256"], err = f.checksum()
-		require.NoError(t, err)
-		var b bytes.Buffer
-		require.NoError(t, f.write(&b))
-		return b.Bytes()
+	changed := func(key, value string) []byte {
+		return rewritten(t, packed, key, func(string) string { return value })
 	}
 	for _, test := range []struct {
 		name    string

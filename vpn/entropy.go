@@ -6,13 +6,13 @@ import . "github.com/gomlx/gomlx/core/graph"
 // touches 0. In units of σ, and so small that it changes the logarithm of a σ of 0.01 by 1e-4.
 const entropyFloor = 1e-6
 
-// entropyLoss is loss − β·mean(log(σ + entropyFloor)), β = Config.EntropyWeight, with the mean over images and values of σ: a
+// entropyLoss is loss − β·mean(log(σ + entropyFloor)), β = Config.EntropyWeight, with the weighted mean over images and values of σ: a
 // reward for the entropy of the noise, which is ½·log(2πe) + mean(log σ) nats per value for N(0, diag σ²), and another constant
 // plus mean(log σ) for any other z (T. Cover, J. Thomas, Elements of Information Theory, 2006, Theorems 8.4.1 and 8.6.4). Without
 // it, cross-entropy alone drives σ to where it costs nothing.
-func (n *network) entropyLoss(loss, sigma *Node) *Node {
+func (n *network) entropyLoss(loss, sigma, weights *Node) *Node {
 	if n.cfg.EntropyWeight == 0 {
 		return loss
 	}
-	return Sub(loss, MulScalar(ReduceAllMean(Log(AddScalar(sigma, entropyFloor))), n.cfg.EntropyWeight))
+	return Sub(loss, MulScalar(weightedMean(Log(AddScalar(sigma, entropyFloor)), weights), n.cfg.EntropyWeight))
 }

@@ -25,7 +25,7 @@ func TestEntropyLoss(t *testing.T) {
 	}
 	golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
 		got := call(t, backend, func(in []*Node) *Node {
-			loss := n.entropyLoss(in[1], in[0])
+			loss := n.entropyLoss(in[1], in[0], nil)
 			return Concatenate([]*Node{Reshape(loss, 1), Reshape(Gradient(loss, in[0])[0], -1)}, 0)
 		}, golden.Tensor(sigma, dtype, 3, 2), golden.Tensor([]float64{3}, dtype))
 		require.InEpsilonSlice(t, want, got, map[dtypes.DType]float64{dtypes.Float64: 1e-13, dtypes.Float32: 1e-5}[dtype])
@@ -48,7 +48,7 @@ func TestEntropyIsInTheObjective(t *testing.T) {
 		objective := func(weight float64) []*tensors.Tensor {
 			n.cfg.EntropyWeight = weight
 			return goldenCall(t, backend, store, func(s *model.Scope, in []*Node) []*Node {
-				o := n.objective(s, in[0], in[1], in[2])
+				o := n.objective(s, in[0], in[1], in[2], nil)
 				return []*Node{o.loss, o.std}
 			}, golden.Tensor(golden.Uniform("x", 24), dtypes.Float64, 3, 2, 2, 2), []int32{0, 2, 1},
 				golden.Tensor(golden.Uniform("z", 48), dtypes.Float64, 3, 2, 2, 2, 2))

@@ -3,6 +3,8 @@ package vpn
 import (
 	"context"
 
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -15,19 +17,24 @@ import (
 // gathered there by position, so that positions are all that crosses; of a streamed set, decoded batches cross.
 type feed struct {
 	*Model
-	set    *data.Dataset // a view of its own: the caller may close theirs meanwhile
-	images *tensors.Tensor
-	rows   *tensors.Tensor // row of each of the view's images in images
-	labels *tensors.Tensor // in the view's order; zeros where unlabelled
-	soft   softLabels      // in their place
-	size   int
+	set     *data.Dataset // a view of its own: the caller may close theirs meanwhile
+	images  *tensors.Tensor
+	rows    *tensors.Tensor // row of each of the view's images in images
+	labels  *tensors.Tensor // in the view's order; zeros where unlabelled
+	soft    column          // in their place
+	weights column
+	size    int
 }
 
-// gatherBatch is the graph behind feed.batch: images (S, H, W, C), rows (N), labels (N), positions (B) →
-// (B, H, W, C), (B); or soft labels (N, K) → (B, K).
+// gatherBatch is the graph behind feed.batch: images (S, H, W, C), rows (N), positions (B), and of each image labels (N), or soft labels
+// (N, K), and perhaps weights (N) → (B, H, W, C), (B) or (B, K), and perhaps (B).
 func gatherBatch(_ *model.Scope, in []*Node) ([]*Node, []update) {
-	images, rows, labels, positions := in[0], in[1], in[2], InsertAxes(in[3], -1)
-	return []*Node{Gather(images, InsertAxes(Gather(rows, positions), -1)), Gather(labels, positions)}, nil
+	images, rows, positions := in[0], in[1], InsertAxes(in[2], -1)
+	out := []*Node{Gather(images, InsertAxes(Gather(rows, positions), -1))}
+	for _, values := range in[3:] {
+		out = append(out, Gather(values, positions))
+	}
+	return out, nil
 }
 
 func (m *Model) newFeed(d *data.Dataset) (*feed, error) {
@@ -59,10 +66,62 @@ func (f *feed) close() {
 	if f.images != nil {
 		free(f.rows, f.labels)
 	}
-	if f.soft.onDevice != nil {
-		free(f.soft.onDevice)
+	for _, c := range []column{f.soft, f.weights} {
+		if c.onDevice != nil {
+			free(c.onDevice)
+		}
 	}
 	f.set.Close()
+}
+
+// serveTraining makes a feed serve what training alone uses, where its set has it: probabilities in place of classes, and weights.
+func (f *feed) serveTraining() (err error) {
+	if f.soft, err = f.column("soft labels", f.set.SoftLabels(), f.set.Classes()); err != nil {
+		return err
+	}
+	weights, err := relativeWeights(f.set)
+	if err != nil {
+		return err
+	}
+	f.weights, err = f.column("weights", weights)
+	return err
+}
+
+// column is a value of each image of a feed, or a row of them: weights (N), or soft labels (N, K). Without values there is none.
+type column struct {
+	values   []float32       // in the view's order
+	row      []int           // the shape of an image's: (), or (K)
+	onDevice *tensors.Tensor // all values, of a set in memory
+}
+
+// column makes a column of a feed, and sends it to the device where the images are.
+func (f *feed) column(name string, values []float32, row ...int) (c column, err error) {
+	c = column{values: values, row: row}
+	if values == nil || f.images == nil {
+		return c, nil
+	}
+	shape := shapes.Make(dtypes.Float32, append([]int{f.size}, row...)...)
+	buffer, err := f.backend.BufferFromFlatData(0, values, shape)
+	if err == nil {
+		c.onDevice, err = tensors.FromBuffer(buffer)
+	}
+	if err != nil {
+		return column{}, data.Errorf(ErrDevice, "vpn: sending %s %s to the device: %w", name, shape, err)
+	}
+	return c, nil
+}
+
+// at are the values of the images at some positions.
+func (c *column) at(positions []int32) *tensors.Tensor {
+	size := 1
+	for _, n := range c.row {
+		size *= n
+	}
+	values := make([]float32, 0, len(positions)*size)
+	for _, p := range positions {
+		values = append(values, c.values[int(p)*size:(int(p)+1)*size]...)
+	}
+	return tensors.FromFlatDataAndDimensions(values, append([]int{len(positions)}, c.row...)...)
 }
 
 // batches serves the images of a feed at the given positions, size at a time.
@@ -84,8 +143,9 @@ func (f *feed) batches(ctx context.Context, order []int32, size, epoch int) (*ba
 	return b, err
 }
 
-// next returns the next batch, of size images always: a last one repeats its last image, and valid is how many count.
-func (b *batches) next() (images, labels *tensors.Tensor, valid int, err error) {
+// next returns the next batch, of size images always: a last one repeats its last image, and valid is how many count. It is images, labels,
+// and weights where the feed has them.
+func (b *batches) next() (batch []*tensors.Tensor, valid int, err error) {
 	valid = min(b.size, len(b.order))
 	positions := make([]int32, b.size)
 	for i := range positions {
@@ -93,21 +153,55 @@ func (b *batches) next() (images, labels *tensors.Tensor, valid int, err error) 
 	}
 	b.order = b.order[valid:]
 	if b.decoded == nil {
-		out, err := b.gather.call(b.images, b.rows, b.labelsOnDevice(), tensors.FromFlatDataAndDimensions(positions, b.size))
-		if err != nil {
-			return nil, nil, 0, err
-		}
-		return out[0], out[1], valid, nil
+		batch, err = b.gathered(positions)
+	} else {
+		batch, err = b.sent(positions)
 	}
-	batch, err := b.decoded.Next()
+	return batch, valid, err
+}
+
+// gathered is a batch of a set in memory.
+func (b *batches) gathered(positions []int32) ([]*tensors.Tensor, error) {
+	in := []any{b.images, b.rows, tensors.FromFlatDataAndDimensions(positions, b.size), b.labels}
+	if b.soft.onDevice != nil {
+		in[3] = b.soft.onDevice
+	}
+	if b.weights.onDevice != nil {
+		in = append(in, b.weights.onDevice)
+	}
+	return b.gather.call(in...)
+}
+
+// sent is the next batch of a streamed set.
+func (b *batches) sent(positions []int32) ([]*tensors.Tensor, error) {
+	decoded, err := b.decoded.Next()
 	if err != nil {
-		return nil, nil, 0, err
+		return nil, err
 	}
-	defer batch.Release()
-	if images, err = batch.OnDevice(b.backend, b.size); err != nil {
-		return nil, nil, 0, err
+	defer decoded.Release()
+	images, err := decoded.OnDevice(b.backend, b.size)
+	if err != nil {
+		return nil, err
 	}
-	return images, b.labelsAt(positions), valid, nil
+	batch := []*tensors.Tensor{images, b.labelsAt(positions)}
+	if b.weights.values != nil {
+		batch = append(batch, b.weights.at(positions))
+	}
+	return batch, nil
+}
+
+// labelsAt are those of the images at some positions; zeros where the set is unlabelled.
+func (f *feed) labelsAt(positions []int32) *tensors.Tensor {
+	if f.soft.values != nil {
+		return f.soft.at(positions)
+	}
+	labels := make([]int32, len(positions))
+	if all := f.set.Labels(); all != nil {
+		for i, p := range positions {
+			labels[i] = all[p]
+		}
+	}
+	return tensors.FromFlatDataAndDimensions(labels, len(positions))
 }
 
 func (b *batches) close() {
@@ -128,12 +222,12 @@ func (f *feed) chunks(ctx context.Context, size int, fn func(images, labels *ten
 		if err := cancelled(ctx); err != nil {
 			return err
 		}
-		images, labels, valid, err := b.next()
+		batch, valid, err := b.next()
 		if err != nil {
 			return err
 		}
-		err = reading(func() error { return fn(images, labels, start, valid) })
-		free(images, labels)
+		err = reading(func() error { return fn(batch[0], batch[1], start, valid) })
+		free(batch...)
 		if err != nil {
 			return err
 		}

@@ -70,7 +70,7 @@ func (m *Model) setAugment(l augment.List) error {
 	if l == nil || reflect.DeepEqual(l, m.net.cfg.Augment) {
 		return nil
 	}
-	cfg := m.net.cfg
+	cfg := m.Config()
 	cfg.Augment = l
 	if err := cfg.Validate(); err != nil {
 		return err
@@ -83,7 +83,7 @@ func (m *Model) setAugment(l augment.List) error {
 	m.train = train
 	m.state.Lock()
 	defer m.state.Unlock()
-	m.net.cfg = cfg
+	m.net.cfg.Augment = l
 	return nil
 }
 
@@ -189,19 +189,19 @@ func (f *fit) epoch() (Epoch, error) {
 func (f *fit) batch(b *batches) error {
 	r := &f.state.run
 	began := time.Now()
-	images, labels, _, err := b.next()
+	batch, _, err := b.next()
 	if err != nil {
 		return err
 	}
-	defer free(images, labels)
+	defer free(batch...)
 	wait := time.Since(began)
 	if f.reported.IsZero() {
-		if err := f.compile(images, labels); err != nil {
+		if err := f.compile(batch); err != nil {
 			return err
 		}
 		began = time.Now().Add(-wait)
 	}
-	metrics, err := f.step(images, labels, r.Epoch, f.epochs)
+	metrics, err := f.step(batch, r.Epoch, f.epochs)
 	if err != nil {
 		return err
 	}
@@ -215,11 +215,12 @@ func (f *fit) batch(b *batches) error {
 }
 
 // compile compiles the training program for batches of that size, with a report before and after.
-func (f *fit) compile(images, labels *tensors.Tensor) error {
+func (f *fit) compile(batch []*tensors.Tensor) error {
 	if f.report("compiling", 0, 0) {
 		return cancelled(f.stopped())
 	}
-	if err := f.Model.train.compile(f.stepInputs(images, labels, f.state.run.Epoch, f.epochs)...); err != nil {
+	cfg := f.Config()
+	if err := f.Model.train.compile(f.stepInputs(&cfg, batch, f.state.run.Epoch, f.epochs)...); err != nil {
 		return err
 	}
 	if f.report("compiling", 0, 0) { // not "training": whoever stops there would make no step

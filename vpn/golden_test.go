@@ -113,7 +113,7 @@ func TestGoldenObjective(t *testing.T) {
 		}
 		require.Len(t, trained, c.Trained)
 		got := goldenCall(t, backend, store, func(s *model.Scope, in []*Node) []*Node {
-			loss := n.objective(s, n.pixels(in[0]), in[1], in[2]).loss
+			loss := n.objective(s, n.pixels(in[0]), in[1], in[2], nil).loss
 			values := make([]*Node, len(trained))
 			for i, v := range trained {
 				values[i] = v.NodeValue(loss.Graph())
@@ -165,7 +165,7 @@ func TestGoldenTraining(t *testing.T) {
 func goldenStep(t *testing.T, n *network, store *model.Store, backend compute.Backend) func(batch []any, step int64, epoch int) float64 {
 	read := func(v *model.Variable) (*tensors.Tensor, error) { return v.Value() }
 	p, err := newProgram(backend, store, "train", read, func(s *model.Scope, in []*Node) ([]*Node, []update) {
-		loss := n.objective(s, n.pixels(in[0]), in[1], in[2]).loss
+		loss := n.objective(s, n.pixels(in[0]), in[1], in[2], nil).loss
 		return []*Node{loss}, n.trainingUpdates(s, loss, in[3])
 	})
 	require.NoError(t, err)

@@ -1,6 +1,7 @@
 package vpn
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -107,12 +108,24 @@ func state(t testing.TB, m *Model) map[string]string {
 	return sums
 }
 
+// rewritten is a saved model with other metadata, and a checksum that is right again.
+func rewritten(t testing.TB, packed []byte, key string, change func(value string) string) []byte {
+	f, err := parseTensorFile(bytes.NewReader(packed), int64(len(packed)))
+	require.NoError(t, err)
+	f.metadata[key] = change(f.metadata[key])
+	f.metadata["govpn.sha256"], err = f.checksum()
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, f.write(&b))
+	return b.Bytes()
+}
+
 // untimed is a history without the columns that differ from run to run. NaN is −1, so that rows compare.
 func untimed(history []Epoch) []Epoch {
 	for i := range history {
 		e := &history[i]
 		e.Seconds, e.ImagesPerSecond, e.DataWait = 0, 0, 0
-		for _, f := range []*Float{&e.Loss, &e.Accuracy, &e.ValLoss, &e.ValAccuracy, &e.StdMean, &e.StdMin, &e.StdMax} {
+		for _, f := range []*Float{&e.Loss, &e.Accuracy, &e.ValLoss, &e.ValAccuracy, &e.StdMean, &e.StdMin, &e.StdMax, &e.LearningRate} {
 			if math.IsNaN(float64(*f)) {
 				*f = -1
 			}

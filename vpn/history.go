@@ -27,7 +27,8 @@ func (f *Float) UnmarshalJSON(text []byte) error {
 
 // Epoch is one row of a model's history. Loss (nats), Accuracy and the σ statistics (units of the pixel range, or of the hidden layer) are over
 // the training batches of the epoch, as they were trained on: Accuracy is without noise where BaseLossWeight > 0, else
-// with it. Loss is all that training minimises: with Config.EntropyWeight the reward is in it, and it may be negative. The
+// with it. Loss is all that training minimises: weighted where the data have weights; with Config.EntropyWeight the reward is in it, and
+// it may be negative. The
 // validation columns are without noise, and ValLoss is the cross-entropy alone. A value that does not exist is NaN.
 type Epoch struct {
 	Epoch           int   `json:"epoch"` // from 1
@@ -40,16 +41,27 @@ type Epoch struct {
 	StdMax          Float `json:"std_max"`
 	Seconds         Float `json:"seconds"` // wall time of the epoch, without its validation
 	ImagesPerSecond Float `json:"images_per_second"`
-	DataWait        Float `json:"data_wait"` // fraction of Seconds spent waiting for batches, in [0, 1]
+	DataWait        Float `json:"data_wait"`     // fraction of Seconds spent waiting for batches, in [0, 1]
+	LearningRate    Float `json:"learning_rate"` // of the epoch's last step, scheduled
+}
+
+// UnmarshalJSON reads a row; what a model of an earlier version does not have is NaN.
+func (e *Epoch) UnmarshalJSON(text []byte) error {
+	type plain Epoch
+	row := plain{LearningRate: Float(math.NaN())}
+	err := json.Unmarshal(text, &row)
+	*e = Epoch(row)
+	return err
 }
 
 // Metrics is what one training step reports.
 type Metrics struct {
-	Loss     Float `json:"loss"`
-	Accuracy Float `json:"accuracy"`
-	StdMean  Float `json:"std_mean"`
-	StdMin   Float `json:"std_min"`
-	StdMax   Float `json:"std_max"`
+	Loss         Float `json:"loss"`
+	Accuracy     Float `json:"accuracy"`
+	StdMean      Float `json:"std_mean"`
+	StdMin       Float `json:"std_min"`
+	StdMax       Float `json:"std_max"`
+	LearningRate Float `json:"learning_rate"` // scheduled
 }
 
 // run is how far training has come: all that a resumed run needs besides the weights and the optimiser's state.
@@ -74,14 +86,15 @@ func (r *run) check() error {
 
 // sums gathers the metrics of an epoch's batches.
 type sums struct {
-	Batches int     `json:"batches"`
-	Loss    Float   `json:"loss"`
-	Correct Float   `json:"correct"`
-	StdMean Float   `json:"std_mean"`
-	StdMin  Float   `json:"std_min"`
-	StdMax  Float   `json:"std_max"`
-	Seconds float64 `json:"seconds"`
-	Wait    float64 `json:"wait"` // for batches, part of Seconds
+	Batches      int     `json:"batches"`
+	Loss         Float   `json:"loss"`
+	Correct      Float   `json:"correct"`
+	StdMean      Float   `json:"std_mean"`
+	StdMin       Float   `json:"std_min"`
+	StdMax       Float   `json:"std_max"`
+	LearningRate Float   `json:"learning_rate"` // of the last batch
+	Seconds      float64 `json:"seconds"`
+	Wait         float64 `json:"wait"` // for batches, part of Seconds
 }
 
 func (s *sums) add(m Metrics) {
@@ -93,6 +106,7 @@ func (s *sums) add(m Metrics) {
 	s.Correct += m.Accuracy
 	s.StdMean += m.StdMean
 	s.StdMin, s.StdMax = min(s.StdMin, m.StdMin), max(s.StdMax, m.StdMax)
+	s.LearningRate = m.LearningRate
 }
 
 // epoch is the history row of number epoch (from 1) with batches of size images.
@@ -102,7 +116,7 @@ func (s *sums) epoch(number, size int) Epoch {
 		Epoch: number, Loss: s.Loss / n, Accuracy: s.Correct / n, ValLoss: nan, ValAccuracy: nan,
 		StdMean: s.StdMean / n, StdMin: s.StdMin, StdMax: s.StdMax,
 		Seconds: Float(s.Seconds), ImagesPerSecond: n * Float(size) / Float(s.Seconds),
-		DataWait: Float(s.Wait / s.Seconds),
+		DataWait: Float(s.Wait / s.Seconds), LearningRate: s.LearningRate,
 	}
 }
 

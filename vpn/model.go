@@ -157,7 +157,8 @@ func (m *Model) shapeFrom(d *data.Dataset) error {
 	if m.shaped() {
 		return nil
 	}
-	cfg := m.net.cfg
+	old := m.Config()
+	cfg := old
 	h, w, c := d.Shape()
 	cfg.ImageShape = [3]int{h, w, c}
 	if cfg.Classes == 0 {
@@ -169,9 +170,8 @@ func (m *Model) shapeFrom(d *data.Dataset) error {
 	set := func(c Config) {
 		m.state.Lock()
 		defer m.state.Unlock()
-		m.net.cfg = c
+		m.net.cfg.ImageShape, m.net.cfg.Classes, m.net.cfg.ClassNames = c.ImageShape, c.Classes, c.ClassNames
 	}
-	old := m.net.cfg
 	set(cfg)
 	err := m.createVariables(math.MaxInt)
 	if err != nil {

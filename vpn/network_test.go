@@ -83,7 +83,7 @@ func TestGradientByFiniteDifferences(t *testing.T) {
 // requireSlopes checks the gradient of the objective in each of the variables, for three images of labels 0, 2, 1.
 func requireSlopes(t *testing.T, n *network, backend compute.Backend, store *model.Store, variables []*model.Variable, images, z *tensors.Tensor) {
 	exec := model.MustNewExec(backend, store, func(s *model.Scope, in []*Node) []*Node {
-		loss := n.objective(s, in[0], in[1], in[2]).loss
+		loss := n.objective(s, in[0], in[1], in[2], nil).loss
 		values := make([]*Node, len(variables))
 		for i, v := range variables {
 			values[i] = v.NodeValue(loss.Graph())
@@ -159,7 +159,7 @@ func TestLabelSmoothing(t *testing.T) {
 	golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
 		got := call(t, backend, func(in []*Node) *Node {
 			x := ConvertDType(in[0], dtype)
-			loss := n.crossEntropy(x, in[1])
+			loss := n.crossEntropy(x, in[1], nil)
 			return Concatenate([]*Node{Reshape(loss, 1), Reshape(Gradient(loss, x)[0], -1)}, 0)
 		}, logits, []int32{1, 0})
 		require.InDeltaSlice(t, []float64{

@@ -20,7 +20,8 @@ type objective struct {
 }
 
 // objective builds the loss of Config.Mode for x (N, H, W, C), labels (N) or soft labels (N, K), and noise z of unit variance
-// (N, m, H, W, C), or (N, m) and the hidden layer's shape, which plain training does not use.
+// (N, m, H, W, C), or (N, m) and the hidden layer's shape, which plain training does not use. weights (N) multiply what each image adds;
+// nil: all are 1.
 //
 //	joint, frozen:  −(1/(N·m)) Σᵢ Σⱼ log q(yᵢ | xᵢ + σ(xᵢ, yᵢ)⊙zᵢⱼ) + λ·CE(f(x), y)    (Eq. 12, 13)
 //	plain:          CE(f(x), y)
@@ -28,12 +29,12 @@ type objective struct {
 //
 // CE and −log q are with Config.LabelSmoothing. A frozen base makes λ·CE(f(x), y) constant, so that it is left out. Where there
 // is a generator, entropyLoss is added.
-func (n *network) objective(s *model.Scope, x, labels, z *Node) objective {
+func (n *network) objective(s *model.Scope, x, labels, z, weights *Node) objective {
 	var o objective
 	n.setTraining(s, x.Graph())
 	if n.cfg.Mode == "plain" {
 		logits := n.logits(s, x)
-		o.loss, o.correct = n.crossEntropy(logits, labels), accuracy(logits, labels)
+		o.loss, o.correct = n.crossEntropy(logits, labels, weights), accuracy(logits, labels)
 		return o
 	}
 	if n.cfg.Mode == "gaussian" {
@@ -42,16 +43,18 @@ func (n *network) objective(s *model.Scope, x, labels, z *Node) objective {
 		o.std = n.std(s, x, labels)
 	}
 	noisy := func(x *Node) *Node { return n.noisy(x, o.std, z) }
-	repeated := repeat(labels, z.Shape().Dimensions[1])
+	m := z.Shape().Dimensions[1]
+	repeated, repeatedWeights := repeat(labels, m), repeat(weights, m)
 
 	if n.cfg.BaseLossWeight == 0 || n.cfg.Mode == "frozen" {
 		logits := n.noisyLogits(s, x, noisy)
-		o.loss, o.correct = n.entropyLoss(n.crossEntropy(logits, repeated), o.std), accuracy(logits, repeated)
+		o.loss, o.correct = n.crossEntropy(logits, repeated, repeatedWeights), accuracy(logits, repeated)
+		o.loss = n.entropyLoss(o.loss, o.std, weights)
 		return o
 	}
 	clean, dirty := n.bothLogits(s, x, noisy)
-	o.loss = Add(n.crossEntropy(dirty, repeated), MulScalar(n.crossEntropy(clean, labels), n.cfg.BaseLossWeight))
-	o.loss, o.correct = n.entropyLoss(o.loss, o.std), accuracy(clean, labels)
+	o.loss = Add(n.crossEntropy(dirty, repeated, repeatedWeights), MulScalar(n.crossEntropy(clean, labels, weights), n.cfg.BaseLossWeight))
+	o.loss, o.correct = n.entropyLoss(o.loss, o.std, weights), accuracy(clean, labels)
 	return o
 }
 
@@ -67,18 +70,23 @@ func (n *network) bothLogits(s *model.Scope, x *Node, noisy func(*Node) *Node) (
 }
 
 // crossEntropy is the mean of −Σ_k q_k·log softmax(logits)_k for q = (1 − ε)·[k = y] + ε/K, ε = Config.LabelSmoothing (C. Szegedy et
-// al., CVPR 2016, Section 7): logits (N, K), labels (N) → scalar; for soft labels (N, K) of q = (1 − ε)·Y + ε/K, as PyTorch smooths them.
-func (n *network) crossEntropy(logits, labels *Node) *Node {
+// al., CVPR 2016, Section 7): logits (N, K), labels (N) → scalar; for soft labels (N, K) of q = (1 − ε)·Y + ε/K, as PyTorch smooths them. weights
+// (N) multiply each image's; nil: all are 1.
+func (n *network) crossEntropy(logits, labels, weights *Node) *Node {
 	var own *Node
 	if isSoft(labels) {
-		own = softCrossEntropy(logits, labels)
+		own = softCrossEntropy(logits, labels, weights)
 	} else {
-		own = ReduceAllMean(loss.SparseCategoricalCrossEntropyLogits([]*Node{InsertAxes(labels, -1)}, []*Node{logits}))
+		given := []*Node{InsertAxes(labels, -1)}
+		if weights != nil {
+			given = append(given, ConvertDType(weights, logits.DType()))
+		}
+		own = loss.SparseCategoricalCrossEntropyLogits(given, []*Node{logits})
 	}
 	if n.cfg.LabelSmoothing == 0 {
 		return own
 	}
-	all := Neg(ReduceAllMean(LogSoftmax(logits)))
+	all := Neg(weightedMean(LogSoftmax(logits), weights))
 	return Add(MulScalar(own, 1-n.cfg.LabelSmoothing), MulScalar(all, n.cfg.LabelSmoothing))
 }
 
@@ -88,8 +96,11 @@ func accuracy(logits, labels *Node) *Node {
 	return ReduceAllMean(ConvertDType(right, logits.DType()))
 }
 
-// repeat is (N) → (N·m) or (N, K) → (N·m, K), each label m times in a row.
+// repeat is (N) → (N·m) or (N, K) → (N·m, K), each label or weight m times in a row; nil stays nil.
 func repeat(labels *Node, m int) *Node {
+	if labels == nil {
+		return nil
+	}
 	n, rest := labels.Shape().Dimensions[0], labels.Shape().Dimensions[1:]
 	many := BroadcastToDims(InsertAxes(labels, 1), slices.Concat([]int{n, m}, rest)...)
 	return Reshape(many, slices.Concat([]int{n * m}, rest)...)

@@ -54,14 +54,19 @@ func (n *network) optimizerUpdates(s *model.Scope, v *model.Variable, gradient, 
 // stepRates are the scalars of step number step (from 1) in epoch (from 0) of epochs: SGD's learning rate; or
 // Adam's lr·m̂/(√v̂ + ε) as a·Σ/(√Σ² + b), with a = lr·(1−β₁)/((1−β₁ᵗ)·k), b = ε/k, k = √((1−β₂)/(1−β₂ᵗ)).
 func (c *Config) stepRates(step int64, epoch, epochs int) []float64 {
-	lr := c.LearningRate
-	if c.Schedule == "cosine" { // torch.optim.lr_scheduler.CosineAnnealingLR, T_max = epochs, stepped per epoch
-		lr *= (1 + math.Cos(math.Pi*float64(epoch)/float64(epochs))) / 2
-	}
+	lr := c.scheduledRate(epoch, epochs)
 	if c.Optimizer == "sgd" {
 		return []float64{lr, 0}
 	}
 	t := float64(step)
 	k := math.Sqrt((1 - adamBeta2) / (1 - math.Pow(adamBeta2, t)))
 	return []float64{lr * (1 - adamBeta1) / ((1 - math.Pow(adamBeta1, t)) * k), adamEpsilon / k}
+}
+
+// scheduledRate is the learning rate in epoch (from 0) of epochs.
+func (c *Config) scheduledRate(epoch, epochs int) float64 {
+	if c.Schedule == "cosine" { // torch.optim.lr_scheduler.CosineAnnealingLR, T_max = epochs, stepped per epoch
+		return c.LearningRate * ((1 + math.Cos(math.Pi*float64(epoch)/float64(epochs))) / 2)
+	}
+	return c.LearningRate
 }

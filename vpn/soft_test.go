@@ -60,7 +60,7 @@ func TestSoftCrossEntropy(t *testing.T) {
 		golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
 			got := call(t, backend, func(in []*Node) *Node {
 				x := ConvertDType(in[0], dtype)
-				loss := n.crossEntropy(x, in[1])
+				loss := n.crossEntropy(x, in[1], nil)
 				return Concatenate([]*Node{Reshape(loss, 1), Reshape(Gradient(loss, x)[0], -1)}, 0)
 			}, logits, soft)
 			require.InDeltaSlice(t, want, got, map[dtypes.DType]float64{dtypes.Float64: 1e-14, dtypes.Float32: 1e-6}[dtype])
@@ -102,7 +102,7 @@ func TestSoftObjective(t *testing.T) {
 		}, [][][][]float64{{{{images[0]}, {images[1]}}}}, z)[0])
 	}
 	soft := func(x *Node) *Node { return Const(x.Graph(), [][]float32{{0.5, 0, 0.5}}) }
-	value := func(s *model.Scope, x, z *Node) *Node { return m.net.objective(s, x, soft(x), z).loss }
+	value := func(s *model.Scope, x, z *Node) *Node { return m.net.objective(s, x, soft(x), z, nil).loss }
 
 	images := []float64{0.3, 0.8}
 	logits := run(func(s *model.Scope, x, z *Node) *Node {

@@ -50,10 +50,10 @@ func rowsOfStd(sigma *Node) *Node {
 	return Reshape(sigma, sigma.Shape().Dimensions[0], -1)
 }
 
-// firstOf is the feed of the first n images at most, with their hard labels.
+// firstOf is the feed of the first n images at most, with their hard labels and without weights.
 func firstOf(f *feed, n int) *feed {
 	first := *f
-	first.size, first.soft = min(f.size, n), softLabels{}
+	first.size, first.soft, first.weights = min(f.size, n), column{}, column{}
 	return &first
 }
 

@@ -41,17 +41,22 @@ type FitOptions struct {
 	Progress func(p Progress) (stop bool) `json:"-"`
 }
 
-// trainGraph is one training step: images (B, H, W, C), labels (B) or soft labels (B, K), random state (3), rates (2), and another random state
-// where images are augmented → Metrics (5; 2 without noise) and the updates of everything that the mode trains.
+// trainGraph is one training step: images (B, H, W, C), labels (B) or soft labels (B, K), random state (3), rates (2), another random state
+// where images are augmented, weights (B) where they have them → loss, accuracy and, with noise, mean, minimum and maximum of σ (5; or 2),
+// and the updates of everything that the mode trains.
 func (m *Model) trainGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
-	images, labels, state, rates := in[0], in[1], in[2], in[3]
-	x := m.net.pixels(images, in[4:]...)
-	var z *Node
+	images, labels, state, rates, rest := in[0], in[1], in[2], in[3], in[4:]
+	augmented := min(1, len(m.net.cfg.Augment))
+	x := m.net.pixels(images, rest[:augmented]...)
+	var z, weights *Node
+	if len(rest) > augmented {
+		weights = rest[augmented]
+	}
 	if m.net.cfg.Mode != "plain" {
 		dims := append([]int{x.Shape().Dim(0), m.net.cfg.NoiseSamples}, m.net.noiseDims(x)...)
 		z = m.net.draw(state, shapes.Make(x.DType(), dims...))
 	}
-	o := m.net.objective(s, x, labels, z)
+	o := m.net.objective(s, x, labels, z, weights)
 	updates := m.net.trainingUpdates(s, o.loss, rates)
 
 	metrics := []*Node{o.loss, o.correct}
@@ -79,10 +84,10 @@ func (n *network) trainingUpdates(s *model.Scope, loss, rates *Node) (updates []
 	return updates
 }
 
-// step runs one training step and takes over the new weights. On an error the model is as it was.
-func (m *Model) step(images, labels *tensors.Tensor, epoch, epochs int) (Metrics, error) {
-	number := m.state.run.Step + 1
-	out, err := m.train.call(m.stepInputs(images, labels, epoch, epochs)...)
+// step runs one training step on a batch and takes over the new weights. On an error the model is as it was.
+func (m *Model) step(batch []*tensors.Tensor, epoch, epochs int) (Metrics, error) {
+	number, cfg := m.state.run.Step+1, m.Config()
+	out, err := m.train.call(m.stepInputs(&cfg, batch, epoch, epochs)...)
 	if err != nil {
 		return Metrics{}, err
 	}
@@ -105,18 +110,36 @@ func (m *Model) step(images, labels *tensors.Tensor, epoch, epochs int) (Metrics
 	m.state.Lock()
 	m.state.run.Step, m.state.trained, m.state.generatorTrained = number, true, true
 	m.state.Unlock()
-	return Metrics{Float(got[0]), Float(got[1]), Float(got[2]), Float(got[3]), Float(got[4])}, nil
+	rate := cfg.scheduledRate(epoch, epochs)
+	return Metrics{Float(got[0]), Float(got[1]), Float(got[2]), Float(got[3]), Float(got[4]), Float(rate)}, nil
 }
 
-// stepInputs are what the training program takes at the next step.
-func (m *Model) stepInputs(images, labels *tensors.Tensor, epoch, epochs int) []any {
+// stepInputs are what the training program takes at the next step, with a configuration that nobody changes meanwhile.
+func (m *Model) stepInputs(cfg *Config, batch []*tensors.Tensor, epoch, epochs int) []any {
 	number := m.state.run.Step + 1
-	rates := m.net.vector(m.net.cfg.stepRates(number, epoch, epochs))
-	inputs := []any{images, labels, randomState(m.net.cfg.Seed, streamTrain, number), rates}
-	if len(m.net.cfg.Augment) > 0 {
-		inputs = append(inputs, randomState(m.net.cfg.Seed, streamAugment, number))
+	rates := m.net.vector(cfg.stepRates(number, epoch, epochs))
+	inputs := []any{batch[0], batch[1], randomState(cfg.Seed, streamTrain, number), rates}
+	if len(cfg.Augment) > 0 {
+		inputs = append(inputs, randomState(cfg.Seed, streamAugment, number))
+	}
+	for _, weights := range batch[2:] {
+		inputs = append(inputs, weights)
 	}
 	return inputs
+}
+
+// SetLearningRate changes Config.LearningRate from the next training step on; a schedule still multiplies it. It may be called at any time,
+// also by FitOptions.Progress and while another goroutine trains.
+func (m *Model) SetLearningRate(rate float64) error {
+	m.state.Lock()
+	defer m.state.Unlock()
+	cfg := m.net.cfg
+	cfg.LearningRate = rate
+	if err := cfg.validateNumbers(); err != nil {
+		return err
+	}
+	m.net.cfg.LearningRate = rate
+	return nil
 }
 
 // vector is a tensor of the network's dtype.
@@ -142,7 +165,8 @@ func floats(t *tensors.Tensor) (values []float64) {
 	return values
 }
 
-// TrainBatch makes one training step on all images of d as one batch. It compiles once per number of images.
+// TrainBatch makes one training step on all images of d as one batch, which is the training set that weights are relative to. It compiles
+// once per number of images.
 func (m *Model) TrainBatch(ctx context.Context, d *data.Dataset) (Metrics, error) {
 	ctx, end, err := m.startTraining(ctx)
 	if err != nil {
@@ -162,12 +186,12 @@ func (m *Model) TrainBatch(ctx context.Context, d *data.Dataset) (Metrics, error
 		return Metrics{}, err
 	}
 	defer b.close()
-	images, labels, _, err := b.next()
+	batch, _, err := b.next()
 	if err != nil {
 		return Metrics{}, err
 	}
-	defer free(images, labels)
-	return m.step(images, labels, min(m.state.run.Epoch, m.net.cfg.Epochs-1), m.net.cfg.Epochs)
+	defer free(batch...)
+	return m.step(batch, min(m.state.run.Epoch, m.net.cfg.Epochs-1), m.net.cfg.Epochs)
 }
 
 // startTraining claims the model for training until end is called; Cancel cancels the context it returns.
@@ -234,7 +258,7 @@ func (m *Model) trainingFeed(d *data.Dataset) (*feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.useSoftLabels(); err != nil {
+	if err := f.serveTraining(); err != nil {
 		f.close()
 		return nil, err
 	}

@@ -20,13 +20,14 @@ const MaxClasses = 1 << 16
 // The pixels may be foreign memory (Arrow, lent memory); they reach a device once ([Dataset.OnDevice]) and batches are gathered
 // there by index.
 //
-// Subset, WithLabels, Share and Split return views: they share the pixels, and every view is closed by itself.
+// Subset, WithLabels, WithWeights, Share and Split return views: they share the pixels, and every view is closed by itself.
 // All methods may be called from any goroutine.
 type Dataset struct {
 	store   *storage
 	indices []int32   // of the view's images in the storage; nil: all, in order
 	labels  []int32   // of the view's images; nil: unlabelled
 	soft    []float32 // of the view's images, (N, classes); nil: labels are classes
+	weights []float32 // of the view's images; nil: all count the same
 	names   []string
 	classes int
 	closed  atomic.Bool
@@ -48,6 +49,7 @@ type Info struct {
 	MemoryBytes int64    `json:"memory_bytes"` // host memory of the pixels; of a stream the most that its queue has held
 	Skipped     []string `json:"skipped"`      // the broken images that were left out, with the reason
 	SoftLabels  bool     `json:"soft_labels"`  // labels are probabilities
+	Weighted    bool     `json:"weighted"`     // the images have weights
 }
 
 // Options are the optional parts of a data set.
@@ -183,7 +185,7 @@ func (d *Dataset) Indices() []int32 { return d.indices }
 
 // WithLabels is a view of the same images with other labels (one per image of this view; nil for none) and class names.
 func (d *Dataset) WithLabels(labels []int32, names []string) (*Dataset, error) {
-	v := &Dataset{store: d.store, indices: d.indices}
+	v := &Dataset{store: d.store, indices: d.indices, weights: d.weights}
 	if err := v.setLabels(labels, names, d.Len()); err != nil {
 		return nil, err
 	}
@@ -200,12 +202,18 @@ func (d *Dataset) Subset(indices []int32) (*Dataset, error) {
 	if d.labels != nil {
 		v.labels = make([]int32, len(indices))
 	}
+	if d.weights != nil {
+		v.weights = make([]float32, len(indices))
+	}
 	for i, k := range indices {
 		if k < 0 || int(k) >= n {
 			return nil, argErrorf("indices[%d] is %d, want 0..%d", i, k, n-1)
 		}
 		if d.labels != nil {
 			v.labels[i] = d.labels[k]
+		}
+		if d.weights != nil {
+			v.weights[i] = d.weights[k]
 		}
 		if d.indices != nil {
 			k = d.indices[k]
@@ -219,10 +227,13 @@ func (d *Dataset) Subset(indices []int32) (*Dataset, error) {
 	return d.attach(v)
 }
 
-// Share is another view of the same images and labels. It keeps the pixels and their device memory alive while a computation uses
+// Share is another view of the same images, labels and weights. It keeps the pixels and their device memory alive while a computation uses
 // them, even when d is closed meanwhile.
-func (d *Dataset) Share() (*Dataset, error) {
-	return d.attach(&Dataset{store: d.store, indices: d.indices, labels: d.labels, soft: d.soft, names: d.names, classes: d.classes})
+func (d *Dataset) Share() (*Dataset, error) { return d.attach(d.view()) }
+
+// view is a copy of d that nobody has attached yet.
+func (d *Dataset) view() *Dataset {
+	return &Dataset{store: d.store, indices: d.indices, labels: d.labels, soft: d.soft, weights: d.weights, names: d.names, classes: d.classes}
 }
 
 // attach counts the view v of d's storage.
@@ -250,6 +261,7 @@ func (d *Dataset) Info() Info {
 		Labelled: d.labels != nil, Classes: d.classes, ClassNames: names,
 		BytesCopied: s.copied, Why: strings.Join(s.why, "; "),
 		Streamed: d.Streamed(), MemoryBytes: s.memory(), Skipped: append([]string{}, s.skipped...), SoftLabels: d.soft != nil,
+		Weighted: d.weights != nil,
 	}
 }
 

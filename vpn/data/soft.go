@@ -22,7 +22,7 @@ func (d *Dataset) SoftLabels() []float32 { return d.soft }
 // WithSoftLabels is a view of the same images with probabilities in place of classes, as in [Options].SoftLabels; class names, if any,
 // are K.
 func (d *Dataset) WithSoftLabels(probabilities []float32, names []string) (*Dataset, error) {
-	v := &Dataset{store: d.store, indices: d.indices}
+	v := &Dataset{store: d.store, indices: d.indices, weights: d.weights}
 	if err := v.setSoftLabels(probabilities, names, d.Len()); err != nil {
 		return nil, err
 	}
