@@ -30,7 +30,7 @@ var optionSeeds = map[string][]string{
 	"export_stream":      {`{"batch_size": 2, "shuffle": true, "seed": 1, "epoch": 1, "columns": ["label"]}`, `{"columns": null}`},
 	"create":             {`{"device": "go", "preset": "paper", "base": "sr", "image_shape": [2, 2, 1], "classes": 3, "std_range": [0.1, 0.2], "normalize": {"where": "image", "mean": [0.5], "std": [1]}}`, `{"base": "sr", "augment": [{"name": "random_crop", "padding": [1]}]}`, `{"learning_rate": 1e999}`, "{\"device\": [\"\xff\"]}", "{\"base\": \"\xff\"}"},
 	"estimate":           {`{"device": "go", "base": "sr", "image_shape": [2, 2, 1], "classes": 3, "images": 9}`, `{"image_shape": [2, 2, 1], "images": -1}`},
-	"fit":                {`{"epochs": 1, "resume": true}`, `{"epochs": -1}`},
+	"fit":                {`{"epochs": 1, "resume": true, "schedule": "constant"}`, `{"epochs": -1}`},
 	"train_batch":        {`{}`, `[]`},
 	"predict":            {`{"noise": "classwise", "samples": 2, "seed": 3, "output": "proba"}`, `{"noise": "label", "output": "logits"}`, `{"noise": "gaussian", "std": 0.1}`, `{"samples": 0.5}`, `{"noise": "gaussian", "std": "0.1"}`},
 	"noise":              {`{"output": "sample", "samples": 3, "seed": 5}`, `{"output": "gradient"}`, `{"seed": -9223372036854775809}`},

@@ -304,7 +304,8 @@ int32_t govpn_estimate_memory(const char *json, char **json_out);
  *   train     labelled; of soft labels (see govpn_data_set_labels), K must be the model's classes
  *   valid     labelled, for early stopping and the best weights; 0 for none
  *   json      {"epochs": 0 (as configured), "resume": false, "checkpoint": path written after every epoch,
- *             "augment": null (as configured) or a list as in govpn_model_create, [] for none}
+ *             "augment": null (as configured) or a list as in govpn_model_create, [] for none,
+ *             "schedule": "" (as configured) | "constant" | "cosine"; both stay for later fits}
  *   progress  called before and after compilation, about every 50 ms and after every epoch; NULL for none
  * Returns GOVPN_E_CANCELLED when stopped (the model is usable with the weights so far), GOVPN_E_BUSY when already training. */
 int32_t govpn_model_fit(govpn_model model, govpn_data train, govpn_data valid, const char *json, govpn_progress_fn progress,

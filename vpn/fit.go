@@ -8,7 +8,6 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"github.com/govpn/govpn/vpn/augment"
 	"github.com/govpn/govpn/vpn/data"
 )
 
@@ -48,7 +47,7 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 	if err := cancelled(ctx); err != nil {
 		return err
 	}
-	if err := m.setAugment(o.Augment); err != nil {
+	if err := m.reconfigure(o); err != nil {
 		return err
 	}
 	if !o.Resume {
@@ -65,25 +64,31 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 	return err
 }
 
-// setAugment changes the configured augmentation, and with it the training program; nil changes nothing.
-func (m *Model) setAugment(l augment.List) error {
-	if l == nil || reflect.DeepEqual(l, m.net.cfg.Augment) {
-		return nil
-	}
+// reconfigure changes what the options put in the place of the configuration: the schedule, the augmentation and with it the
+// training program.
+func (m *Model) reconfigure(o FitOptions) error {
 	cfg := m.Config()
-	cfg.Augment = l
+	if o.Schedule != "" {
+		cfg.Schedule = o.Schedule
+	}
+	augmented := o.Augment != nil && !reflect.DeepEqual(o.Augment, cfg.Augment)
+	if augmented {
+		cfg.Augment = o.Augment
+	}
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	train, err := newProgram(m.backend, m.store, "train", currentValue, m.trainGraph)
-	if err != nil {
-		return err
+	if augmented {
+		train, err := newProgram(m.backend, m.store, "train", currentValue, m.trainGraph)
+		if err != nil {
+			return err
+		}
+		m.train.close()
+		m.train = train
 	}
-	m.train.close()
-	m.train = train
 	m.state.Lock()
 	defer m.state.Unlock()
-	m.net.cfg.Augment = l
+	m.net.cfg.Schedule, m.net.cfg.Augment = cfg.Schedule, cfg.Augment
 	return nil
 }
 

@@ -71,6 +71,18 @@ func TestLearningRateFromElsewhere(t *testing.T) {
 	require.Equal(t, Float(0.5), metrics.LearningRate)
 }
 
+// Another schedule goes on where the cosine would have come to its end.
+func TestScheduleOfAFit(t *testing.T) {
+	train, cfg := stripes(t, 64, 1), smallConfig("plain")
+	cfg.Schedule, cfg.Epochs = "cosine", 2
+	m := fitted(t, cfg, train, nil)
+	require.NoError(t, m.Fit(ctx, train, nil, FitOptions{Epochs: 4, Resume: true, Schedule: "constant"}))
+	require.InDeltaSlice(t, []float64{0.02, 0.01, 0.02, 0.02}, rates(m.History()), 1e-15)
+	require.Equal(t, "constant", m.Config().Schedule)
+	require.ErrorContains(t, m.Fit(ctx, train, nil, FitOptions{Schedule: "linear"}), `Schedule is "linear", want one of constant, cosine`)
+	require.Len(t, m.History(), 4, "a refused fit forgets nothing")
+}
+
 func TestLearningRateRefused(t *testing.T) {
 	m := newModel(t, smallConfig("plain"), openDevice(t, "go"))
 	for rate, text := range map[float64]string{0: "0", -1: "-1", inf: "+Inf", -inf: "-Inf"} {

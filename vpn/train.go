@@ -38,6 +38,7 @@ type FitOptions struct {
 	Checkpoint string `json:"checkpoint"` // file to save the model to after every epoch; "" for none
 	// Augment takes the place of Config.Augment, from this Fit on: nil leaves it as it is, an empty list is none.
 	Augment  augment.List                 `json:"augment"`
+	Schedule string                       `json:"schedule"` // in place of Config.Schedule, from this Fit on; "" leaves it as it is
 	Progress func(p Progress) (stop bool) `json:"-"`
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,16 +33,16 @@ class Learning(Pretrained):
         sample_weight: Any = None,
         validation_data: Any = None,
         augment: Any = None,
-        callbacks: Sequence[Any] = (),
-        changes: dict[str, Any] | None = None,
+        callbacks: Any = (),
     ) -> None:
-        """Trains a new model, or with resume in the options the present one. start makes the new one, of a
-        configuration, its image shape and its classes; changes are to the configuration."""
-        config = _params.configuration(self.get_params()) | (changes or {})
+        """Trains a new model, or with resume in the options, which are the library's, the present one. start
+        makes the new one, of a configuration, its image shape and its classes."""
+        config = _params.configuration(self.get_params())
         resume, verbose = options["resume"], _params.whole(self.verbose, "verbose")
         if augment is not None:
             options["augment"] = _params.augmentation(augment)
-            config.pop("augment", None)
+        for name in {"augment", "schedule"} & set(options):  # in place of the configured
+            config.pop(name, None)
         model = self._resumed(config) if resume else None
         images, layout = self._training_images(X, model is None)
         given = images.labels if y is None else y

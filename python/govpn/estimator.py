@@ -193,7 +193,7 @@ class VPNClassifier(Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         augment: Any = None,
         *,
         sample_weight: Any = None,
-        callbacks: Sequence[Any] = (),
+        callbacks: Any = (),
     ) -> VPNClassifier:
         """Trains, from new weights or from those that `import_safetensors` brought; returns the estimator.
 
@@ -227,7 +227,7 @@ class VPNClassifier(Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         """Trains one epoch more on these images; returns the estimator. The first call makes the model; it
         wants all labels that will ever come as classes, or takes those of y. The learning rate stays the
         same, whatever `schedule` says. Sets of the same size compile once."""
-        options = {"epochs": 1, "resume": self.__sklearn_is_fitted__()}
+        options = {"epochs": 1, "resume": self.__sklearn_is_fitted__(), "schedule": "constant"}
         if options["resume"]:
             options["epochs"] += self.n_epochs_
         if classes is not None:
