@@ -207,9 +207,14 @@ func handOutTensors(values []float32, n int, shape []int, schema *cSchema, array
 
 // handOutInts hands out int32 values.
 func handOutInts(values []int32, schema *cSchema, out *cArray) {
-	d := flat(arrow.PrimitiveTypes.Int32, len(values), lentBuffer(arrow.Int32Traits.CastToBytes(values), nil))
+	handOutFlat(arrow.PrimitiveTypes.Int32, len(values), arrow.Int32Traits.CastToBytes(values), schema, out)
+}
+
+// handOutFlat moves n values of a primitive type to the caller's structs.
+func handOutFlat(t arrow.DataType, n int, bytes []byte, schema *cSchema, out *cArray) {
+	d := flat(t, n, lentBuffer(bytes, nil))
 	defer d.Release()
 	a := array.MakeFromData(d)
 	defer a.Release()
-	handOut(arrow.Field{Type: arrow.PrimitiveTypes.Int32}, a, schema, out)
+	handOut(arrow.Field{Type: t}, a, schema, out)
 }

@@ -124,34 +124,63 @@ func goDataSetLabels(h C.govpn_data, schema *cSchema, array *cArray, json *C.bri
 		if err := options(text(json), &o); err != nil {
 			return err
 		}
-		return use(uint64(h), "data", func(d *data.Dataset) error {
-			b, _, err := takeDescribed(schema, array, data.LabelColumns)
-			if err != nil {
-				return err
+		return useArray(h, schema, array, data.LabelColumns, func(d *data.Dataset, labels arrow.Array) error {
+			if labels.Len() != d.Len() {
+				return argError("labels has %d values, want %d: one per image", labels.Len(), d.Len())
 			}
-			err = protect(func() error { return setLabels(h, d, b.array, o.ClassNames) })
-			if err != nil {
-				b.giveBack(array)
-				return err
-			}
-			C.bridge_release_schema(schema)
-			b.release()
-			return nil
+			labelled, err := d.WithArrowLabels(labels, o.ClassNames)
+			return replaceView(h, labelled, err)
 		})
 	})
 }
 
-// setLabels gives the handle of a data set a view with the labels in an array.
-func setLabels(h C.govpn_data, d *data.Dataset, array arrow.Array, names []string) error {
-	if array.Len() != d.Len() {
-		return argError("labels has %d values, want %d: one per image", array.Len(), d.Len())
-	}
-	labelled, err := d.WithArrowLabels(array, names)
+//export goDataSetWeights
+func goDataSetWeights(h C.govpn_data, schema *cSchema, array *cArray, json *C.bridge_text) C.int32_t {
+	return call(func() error {
+		if err := options(text(json), &none{}); err != nil {
+			return err
+		}
+		if schema == nil && array == nil {
+			return use(uint64(h), "data", func(d *data.Dataset) error {
+				unweighted, err := d.WithWeights(nil)
+				return replaceView(h, unweighted, err)
+			})
+		}
+		if err := given(arg("schema", schema), arg("array", array)); err != nil {
+			return err
+		}
+		return useArray(h, schema, array, data.WeightColumns, func(d *data.Dataset, weights arrow.Array) error {
+			weighted, err := d.WithArrowWeights(weights)
+			return replaceView(h, weighted, err)
+		})
+	})
+}
+
+// useArray calls f with a data set and an array that f copies; the array is moved, and released, on success only.
+func useArray(h C.govpn_data, schema *cSchema, array *cArray, columns func(arrow.Field) ([]int, error),
+	f func(*data.Dataset, arrow.Array) error) error {
+	return use(uint64(h), "data", func(d *data.Dataset) error {
+		b, _, err := takeDescribed(schema, array, columns)
+		if err != nil {
+			return err
+		}
+		if err := protect(func() error { return f(d, b.array) }); err != nil {
+			b.giveBack(array)
+			return err
+		}
+		C.bridge_release_schema(schema)
+		b.release()
+		return nil
+	})
+}
+
+// replaceView gives the handle of a data set the view that was made of it, or passes the error on.
+func replaceView(h C.govpn_data, view *data.Dataset, err error) error {
 	if err != nil {
 		return err
 	}
-	if err := replace(uint64(h), "data", labelled); err != nil {
-		labelled.Close()
+	if err := replace(uint64(h), "data", view); err != nil {
+		view.Close()
 		return err
 	}
 	return nil

@@ -145,6 +145,7 @@ var historyColumns = []struct {
 	{"seconds", func(e vpn.Epoch) vpn.Float { return e.Seconds }},
 	{"images_per_second", func(e vpn.Epoch) vpn.Float { return e.ImagesPerSecond }},
 	{"data_wait", func(e vpn.Epoch) vpn.Float { return e.DataWait }},
+	{"learning_rate", func(e vpn.Epoch) vpn.Float { return e.LearningRate }},
 }
 
 // historyArray is the history as a struct array, one row per epoch.

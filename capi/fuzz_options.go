@@ -24,13 +24,15 @@ import (
 	"runtime"
 	"unsafe"
 
+	"github.com/apache/arrow-go/v18/arrow"
+
 	"github.com/govpn/govpn/vpn"
 	"github.com/govpn/govpn/vpn/data"
 )
 
 // optionExports are the functions that take options, called by optionCall.
 var optionExports = []string{"init", "import", "alloc", "open", "set_labels", "split", "export_stream", "create", "estimate", "fit", "train_batch",
-	"predict", "noise", "evaluate", "export_safetensors", "import_safetensors", "load", "from_bytes"}
+	"predict", "noise", "evaluate", "export_safetensors", "import_safetensors", "load", "from_bytes", "set_weights"}
 
 // An optionCall is what the functions of FuzzOptions are called with: a trained model, its bytes, its data, and two files.
 type optionCall struct {
@@ -127,6 +129,11 @@ func (c *optionCall) compute(name string, json *C.bridge_text, schema *cSchema, 
 	case "set_labels":
 		handOutInts([]int32{0, 1, 2, 0, 1, 2}, schema, array)
 		s = goDataSetLabels(c.data, schema, array, json)
+		return s, outputs(schema.release == nil && array.release == nil)
+	case "set_weights":
+		weights := []float32{0, 1, 2, 0.5, 1, 2}
+		handOutFlat(arrow.PrimitiveTypes.Float32, len(weights), arrow.Float32Traits.CastToBytes(weights), schema, array)
+		s = goDataSetWeights(c.data, schema, array, json)
 		return s, outputs(schema.release == nil && array.release == nil)
 	case "export_stream":
 		stream := (*cStream)(C.calloc(1, C.sizeof_struct_ArrowArrayStream))

@@ -38,6 +38,7 @@ var optionSeeds = map[string][]string{
 	"export_safetensors": {`{"part": "base"}`, `{"part": 3}`},
 	"import_safetensors": {`{"replace_head": false}`, `{"replace_head": "yes"}`},
 	"load":               {`{"device": "go"}`, `{"device": ["go"]}`},
+	"set_weights":        {`{}`, `{"weights": [1]}`},
 	"from_bytes":         {`{"device": "go"}`, `{"Device": "go", "device": "tpu"}`},
 }
 

@@ -9,8 +9,9 @@
  *   - Arrow structs given in are moved (their release becomes NULL) on success only; after a failure they still belong to
  *     the caller. Arrow structs handed out belong to the caller, who calls their release.
  *   - Every function may be called from any thread. Callbacks run on the thread that called the function they were given to,
- *     and must not throw or longjmp. In a callback, only govpn_model_cancel, govpn_model_history, govpn_model_config and
- *     the functions that take no handle may be called on the model in use; others answer GOVPN_E_BUSY or wait.
+ *     and must not throw or longjmp. In a callback, only govpn_model_cancel, govpn_model_set_learning_rate, govpn_model_history,
+ *     govpn_model_config and the functions that take no handle may be called on the model in use; others answer GOVPN_E_BUSY
+ *     or wait.
  *   - A handler of SIGSEGV, SIGBUS or SIGFPE that is installed after the library was loaded must have SA_ONSTACK, and call the handler
  *     that was there before with every fault that is not its own: the library makes errors (GOVPN_E_INTERNAL) of its own faults.
  *     Of handlers that were there before, nothing is asked. The library changes the handler of no other signal that has one.
@@ -250,6 +251,15 @@ int32_t govpn_data_export_stream(govpn_data data, const char *json, struct Arrow
  *   json           {"class_names": [..]} */
 int32_t govpn_data_set_labels(govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json);
 
+/* Gives a data set weights, replacing those it has: how much each image counts in training (govpn_model_fit,
+ * govpn_model_train_batch; nothing else uses them). Every term of an image in the loss is multiplied by the image's weight, divided
+ * by the mean weight of the training set. New labels leave the weights as they are; a split divides them as it does the images.
+ * Calls that already use the data set keep the old ones.
+ *   schema, array  float32, one per image, finite and 0 or more, at least one above 0, no nulls. Copied; moved and released on
+ *                  success. NULL, both of them: no weights
+ *   json           no options yet */
+int32_t govpn_data_set_weights(govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json);
+
 /* Splits a data set in two at random; of a labelled one every class in proportion. Nothing is copied: both parts share the
  * images, and so do their streams.
  *   json  {"first": images in a, "seed": 0}
@@ -260,7 +270,7 @@ int32_t govpn_data_split(govpn_data data, const char *json, govpn_data *a, govpn
  *   json  receives {"images", "height", "width", "channels", "dtype", "labelled", "classes", "class_names",
  *         "bytes_copied", "why", "streamed", "memory_bytes" (host memory of the pixels; of a stream, the most that its queue
  *         has held), "skipped" (broken images that were left out, each with the reason), "soft_labels" (the labels are
- *         probabilities)}; free with govpn_free */
+ *         probabilities), "weighted" (the images have weights)}; free with govpn_free */
 int32_t govpn_data_info(govpn_data data, char **json);
 
 /* Frees a data set; 0 is fine. Never waits: a call that still uses it finishes, and then its memory is released. */
@@ -301,7 +311,8 @@ int32_t govpn_model_create(const char *json, govpn_model *out);
 int32_t govpn_estimate_memory(const char *json, char **json_out);
 
 /* Trains.
- *   train     labelled; of soft labels (see govpn_data_set_labels), K must be the model's classes
+ *   train     labelled; of soft labels (see govpn_data_set_labels), K must be the model's classes; of weights (see
+ *             govpn_data_set_weights), one must be above 0
  *   valid     labelled, for early stopping and the best weights; 0 for none
  *   json      {"epochs": 0 (as configured), "resume": false, "checkpoint": path written after every epoch,
  *             "augment": null (as configured) or a list as in govpn_model_create, [] for none,
@@ -313,12 +324,17 @@ int32_t govpn_model_fit(govpn_model model, govpn_data train, govpn_data valid, c
 
 /* Takes one training step on all images of a labelled data set.
  *   json     no options yet
- *   metrics  receives {"loss" (with the reward of "entropy_weight"), "accuracy", "std_mean", "std_min", "std_max"} (null where there
- *            is none), or pass NULL; free with govpn_free */
+ *   metrics  receives {"loss" (with the reward of "entropy_weight"), "accuracy", "std_mean", "std_min", "std_max" (null where there
+ *            is none), "learning_rate" (of the step)}, or pass NULL; free with govpn_free */
 int32_t govpn_model_train_batch(govpn_model model, govpn_data data, const char *json, char **metrics);
 
 /* Stops the model's running fit or prediction within one step; from any thread. Not an error when nothing runs. */
 int32_t govpn_model_cancel(govpn_model model);
+
+/* Changes the model's "learning_rate" from the next training step on; "schedule" still multiplies it. It is saved with the model.
+ * Answers at once, also during fit and in its callback; the checkpoint of an epoch is written before that epoch's callback.
+ *   rate  finite and above 0 */
+int32_t govpn_model_set_learning_rate(govpn_model model, double rate);
 
 /* Classifies N images.
  *   json           {"noise": "none" |
@@ -357,7 +373,8 @@ int32_t govpn_model_evaluate(govpn_model model, govpn_data data, const char *jso
 
 /* Copies the training history: a struct array with a row per epoch and the columns epoch (int32), loss, accuracy, val_loss,
  * val_accuracy, std_mean, std_min, std_max, seconds, images_per_second, data_wait (the fraction of the seconds spent waiting for
- * images) (float64, NaN where there is none). Answers at once, also during fit. */
+ * images), learning_rate (of the epoch's last step, scheduled) (float64, NaN where there is none). Answers at once, also during
+ * fit. */
 int32_t govpn_model_history(govpn_model model, struct ArrowSchema *schema, struct ArrowArray *array);
 
 /* Describes the model. Answers at once, also during fit.

@@ -627,6 +627,16 @@ class Data {
     detail::check(govpn_data_set_labels(handle(), schema.get(), array.get(), detail::c_str(options)));
   }
 
+  // How much each image counts in training: a vector, which is copied; or Arrow memory, moved on success only. remove_weights takes
+  // them away again.
+  void set_weights(const std::vector<float> &weights) {
+    set_weights(detail::field("f", "weight"), detail::array(weights.size(), weights.data(), nullptr));
+  }
+  void set_weights(Schema &&schema, Array &&array, const Options &options = {}) {
+    detail::check(govpn_data_set_weights(handle(), schema.get(), array.get(), detail::c_str(options)));
+  }
+  void remove_weights() { detail::check(govpn_data_set_weights(handle(), nullptr, nullptr, nullptr)); }
+
   // Two parts that share the images; the first has so many.
   std::pair<Data, Data> split(int64_t first, uint64_t seed = 0) const {
     const Options options{{"first", first}, {"seed", seed}};
@@ -724,6 +734,8 @@ class Model {
         [&](char **json) { return govpn_model_train_batch(handle(), data.handle(), detail::c_str(options), json); });
   }
   void cancel() const { detail::check(govpn_model_cancel(handle())); }
+  // From the next step on; also in the progress of fit.
+  void set_learning_rate(double rate) { detail::check(govpn_model_set_learning_rate(handle(), rate)); }
 
   // A number per image, or a row of them. T is int32_t for the output "label" (the default), else float.
   template <class T = int32_t>

@@ -166,6 +166,13 @@ func goModelCancel(h C.govpn_model) C.int32_t {
 	})
 }
 
+//export goModelSetLearningRate
+func goModelSetLearningRate(h C.govpn_model, rate C.double) C.int32_t {
+	return call(func() error {
+		return useModel(h, func(m *vpn.Model) error { return m.SetLearningRate(float64(rate)) })
+	})
+}
+
 //export goModelPredict
 func goModelPredict(h C.govpn_model, d C.govpn_data, json *C.bridge_text, schema *cSchema, array *cArray) C.int32_t {
 	return call(func() error {

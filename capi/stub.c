@@ -202,6 +202,8 @@ GUARDED(govpn_data_export_stream, goDataExportStream, (govpn_data data, const ch
         (data, json, out))
 GUARDED(govpn_data_set_labels, goDataSetLabels,
         (govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json), (data, schema, array, json))
+GUARDED(govpn_data_set_weights, goDataSetWeights,
+        (govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json), (data, schema, array, json))
 GUARDED(govpn_data_split, goDataSplit, (govpn_data data, const char *json, govpn_data *a, govpn_data *b), (data, json, a, b))
 GUARDED(govpn_data_info, goDataInfo, (govpn_data data, char **json), (data, json))
 
@@ -219,6 +221,7 @@ GUARDED(govpn_model_fit, goModelFit,
 GUARDED(govpn_model_train_batch, goModelTrainBatch, (govpn_model model, govpn_data data, const char *json, char **metrics),
         (model, data, json, metrics))
 GUARDED(govpn_model_cancel, goModelCancel, (govpn_model model), (model))
+GUARDED(govpn_model_set_learning_rate, goModelSetLearningRate, (govpn_model model, double rate), (model, rate))
 GUARDED(govpn_model_predict, goModelPredict,
         (govpn_model model, govpn_data data, const char *json, struct ArrowSchema *schema, struct ArrowArray *array),
         (model, data, json, schema, array))

@@ -148,6 +148,15 @@ UNUSED static void make_soft_labels(struct ArrowSchema *s, struct ArrowArray *a,
   count(s, a);
 }
 
+/* Weights as floats: 2 for every second image, else 0.5. */
+UNUSED static void make_weights(struct ArrowSchema *s, struct ArrowArray *a, int64_t n) {
+  node(s, a, "f", "weight", n, 2, 0);
+  float *w = malloc((size_t)n * sizeof *w);
+  for (int64_t i = 0; i < n; i++) w[i] = i % 2 ? 2.f : 0.5f;
+  a->buffers[1] = w;
+  count(s, a);
+}
+
 /* A struct array of images and labels. */
 static void make_table(struct ArrowSchema *s, struct ArrowArray *a, int64_t n) {
   node(s, a, "+s", "", n, 1, 2);

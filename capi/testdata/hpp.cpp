@@ -158,6 +158,12 @@ static void data_sets() {
   d.set_labels(std::vector<int64_t>{0, 1, 2, 3, 0, 1, 2, 3}, {{"class_names", {"a", "b", "c", "d"}}});
   d.set_labels(std::vector<uint8_t>{0, 1, 1, 1, 0, 1, 1, 0});
   CHECK(d.info().number("classes") == 2);
+  d.set_weights({1, 0, 1, 1, 2, 1, 1, 0.5f});
+  CHECK(d.info().text().find(R"("weighted":true)") != std::string::npos);
+  FAILS(GOVPN_E_ARG, "weights has 2 values, want 8", d.set_weights({1, 2}));
+  FAILS(GOVPN_E_ARG, "weights[1] is -1", d.set_weights({1, -1, 1, 1, 1, 1, 1, 1}));
+  d.remove_weights();
+  CHECK(d.info().text().find(R"("weighted":false)") != std::string::npos);
   FAILS(GOVPN_E_ARG, "unknown key", Data::from_images(Pixels(draw<float>(8, 1)), {8, 8, 1}, {}, {{"names", 1}}));
   FAILS(GOVPN_E_ARG, "63 pixels", Data::from_images(std::vector<uint8_t>(63), {8, 8, 1}));
   FAILS(GOVPN_E_ARG, "3 labels", Data::from_images(std::vector<uint8_t>(64), {8, 8, 1}, {1, 2, 3}));
@@ -247,6 +253,9 @@ static void training() {
   CHECK(history.rows() == 12 && history.column<int32_t>("epoch")[11] == 12 && history.column<double>("val_accuracy")[11] > 0.9);
   CHECK(m.train_batch(valid).number("loss") >= 0 && m.config().number("epochs_done") == 12);
   m.cancel();
+  m.fit(train, {}, {{"epochs", 2}}, [&](const Progress &p) { m.set_learning_rate(0.01 / (1 + p.epoch)); });
+  CHECK(m.history().column<double>("learning_rate")[1] > 0);
+  FAILS(GOVPN_E_ARG, "LearningRate is 0", m.set_learning_rate(0));
 
   FAILS(GOVPN_E_CANCELLED, "", m.fit(train, valid, {}, stop_at_once));
   FAILS(GOVPN_E_CANCELLED, "", m.fit(train, valid, {}, std::function<bool(const Progress &)>(stop_at_once)));

@@ -48,6 +48,7 @@ static void open_(void) { PANICS(govpn_data_open(decoded, &out.data)); }
 static void cancel_open(void) { PANICS(govpn_data_cancel_open()); }
 static void export_stream(void) { PANICS(govpn_data_export_stream(set, NULL, &out.stream)); }
 static void set_labels(void) { PANICS(govpn_data_set_labels(set, &given_schema, &given_array, NULL)); }
+static void set_weights(void) { PANICS(govpn_data_set_weights(set, &given_schema, &given_array, NULL)); }
 static void split(void) {
   govpn_data second = 0;
   PANICS(govpn_data_split(set, "{\"first\": 3}", &out.data, &second));
@@ -60,6 +61,7 @@ static void fit(void) { PANICS(govpn_model_fit(model, set, 0, "{\"epochs\": 1}",
 static void fit_stream(void) { PANICS(govpn_model_fit(model, pictures, 0, "{\"epochs\": 1}", NULL, NULL)); }
 static void train_batch(void) { PANICS(govpn_model_train_batch(model, set, NULL, &out.json)); }
 static void cancel(void) { PANICS(govpn_model_cancel(model)); }
+static void set_rate(void) { PANICS(govpn_model_set_learning_rate(model, 0.1)); }
 static void predict(void) { PANICS(govpn_model_predict(model, set, NULL, &out.schema, &out.array)); }
 static void noise(void) { PANICS(govpn_model_noise(model, set, NULL, &out.schema, &out.array)); }
 static void evaluate(void) { PANICS(govpn_model_evaluate(model, set, NULL, &out.json)); }
@@ -123,10 +125,10 @@ static const struct {
     {"goInit", init, PLAIN}, {"goBuildInfo", build_info, PLAIN}, {"goDevices", devices, PLAIN}, {"goSetLog", set_log, PLAIN},
     {"goDataImport", import, PLAIN}, {"goDataImportStream", import_stream, PLAIN}, {"goDataAlloc", alloc, PLAIN},
     {"goDataOpen", open_, PLAIN}, {"goDataCancelOpen", cancel_open, PLAIN}, {"goDataExportStream", export_stream, DATA},
-    {"goDataSetLabels", set_labels, DATA}, {"goDataSplit", split, DATA}, {"goDataInfo", info, DATA}, {"goDataFree", free_data, PLAIN},
+    {"goDataSetLabels", set_labels, DATA}, {"goDataSetWeights", set_weights, DATA}, {"goDataSplit", split, DATA}, {"goDataInfo", info, DATA}, {"goDataFree", free_data, PLAIN},
     {"goModelCreate", create, PLAIN}, {"goEstimateMemory", estimate, PLAIN},
     {"goModelFit", fit, MODEL}, {"goModelTrainBatch", train_batch, MODEL},
-    {"goModelCancel", cancel, MODEL}, {"goModelPredict", predict, MODEL}, {"goModelNoise", noise, MODEL},
+    {"goModelCancel", cancel, MODEL}, {"goModelSetLearningRate", set_rate, MODEL}, {"goModelPredict", predict, MODEL}, {"goModelNoise", noise, MODEL},
     {"goModelEvaluate", evaluate, MODEL}, {"goModelHistory", history, MODEL}, {"goModelConfig", config, PLAIN},
     {"goModelExportSafetensors", export_weights, MODEL}, {"goModelImportSafetensors", import_weights, MODEL},
     {"goModelSave", save, MODEL}, {"goModelLoad", load, PLAIN}, {"goModelToBytes", to_bytes, MODEL},
@@ -170,7 +172,7 @@ static int same_answer(void) {
   return !memcmp(answer, labels, sizeof answer);
 }
 
-static void set_up(int labels) {
+static void set_up(void (*make)(struct ArrowSchema *, struct ArrowArray *, int64_t)) {
   govpn_data few = labelled(4);
   set = labelled(16);
   model = small_model();
@@ -178,13 +180,13 @@ static void set_up(int labels) {
   govpn_data_free(few);
   OK(govpn_data_open(streamed, &pictures));
   OK(govpn_data_export_stream(pictures, "{\"batch_size\": 1}", &stream));
-  (labels ? make_labels : make_table)(&given_schema, &given_array, 16);
+  make(&given_schema, &given_array, 16);
 }
 
 /* Makes a call with a panic in it, and frees everything afterwards. */
 static void inject(const char *where, const char *within, void (*call)(void), int32_t status, int breaks) {
   char armed[128];
-  set_up(call == set_labels);
+  set_up(call == set_labels ? make_labels : call == set_weights ? make_weights : make_table);
   want = status;
   text = strchr(where, ':') ? "injected" : "nil pointer";
   snprintf(armed, sizeof armed, "%s%s", where, within);

@@ -187,6 +187,39 @@ static void labels(void) {
   CHECK(alive == 0);
 }
 
+static void weights(void) {
+  struct ArrowSchema s;
+  struct ArrowArray a;
+  govpn_data d = labelled(10);
+  make_weights(&s, &a, 10);
+  float *w = (float *)(uintptr_t)a.buffers[1];
+  a.length = 9;
+  FAILS(GOVPN_E_ARG, "weights has 9 values, want 10: one per image", govpn_data_set_weights(d, &s, &a, NULL));
+  a.length = 10;
+  for (int i = 0; i < 3; i++) {
+    w[4] = (float[]){NAN, INFINITY, -1}[i];
+    FAILS(GOVPN_E_ARG, "weights[4] is ", govpn_data_set_weights(d, &s, &a, NULL));
+  }
+  for (int i = 0; i < 10; i++) w[i] = 0;
+  FAILS(GOVPN_E_ARG, "weights are all 0, want at least one above 0", govpn_data_set_weights(d, &s, &a, NULL));
+  w[4] = 1;
+  s.format = "i";
+  FAILS(GOVPN_E_ARG, "weights has type int32, want float32", govpn_data_set_weights(d, &s, &a, NULL));
+  s.format = "f";
+  static const uint8_t valid[] = {0xef, 3};
+  a.buffers[0] = valid;
+  a.null_count = 1;
+  FAILS(GOVPN_E_ARG, "weights[4] is null", govpn_data_set_weights(d, &s, &a, NULL));
+  a.buffers[0] = NULL;
+  a.null_count = 0;
+  CHECK(s.release && a.release);
+  OK(govpn_data_set_weights(d, &s, &a, NULL));
+  CHECK(!s.release && !a.release);
+  FAILS(GOVPN_E_FORMAT, "released", govpn_data_set_weights(d, &s, &a, NULL));
+  govpn_data_free(d);
+  CHECK(alive == 0);
+}
+
 static int fail_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
   (void)stream, (void)out;
   return 5;
@@ -233,6 +266,7 @@ static void streams(void) {
 int main(void) {
   for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) refuse(&cases[k]);
   labels();
+  weights();
   streams();
   puts("malformed: ok");
   return 0;

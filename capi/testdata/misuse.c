@@ -24,6 +24,7 @@ static void refuse_model(govpn_model h, govpn_data with, const char *text) {
   FAILS(GOVPN_E_HANDLE, text, govpn_model_fit(h, with, 0, NULL, NULL, NULL));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_train_batch(h, with, NULL, &json));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_cancel(h));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_set_learning_rate(h, 0.1));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_predict(h, with, NULL, &s, &a));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_noise(h, with, NULL, &s, &a));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_evaluate(h, with, NULL, &json));
@@ -44,6 +45,7 @@ static void refuse_data(govpn_data h, govpn_model with, const char *text) {
   FAILS(GOVPN_E_HANDLE, text, govpn_data_set_labels(h, &ls, &la, NULL));
   ls.release(&ls);
   la.release(&la);
+  FAILS(GOVPN_E_HANDLE, text, govpn_data_set_weights(h, NULL, NULL, NULL));
   FAILS(GOVPN_E_HANDLE, text, govpn_data_split(h, "{\"first\": 1}", &x, &y));
   FAILS(GOVPN_E_HANDLE, text, govpn_data_info(h, &json));
   FAILS(GOVPN_E_HANDLE, text, govpn_data_export_stream(h, NULL, &stream));
@@ -91,6 +93,8 @@ static void nulls(void) {
   FAILS(GOVPN_E_ARG, "out is NULL", govpn_data_alloc("{}", &s, &a, NULL));
   FAILS(GOVPN_E_ARG, "out is NULL", govpn_data_open("{}", NULL));
   FAILS(GOVPN_E_ARG, "array is NULL", govpn_data_set_labels(set, &s, NULL, NULL));
+  FAILS(GOVPN_E_ARG, "array is NULL", govpn_data_set_weights(set, &s, NULL, NULL));
+  FAILS(GOVPN_E_ARG, "schema is NULL", govpn_data_set_weights(set, NULL, &a, NULL));
   FAILS(GOVPN_E_ARG, "b is NULL", govpn_data_split(set, NULL, &d, NULL));
   FAILS(GOVPN_E_ARG, "same address", govpn_data_split(set, NULL, &d, &d));
   FAILS(GOVPN_E_ARG, "json is NULL", govpn_data_info(set, NULL));
@@ -132,6 +136,11 @@ static void options(void) {
   FAILS(GOVPN_E_ARG, "Epochs is 2147483648", govpn_model_fit(model, set, 0, "{\"epochs\": 2147483648}", NULL, NULL));
   FAILS(GOVPN_E_IO, "a\xef\xbf\xbd" "b", govpn_data_open("{\"format\": \"image-folder\", \"path\": \"a\\u0000b\"}", &d)); /* not cut there */
   FAILS(GOVPN_E_ARG, "want none", govpn_model_train_batch(model, set, "{\"epochs\": 1}", NULL));
+  FAILS(GOVPN_E_ARG, "want none", govpn_data_set_weights(set, NULL, NULL, "{\"mean\": 1}"));
+  FAILS(GOVPN_E_ARG, "LearningRate is 0, want a finite number > 0", govpn_model_set_learning_rate(model, 0));
+  FAILS(GOVPN_E_ARG, "LearningRate is -1", govpn_model_set_learning_rate(model, -1));
+  FAILS(GOVPN_E_ARG, "LearningRate is NaN", govpn_model_set_learning_rate(model, NAN));
+  FAILS(GOVPN_E_ARG, "LearningRate is +Inf", govpn_model_set_learning_rate(model, INFINITY));
   FAILS(GOVPN_E_ARG, "format is \"png\"", govpn_data_open("{\"format\": \"png\"}", &d));
   FAILS(GOVPN_E_ARG, "want format, path, split,", govpn_data_open("{\"formt\": \"idx\"}", &d));
   FAILS(GOVPN_E_ARG, "center_crop, random_resized_crop {size, scale, ratio}, channels", govpn_data_open("{\"crop\": 3}", &d));

@@ -278,9 +278,10 @@ static void train(govpn_model m, govpn_data d, govpn_data valid) {
   struct ArrowSchema s;
   struct ArrowArray a;
   OK(govpn_model_history(m, &s, &a));
-  CHECK(!strcmp(s.format, "+s") && s.n_children == 11 && !strcmp(s.children[0]->name, "epoch") && a.length == 12);
+  CHECK(!strcmp(s.format, "+s") && s.n_children == 12 && !strcmp(s.children[0]->name, "epoch") && a.length == 12);
   CHECK(((const int32_t *)a.children[0]->buffers[1])[11] == 12);
   CHECK(((const double *)a.children[4]->buffers[1])[11] > 0.9); /* val_accuracy */
+  CHECK(((const double *)a.children[11]->buffers[1])[0] == 0.01); /* learning_rate */
   s.release(&s);
   a.release(&a);
 }
@@ -313,6 +314,50 @@ static void train_soft(void) {
   govpn_data_free(d);
   govpn_data_free(part);
   govpn_data_free(rest);
+  CHECK(alive == 0);
+}
+
+/* Divides the rate after every epoch. */
+static int32_t slower(const govpn_progress *p, void *user_data) {
+  if (p->phase == GOVPN_PHASE_EPOCH) OK(govpn_model_set_learning_rate(*(govpn_model *)user_data, 0.01 / (p->epoch + 1)));
+  return 0;
+}
+
+/* A set whose images of class 0 have wrong labels, and weight 0: training does without them, at a rate that falls. */
+static void train_weighted(void) {
+  struct ArrowSchema s;
+  struct ArrowArray a;
+  govpn_data d = labelled(256), clean = labelled(64);
+  govpn_model m = small_model();
+  char *json = NULL;
+  make_labels(&s, &a, 256);
+  for (int i = 0; i < 256; i += 8) ((int16_t *)(uintptr_t)a.buffers[1])[i] = 3;
+  OK(govpn_data_set_labels(d, &s, &a, NULL));
+  make_weights(&s, &a, 256);
+  for (int i = 0; i < 256; i += 8) ((float *)(uintptr_t)a.buffers[1])[i] = 0;
+  OK(govpn_data_set_weights(d, &s, &a, NULL));
+  CHECK(!s.release && !a.release && alive == 2);
+  OK(govpn_data_info(d, &json));
+  has(json, "\"weighted\":true");
+  OK(govpn_model_fit(m, d, 0, "{\"epochs\": 20}", slower, &m));
+  OK(govpn_model_evaluate(m, clean, NULL, &json));
+  CHECK(strtod(strstr(json, "\"accuracy\":") + 11, NULL) > 0.95);
+  govpn_free(json);
+  OK(govpn_model_config(m, &json));
+  has(json, "\"learning_rate\":0.0004761904761904762"); /* 0.01 / 21 */
+  OK(govpn_model_history(m, &s, &a));
+  const double *rate = a.children[11]->buffers[1];
+  CHECK(rate[0] == 0.01 && rate[1] < 0.005 && rate[1] > 0.0049); /* times the cosine's (1 + cos(pi/20))/2 */
+  s.release(&s);
+  a.release(&a);
+  OK(govpn_model_train_batch(m, d, NULL, &json));
+  has(json, "\"learning_rate\":");
+  OK(govpn_data_set_weights(d, NULL, NULL, NULL));
+  OK(govpn_data_info(d, &json));
+  has(json, "\"weighted\":false");
+  govpn_model_free(m);
+  govpn_data_free(d);
+  govpn_data_free(clean);
   CHECK(alive == 0);
 }
 
@@ -411,6 +456,7 @@ int main(void) {
   open_files();
   export_();
   train_soft();
+  train_weighted();
   govpn_data d = labelled(256), valid = labelled(32);
   govpn_model m = small_model();
   train(m, d, valid);
