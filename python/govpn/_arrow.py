@@ -23,7 +23,7 @@ class Data:
 
     def info(self) -> dict[str, Any]:
         """images, height, width, channels, dtype, labelled, classes, class_names, bytes_copied and why,
-        streamed, memory_bytes and skipped."""
+        streamed, memory_bytes, skipped, soft_labels and weighted."""
         return _lib.call_json("govpn_data_info", self.handle)
 
     def set_labels(self, labels: np.ndarray, class_names: Sequence[str] | None = None) -> None:
@@ -32,6 +32,17 @@ class Data:
         _give(
             label_array(labels),
             lambda s, a: _lib.call("govpn_data_set_labels", self.handle, s, a, options),
+        )
+
+    def set_weights(self, weights: np.ndarray | None) -> None:
+        """Gives every image its weight in training, float32 (N,), finite, 0 or more, at least one above 0;
+        None takes the weights away."""
+        if weights is None:
+            _lib.call("govpn_data_set_weights", self.handle, None, None, None)
+            return
+        _give(
+            pa.array(weights),
+            lambda s, a: _lib.call("govpn_data_set_weights", self.handle, s, a, None),
         )
 
     def split(self, first: int, seed: int) -> tuple[Data, Data]:
