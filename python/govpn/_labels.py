@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from . import _params
+from ._host import is_of, to_numpy
 from .errors import ArgumentError
 
 _INTEGER = re.compile(r"-?\d+")
@@ -54,6 +56,7 @@ def as_labels(y: Any, name: str = "y") -> np.ndarray:
     """y as an array of shape (N,); an error names the first label that is none."""
     if hasattr(y, "null_count") and y.null_count:
         raise ArgumentError(f"{name} has {y.null_count} nulls, want none")
+    y = plain(y, name)
     labels = np.asarray(y.to_numpy(zero_copy_only=False) if _is_arrow(y) else y)
     if labels.ndim != 1:
         raise ArgumentError(
@@ -70,6 +73,15 @@ def as_labels(y: Any, name: str = "y") -> np.ndarray:
     elif labels.dtype.kind not in "iubUST":
         raise ArgumentError(f"{name} has dtype {labels.dtype}, {_WANT}")
     return labels
+
+
+def plain(y: Any, name: str = "y") -> Any:
+    """Tensors and other libraries' arrays as numpy's, other libraries' Arrow arrays as pyarrow's."""
+    if isinstance(y, np.ndarray) or _is_arrow(y) or is_of(y, "pandas"):
+        return y
+    if hasattr(y, "__arrow_c_array__"):
+        return pa.array(y)
+    return pa.chunked_array(y) if hasattr(y, "__arrow_c_stream__") else to_numpy(y, name)
 
 
 def _is_arrow(y: Any) -> bool:
