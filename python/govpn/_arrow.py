@@ -133,9 +133,9 @@ def channels_first(images: pa.Array) -> pa.Array:
 
 
 def to_arrow(array: Any) -> pa.Array:
-    """A result of the classifier, or any numpy array, as a pyarrow array over the same memory, without a copy:
-    of shape (N,) numbers (booleans and text are copied), of (N, …) fixed_shape_tensor of N tensors. The Arrow
-    array keeps the memory alive; do not write to it afterwards. An array that is not C-contiguous is copied.
+    """A result of the classifier, or another numpy array, as a pyarrow array over the same memory: of (N,)
+    numbers, of (N, …) N tensors, fixed_shape_tensor. The Arrow array keeps the memory alive, and nobody may
+    write to it afterwards. Booleans, text and what is not C-contiguous are copied.
 
     >>> import numpy as np, govpn
     >>> govpn.to_arrow(np.zeros((5, 28, 28, 1), np.float32)).type.shape
@@ -203,6 +203,14 @@ def receive(name: str, *args: Any) -> pa.Array:
     schema, struct = _lib.ArrowSchema(), _lib.ArrowArray()
     _lib.call(name, *args, ctypes.byref(schema), ctypes.byref(struct))
     return pa.Array._import_from_c(ctypes.addressof(struct), ctypes.addressof(schema))
+
+
+def numbers(array: pa.Array) -> np.ndarray:
+    """All numbers of tensors or lists, or of the array itself, over the same memory, read-only."""
+    values = array.storage if isinstance(array, pa.ExtensionArray) else array
+    while _is_list(values.type):
+        values = values.flatten()
+    return values.to_numpy(zero_copy_only=values.null_count == 0)
 
 
 def writable(array: pa.Array) -> np.ndarray:

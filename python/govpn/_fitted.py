@@ -66,6 +66,7 @@ class Fitted:
         """The accuracy, 0 to 1. noise is that of `evaluate`."""
         images = self._images(X)
         labels = self._labels(images, y)
+        _labels.warn_of_unknown(labels, self.classes_)
         indices = self._predict(images, "label", noise, 1, None, std, labels)
         return float(np.average(self.classes_[indices] == labels, weights=sample_weight))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,7 @@ from ._host import Copies
 from ._inputs import IMAGE_COLUMNS, LABEL_COLUMNS, Source, column_of
 from ._labels import Labels
 from ._stream import Stream
-from .errors import ArgumentError, ArgumentTypeError
+from .errors import ArgumentError, ArgumentTypeError, GovpnWarning
 
 
 @dataclass
@@ -79,6 +80,22 @@ def as_images(source: Source) -> Images:
     if source.labels is not None:
         images.labels = source.labels
     return images
+
+
+def warn_if_dark(images: Images) -> None:
+    """Warns of pixels that are all next to 0, as those are of which the range was mistaken."""
+    largest = 0.0
+    for chunk in images.chunks:
+        pixels = _arrow.numbers(chunk)
+        for part in (pixels[:65536], pixels[65536:]):  # the first tell, mostly
+            largest = max(largest, float(part.max(initial=0)))
+            if largest > (1 if pixels.dtype == np.uint8 else 1 / 254):
+                return
+    if largest:
+        text = f"{images.name} has floats up to {largest:.3g}, which mean 0 to 1: divided by 255 twice?"
+        if pixels.dtype == np.uint8:
+            text = f"{images.name} is uint8 of 0 and 1 alone, which mean 0 to 255: want {images.name} * 255"
+        warnings.warn(f"the images are almost black: {text}", GovpnWarning, stacklevel=5)
 
 
 def _from_numpy(x: Any, name: str, copies: Copies) -> Images:

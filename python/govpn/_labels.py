@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from . import _params
 from ._host import is_of, to_numpy
-from .errors import ArgumentError
+from .errors import ArgumentError, GovpnWarning
 
 _INTEGER = re.compile(r"-?\d+")
 _FLOAT = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
@@ -132,9 +133,7 @@ def given_classes(classes: Any, n_classes: Any = None) -> np.ndarray:
 
 def to_indices(labels: np.ndarray, classes: np.ndarray, name: str = "y") -> np.ndarray:
     """Each label's index in the classes, int32 (N,); an error names the first label that is none of them."""
-    text = "UST"
-    if (labels.dtype.kind in text) != (classes.dtype.kind in text):
-        raise ArgumentError(f"{name} has dtype {labels.dtype}, want labels like {some(classes)}")
+    _check_kind(labels, classes, name)
     order = np.argsort(classes)
     places = np.searchsorted(classes, labels, sorter=order)
     indices = order[places % len(classes)]
@@ -142,8 +141,43 @@ def to_indices(labels: np.ndarray, classes: np.ndarray, name: str = "y") -> np.n
     if bad.size:
         raise ArgumentError(
             f"{name}[{bad[0]}] is {labels[bad[0]]!r}, want one of the classes {some(classes)}"
+            + _remedy(labels, classes, name)
         )
     return indices.astype(np.int32)
+
+
+def _check_kind(labels: np.ndarray, classes: np.ndarray, name: str) -> None:
+    text = "UST"
+    if (labels.dtype.kind in text) != (classes.dtype.kind in text):
+        raise ArgumentError(f"{name} has dtype {labels.dtype}, want labels like {some(classes)}")
+
+
+def _remedy(labels: np.ndarray, classes: np.ndarray, name: str) -> str:
+    """What to do about whole numbers that all miss the classes by one."""
+    if labels.dtype.kind in "iu" and classes.dtype.kind in "iu":
+        for step, sign in ((1, "-"), (-1, "+")):
+            if np.isin(labels.astype(np.int64) - step, classes).all():
+                return f"; {name} {sign} 1 would fit: one of them counts from 0, the other from 1"
+    return ""
+
+
+def warn_of_unknown(labels: np.ndarray, classes: np.ndarray, name: str = "y") -> None:
+    """Labels that no prediction can equal: of a type that no class has, an error; else a warning."""
+    _check_kind(labels, classes, name)
+    unknown = np.flatnonzero(~np.isin(labels, classes))
+    if unknown.size:
+        first, remedy = labels[unknown[0]].item(), _remedy(labels, classes, name)
+        text = (
+            f"{name} has {unknown.size} of {len(labels)} labels that are none of the classes {some(classes)}"
+        )
+        warnings.warn(f"{text}, such as {first!r}; they count as wrong{remedy}", GovpnWarning, stacklevel=3)
+
+
+def warn_of_one(classes: np.ndarray, name: str = "y") -> None:
+    """A single class is nothing to learn."""
+    if len(classes) == 1:
+        text = f"{name} has one class only, {some(classes)}: every image will be predicted as it"
+        warnings.warn(text, GovpnWarning, stacklevel=4)
 
 
 def some(classes: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import _features, _labels, _params, _soft, _weights
-from ._images import Images, as_images
+from ._images import Images, as_images, warn_if_dark
 from ._inputs import read
 from ._model import Model
 from ._pretrained import Pretrained
@@ -53,6 +53,7 @@ class Learning(Pretrained):
             classes, indices = self._encode(labels, names, resume)
         else:
             indices = _soft.to_indices(labels, names, classes)
+        _labels.warn_of_one(classes)
         weights = _weights.of(indices, classes, self.class_weight, sample_weight)
         layout = dataclasses.replace(layout, shape=images.shape)
         valid, held_out = self._validation(validation_data, classes, names, layout)
@@ -80,7 +81,9 @@ class Learning(Pretrained):
         x, layout = _features.of(source.x, self.image_shape, self.pixel_range)
         if self.verbose and layout.n_features:
             print(layout.announcement(), flush=True)
-        return as_images(source.with_pixels(x)), layout
+        images = as_images(source.with_pixels(x))
+        warn_if_dark(images)
+        return images, layout
 
     def _new_model(self, config: dict[str, Any], shape: Any, classes: np.ndarray) -> Model:
         if not isinstance(self.device, str):
