@@ -195,9 +195,9 @@ def _from_arrow(x: pa.Table | pa.ChunkedArray, source: Source) -> Images:
             )
     shape = None
     if chunks and isinstance(chunks[0].type, pa.FixedShapeTensorType):
-        shape = _shape(chunks[0].type)
-        named = chunks[0].type.permutation or chunks[0].type.dim_names
-        if len(shape) == 3 and not named and are_first(shape, source.channels, source.shape, False, name):
+        shape, kind = _shape(chunks[0].type), chunks[0].type
+        told = kind.dim_names or (kind.permutation or [0, 1, 2]) != [0, 1, 2]
+        if len(kind.shape) == 3 and not told and are_first(shape, source.channels, source.shape, False, name):
             chunks = [_arrow.channels_first(chunk) for chunk in chunks]
             shape = (*shape[1:], shape[0])
     return Images(name, len(x), shape, chunks, labels=labels, copies=source.copies)
