@@ -81,8 +81,8 @@ lint: .venv/test
 	$(GO) vet -tags=govpn_test ./capi
 	$(GO) tool staticcheck ./...
 	.ci/layers
-	$(VENV)/ruff check python examples bench vpn setup.py
-	$(VENV)/ruff format --check python examples bench vpn setup.py
+	$(VENV)/ruff check python docs examples bench vpn setup.py
+	$(VENV)/ruff format --check python docs examples bench vpn setup.py
 
 # Tests in which goroutines meet. -race switches checkptr on, which GoMLX's matrix products do not pass.
 RACE := Concurrent|Busy|Cancel|Close
@@ -153,8 +153,8 @@ sdist: $(TOOLS)/ready ## dist/govpn-….tar.gz, which builds without network whe
 wheel: sdist ## dist/govpn-….whl for every Linux with glibc 2.28, checked; it needs no Go (ARCH=x86_64, aarch64)
 	ARCH=$(ARCH) .ci/wheel $(TOOLS)/bin/python
 
-docs: .venv/test $(TOOLS)/ready ## The Python reference, build/docs; a warning is an error
-	$(VENV)/pip install -q -r .ci/docs.txt
+docs: .venv/test ## The Python reference, build/docs; a warning is an error
+	$(VENV)/pip install -q 'pdoc>=16'
 	$(VENV)/python docs/reference.py build/docs
 
 released: .venv/test ## Keep files as this version writes them, for the tests of later ones; none is ever replaced
