@@ -14,6 +14,7 @@ from . import _params, _sklearn
 from .errors import ArgumentError
 
 Range = tuple[float, float]
+_BYTES = (0.0, 255.0)
 
 
 def is_features(x: Any) -> bool:
@@ -37,7 +38,7 @@ class Layout:
     """How X becomes images (N, H, W, C) of pixels from 0 to 1."""
 
     shape: tuple[int, int, int] | None = None  # of features; None: X has images
-    pixel_range: Range | None = None  # that floats are scaled from; None: they are 0 to 1
+    pixel_range: Range | None = None  # that numbers are scaled from; of images None: floats are 0 to 1
     n_features: int = 0
     names: tuple[str, ...] | None = None  # of the columns of a data frame
 
@@ -50,15 +51,16 @@ class Layout:
         if is_features(x):
             x = _sklearn.features(estimator or self._probe(), x, reset=False)
             return _scaled(x.reshape(len(x), *self.shape), self.pixel_range)
-        return _scaled(x, self.pixel_range) if isinstance(x, np.ndarray) else x
+        floats = isinstance(x, np.ndarray) and x.dtype != np.uint8
+        return _scaled(x, self.pixel_range) if floats and self.pixel_range else x
 
     def announcement(self) -> str:
         """What was guessed of features."""
-        size = "x".join(map(str, self.shape))
-        scale = ""
-        if self.pixel_range:
-            scale = ", values from {:g} to {:g} scaled to 0 to 1".format(*self.pixel_range)
-        return f"X has {self.n_features} features, taken as images {size}{scale} (image_shape, pixel_range)"
+        size, (low, high) = "x".join(map(str, self.shape)), self.pixel_range
+        return (
+            f"X has {self.n_features} features, taken as images {size} (image_shape), values from {low:g} to "
+            f"{high:g} as pixels from 0 to 1 (pixel_range)"
+        )
 
     def to_attributes(self) -> dict[str, str]:
         """What a model's file keeps of it."""
@@ -111,9 +113,9 @@ def of(X: Any, image_shape: Any, pixel_range: Any) -> tuple[Any, Layout]:
     return _scaled(x.reshape(len(x), *layout.shape), layout.pixel_range), layout
 
 
-def _scaled(pixels: np.ndarray, pixel_range: Range | None) -> np.ndarray:
-    """Numbers but uint8 from pixel_range to 0 to 1, clipped to it, as float32."""
-    if pixel_range is None or pixels.dtype == np.uint8:
+def _scaled(pixels: np.ndarray, pixel_range: Range) -> np.ndarray:
+    """Numbers from pixel_range to 0 to 1, clipped, as float32; bytes as they are where they mean that."""
+    if pixels.dtype == np.uint8 and pixel_range == _BYTES:
         return pixels
     low, high = pixel_range
     return np.clip((pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low), 0, 1)
@@ -125,7 +127,9 @@ def shape_of(count: int, image_shape: Any) -> tuple[int, int, int]:
         shape = tuple(_params.shape_of(image_shape))
         if math.prod(shape) != count:
             size = math.prod(shape)
-            raise ArgumentError(f"image_shape is {image_shape!r}, of {size} values, and X has {count} features")
+            raise ArgumentError(
+                f"image_shape is {image_shape!r}, of {size} values, and X has {count} features"
+            )
         return shape
     for channels in (1, 3):
         side = math.isqrt(count // channels)
@@ -134,11 +138,14 @@ def shape_of(count: int, image_shape: Any) -> tuple[int, int, int]:
     return 1, count, 1
 
 
-def range_of(x: np.ndarray) -> Range | None:
-    """The range of the data; None where that is within 0 to 1, or for uint8."""
+def range_of(x: np.ndarray) -> Range:
+    """What 0 and 1 are for these features: 0 and 255 for uint8, else the data's own range where they leave
+    0 to 1."""
+    if x.dtype == np.uint8:
+        return _BYTES
     low, high = float(x.min()), float(x.max())
-    if x.dtype == np.uint8 or 0 <= low and high <= 1:
-        return None
+    if low >= 0 and high <= 1:
+        return 0.0, 1.0
     return low, high if high > low else low + 1
 
 

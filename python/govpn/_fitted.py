@@ -55,8 +55,8 @@ class Fitted:
         return self._predict(X, "scores", "classwise", samples, random_state).copy()
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """The base classifier's logits (N, K), without noise; of two classes, as in scikit-learn, the second's
-        minus the first's (N,)."""
+        """The base classifier's logits (N, K), without noise; of two classes (N,), as in scikit-learn, the
+        second's minus the first's."""
         logits = self._predict(X, "logits", "none", 1, None)
         return logits.copy() if logits.shape[1] != 2 else logits[:, 1] - logits[:, 0]
 
@@ -218,11 +218,13 @@ class Fitted:
     def _labels(images: Images, y: Any, name: str = "y", soft: bool = False) -> np.ndarray:
         """Labels (N,), or, where soft ones may be, probabilities, float32 (N, K)."""
         if y is None and images.labels is None:
-            raise ArgumentError(
-                f"{images.name} has no labels, and VPNClassifier requires y to be passed, but the target y is None"
+            want = "requires y to be passed, but the target y is None"  # scikit-learn's words
+            want = (
+                f"want one label per image: VPNClassifier {want}"
                 if name == "y"
-                else f"{name} is None and {images.name} has no labels, want one label per image"
+                else "want one label per image"
             )
+            raise ArgumentError(f"{name} is None and {images.name} has no labels, {want}")
         given = _sklearn.column(images.labels if y is None else y)
         labels = _soft.as_soft(given, name) if soft else None
         if labels is None:

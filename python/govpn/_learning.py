@@ -110,9 +110,7 @@ class Learning(Pretrained):
             model.import_safetensors(path, {})
         return model
 
-    def _validation(
-        self, given: Any, classes: np.ndarray, class_names: Any, layout: _features.Layout
-    ) -> Any:
+    def _validation(self, given: Any, classes: np.ndarray, class_names: Any, layout: _features.Layout) -> Any:
         """The validation data in the library, and the indices of its labels."""
         if given is None:
             return None, None

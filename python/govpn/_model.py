@@ -70,7 +70,9 @@ class Model:
     ) -> None:
         hooks = Hooks(self, callbacks)
         progress = Progress(verbose, self.history, hooks.epoch)
-        text = _lib.encode({k: v for c in callbacks for k, v in getattr(c, "fit_options", {}).items()} | dict(options))
+        text = _lib.encode(
+            {k: v for c in callbacks for k, v in getattr(c, "fit_options", {}).items()} | dict(options)
+        )
 
         def work() -> None:
             handles = self.handle, train.handle, valid.handle if valid else 0

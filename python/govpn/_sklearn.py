@@ -41,7 +41,9 @@ except ImportError:
             for name in params:
                 if name not in known:
                     want = ", ".join(known)
-                    raise ArgumentError(f"{type(self).__name__} has no parameter {name!r}, want one of {want}")
+                    raise ArgumentError(
+                        f"{type(self).__name__} has no parameter {name!r}, want one of {want}"
+                    )
             for name, value in params.items():
                 setattr(self, name, value)
             return self

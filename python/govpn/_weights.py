@@ -33,7 +33,9 @@ def _of_samples(given: Any, count: int) -> np.ndarray:
     if weights.ndim == 0:
         weights = np.full(count, float(weights))
     if weights.ndim != 1:
-        raise ArgumentError(f"sample_weight has shape {weights.shape}, want ({count},): Sample weights must be 1D")
+        raise ArgumentError(
+            f"sample_weight has shape {weights.shape}, want ({count},): Sample weights must be 1D"
+        )
     if len(weights) != count:
         raise ArgumentError(f"sample_weight has {len(weights)} weights, want {count}, one per image of X")
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))

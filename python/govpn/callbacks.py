@@ -153,8 +153,8 @@ class CSVLogger(Callback):
         self._file = open(self.path, "w", newline="")  # noqa: SIM115
         self._writer = csv.DictWriter(self._file, list(training.history))
         self._writer.writeheader()
-        columns = training.history.values()
-        self._writer.writerows(dict(zip(training.history, row)) for row in zip(*columns))
+        for i in range(training.epoch):  # of a model that goes on
+            self._writer.writerow({k: v[i] for k, v in training.history.items()})
 
     def on_epoch_end(self, training: Training) -> None:
         self._writer.writerow(training.metrics)
@@ -191,7 +191,9 @@ def _summary_writer() -> Any:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise ImportError("govpn.callbacks.TensorBoard needs tensorboardX: pip install tensorboardX") from error
+            raise ImportError(
+                "govpn.callbacks.TensorBoard needs tensorboardX: pip install tensorboardX"
+            ) from error
     return SummaryWriter
 
 
@@ -201,7 +203,9 @@ def _monitored(training: Training, name: str) -> float:
         raise ArgumentError(f"monitor is {name!r}, want one of {', '.join(training.metrics)}")
     value = training.metrics[name]
     if math.isnan(value):
-        raise ArgumentError(f"monitor is {name!r}, which has no value: fit got no validation_data, or the mode no noise")
+        raise ArgumentError(
+            f"monitor is {name!r}, which has no value: fit got no validation_data, or the mode no noise"
+        )
     return -value if name.endswith("accuracy") else value
 
 

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 try:
-    from sklearn.exceptions import NotFittedError as _NotFitted
+    from sklearn.exceptions import NotFittedError as _NotFittedError
 except ImportError:
 
-    class _NotFitted(ValueError, AttributeError):  # type: ignore[no-redef]
+    class _NotFittedError(ValueError, AttributeError):  # type: ignore[no-redef]
         pass
 
 
@@ -35,7 +35,7 @@ class ArgumentTypeError(GovpnError, TypeError):
     status = "GOVPN_E_ARG"
 
 
-class NotFittedError(GovpnError, _NotFitted):
+class NotFittedError(GovpnError, _NotFittedError):
     """The estimator has no weights yet: call `fit`, `govpn.load` or `import_safetensors` first. With
     scikit-learn, also its NotFittedError; a ValueError and an AttributeError in any case."""
 

@@ -84,14 +84,24 @@ class VPNClassifier(Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         "frozen", whose val_accuracy never changes, of the last one
     augment : list of `govpn.augment` [none], what training does to the images before they get noise, anew at
         every step and on the device; [] for none where the preset has some
+    class_weight : None, "balanced" (N / (K n_k) for class k of n_k images) or a dict of label: weight, by
+        which the images of a class count in the losses of training; 1 for labels that the dict lacks
+    warm_start : bool [False], fit starts from the weights of the last fit (the optimiser, the epochs and the
+        history start anew); resume=True of fit goes on instead
+    image_shape : (H, W, C) or (H, W), what features (N, F) are as images, in C order [None: a square of one
+        channel or of three where F allows, else a row (1, F, 1); fit says which, unless verbose=0]
+    pixel_range : (low, high), what 0 and 1 are for numbers that are not uint8 images; what lies outside is
+        clipped [None: (0, 1) for images, whose floats must lie within; of features the range of the training
+        data, (0, 1) where that lies within, (0, 255) of uint8]
 
     Attributes (after fit)
     ----------------------
     classes_ : the K distinct labels, sorted; of imported weights, in the order of the outputs
-    n_features_in_ : H * W * C. image_shape_ : (H, W, C)
+    n_features_in_ : F = H * W * C. image_shape_ : (H, W, C). feature_names_in_ : a data frame's columns
+    pixel_range_ : what numbers are scaled from, None for images from 0 to 1
     history_ : dict of lists, an entry per epoch: epoch, loss, accuracy, val_loss, val_accuracy, std_mean,
         std_min, std_max, seconds, images_per_second (NaN where there is none), data_wait (the fraction of
-        the seconds spent waiting for images). n_epochs_ : their number
+        the seconds spent waiting for images), learning_rate (of the last step). n_epochs_ : their number
     device_ : where it runs. config_ : the resolved configuration. warnings_ : what the library found wrong
     data_info_ : of the training data: images, dtype, bytes_copied and why they were copied, ...
 
@@ -99,6 +109,7 @@ class VPNClassifier(Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     to float32). numpy and Arrow (fixed_shape_tensor or fixed-size-list arrays, tables and streams with a
     column image and possibly label) go in without a copy; `govpn.empty` makes arrays that are not even copied
     to the device. A `govpn.datasets.Stream` is decoded while it is used, and never in memory as a whole.
+    X may also be features (N, F), as scikit-learn's: an array, a data frame or rows of numbers.
     Labels (y) are whole numbers, booleans or text, for `fit` also probabilities (N, K); None takes the label
     column of a table, or the labels of a stream.
     """
@@ -201,14 +212,19 @@ class VPNClassifier(Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         (within 0.001; it is divided by its sum). Their cross-entropy is the loss, and label_smoothing smooths
         them; the generator gets the mean label, sum_k y_k k; accuracy counts the largest as the label. The
         columns are classes_: 0 to K - 1, or the class_names that y carries (`govpn.datasets.Labels`); those
-        of the model with resume or imported weights. validation_data is (X, y), a table with a label column,
+        of the model with resume or imported weights. sample_weight (N,) is how much each image counts in the
+        losses of training, 0 or more, in units of their mean. callbacks, of `govpn.callbacks` or functions
+        of one argument, are called after every epoch. validation_data is (X, y), a table with a label column,
         or a stream; of soft labels it takes the largest. augment, a list of
         `govpn.augment`, takes the place of the classifier's own from this fit on. resume=True goes on with a
         trained or loaded model (its weights, optimiser, epoch count and random state) until `epochs` in all.
         Ctrl-C stops within a step (during a compilation, Python returns within a second) and leaves the model
         with what it has learned so far."""
         start = self._warm_model if self.warm_start and not resume and self.__sklearn_is_fitted__() else None
-        options = {"epochs": _params.configuration(self.get_params()).get("epochs", 0), "resume": bool(resume)}
+        options = {
+            "epochs": _params.configuration(self.get_params()).get("epochs", 0),
+            "resume": bool(resume),
+        }
         self._learn(
             X,
             y,

@@ -16,7 +16,8 @@ VALID = make_quadrants(100, seed=1)
 def test_functions_see_every_epoch(make, quadrants):
     seen = []
     model = make(mode="plain", epochs=3)
-    model.fit(*quadrants, validation_data=VALID, callbacks=lambda t: seen.append((t.epoch, t.epochs, t.metrics)))
+    see = lambda t: seen.append((t.epoch, t.epochs, t.metrics))  # noqa: E731
+    model.fit(*quadrants, validation_data=VALID, callbacks=see)
     assert [s[:2] for s in seen] == [(1, 3), (2, 3), (3, 3)]
     assert [s[2]["val_loss"] for s in seen] == model.history_["val_loss"]
 
@@ -75,9 +76,10 @@ def test_learning_rates(make, quadrants):
 
 
 def test_reduce_on_plateau(make, quadrants):
+    x, y = quadrants
     reduce = callbacks.ReduceOnPlateau("val_loss", factor=0.5, patience=1)
     model = make(mode="plain", epochs=12, learning_rate=1.0, schedule="constant")
-    model.fit(*quadrants, validation_data=VALID, callbacks=[reduce])
+    model.fit(x, np.random.default_rng(0).permutation(y), validation_data=VALID, callbacks=[reduce])
     losses, want, best = model.history_["val_loss"], [1.0], math.inf
     for loss in losses[:-1]:
         want.append(want[-1] * (1 if loss < best else 0.5))
@@ -97,22 +99,26 @@ def test_checkpoint_goes_on(make, quadrants, tmp_path):
 
     with pytest.raises(OSError, match="the disk is full"):
         make(epochs=4).fit(*quadrants, callbacks=[callbacks.Checkpoint(path), fail])
-    model = govpn.load(path, verbose=0)
+    model = govpn.load(path, device="go", verbose=0)
     assert model.n_epochs_ == 2
     model.fit(*quadrants, resume=True)
     whole = make(epochs=4).fit(*quadrants)
     assert model.history_["loss"] == whole.history_["loss"]
 
 
+def read_rows(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
 def test_csv(make, quadrants, tmp_path):
     model = make(epochs=2)
     model.fit(*quadrants, callbacks=[callbacks.CSVLogger(tmp_path / "log.csv")])
-    rows = list(csv.DictReader((tmp_path / "log.csv").open()))
+    rows = read_rows(tmp_path / "log.csv")
     assert [float(r["loss"]) for r in rows] == model.history_["loss"]
     assert list(rows[0]) == list(model.history_)
     model.set_params(epochs=3)
     model.fit(*quadrants, resume=True, callbacks=[callbacks.CSVLogger(tmp_path / "log.csv")])
-    assert [r["epoch"] for r in csv.DictReader((tmp_path / "log.csv").open())] == ["1", "2", "3"]
+    assert [r["epoch"] for r in read_rows(tmp_path / "log.csv")] == ["1", "2", "3"]
 
 
 def test_tensorboard(make, quadrants, tmp_path):
@@ -140,6 +146,20 @@ def test_errors_come_out_and_stop(make, quadrants):
     with pytest.raises(ZeroDivisionError):
         model.set_params(epochs=6).fit(*quadrants, resume=True, callbacks=[broken])
     assert model.n_epochs_ == 5  # the epoch is not lost
+
+
+def test_all_that_begin_end(make, quadrants, tmp_path):
+    class Bad(callbacks.Callback):
+        def on_train_begin(self, training):
+            raise KeyError("mine")
+
+        def on_train_end(self, training):
+            raise AssertionError("it never began")
+
+    log = callbacks.CSVLogger(tmp_path / "log.csv")
+    with pytest.raises(KeyError, match="mine"):
+        make(mode="plain").fit(*quadrants, callbacks=[log, Bad()])
+    assert log._file.closed
 
 
 def test_log(make, quadrants, caplog):

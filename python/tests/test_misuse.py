@@ -134,7 +134,10 @@ def test_bad_parameters(make, name):
         (lambda m: m.fit(X, Y + 1, resume=True), "want one of the classes"),
         (lambda m: m.fit(X, Y, validation_data=(X, Y + 9)), r"validation_data y\[0\]"),
         (lambda m: m.fit(X, Y, validation_data=3), "validation_data X"),
-        (lambda m: m.predict(X.reshape(64, 64)[:, :9]), "X has 9 features, but VPNClassifier is expecting 64"),
+        (
+            lambda m: m.predict(X.reshape(64, 64)[:, :9]),
+            "X has 9 features, but VPNClassifier is expecting 64",
+        ),
         (lambda m: m.predict([[0.5] * 64, [1]]), "inhomogeneous"),
         (lambda m: m.partial_fit(X, Y, classes=[0, 1]), "classes is .0, 1., want .0, 1, 2, 3. as before"),
         (lambda m: m.fit(X, Y, sample_weight=[1.0]), "sample_weight has 1 weights, want 64"),
