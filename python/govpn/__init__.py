@@ -9,7 +9,7 @@ In short::
 """
 
 from . import augment, callbacks, datasets, plot
-from ._arrow import empty
+from ._arrow import empty, to_arrow
 from ._benefit import NoiseBenefit
 from ._lib import build_info, devices
 from ._version import __version__
@@ -31,4 +31,5 @@ __all__ = [
     "empty",
     "load",
     "plot",
+    "to_arrow",
 ]

@@ -126,5 +126,5 @@ def split_indices(
     data = _arrow.import_chunks([_arrow.tensor_array(numbers)], labels, None)
     parts = data.split(_params.whole(first, "first"), _params.seed_of(random_state))
     batches = (next(part.export(columns=["image"])) for part in parts)
-    a, b = (_arrow.to_numpy(batch.column("image")).copy().view("<u8").reshape(-1) for batch in batches)
+    a, b = (_arrow.writable(batch.column("image")).copy().view("<u8").reshape(-1) for batch in batches)
     return a.astype(np.intp), b.astype(np.intp)

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 
+from ._encoded import decode
 from ._labels import Labels, as_labels, find_classes
 from ._open_options import image_options, path_text, table_options
 from ._soft import as_soft, hard
@@ -41,6 +42,7 @@ __all__ = [
     "cifar100",
     "fashion_mnist",
     "idx",
+    "image_files",
     "image_folder",
     "parquet",
     "split",
@@ -163,6 +165,23 @@ def image_folder(
     """
     image = image_options(image_size, resize, center_crop, random_resized_crop, channels, skip_broken)
     return open_set(stream, format="image-folder", path=path_text(path), split=split, **image)
+
+
+def image_files(
+    files: Sequence[Any],
+    image_size: Size | None = None,
+    *,
+    resize: Size | None = None,
+    center_crop: Size | None = None,
+    random_resized_crop: Size | Mapping[str, Any] | None = None,
+    channels: int | None = None,
+) -> np.ndarray:
+    """Image files, in the order given: uint8 (N, H, W, C) without labels. files are paths, or the encoded
+    bytes of an image each; while they are read, the temporary folder holds them twice."""
+    image = image_options(image_size, resize, center_crop, random_resized_crop, channels, False)
+    if not len(files):
+        raise ArgumentError("files has none, want at least one image file")
+    return decode(list(files), "files", **image)
 
 
 def parquet(
