@@ -51,7 +51,7 @@ def plot_noise_benefit(benefit: NoiseBenefit, *, ax: Any = None) -> Figure:
             handles, labels = left.get_legend_handles_labels()
             legend = fig.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
         else:
-            legend = left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
+            legend = left.legend()
         legend.set_title("bars: 95 % intervals", {"size": _panels.matplotlib().rcParams["legend.fontsize"]})
     return _panels.figure_of(left)
 

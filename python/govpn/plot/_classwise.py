@@ -59,26 +59,25 @@ def plot_classwise(
     """
     _panels.with_noise_at_pixels(model)
     pixels = _one_image(model, image)
+    true = None if y is None else _index(model, y)
     names = _panels.names_of(model, y, class_names)
-    if y is not None:
-        true = _labels.to_indices(_labels.as_labels(np.reshape(y, -1)[:1]), model.classes_)[0]
-        names[true] += " (true)"
     count = min(_params.whole(max_classes, "max_classes"), len(names))
     if count < 1:
         raise ArgumentError(f"max_classes is {max_classes}, want at least 1")
     place = _panels.several(ax, count + 2, "the image, sigma of every class shown, and the bars")
     scores = model.classwise_scores(as_images(pixels), samples, random_state)[0]
     best = np.argsort(-scores, kind="stable")
-    shown = np.sort(best[:count])
+    shown = sorted(best[:count].tolist())
     images, std = _panels.noise_std(model, pixels.repeat(count, 0), model.classes_[shown])
     with _panels.style(ax):
         axes = place if isinstance(place, list) else _layout(place, count)
         _panels.show_image(axes[0], images[0])
         axes[0].set_title("image")
-        chosen = int(np.flatnonzero(shown == best[0])[0])
-        titles = [_panels.short(names[k]) for k in shown]
-        _maps(axes[1:-1], std, titles, chosen)
-        _bars(axes[-1], scores[shown], titles, chosen)
+        chosen = shown.index(best[0])
+        _maps(axes[1:-1], std, [names[k] for k in shown], chosen)
+        labels = [_panels.short(names[k]) + " (true)" * (k == true) for k in shown]
+        _bars(axes[-1], scores[shown], labels, chosen)
+        axes[-1].set_title(f"chosen: {_panels.short(names[best[0]])}", color=ORANGE)
     return _panels.figure_of(axes[0])
 
 
@@ -88,34 +87,48 @@ def _one_image(model: Any, image: Any) -> np.ndarray:
     for one in (shape, shape[:2] if shape[2] == 1 else shape, (model.n_features_in_,)):
         if pixels.shape in (one, (1, *one)):
             return _panels.pixels_of(model, pixels.reshape(1, *one))
-    raise ArgumentError(f"image has shape {pixels.shape}, want one image of shape {shape}, or an array of one")
+    raise ArgumentError(
+        f"image has shape {pixels.shape}, want one image of shape {shape}, or an array of one"
+    )
+
+
+def _index(model: Any, y: Any) -> int:
+    labels = _labels.as_labels(np.reshape(y, -1))
+    if len(labels) != 1:
+        raise ArgumentError(f"y has {len(labels)} labels, want 1: that of the image")
+    return int(_labels.to_indices(labels, model.classes_)[0])
 
 
 def _layout(fig: Any, count: int) -> list[Any]:
     """Image and bars, and below them the maps."""
-    down = -(-count // _ACROSS)
-    top = max(1.3, 0.5 + 0.12 * count)
+    across = min(_ACROSS, count)
+    down = -(-count // across)
+    top, bottom = max(1.4, 0.5 + 0.13 * count), 0.4 + (0.2 + 3.2 / across) * down
     if fig is None:
-        fig = _panels.figure(top + 0.45 + 0.8 * down)
-    grid = fig.add_gridspec(1 + down, _ACROSS, height_ratios=[top, *[0.8] * down])
-    maps = [fig.add_subplot(grid[1 + i // _ACROSS, i % _ACROSS]) for i in range(count)]
-    return [fig.add_subplot(grid[0, :2]), *maps, fig.add_subplot(grid[0, 2:])]
+        fig = _panels.figure(top + bottom)
+    upper, lower = fig.add_gridspec(2, 1, height_ratios=[top, bottom])
+    image, bars = upper.subgridspec(1, 2, width_ratios=[2, 3])
+    cells = lower.subgridspec(down, across)
+    maps = [cells[i // across, i % across] for i in range(count)]
+    return [fig.add_subplot(place) for place in (image, *maps, bars)]
 
 
-def _maps(axes: Sequence[Any], std: np.ndarray, titles: Sequence[str], chosen: int) -> None:
+def _maps(axes: Sequence[Any], std: np.ndarray, names: Sequence[str], chosen: int) -> None:
     top = float(std.mean(-1).max())
-    for ax, s, title in zip(axes, std, titles, strict=True):
+    for ax, s, name in zip(axes, std, names, strict=True):
         heat = _panels.show_std(ax, s, top)
-        ax.set_title(title)
+        ax.set_title(_panels.short(name, 12), pad=3)
     axes[chosen].spines[:].set(color=ORANGE, linewidth=2)
-    bar = axes[0].figure.colorbar(heat, ax=list(axes), location="bottom", aspect=40, fraction=0.05, pad=0.01)
+    bar = axes[0].figure.colorbar(heat, ax=list(axes), location="bottom", aspect=40, pad=0.02)
     bar.set_label("σ under the noise of each class (pixel range)")
 
 
-def _bars(ax: Any, scores: np.ndarray, titles: Sequence[str], chosen: int) -> None:
-    colours = [ORANGE if i == chosen else BLUE for i in range(len(scores))]
-    bars = ax.barh(titles, scores, color=colours)
-    ax.bar_label(bars, [f"{s:.2f}" + " chosen" * (i == chosen) for i, s in enumerate(scores)], padding=2)
+def _bars(ax: Any, scores: np.ndarray, labels: Sequence[str], chosen: int) -> None:
+    places = range(len(scores))
+    bars = ax.barh(places, scores, color=[ORANGE if i == chosen else BLUE for i in places])
+    ax.set_yticks(places, labels)
+    ax.bar_label(bars, fmt="%.2f", padding=2)
     ax.invert_yaxis()
-    ax.margins(x=0.3)
-    ax.set(title="classwise scores", xlabel="probability under the class's own noise")
+    ax.set_xlim(0, 1.3 * scores.max() or 1)
+    ax.set_xticks([t for t in ax.get_xticks() if t <= 1])
+    ax.set_xlabel("score (probability)")

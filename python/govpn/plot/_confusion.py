@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from ..estimator import VPNClassifier
 
+_LEAST = 3.5  # points, of names that can be read
+
 
 def plot_confusion(
     model: VPNClassifier,
@@ -43,7 +45,7 @@ def plot_confusion(
 
     The matrix is the data of ax.images[0], and equals sklearn.metrics.confusion_matrix(y, prediction,
     normalize=normalize). What rounds to 0 is left blank, and all numbers are where they would be too small to
-    read, beyond about 25 classes. A NotFittedError before fit; a ValueError of labels, shapes or names that
+    read, in a column beyond some 40 classes. A NotFittedError before fit; a ValueError of labels, shapes or names that
     do not fit; a TypeError of another kind of ax.
 
     >>> import govpn, numpy as np
@@ -68,8 +70,8 @@ def plot_confusion(
         matrix = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     with _panels.style(ax):
         if place is None:
-            place = _panels.figure(3.2).subplots()
-        _draw(place, matrix, [_panels.short(name) for name in names])
+            place = _panels.figure(3.9).subplots()
+        _draw(place, matrix, [_panels.short(name, 16 if len(names) <= 12 else 12) for name in names])
         how = "without noise" if noise == "none" else f"{noise} noise"
         place.set(title=f"accuracy {(truth == predicted).mean():.3f}, {how}")
     return _panels.figure_of(place)
@@ -78,25 +80,36 @@ def plot_confusion(
 def _draw(ax: Any, matrix: np.ndarray, names: Sequence[str]) -> None:
     shares = matrix.dtype.kind == "f"
     image = ax.imshow(matrix, cmap="Blues", vmin=0, vmax=1 if shares else max(matrix.max(), 1))
-    places = range(len(names))
-    size = _fitting(ax, len(names), 4)
-    ax.set_xticks(places, names, rotation=45 if max(map(len, names)) > 2 else 0, fontsize=size)
-    if max(map(len, names)) > 2:
-        for text in ax.get_xticklabels():
-            text.set(ha="right", rotation_mode="anchor")
-    ax.set_yticks(places, names, fontsize=size)
     ax.set(xlabel="predicted class", ylabel="true class")
-    bar = ax.figure.colorbar(image, ax=ax, fraction=0.046, pad=0.03)
+    bar = ax.figure.colorbar(image, ax=ax, location="bottom", fraction=0.05, aspect=30, pad=0.02)
     bar.set_label("share of the true class" if shares else "images")
     if shares:
-        bar.ax.yaxis.set_major_formatter(_panels.matplotlib().ticker.PercentFormatter(1))
+        bar.ax.xaxis.set_major_formatter(_panels.matplotlib().ticker.PercentFormatter(1))
+    fig = _panels.figure_of(ax)
+    for _ in range(2):  # the names need room, and that decides on their size
+        _name_ticks(ax, names)
+        fig.draw_without_rendering()
     _numbers(ax, matrix * 100 if shares else matrix, image.norm.vmax * (100 if shares else 1))
 
 
+def _name_ticks(ax: Any, names: Sequence[str]) -> None:
+    """Every class's name, or, of too many to be read, every second, third, ..."""
+    size = 0.8 * _cell(ax, len(names))
+    step = int(np.ceil(_LEAST / size))
+    most = ax.xaxis.label.get_fontsize()
+    shown = {"ticks": range(len(names))[::step], "labels": names[::step], "fontsize": min(size * step, most)}
+    ax.set_yticks(**shown)
+    if len(names) > 12 or max(map(len, names)) > 2:
+        few = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+        shown |= few if len(names) <= 12 else {"rotation": 90}
+    ax.set_xticks(**shown)
+
+
 def _numbers(ax: Any, values: np.ndarray, top: float) -> None:
-    """In every cell that is not 0, where they are large enough to be read."""
-    texts = np.array([[f"{v:.0f}".replace("nan", "") for v in row] for row in values])
-    size = _fitting(ax, len(values), np.char.str_len(texts).max())
+    """In every cell that does not round to 0, where they are large enough to be read."""
+    texts = np.array([[f"{v:.0f}" for v in row] for row in values])
+    letters = np.char.str_len(texts).max()
+    size = min(1.3 * _cell(ax, len(values)) / max(letters, 2), ax.xaxis.label.get_fontsize())
     if size < 3:
         return
     for (i, j), text in np.ndenumerate(texts):
@@ -105,9 +118,7 @@ def _numbers(ax: Any, values: np.ndarray, top: float) -> None:
             ax.text(j, i, text, ha="center", va="center", color=colour, fontsize=size)
 
 
-def _fitting(ax: Any, cells: int, letters: int) -> float:
-    """The font size, in points, of so many letters in one cell, at most that of the ticks."""
+def _cell(ax: Any, count: int) -> float:
+    """About the side of a cell, in points."""
     box = ax.get_window_extent()
-    cell = min(box.width, box.height) / ax.figure.dpi * 72 / cells
-    most = ax.xaxis.get_ticklabels()[0].get_fontsize() if ax.xaxis.get_ticklabels() else 10
-    return min(most, 1.4 * cell / letters)
+    return min(box.width, box.height) / ax.figure.dpi * 72 / count

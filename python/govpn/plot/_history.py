@@ -85,5 +85,5 @@ def _noise(ax: Any, history: Mapping[str, np.ndarray], unit: str) -> None:
     ax.fill_between(history["epoch"], low, high, color=BLUE, alpha=0.2, lw=0, label="min to max")
     _curve(ax, history, "std_mean", BLUE, "mean")
     ax.set(title="noise", ylabel=f"σ ({unit})")
-    ax.set_ylim(bottom=0)
-    ax.legend(frameon=False)
+    ax.set_ylim(0, 1.6 * np.nanmax(high) or 1)
+    ax.legend(frameon=False, loc="upper right")

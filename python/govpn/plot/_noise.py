@@ -80,7 +80,8 @@ def _draw(axes: list[Any], images: np.ndarray, std: np.ndarray, noise: np.ndarra
     for ax, title in zip(axes, ("image", "σ", "noise", "noisy image"), strict=False):
         ax.set_title(title)
     for column, shown, extend in ((1, heat, "neither"), (2, drawn, "both")):
-        options = {"location": "bottom", "aspect": 10, "pad": 0.01, "extend": extend}
+        few = _panels.matplotlib().ticker.MaxNLocator(2)
+        options = {"location": "bottom", "aspect": 10, "pad": 0.01, "extend": extend, "ticks": few}
         axes[0].figure.colorbar(shown, ax=axes[column::4], **options).set_label("pixel range")
 
 

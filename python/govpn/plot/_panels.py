@@ -78,7 +78,7 @@ def several(ax: Any, count: int, panels: str) -> Any:
 
 
 def figure(height: float) -> Any:
-    return pyplot().figure(figsize=(WIDTH, height), layout="constrained", dpi=200)
+    return pyplot().figure(figsize=(WIDTH, height), layout="compressed", dpi=200)
 
 
 def grid(ax: Any, rows: int, columns: int, height: float, **options: Any) -> list[Any]:
