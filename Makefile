@@ -22,7 +22,7 @@ else
 LINK := -s -w
 endif
 
-.PHONY: help demo test lib install uninstall lint go-test py-test c-test sanitize fuzz consumer bench bench-cuda bench-growth accuracy repro golden wheel clean
+.PHONY: help demo test lib install uninstall lint go-test py-test c-test sanitize fuzz consumer bench bench-cuda bench-growth accuracy repro golden released sdist wheel docs clean
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
 
@@ -81,8 +81,8 @@ lint: .venv/test
 	$(GO) vet -tags=govpn_test ./capi
 	$(GO) tool staticcheck ./...
 	.ci/layers
-	$(VENV)/ruff check python examples bench vpn setup.py
-	$(VENV)/ruff format --check python examples bench vpn setup.py
+	$(VENV)/ruff check python docs examples bench vpn setup.py
+	$(VENV)/ruff format --check python docs examples bench vpn setup.py
 
 # Tests in which goroutines meet. -race switches checkptr on, which GoMLX's matrix products do not pass.
 RACE := Concurrent|Busy|Cancel|Close
@@ -140,8 +140,25 @@ golden: .venv/test ## Write the golden files anew with PyTorch, torchvision and 
 	$(VENV)/python vpn/data/internal/jpeg/testdata/golden.py
 	$(VENV)/python vpn/data/internal/imaging/testdata/golden.py
 
-wheel: .venv/ready ## dist/govpn-….whl
-	$(VENV)/pip wheel -q --no-deps -w dist .
+# Tools for packages have an environment of their own.
+TOOLS := $(BUILD)/packages
+$(TOOLS)/ready: .ci/requirements.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install -q --disable-pip-version-check -r .ci/requirements.txt
+	@touch $@
+
+sdist: $(TOOLS)/ready ## dist/govpn-….tar.gz, which builds without network where Go has the modules
+	.ci/sdist $(TOOLS)/bin/python
+
+wheel: sdist ## dist/govpn-….whl for every Linux with glibc 2.28, checked; it needs no Go (ARCH=x86_64, aarch64)
+	ARCH=$(ARCH) .ci/wheel $(TOOLS)/bin/python
+
+docs: .venv/test ## The Python reference, build/docs; a warning is an error
+	$(VENV)/pip install -q 'pdoc>=16'
+	$(VENV)/python docs/reference.py build/docs
+
+released: .venv/test ## Keep files as this version writes them, for the tests of later ones; none is ever replaced
+	$(VENV)/python vpn/testdata/released.py
 
 clean: ## Remove all that was built
 	rm -rf build dist .venv .pytest_cache .ruff_cache demo.png python/govpn/libgovpn.so

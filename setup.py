@@ -47,7 +47,7 @@ class BuildLibrary(build_ext):
         target = Path(self.get_ext_fullpath(ext.name)).resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
         env = dict(os.environ, CGO_ENABLED="1")
-        if platform.machine().lower() in ("x86_64", "amd64"):
+        if os.environ.get("GOARCH", platform.machine().lower()) in ("x86_64", "amd64"):
             env.setdefault("GOEXPERIMENT", "simd")  # matrix products in pure Go, several times faster
         command = [go, "build", "-trimpath", "-buildmode=c-shared", f"-ldflags={self.link_flags()}"]
         subprocess.run([*command, "-o", str(target), "./capi"], cwd=ROOT, env=env, check=True)
@@ -59,7 +59,7 @@ class BuildLibrary(build_ext):
         if not sys.platform.startswith("linux"):
             return "-s -w"
         abi = re.search(r"define GOVPN_ABI_VERSION (\d+)", (ROOT / "capi/govpn.h").read_text())[1]
-        link = f"-Wl,--version-script={ROOT}/capi/exports.map,-soname,{LIBRARY}.{abi}"
+        link = f"-Wl,--strip-all,--version-script={ROOT}/capi/exports.map,-soname,{LIBRARY}.{abi}"
         return f"-s -w \"-extldflags='{link}'\""
 
     def get_ext_filename(self, fullname: str) -> str:

@@ -8,7 +8,7 @@ In short::
     model.predict(X[:10]), model.noise_std(X[:10], y[:10])
 """
 
-from . import augment, datasets, plot
+from . import augment, callbacks, datasets, plot
 from ._arrow import empty, to_arrow
 from ._benefit import NoiseBenefit
 from ._lib import build_info, devices
@@ -25,6 +25,7 @@ __all__ = [
     "__version__",
     "augment",
     "build_info",
+    "callbacks",
     "datasets",
     "devices",
     "empty",

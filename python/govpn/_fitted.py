@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
 from typing import Any
@@ -289,3 +290,9 @@ class Fitted:
         if model is not None:
             state["_content"] = model.to_bytes()
         return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Parameters that an older version did not pickle have their defaults."""
+        known = inspect.signature(type(self).__init__).parameters.values()
+        defaults = {p.name: p.default for p in known if p.default is not p.empty}
+        self.__dict__.update(defaults | state)

@@ -160,14 +160,15 @@ def library() -> ctypes.CDLL:
     if _loaded is None:
         with _lock:
             if _loaded is None:
-                lib = _load(_find())
+                lib = _load(find_library())
                 _check(lib, lib.govpn_init(encode({"plugin_paths": plugin_paths(), "log_level": "info"})))
                 _check(lib, lib.govpn_set_log(_to_logging, None))
                 _loaded = lib
     return _loaded
 
 
-def _find() -> Path:
+def find_library() -> Path:
+    """Where the library is: $GOVPN_LIBRARY, or beside this file. ImportError where there is none."""
     name = {"darwin": "libgovpn.dylib", "win32": "govpn.dll"}.get(sys.platform, "libgovpn.so")
     path = Path(os.environ.get("GOVPN_LIBRARY") or Path(__file__).with_name(name))
     if not path.is_file():

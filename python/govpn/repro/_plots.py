@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..plot import _pyplot
+from ..plot._panels import pyplot as _pyplot
 
 if TYPE_CHECKING:
     from ._report import Report

@@ -1,0 +1,49 @@
+"""Writes the Python reference as HTML with pdoc: python docs/reference.py build/docs. A warning is an error."""
+
+import importlib
+import inspect
+import re
+import sys
+import warnings
+from pathlib import Path
+
+import pdoc
+
+SPECS = ("govpn", "govpn.callbacks", "govpn.errors", "govpn.repro", "!govpn.__main__")  # govpn brings the rest
+MODULES = (*SPECS[:-1], "govpn.augment", "govpn.datasets", "govpn.plot")
+
+
+def complain(modules: tuple[str, ...]) -> list[str]:
+    """What is public and has no docstring, and names in backticks that do not exist."""
+    wrong = []
+    for name in modules:
+        module = importlib.import_module(name)
+        for public in getattr(module, "__all__", None) or _own(module):
+            thing = getattr(module, public)
+            text = inspect.getdoc(thing) if callable(thing) else "a value"
+            if not text:
+                wrong.append(f"{name}.{public} has no docstring")
+            for path in re.findall(r"`(govpn(?:\.\w+)+)`", text or ""):
+                if not _there(path):
+                    wrong.append(f"{name}.{public} names `{path}`, which is not there")
+    return wrong
+
+
+def _own(module: object) -> list[str]:
+    return [n for n, v in vars(module).items() if n[0] != "_" and getattr(v, "__module__", "") == module.__name__]
+
+
+def _there(path: str) -> bool:
+    thing = importlib.import_module("govpn")
+    for part in path.split(".")[1:]:
+        thing = getattr(thing, part, None)
+    return thing is not None
+
+
+warnings.simplefilter("error")
+if wrong := complain(MODULES):
+    sys.exit("\n".join(wrong))
+folder = Path(sys.argv[1])
+pdoc.render.configure(docformat="numpy", footer_text="govpn", show_source=False)
+pdoc.pdoc(*SPECS, output_directory=folder)
+print(folder / "index.html")
