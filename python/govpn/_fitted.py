@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-import warnings
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from ._images import Images, as_images
 from ._inputs import read
 from ._model import Model
 from ._transform import NoiseTransform
-from .errors import ArgumentError, GovpnWarning, NotFittedError
+from ._warn import warn
+from .errors import ArgumentError, NotFittedError
 
 Path = str | os.PathLike[str]
 
@@ -189,7 +189,7 @@ class Fitted:
         about = self._fitted().describe()
         if "generator" in about["parameters"] and not about["generator_trained"]:
             text = "the generator is newly initialised, its noise means nothing yet: fit or import weights"
-            warnings.warn(text, GovpnWarning, stacklevel=4)
+            warn(text)
 
     @staticmethod
     def _options(seed: Any, samples: Any, std: Any = None, **options: Any) -> dict[str, Any]:
@@ -275,7 +275,7 @@ class Fitted:
         self.warnings_ = list(about["warnings"] or [])
         for text in self.warnings_:
             if text not in known:
-                warnings.warn(text, GovpnWarning, stacklevel=3)
+                warn(text)
 
     @staticmethod
     def _classes_of(config: dict[str, Any]) -> np.ndarray:

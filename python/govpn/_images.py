@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,8 @@ from ._host import Copies
 from ._inputs import IMAGE_COLUMNS, LABEL_COLUMNS, Source, column_of
 from ._labels import Labels
 from ._stream import Stream
-from .errors import ArgumentError, ArgumentTypeError, GovpnWarning
+from ._warn import warn
+from .errors import ArgumentError, ArgumentTypeError
 
 
 @dataclass
@@ -95,7 +95,7 @@ def warn_if_dark(images: Images) -> None:
         text = f"{images.name} has floats up to {largest:.3g}, which mean 0 to 1: divided by 255 twice?"
         if pixels.dtype == np.uint8:
             text = f"{images.name} is uint8 of 0 and 1 alone, which mean 0 to 255: want {images.name} * 255"
-        warnings.warn(f"the images are almost black: {text}", GovpnWarning, stacklevel=5)
+        warn(f"the images are almost black: {text}")
 
 
 def _from_numpy(x: Any, name: str, copies: Copies) -> Images:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,8 @@ import pyarrow as pa
 
 from . import _params
 from ._host import is_of, to_numpy
-from .errors import ArgumentError, GovpnWarning
+from ._warn import warn
+from .errors import ArgumentError
 
 _INTEGER = re.compile(r"-?\d+")
 _FLOAT = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
@@ -170,14 +170,14 @@ def warn_of_unknown(labels: np.ndarray, classes: np.ndarray, name: str = "y") ->
         text = (
             f"{name} has {unknown.size} of {len(labels)} labels that are none of the classes {some(classes)}"
         )
-        warnings.warn(f"{text}, such as {first!r}; they count as wrong{remedy}", GovpnWarning, stacklevel=3)
+        warn(f"{text}, such as {first!r}; they count as wrong{remedy}")
 
 
 def warn_of_one(classes: np.ndarray, name: str = "y") -> None:
     """A single class is nothing to learn."""
     if len(classes) == 1:
         text = f"{name} has one class only, {some(classes)}: every image will be predicted as it"
-        warnings.warn(text, GovpnWarning, stacklevel=4)
+        warn(text)
 
 
 def some(classes: Any) -> str:

@@ -1,5 +1,8 @@
 """Tensors and tables of other libraries, where they are installed; none of them is needed."""
 
+import re
+from pathlib import Path
+
 import govpn
 import numpy as np
 import pytest
@@ -119,3 +122,19 @@ def test_pandas(fit, references):
     assert model.classes_.tolist() == CLASSES
     same(fit(RGB, frame["label"].astype("category")), references, RGB)
     same(fit(pandas.Series(list(X)), Y), references, X)
+
+
+def documented():
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    return re.findall(r"```python\n(.*?)```", text.partition("## Data sets on disk")[0], re.S)
+
+
+@pytest.mark.parametrize("block", documented()[1:])
+def test_documented(block, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    names = {}
+    exec(documented()[0], names)
+    try:
+        exec(block, names)
+    except ImportError as error:
+        pytest.skip(str(error))

@@ -60,6 +60,14 @@ def test_one_class_warns(make):
     assert set(model.predict(X)) == {"cat"}
 
 
+def test_warnings_name_the_callers_line(make):
+    with pytest.warns(govpn.GovpnWarning) as caught:
+        make(epochs=1, std="bounded", std_range=(0.1, 0.1001)).fit(X, Y * 0)
+    assert {w.filename for w in caught} == {__file__}
+    assert len({w.lineno for w in caught}) == 1
+    assert len(caught) == len({str(w.message) for w in caught}) >= 2
+
+
 @pytest.mark.parametrize(
     ("images", "message"),
     [((X > 90).astype(np.uint8), r"want X \* 255"), (FLOATS / 255, "divided by 255 twice")],
