@@ -117,6 +117,7 @@ class VPNClassifier(Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     X may also be features (N, F), as scikit-learn's: an array, a data frame or rows of numbers.
     Labels (y) are whole numbers, booleans or text, for `fit` also probabilities (N, K); None takes the label
     column of a table, or the labels of a stream.
+    Results are numpy arrays of the caller's own, which torch.from_dlpack and `govpn.to_arrow` share.
     """
 
     def __init__(

@@ -177,7 +177,14 @@ def test_a_folder_and_its_files(make, tmp_path):
     model = make(epochs=2, mode="plain").fit(str(tmp_path))
     files = sorted(tmp_path.glob("*/*.png"))
     listed = make(epochs=2, mode="plain").fit(files, [f.parent.name for f in files])
-    for images in (x, tmp_path, files, list(map(str, files)), np.array(list(map(str, files)))):
+    for images in (
+        x,
+        tmp_path,
+        files,
+        list(map(str, files)),
+        np.array(list(map(str, files))),
+        pa.array(map(str, files)),
+    ):
         np.testing.assert_array_equal(model.predict_proba(images), want.predict_proba(x))
     np.testing.assert_array_equal(listed.predict_proba(x), want.predict_proba(x))
     assert listed.classes_.tolist() == list(NAMES)

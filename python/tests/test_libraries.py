@@ -51,6 +51,19 @@ def test_torch(fit, references):
     assert (result == 5).all()
 
 
+def test_torch_noise_transform(make):
+    torch = pytest.importorskip("torch")
+    transform = make(epochs=1).fit(RGB, Y).noise_transform(clip=True, random_state=0)
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        images = (torch.from_numpy(CHW) / 255).to(dtype).requires_grad_()
+        noisy = transform(images, torch.from_numpy(Y))
+        assert (noisy.shape, noisy.dtype) == (images.shape, dtype)
+        assert (noisy - images).abs().max() > 0
+        assert noisy.max() <= 1
+        noisy.sum().backward()
+        assert images.grad.max() == 1
+
+
 def test_torch_on_gpu(fit, references):
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
