@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -51,9 +51,17 @@ def pyplot() -> Any:
     return plt
 
 
-def style(ax: Any) -> AbstractContextManager[None]:
-    """Small type for a figure of our own; what is given has the caller's style."""
-    return matplotlib().rc_context(_STYLE if ax is None else {})
+@contextmanager
+def style(ax: Any = None) -> Iterator[None]:
+    """Small type for a figure of our own; what is given has the caller's style. Not rc_context: that would
+    also undo what pyplot sets when a notebook's first figure is made."""
+    params, changed = matplotlib().rcParams, _STYLE if ax is None else {}
+    before = {name: params[name] for name in changed}
+    params.update(changed)
+    try:
+        yield
+    finally:
+        params.update(before)
 
 
 def one(ax: Any) -> Any:
