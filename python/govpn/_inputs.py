@@ -34,7 +34,7 @@ class Source:
         if isinstance(x, np.ndarray) and x is not self.x:
             shared = isinstance(self.x, np.ndarray) and np.may_share_memory(x, self.x)
             if not shared:
-                self.copies.append((x.nbytes, "scaled to pixels from 0 to 1"))
+                self.copies.append((x.nbytes, "converted to pixels from 0 to 1"))
         self.x = x
         return self
 
@@ -95,6 +95,14 @@ def _read_array(source: Source) -> None:
         return
     tensor = is_tensor(source.x)
     source.x = to_numpy(source.x, source.name, source.copies)
+    if (
+        not isinstance(source.x, np.ndarray)
+        and hasattr(source.x, "__array__")
+        and not hasattr(source.x, "columns")
+    ):
+        kind, source.x = type(source.x).__name__, np.asarray(source.x)  # of h5py, for example
+        if source.x.flags.owndata:
+            source.copies.append((source.x.nbytes, f"copied from {kind}"))
     _order(source, tensor)
 
 

@@ -177,7 +177,13 @@ def image_files(
     channels: int | None = None,
 ) -> np.ndarray:
     """Image files, in the order given: uint8 (N, H, W, C) without labels. files are paths, or the encoded
-    bytes of an image each; while they are read, the temporary folder holds them twice."""
+    bytes of an image each; while they are read, the temporary folder holds them twice.
+
+    >>> import base64
+    >>> png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+    >>> image_files([base64.b64decode(png)]).shape
+    (1, 1, 1, 3)
+    """
     image = image_options(image_size, resize, center_crop, random_resized_crop, channels, False)
     if not len(files):
         raise ArgumentError("files has none, want at least one image file")
