@@ -137,7 +137,7 @@ def shape_of(count: int, image_shape: Any) -> tuple[int, int, int]:
 def range_of(x: np.ndarray) -> Range | None:
     """The range of the data; None where that is within 0 to 1, or for uint8."""
     low, high = float(x.min()), float(x.max())
-    if x.dtype == np.uint8 or (low >= 0 and high <= 1):
+    if x.dtype == np.uint8 or 0 <= low and high <= 1:
         return None
     return low, high if high > low else low + 1
 
