@@ -1,8 +1,8 @@
 """Pictures, drawn without a display: what they show is what the classifier says."""
 
 import doctest
-import importlib
 import sys
+from itertools import pairwise
 
 import govpn
 import numpy as np
@@ -171,7 +171,7 @@ def test_confusion_of_20_classes_can_be_read(make):
     assert min(t.get_fontsize() for t in [*ax.texts, *ax.get_xticklabels()]) >= 3.5  # points
     renderer = ax.figure.canvas.get_renderer()
     boxes = [t.get_window_extent(renderer) for t in ax.get_yticklabels()]
-    assert all(above.y0 >= below.y1 - 1 for above, below in zip(boxes, boxes[1:], strict=False))
+    assert all(above.y0 >= below.y1 - 1 for above, below in pairwise(boxes))
 
 
 def test_benefit(benefit, tmp_path):
@@ -200,5 +200,3 @@ def test_without_matplotlib(monkeypatch, model, quadrants):
     for draw in (plot.plot_history, lambda m: plot.plot_confusion(m, *quadrants)):
         with pytest.raises(ImportError, match="pip install 'govpn\\[notebook\\]'"):
             draw(model)
-    monkeypatch.undo()
-    importlib.import_module("matplotlib")

@@ -73,7 +73,7 @@ def test_wrong_axes_of_several_panels(drawings, name):
         draw(axes)
     with pytest.raises(TypeError, match=f"ax is of type Axes, want {count} Axes"):
         draw(axes[0])
-    with pytest.raises(TypeError, match="ax is of type str, want .* or a Figure or SubFigure"):
+    with pytest.raises(TypeError, match=r"ax is of type str, want .* or a Figure or SubFigure"):
         draw("axes")
     with pytest.raises(TypeError, match="ax is of type list"):
         draw([*axes[1:-1], None])
@@ -96,7 +96,7 @@ def test_nothing_is_left_behind_by_an_error(make, quadrants):
         (lambda: plot.plot_noise(model, x[:, :5], y), "5×8×1, want 8×8×1"),
         (lambda: plot.plot_noise(model, x, y, class_names=["a"]), "class_names is .*, want 4 names"),
         (lambda: plot.plot_noise(model, x, y, class_names="abcd"), "class_names is 'abcd', want 4 names"),
-        (lambda: plot.plot_classwise(model, x[:2]), r"image has shape \(2, 8, 8, 1\), want one image of"),
+        (lambda: plot.plot_classwise(model, x[:2]), r"image has shape \(2, 8, 8, 1\), want one image"),
         (lambda: plot.plot_classwise(model, x[0], 9), "want one of the classes 0, 1, 2, 3"),
         (lambda: plot.plot_classwise(model, x[0], y[:2]), "y has 2 labels, want 1"),
         (lambda: plot.plot_classwise(model, x[0], max_classes=0), "max_classes is 0, want at least 1"),
@@ -136,7 +136,7 @@ def test_models_without_a_picture(make, quadrants, tmp_path):
     imported = make(mode="plain").import_safetensors(tmp_path / "weights", image_shape=(8, 8, 1), classes=4)
     with pytest.raises(ValueError, match="the history has 0 epochs, want at least 1: call fit"):
         plot.plot_history(imported)
-    with pytest.raises(TypeError, match="benefit is of type dict, want what VPNClassifier.noise_benefit"):
+    with pytest.raises(TypeError, match="benefit is of type dict, want what VPN"):
         plot.plot_noise_benefit({})
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _labels, _params
-from .._images import as_images
+from .._host import is_array, to_numpy
 from ..errors import ArgumentError
 from . import _panels
 from ._panels import BLUE, ORANGE
@@ -32,10 +32,9 @@ def plot_classwise(
     max_classes: int = 20,
     ax: Any = None,
 ) -> Figure:
-    """How `predict(noise="classwise")` decides on one image: the image, the sigma that the generator gives it
-    for every class (in units of the pixel range 0 to 1, one scale, the mean over the channels), and the
-    scores of `classwise_scores`: every class's probability under its own noise, which is from 0 to 1, but of
-    no common sum. The class chosen is orange, in the bars and in the frame of its map.
+    """How `predict(noise="classwise")` decides on one image: the image; its sigma for every class (in units
+    of the pixel range 0 to 1, one scale, the mean over the channels); and its `classwise_scores`: every
+    class's probability under its own noise, 0 to 1, of no fixed sum. The class chosen is orange.
 
     model : a fitted classifier of mode joint or frozen, with its noise at pixels
     image : one image as `fit` took it, (H, W, C) or (H, W), or F features; or an array of one, X[:1]
@@ -43,12 +42,9 @@ def plot_classwise(
     samples, random_state : those of `classwise_scores`
     class_names : of all classes, in the order of classes_. None: the labels
     max_classes : of more classes, those of the highest scores are shown
-    ax : an Axes for the image, one per class shown for the maps, and one for the bars, in this order; a
-        Figure or a SubFigure; see `govpn.plot`
+    ax : Axes for image, map of every class shown, and bars; a Figure or a SubFigure; see `govpn.plot`
 
-    A NotFittedError before fit; a ValueError without a generator, of noise at a hidden layer, of another
-    shape, of a label that is no class, and of names or a number of Axes that do not fit; a TypeError of
-    another kind of ax.
+    Errors are those of `plot_noise`, and a ValueError of more than one image or label.
 
     >>> import govpn, numpy as np
     >>> X, y = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8), np.arange(60) % 3
@@ -59,13 +55,11 @@ def plot_classwise(
     """
     _panels.with_noise_at_pixels(model)
     pixels = _one_image(model, image)
-    true = None if y is None else _index(model, y)
+    true = _index(model, y)
     names = _panels.names_of(model, y, class_names)
-    count = min(_params.whole(max_classes, "max_classes"), len(names))
-    if count < 1:
-        raise ArgumentError(f"max_classes is {max_classes}, want at least 1")
+    count = min(_at_least_one(max_classes), len(names))
     place = _panels.several(ax, count + 2, "the image, sigma of every class shown, and the bars")
-    scores = model.classwise_scores(as_images(pixels), samples, random_state)[0]
+    scores = model.classwise_scores(_panels.images_of(pixels), samples, random_state)[0]
     best = np.argsort(-scores, kind="stable")
     shown = sorted(best[:count].tolist())
     images, std = _panels.noise_std(model, pixels.repeat(count, 0), model.classes_[shown])
@@ -73,18 +67,27 @@ def plot_classwise(
         axes = place if isinstance(place, list) else _layout(place, count)
         _panels.show_image(axes[0], images[0])
         axes[0].set_title("image")
-        chosen = shown.index(best[0])
-        _maps(axes[1:-1], std, [names[k] for k in shown], chosen)
+        _maps(axes[1:-1], std, [names[k] for k in shown], shown.index(best[0]))
         labels = [_panels.short(names[k]) + " (true)" * (k == true) for k in shown]
-        _bars(axes[-1], scores[shown], labels, chosen)
+        _bars(axes[-1], scores[shown], labels, shown.index(best[0]))
         axes[-1].set_title(f"chosen: {_panels.short(names[best[0]])}", color=ORANGE)
     return _panels.figure_of(axes[0])
 
 
+def _at_least_one(max_classes: Any) -> int:
+    count = _params.whole(max_classes, "max_classes")
+    if count < 1:
+        raise ArgumentError(f"max_classes is {count}, want at least 1")
+    return count
+
+
 def _one_image(model: Any, image: Any) -> np.ndarray:
     """The image as an array of one, of a shape that the model takes."""
-    pixels, shape = np.asarray(image), model.image_shape_
-    for one in (shape, shape[:2] if shape[2] == 1 else shape, (model.n_features_in_,)):
+    if not is_array(image):  # a path, a PIL image
+        return _panels.pixels_of(model, [image])
+    pixels, shape = to_numpy(image, "image"), model.image_shape_
+    h, w, c = shape
+    for one in (shape, (h, w) if c == 1 else shape, (c, h, w), (model.n_features_in_,)):
         if pixels.shape in (one, (1, *one)):
             return _panels.pixels_of(model, pixels.reshape(1, *one))
     raise ArgumentError(
@@ -92,7 +95,9 @@ def _one_image(model: Any, image: Any) -> np.ndarray:
     )
 
 
-def _index(model: Any, y: Any) -> int:
+def _index(model: Any, y: Any) -> int | None:
+    if y is None:
+        return None
     labels = _labels.as_labels(np.reshape(y, -1))
     if len(labels) != 1:
         raise ArgumentError(f"y has {len(labels)} labels, want 1: that of the image")

@@ -37,16 +37,14 @@ def plot_confusion(
     model : a fitted classifier
     X, y : labelled images, as `score` takes them; streams, too
     noise, samples, random_state, std : how to predict, as `evaluate` does; "label" is leakage
-    normalize : "true" for each row's shares, 0 to 1, written in percent; None for counts. A class without
-        images has a row of zeros
-    class_names : in the order of classes_. None: those that y carries (`govpn.datasets.Labels`), or the
-        labels
+    normalize : "true" for each row's shares, 0 to 1, in percent (without images 0); None for counts
+    class_names : in the order of classes_. None: those that y carries (`govpn.datasets.Labels`), or labels
     ax : one Axes; see `govpn.plot`
 
-    The matrix is the data of ax.images[0], and equals sklearn.metrics.confusion_matrix(y, prediction,
-    normalize=normalize). What rounds to 0 is left blank, and all numbers are where they would be too small to
-    read, in a column beyond some 40 classes. A NotFittedError before fit; a ValueError of labels, shapes or names that
-    do not fit; a TypeError of another kind of ax.
+    The matrix is the data of ax.images[0], and sklearn.metrics.confusion_matrix's of the prediction. What
+    rounds to 0 is left blank, and all numbers where they would be too small, in a column beyond some 40
+    classes. A NotFittedError before fit; a ValueError of labels, shapes or names that do not fit; a TypeError
+    of another kind of ax.
 
     >>> import govpn, numpy as np
     >>> X, y = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8), np.arange(60) % 3
@@ -64,17 +62,18 @@ def plot_confusion(
     names = _panels.names_of(model, images.labels if y is None else y, class_names)
     truth = _labels.to_indices(labels, model.classes_)
     predicted = model._predict(images, "label", noise, samples, random_state, std, labels)
-    matrix = np.bincount(len(names) * truth + predicted, minlength=len(names) ** 2)
-    matrix = matrix.reshape(len(names), -1)
-    if normalize:
-        matrix = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    matrix = _matrix(truth, predicted, len(names), normalize)
     with _panels.style(ax):
         if place is None:
             place = _panels.figure(3.9).subplots()
         _draw(place, matrix, [_panels.short(name, 16 if len(names) <= 12 else 12) for name in names])
-        how = "without noise" if noise == "none" else f"{noise} noise"
-        place.set(title=f"accuracy {(truth == predicted).mean():.3f}, {how}")
+        place.set_title(f"accuracy {(truth == predicted).mean():.3f}, noise: {noise}")
     return _panels.figure_of(place)
+
+
+def _matrix(truth: np.ndarray, predicted: np.ndarray, count: int, normalize: str | None) -> np.ndarray:
+    matrix = np.bincount(count * truth + predicted, minlength=count**2).reshape(count, count)
+    return matrix / np.maximum(matrix.sum(1, keepdims=True), 1) if normalize else matrix
 
 
 def _draw(ax: Any, matrix: np.ndarray, names: Sequence[str]) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import _labels
-from .._images import as_images
 from ..errors import ArgumentError
 from . import _panels
 
@@ -61,7 +60,7 @@ def plot_noise(
     place = _panels.several(ax, 4 * len(rows), "image, sigma, noise and noisy image of every class in y")
     pixels, labels = pixels[rows], labels[rows]
     images, std = _panels.noise_std(model, pixels, labels)
-    noise = model.sample_noise(as_images(pixels), labels, random_state=random_state)[0]
+    noise = model.sample_noise(_panels.images_of(pixels), labels, random_state=random_state)[0]
     with _panels.style(ax):
         axes = _panels.grid(place, len(rows), 4, 0.65 + 0.63 * len(rows))
         for i, index in enumerate(shown):

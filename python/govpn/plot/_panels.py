@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from .. import _labels
+from .. import _arrow, _labels
 from .._fitted import Fitted
-from .._images import as_images
+from .._images import Images, as_images
+from .._inputs import Source
 from .._stream import Stream
 from ..errors import ArgumentError, ArgumentTypeError
 
@@ -51,9 +52,17 @@ def pyplot() -> Any:
     return plt
 
 
-def style(ax: Any) -> AbstractContextManager[None]:
-    """Small type for a figure of our own; what is given has the caller's style."""
-    return matplotlib().rc_context(_STYLE if ax is None else {})
+@contextmanager
+def style(ax: Any = None) -> Iterator[None]:
+    """Small type for a figure of our own; what is given has the caller's style. Not rc_context: that would
+    also undo what pyplot sets when a notebook's first figure is made."""
+    params, changed = matplotlib().rcParams, _STYLE if ax is None else {}
+    before = {name: params[name] for name in changed}
+    params.update(changed)
+    try:
+        yield
+    finally:
+        params.update(before)
 
 
 def one(ax: Any) -> Any:
@@ -128,12 +137,21 @@ def pixels_of(model: Any, X: Any) -> np.ndarray:
     """X as images that the model takes, uint8 or floats (N, H, W, C) or (N, H, W)."""
     if isinstance(X, Stream):
         raise ArgumentTypeError("X is a stream, want images: next(X.batches(256)) has the first of them")
-    return np.asarray(model._layout().images(X, model))
+    images = model._images(X)
+    if not images.chunks:  # govpn.empty's
+        return np.asarray(X)
+    parts = [_arrow.numbers(chunk).reshape(-1, *model.image_shape_) for chunk in images.chunks]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def images_of(pixels: np.ndarray) -> Images:
+    """What `pixels_of` returned, for the classifier's methods, which would scale it again."""
+    return as_images(Source(pixels))
 
 
 def noise_std(model: Any, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The images, from 0 to 1, and their sigma, both float (N, H, W, C)."""
-    std = model.noise_std(as_images(pixels), labels)
+    std = model.noise_std(images_of(pixels), labels)
     return pixels.reshape(std.shape) / (255.0 if pixels.dtype == np.uint8 else 1.0), std
 
 
