@@ -7,7 +7,7 @@ fixes the draws. Parameters of a wrong type raise `govpn.errors.ArgumentTypeErro
 
 >>> X, y = govpn.datasets.image_folder("photos")
 >>> augment = [govpn.augment.RandomCrop(padding=1), govpn.augment.RandomHorizontalFlip()]
->>> clf = govpn.VPNClassifier("sr", mode="plain", augment=augment, epochs=1, batch_size=4, verbose=0)
+>>> clf = govpn.VPNClassifier("sr", mode="plain", epochs=1, batch_size=4, augment=augment, device="go")
 >>> clf.fit(X, y).n_epochs_
 1
 """
@@ -24,6 +24,17 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .errors import ArgumentError, ArgumentTypeError
+
+__all__ = [
+    "Augmentation",
+    "ColorJitter",
+    "GaussianBlur",
+    "GaussianNoise",
+    "RandomAffine",
+    "RandomCrop",
+    "RandomHorizontalFlip",
+    "RandomRotation",
+]
 
 Numbers = float | Sequence[float]
 
@@ -198,11 +209,7 @@ class GaussianNoise(Augmentation):
 
 
 def as_config(augment: Any) -> list[dict[str, Any]]:
-    """The configuration of `fit(augment=...)`: None, an augmentation, its dict, or a list of those.
-
-    >>> govpn.augment.as_config({"name": "RandomHorizontalFlip", "p": 1})
-    [{'name': 'RandomHorizontalFlip', 'p': 1}]
-    """
+    """The configuration of `fit(augment=...)`: None, an augmentation, its dict, or a list of those."""
     if augment is None:
         return []
     if isinstance(augment, (list, tuple)):
