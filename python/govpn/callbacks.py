@@ -8,8 +8,10 @@ A callback is one of these, an object with some of their methods, or any functio
 epoch 1 of 2 True
 epoch 2 of 2 True
 
-In these examples X are images, y their labels, clf is a `govpn.VPNClassifier`. Callbacks are called between two epochs on a thread of govpn's, and the next epoch waits for them; what they raise
-stops the training and comes out of fit.
+In these examples X are images, y their labels, clf is a `govpn.VPNClassifier`.
+
+Callbacks are called between two epochs on a thread of govpn's, and the next epoch waits for them; what they
+raise stops the training and comes out of fit.
 """
 
 from __future__ import annotations

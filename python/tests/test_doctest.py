@@ -14,6 +14,7 @@ import pytest
 from conftest import make_quadrants, write
 from test_datasets import cifar, tiny  # noqa: F401
 
+pytest.importorskip("matplotlib").use("Agg")
 MODULES = [m.name for m in pkgutil.walk_packages(govpn.__path__, "govpn.")]
 FOUND = {
     name: [t for t in doctest.DocTestFinder().find(importlib.import_module(name)) if t.examples]
