@@ -81,8 +81,8 @@ lint: .venv/test
 	$(GO) vet -tags=govpn_test ./capi
 	$(GO) tool staticcheck ./...
 	.ci/layers
-	$(VENV)/ruff check python docs examples bench vpn setup.py
-	$(VENV)/ruff format --check python docs examples bench vpn setup.py
+	$(VENV)/ruff check python docs/reference.py examples bench vpn setup.py
+	$(VENV)/ruff format --check python docs/reference.py examples bench vpn setup.py
 
 # Tests in which goroutines meet. -race switches checkptr on, which GoMLX's matrix products do not pass.
 RACE := Concurrent|Busy|Cancel|Close

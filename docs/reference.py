@@ -1,4 +1,4 @@
-"""Writes the Python reference as HTML with pdoc: python docs/reference.py build/docs. A warning is an error."""
+"""Writes the Python reference as HTML: python docs/reference.py build/docs. A warning is an error."""
 
 import importlib
 import inspect
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pdoc
 
-SPECS = ("govpn", "govpn.callbacks", "govpn.errors", "govpn.repro", "!govpn.__main__")  # govpn brings the rest
-MODULES = (*SPECS[:-1], "govpn.augment", "govpn.datasets", "govpn.plot")
+SPECS = ("govpn", "govpn.callbacks", "govpn.errors", "govpn.repro", "!govpn.__main__")
+MODULES = (*SPECS[:-1], "govpn.augment", "govpn.datasets", "govpn.plot")  # the last three come with govpn
 
 
 def complain(modules: tuple[str, ...]) -> list[str]:
@@ -30,7 +30,9 @@ def complain(modules: tuple[str, ...]) -> list[str]:
 
 
 def _own(module: object) -> list[str]:
-    return [n for n, v in vars(module).items() if n[0] != "_" and getattr(v, "__module__", "") == module.__name__]
+    return [
+        n for n, v in vars(module).items() if n[0] != "_" and getattr(v, "__module__", "") == module.__name__
+    ]
 
 
 def _there(path: str) -> bool:

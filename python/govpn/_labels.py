@@ -22,7 +22,12 @@ _WANT = "want whole numbers, booleans or text, one per image"
 class Labels(np.ndarray):
     """Labels, int64 (N,), that know the names of their classes: ``y.class_names[y[0]]``; None where there are
     none. Or soft labels, probabilities of K named classes: floats (N, K), kept as float32. Slices, copies and
-    pickles keep the names; the results of arithmetic are ordinary arrays."""
+    pickles keep the names; the results of arithmetic are ordinary arrays.
+
+    >>> y = govpn.datasets.Labels([0, 1, 1], ["cat", "dog"])
+    >>> y.class_names[y[2]], y[:2].class_names
+    ('dog', ('cat', 'dog'))
+    """
 
     class_names: tuple[str, ...] | None
 

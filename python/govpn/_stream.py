@@ -21,6 +21,12 @@ class Stream:
 
     labels : `Labels`, int64 (N,); None where there are none. class_names : a tuple, or None
     shape : (H, W, C), of every image
+
+    >>> stream = govpn.datasets.image_folder("photos", stream=True)
+    >>> stream
+    <govpn stream of 12 images 8×8×3, 4 classes>
+    >>> [images.shape for images, labels in stream.batches(8)]
+    [(8, 8, 8, 3), (4, 8, 8, 3)]
     """
 
     def __init__(self, data: _arrow.Data) -> None:

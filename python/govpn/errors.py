@@ -1,5 +1,12 @@
 """What can go wrong, as exceptions. All are `GovpnError`; each is also the built-in that fits, so that
-`except ValueError` and the like work without importing anything from here."""
+`except ValueError` and the like work without importing anything from here.
+
+>>> try:
+...     govpn.VPNClassifier(base="forest").fit(X, y)
+... except ValueError as error:
+...     print(f"{type(error).__name__}, {error.status}: {error}"[:50])
+ArgumentError, GOVPN_E_ARG: ...
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import png
-from govpn import datasets
+from govpn import _fashion_mnist, datasets
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -34,7 +34,7 @@ def nowhere(tmp_path, monkeypatch):
     monkeypatch.delenv("GOVPN_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(
-        datasets, "_places", lambda path: iter([tmp_path / "cache" / "govpn" / "fashion-mnist"])
+        _fashion_mnist, "_places", lambda path: iter([tmp_path / "cache" / "govpn" / "fashion-mnist"])
     )
 
 
@@ -67,11 +67,11 @@ def test_missing_data_names_the_places(folder, nowhere):
 
 def test_download_checks_and_caches(folder, nowhere, tmp_path, monkeypatch):
     (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(idx(LABELS)))
-    monkeypatch.setattr(datasets, "_PUBLISHER", folder.as_uri() + "/")
+    monkeypatch.setattr(_fashion_mnist, "_PUBLISHER", folder.as_uri() + "/")
     with pytest.raises(ValueError, match="SHA-256"):
         datasets.fashion_mnist("test", download=True)
     sums = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.glob("*.gz")}
-    monkeypatch.setattr(datasets, "_SHA256", sums)
+    monkeypatch.setattr(_fashion_mnist, "_SHA256", sums)
     _, y = datasets.fashion_mnist("test", download=True)
     assert y.tolist() == [2, 0, 1]
     cache = tmp_path / "cache" / "govpn" / "fashion-mnist"

@@ -1,4 +1,4 @@
-"""Files of released versions, which vpn/testdata/released.py keeps: they load, predict as they did, and go on."""
+"""Files of released versions, kept by vpn/testdata/released.py: they load, predict as they did, and go on."""
 
 import base64
 import gzip

@@ -1,13 +1,14 @@
-"""Writes files as this version of govpn writes them to vpn/testdata/files/<version>, for the tests of later versions.
+"""Writes vpn/testdata/files/<version>: files as this version of govpn writes them, for tests of later ones.
 
     python vpn/testdata/released.py      # make released; a folder that is there stays as it is
 
-expected.json has the data, uint8 images (N, 4, 4, 1) in base64 and indices of classes, and for each file what the
-model in it predicts, and what it is after more epochs, all on device go.
-joint.govpn.gz : in the middle of a training with Adam, validation data and text labels. A generator has a million
-    weights: all but 8 of its units are zero, and stay so in training, so that it packs well.
-gaussian.govpn : SGD and a cosine, stopped half-way; of features from 0 to 255, with augmentation and normalisation
-gaussian.pickle : the same estimator. gaussian.safetensors : its base
+expected.json has the data, uint8 images (N, 4, 4, 1) in base64 and indices of classes, and for each file what
+the model in it predicts, and what it is after more epochs, all on device go.
+
+- joint.govpn.gz: in the middle of a training with Adam, validation data and text labels. A generator has a
+  million weights: all but 8 of its units are zero, and stay so in training, so that it packs well
+- gaussian.govpn: SGD and a cosine, stopped half-way; features from 0 to 255, augmentation and normalisation
+- gaussian.pickle: the same estimator. gaussian.safetensors: its base
 """
 
 import base64

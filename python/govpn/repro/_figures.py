@@ -21,7 +21,25 @@ def fig3(
     **options: Any,
 ) -> Any:
     """Figure 3: loss, training accuracy and, in place of the paper's test accuracy (test data is looked at
-    once), validation accuracy by epoch; mean and range over the seeds."""
+    once), validation accuracy by epoch; mean and range over the seeds.
+
+    Parameters
+    ----------
+    datasets : list of names, a row of panels each
+    base, generator : names of `govpn.VPNClassifier`
+    seeds, epochs : int, as of `table1`
+    options : train, and those of `Study`
+
+    Returns
+    -------
+    matplotlib.figure.Figure : also written to the folder as fig3.png and .svg
+
+    Examples
+    --------
+    >>> figure = govpn.repro.fig3(["fashion-mnist"], "sr", train=False, verbose=False)
+    >>> [axes.get_ylabel() or axes.get_title() for axes in figure.axes][:1]
+    ['training loss, nats']
+    """
     study, train = _opened(options)
     rows = {
         "baseline": "baseline",
@@ -46,7 +64,10 @@ def fig4(
     noise_samples: Sequence[int] = (1, 2, 4, 8),
     **options: Any,
 ) -> Any:
-    """Figure 4: the influence of the number of noises m, by epoch; mean and range over the seeds."""
+    """Figure 4: the influence of the number of noises m, by epoch; mean and range over the seeds.
+
+    noise_samples is a list of m; the other parameters, and what it returns, are as of `fig3`.
+    """
     study, train = _opened(options)
     lines = {
         d: {
@@ -62,18 +83,19 @@ def fig4(
 
 
 def fig1(generator: str = "dnn3", epochs: int | None = None, base: str = "dnn3", **options: Any) -> Any:
-    """Figure 1: two images of Fashion-MNIST, two of CIFAR-10 and five of Tiny ImageNet."""
+    """Figure 1: two images of Fashion-MNIST, two of CIFAR-10 and five of Tiny ImageNet, with
+    σ and drawn noise. The parameters are those of `fig3`, for seed 0; returns a figure."""
     wanted = (("fashion-mnist", 2), ("cifar-10", 2), ("tiny-imagenet", 5))
     return _pictures("fig1", wanted, base, generator, epochs, options)
 
 
 def fig5(generator: str = "dnn3", epochs: int | None = None, base: str = "dnn3", **options: Any) -> Any:
-    """Figure 5: an image of each of the first ten classes of Tiny ImageNet."""
+    """Figure 5: an image of each of the first ten classes of Tiny ImageNet. Otherwise as `fig1`."""
     return _pictures("fig5", (("tiny-imagenet", 10),), base, generator, epochs, options)
 
 
 def fig6(generator: str = "dnn3", epochs: int | None = None, base: str = "dnn3", **options: Any) -> Any:
-    """Figure 6: an image of each class of CIFAR-10."""
+    """Figure 6: an image of each class of CIFAR-10. Otherwise as `fig1`."""
     return _pictures("fig6", (("cifar-10", 10),), base, generator, epochs, options)
 
 

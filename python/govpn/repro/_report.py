@@ -36,6 +36,7 @@ class Report(Document):
             for line in self.lines
             for column in self.columns
         }
+        self.differs = any(c and c.to_baseline for c in self.cells.values())  # else there is no picture
         bases = {d for d, _ in self.columns}
         noted = {r["data"]["note"] for r in results if r["run"]["dataset"] in bases}
         self.notes = [f"Data: {n}." for n in sorted(noted - {""})] + paper()["notes"] * (table == "table4")
@@ -90,7 +91,7 @@ class Report(Document):
     def after(self) -> list[Block]:
         return [
             ("list", [(n, "") for n in self.notes]),
-            ("picture", f"{self.title}: differences to the baseline" if self.columns else ""),
+            ("picture", f"{self.title}: differences to the baseline" if self.differs else ""),
             ("text", _SOURCE),
             ("title", "How to repeat a cell"),
             ("list", self.commands()),
@@ -102,9 +103,10 @@ class Report(Document):
         return _plots.differences(self, fig)
 
     def save(self) -> None:
-        """Writes the table as .md and .html, and its picture as .png and .svg, into the study's folder."""
+        """Writes the table as .md and .html, and its picture, where there are differences, as .png and
+        .svg, into the study's folder."""
         super().save()
-        if self.columns:
+        if self.differs:
             _plots.save(self.plot(), self.folder / self.table)
 
 

@@ -70,7 +70,12 @@ for _g, _title in zip(GENERATORS, ("DNN3", "ResNet18"), strict=True):
 
 @dataclass(frozen=True)
 class Run:
-    """One training run, and all that decides its result on a device."""
+    """One training run, and all that decides its result on a device.
+
+    >>> run = govpn.repro.Run("fashion-mnist", "sr", "vpn-dnn3", seed=2)
+    >>> run.id, run.baseline().row
+    ('fashion-mnist_sr_vpn-dnn3_e40_s2', 'baseline')
+    """
 
     dataset: str
     base: str

@@ -90,7 +90,29 @@ def search(
     train: bool = True,
     **options: Any,
 ) -> SearchReport:
-    """Tries settings (None: all of SETTINGS) on validation data. The options are those of `Study`."""
+    """Tries settings on validation data: each beside its baseline and beside noise of one σ.
+
+    Parameters
+    ----------
+    datasets, bases : lists of names
+    settings : list of names; None is all. An unknown name is an error that lists them
+    seeds, epochs : int
+    train : bool, whether what is missing is trained
+    options : those of `Study`
+
+    Returns
+    -------
+    SearchReport : also written to the folder as search.md and .html
+
+    Examples
+    --------
+    >>> govpn.repro.search(train=False, verbose=False).part
+    'validation'
+    >>> govpn.repro.search(settings=["more luck"])
+    Traceback (most recent call last):
+    ...
+    govpn.errors.ArgumentError: settings has 'more luck', want of ...
+    """
     return _tried(datasets, bases, settings, seeds, epochs, train, False, options)
 
 
@@ -103,7 +125,12 @@ def confirm(
     train: bool = True,
     **options: Any,
 ) -> SearchReport:
-    """Measures settings that a search has chosen on test data, with seeds that it has not seen."""
+    """Measures settings that a search has chosen on test data, with seeds that it has not seen. The
+    parameters are those of `search`.
+
+    >>> govpn.repro.confirm(["λ = 1"], train=False, verbose=False).part
+    'test'
+    """
     return _tried(datasets, bases, settings, seeds, epochs, train, True, options)
 
 

@@ -27,7 +27,25 @@ _STALE = 120.0  # seconds without a touch after which a lock is nobody's
 
 
 class Study:
-    """Runs in a folder. data is the folder of the data sets; None looks for it."""
+    """Runs in a folder.
+
+    Parameters
+    ----------
+    out : the folder; it is made
+    data : the folder of the data sets; None looks in $GOVPN_DATA, and for shared/data beside this folder or a
+        parent
+    device : of `govpn.VPNClassifier`
+    resume : bool, whether interrupted runs go on, or begin anew
+    verbose : bool, whether to print a line per run
+
+    Examples
+    --------
+    >>> study = govpn.repro.Study("my-study", device="go", verbose=False)
+    >>> run = govpn.repro.Run("fashion-mnist", "sr", "baseline", epochs=1, images=256, eval_images=100)
+    >>> study.train([run])
+    >>> 0 <= study.result(run)["test"]["none"]["accuracy"] <= 1
+    True
+    """
 
     def __init__(
         self,

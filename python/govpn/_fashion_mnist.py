@@ -1,0 +1,105 @@
+"""Where Fashion-MNIST is, and how it gets there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import ArgumentError, FileError, FormatError
+
+PathLike = str | os.PathLike[str]
+
+FASHION_MNIST_CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+_PUBLISHER = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
+_SHA256 = {  # of the published files
+    "train-images-idx3-ubyte.gz": "b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7",
+    "train-labels-idx1-ubyte.gz": "0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056",
+    "t10k-images-idx3-ubyte.gz": "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa",
+    "t10k-labels-idx1-ubyte.gz": "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05",
+}
+_FOLDER = "fashion-mnist"
+
+
+def find(split: str, path: PathLike | None, download: bool) -> Path:
+    """The folder with the files of a split."""
+    prefixes = {"train": "train", "test": "t10k"}
+    if split not in prefixes:
+        raise ArgumentError(f'split is {split!r}, want "train" or "test"')
+    names = f"{prefixes[split]}-images-idx3-ubyte.gz", f"{prefixes[split]}-labels-idx1-ubyte.gz"
+    places = list(_places(path))
+    folder = next((place for place in places if _holds(place, names)), None)
+    if folder is None and download and path is None:
+        for name in names:
+            _download(name)
+        folder = _cache()
+    if folder is None:
+        shown = "\n  ".join(str(p) for p in places)
+        raise FileError(
+            f"Fashion-MNIST is in none of these folders:\n  {shown}\n"
+            "Give path, set GOVPN_DATA, install Debian's dataset-fashion-mnist, or pass download=True"
+        )
+    return folder
+
+
+def _places(path: PathLike | None) -> Iterator[Path]:
+    if path is not None:
+        yield from _with_subfolder(Path(path))
+        return
+    if given := os.environ.get("GOVPN_DATA"):
+        yield from _with_subfolder(Path(given))
+    here, package = Path.cwd(), Path(__file__).resolve()
+    for parent in dict.fromkeys((here, *here.parents, *package.parents)):
+        if (parent / "shared" / "data").is_dir():
+            yield parent / "shared" / "data" / _FOLDER
+    yield Path("/usr/share/datasets") / _FOLDER
+    yield _cache()
+
+
+def _with_subfolder(folder: Path) -> tuple[Path, Path]:
+    return folder / _FOLDER, folder
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "govpn" / _FOLDER
+
+
+def _holds(folder: Path, names: tuple[str, str]) -> bool:
+    return all(any((folder / n).is_file() for n in (name, name.removesuffix(".gz"))) for name in names)
+
+
+def _download(name: str) -> Path:
+    target = _cache() / name
+    if target.is_file():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=name, delete=False) as part:
+        try:
+            with urllib.request.urlopen(_PUBLISHER + name, timeout=60) as response:
+                shutil.copyfileobj(response, part)
+            part.close()
+            got = hashlib.sha256(Path(part.name).read_bytes()).hexdigest()
+            if got != _SHA256[name]:
+                raise FormatError(f"{_PUBLISHER + name} has SHA-256 {got}, want {_SHA256[name]}")
+            os.replace(part.name, target)
+        except BaseException as error:
+            Path(part.name).unlink(missing_ok=True)
+            if isinstance(error, OSError) and not isinstance(error, FileError):
+                raise FileError(f"{_PUBLISHER + name} cannot be downloaded: {error}") from error
+            raise
+    return target

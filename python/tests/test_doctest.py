@@ -1,0 +1,62 @@
+"""The examples of the docstrings run, in a folder with the data that they name."""
+
+import doctest
+import importlib
+import pkgutil
+import shutil
+
+import govpn
+import numpy as np
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
+import pytest
+from conftest import make_quadrants, write
+from test_datasets import cifar, tiny  # noqa: F401
+
+pytest.importorskip("matplotlib").use("Agg")
+MODULES = [m.name for m in pkgutil.walk_packages(govpn.__path__, "govpn.")]
+FOUND = {
+    name: [t for t in doctest.DocTestFinder().find(importlib.import_module(name)) if t.examples]
+    for name in ["govpn", *MODULES]
+}
+
+
+@pytest.fixture
+def folder(request, bars, tmp_path, monkeypatch):
+    """What the examples read."""
+    monkeypatch.chdir(request.getfixturevalue("cifar"))
+    root, _ = request.getfixturevalue("tiny")  # makes its files in the same folder
+    (root / "tiny-imagenet-200").mkdir()
+    for part in ("wnids.txt", "train", "val"):
+        shutil.move(root / part, root / "tiny-imagenet-200" / part)
+    for file in (bars / "fashion-mnist").iterdir():
+        shutil.copy(file, root)
+    x, y = make_quadrants(12)
+    write(root / "photos", np.repeat(x, 3, axis=-1), y)
+    files = sorted((root / "photos").rglob("*.png"))
+    photos = pa.table({"image": [f.read_bytes() for f in files], "label": np.sort(y)})
+    pa.parquet.write_table(photos, "photos.parquet")
+    pa.feather.write_feather(photos, "photos.arrow", compression="uncompressed")
+    monkeypatch.setenv("GOVPN_DATA", str(bars))
+    return x, y
+
+
+@pytest.mark.parametrize("name", [name for name, found in FOUND.items() if found])
+def test_examples(name, folder, make):
+    x, y = folder
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    report = []
+    for test in FOUND[name]:
+        clf = make(mode="plain", epochs=3, batch_size=4)
+        test.globs |= {"govpn": govpn, "np": np, "clf": clf, "X": x, "y": y}
+        runner.run(test, out=report.append)
+    assert not runner.failures, "".join(report)
+
+
+@pytest.mark.parametrize("name", ["augment", "callbacks", "datasets"])
+def test_public_names_have_examples(name):
+    module = importlib.import_module(f"govpn.{name}")
+    shown = {t.name for tests in FOUND.values() for t in tests}
+    things = [thing for name in module.__all__ if callable(thing := getattr(module, name))]
+    assert [t.__name__ for t in things if f"{t.__module__}.{t.__name__}" not in shown] == []
