@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import _features, _labels, _lib, _params, _sklearn
+from ._card import Card
 from ._learning import Learning
 from ._model import Model
 from .errors import ArgumentError
@@ -16,7 +17,7 @@ from .errors import ArgumentError
 Path = str | os.PathLike[str]
 
 
-class VPNClassifier(Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
+class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     """Image classifier with variational positive-incentive noise (Zhang et al., arXiv 2306.07651).
 
     A base classifier f and a noise generator g are trained together: for an image x with label y, g gives a
