@@ -1,5 +1,5 @@
 """A classifier as notebooks show it: a card of HTML and SVG, without scripts and without anything from
-elsewhere. Its text has the page's own colour, and its other colours can be seen on light and on dark pages."""
+elsewhere. Its text has the page's own colour; its other colours suit light and dark pages."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from . import _labels, _sklearn
 
 _BLUE, _ORANGE, _GREEN = "#2f86c9", "#d4661f", "#2a9d6e"
 _STYLE = f"""
-.govpn-card {{ display: inline-block; max-width: 46em; padding: .8em 1em; font: 13px/1.5 system-ui, sans-serif;
-  border: 1px solid rgba(128, 128, 128, .4); border-radius: 8px; }}
+.govpn-card {{ display: inline-block; max-width: 56em; padding: .8em 1em;
+  font: 13px/1.5 system-ui, sans-serif; border: 1px solid rgba(128, 128, 128, .4); border-radius: 8px; }}
 .govpn-card .govpn-head {{ margin-bottom: .5em; }}
 .govpn-card .govpn-name {{ font-size: 1.25em; font-weight: 600; margin-right: .5em; }}
 .govpn-card .govpn-state {{ padding: 0 .6em; border: 1px solid; border-radius: 1em; font-size: .9em; }}
@@ -65,7 +65,9 @@ def _card(estimator: Any) -> str:
         f'<div class="govpn-label">{name}</div><div class="govpn-value">{value}</div>'
         for name, value in rows.items()
     )
-    head = f'<span class="govpn-name">{html.escape(type(estimator).__name__)}</span>{_state(estimator, fitted)}'
+    head = (
+        f'<span class="govpn-name">{html.escape(type(estimator).__name__)}</span>{_state(estimator, fitted)}'
+    )
     return (
         f'<div class="govpn-card"><style>{_STYLE}</style><div class="govpn-head">{head}</div>'
         f'{charts}<div class="govpn-rows">{body}</div></div>'
@@ -112,9 +114,9 @@ def _data(estimator: Any) -> dict[str, str]:
     parts += [name.replace("_", " ") for name in ("streamed", "soft_labels", "weighted") if info.get(name)]
     if info.get("skipped"):
         parts.append(f"{len(info['skipped']):,} broken images skipped")
-    parts.append(f"{info['bytes_copied'] / 1e6:,.1f} MB copied")
-    why = f" ({info['why']})" if info.get("why") else ""
-    return {"training data": html.escape(", ".join(parts) + why)}
+    why = f": {info['why']}" if info.get("why") else ""
+    parts.append(f"{info['bytes_copied'] / 1e6:,.1f} MB copied{why}")
+    return {"training data": html.escape(", ".join(parts))}
 
 
 def _noise(estimator: Any, about: Mapping[str, Any]) -> dict[str, str]:
@@ -161,7 +163,10 @@ def _chart(title: str, curves: Mapping[str, Sequence[float]]) -> str:
     values = np.concatenate([v[np.isfinite(v)] for v in shown.values()])
     low, high = float(values.min()), float(values.max())
     lines = "".join(_curve(name, v, low, high) for name, v in shown.items())
-    last = " ".join(f'<span class="govpn-{k}">{k} {v[np.isfinite(v)][-1]:.4g}</span>' for k, v in shown.items())
+    last = " ".join(
+        f'<span class="govpn-{k}">{k * (len(shown) > 1)} {v[np.isfinite(v)][-1]:.4g}</span>'
+        for k, v in shown.items()
+    )
     return (
         f'<div><span class="govpn-label">{title}</span><svg role="img" aria-label="{title} by epoch" '
         f'width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}">{lines}</svg>{last}</div>'

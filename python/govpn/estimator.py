@@ -86,8 +86,8 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
     augment : list of `govpn.augment` [none], what training does to the images before they get noise, anew at
         every step and on the device; [] for none where the preset has some
 
-    Attributes (after fit)
-    ----------------------
+    Attributes
+    ----------
     classes_ : the K distinct labels, sorted; of imported weights, in the order of the outputs
     n_features_in_ : H * W * C. image_shape_ : (H, W, C)
     history_ : dict of lists, an entry per epoch: epoch, loss, accuracy, val_loss, val_accuracy, std_mean,

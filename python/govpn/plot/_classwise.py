@@ -38,9 +38,8 @@ def plot_classwise(
 
     model : a fitted classifier of mode joint or frozen, with its noise at pixels
     image : one image as `fit` took it, (H, W, C) or (H, W), or F features; or an array of one, X[:1]
-    y : its label, to be marked; or None
-    samples, random_state : those of `classwise_scores`
-    class_names : of all classes, in the order of classes_. None: the labels
+    y : its label, to be marked; samples, random_state : those of `classwise_scores`
+    class_names : in the order of classes_ (default: the labels)
     max_classes : of more classes, those of the highest scores are shown
     ax : Axes for image, map of every class shown, and bars; a Figure or a SubFigure; see `govpn.plot`
 
