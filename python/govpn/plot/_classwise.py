@@ -119,7 +119,8 @@ def _maps(axes: Sequence[Any], std: np.ndarray, names: Sequence[str], chosen: in
     for ax, s, name in zip(axes, std, names, strict=True):
         heat = _panels.show_std(ax, s, top)
         ax.set_title(_panels.short(name, 12), pad=3)
-    axes[chosen].spines[:].set(color=ORANGE, linewidth=2)
+    for spine in axes[chosen].spines.values():
+        spine.set(color=ORANGE, linewidth=2)
     bar = axes[0].figure.colorbar(heat, ax=list(axes), location="bottom", aspect=40, pad=0.02)
     bar.set_label("σ under the noise of each class (pixel range)")
 
