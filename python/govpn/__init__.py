@@ -8,8 +8,8 @@ In short::
     model.predict(X[:10]), model.noise_std(X[:10], y[:10])
 """
 
-from . import augment, datasets, plot
-from ._arrow import empty
+from . import augment, callbacks, datasets, plot
+from ._arrow import empty, to_arrow
 from ._benefit import NoiseBenefit
 from ._lib import build_info, devices
 from ._version import __version__
@@ -25,9 +25,11 @@ __all__ = [
     "__version__",
     "augment",
     "build_info",
+    "callbacks",
     "datasets",
     "devices",
     "empty",
     "load",
     "plot",
+    "to_arrow",
 ]

@@ -11,7 +11,14 @@ import numpy as np
 import pyarrow as pa
 
 from . import _lib
-from .errors import FileError, FormatError, OutOfMemoryError, UnsupportedError
+from .errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    FileError,
+    FormatError,
+    OutOfMemoryError,
+    UnsupportedError,
+)
 
 
 class Data:
@@ -83,6 +90,63 @@ def tensor_array(images: np.ndarray) -> pa.Array:
     return pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(kind, shape), storage)
 
 
+def tensors(images: pa.Array, name: str) -> pa.Array:
+    """Images of Arrow as tensors over the same memory: fixed_shape_tensor as they are, and lists in lists, of
+    fixed or of any length, that are all of one shape. Lists of numbers stay fixed-size lists, which tell no
+    shape."""
+    if isinstance(images.type, pa.FixedShapeTensorType):
+        return images
+    values, sizes = images.storage if isinstance(images, pa.ExtensionArray) else images, []
+    nested = _is_list(values.type) and _is_list(values.type.value_type)
+    if not nested and not pa.types.is_fixed_size_list(values.type):
+        raise ArgumentTypeError(
+            f"{name} has Arrow type {images.type}, want fixed_shape_tensor, lists of lists of one size, "
+            "fixed-size lists of pixels, or encoded images"
+        )
+    while nested and _is_list(values.type):
+        inner = values.flatten()
+        size = len(inner) // max(len(values), 1)
+        if values.null_count or not _all_of_size(values, size):
+            raise ArgumentError(f"{name} has nulls or lists of several lengths, want images of one size")
+        values = inner
+        sizes.append(size)
+    if not nested:
+        return values
+    storage = pa.FixedSizeListArray.from_arrays(values, int(np.prod(sizes)))
+    return pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(values.type, sizes), storage)
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def _all_of_size(lists: pa.Array, size: int) -> bool:
+    if pa.types.is_fixed_size_list(lists.type):
+        return lists.type.list_size == size
+    return bool((lists.value_lengths().to_numpy() == size).all())
+
+
+def channels_first(images: pa.Array) -> pa.Array:
+    """The same tensors, whose memory is said to be (C, H, W)."""
+    kind = pa.fixed_shape_tensor(images.type.value_type, images.type.shape, dim_names=["C", "H", "W"])
+    return pa.ExtensionArray.from_storage(kind, images.storage)
+
+
+def to_arrow(array: Any) -> pa.Array:
+    """A result of the classifier, or another numpy array, as a pyarrow array over the same memory: of (N,)
+    numbers, of (N, …) N tensors, fixed_shape_tensor. The Arrow array keeps the memory alive, and nobody may
+    write to it afterwards. Booleans, text and what is not C-contiguous are copied.
+
+    >>> import numpy as np, govpn
+    >>> govpn.to_arrow(np.zeros((5, 28, 28, 1), np.float32)).type.shape
+    [28, 28, 1]
+    """
+    array = np.asarray(array)
+    if array.ndim == 0:
+        raise ArgumentError("array has no axis, want (N,) or (N, …)")
+    return pa.array(array) if array.ndim == 1 else tensor_array(np.ascontiguousarray(array))
+
+
 def label_array(labels: np.ndarray) -> pa.Array:
     """Labels, int32 (N,), or probabilities, float32 (N, K), as an Arrow array over the same memory."""
     if labels.ndim == 1:
@@ -141,23 +205,25 @@ def receive(name: str, *args: Any) -> pa.Array:
     return pa.Array._import_from_c(ctypes.addressof(struct), ctypes.addressof(schema))
 
 
-def to_numpy(array: pa.Array) -> np.ndarray:
-    """A result as numpy over the same memory (read-only): (N,), or (N, …) of tensors."""
-    if isinstance(array, pa.ExtensionArray):
-        shape = array.type.shape
-        return array.storage.flatten().to_numpy(zero_copy_only=True).reshape(len(array), *shape)
-    return array.to_numpy(zero_copy_only=True)
+def numbers(array: pa.Array) -> np.ndarray:
+    """All numbers of tensors or lists, or of the array itself, over the same memory, read-only."""
+    values = array.storage if isinstance(array, pa.ExtensionArray) else array
+    while _is_list(values.type):
+        values = values.flatten()
+    return values.to_numpy(zero_copy_only=values.null_count == 0)
 
 
 def writable(array: pa.Array) -> np.ndarray:
-    """Tensors of the library as numpy (N, …) over the same memory, which may be written: only where nothing
-    else uses it."""
-    values = (array.storage if isinstance(array, pa.ExtensionArray) else array).flatten()
-    kind = values.type.to_pandas_dtype()
-    size = len(values) * np.dtype(kind).itemsize
-    memory = (ctypes.c_uint8 * size).from_address(values.buffers()[1].address)
+    """Numbers (N,), or tensors (N, …), of the library as numpy over the same memory, which may be written:
+    only where nothing else uses it."""
+    tensors = isinstance(array, pa.ExtensionArray)
+    values = array.storage.flatten() if tensors else array
+    kind = np.dtype(values.type.to_pandas_dtype())
+    start = values.buffers()[1].address + values.offset * kind.itemsize
+    memory = (ctypes.c_uint8 * (len(values) * kind.itemsize)).from_address(start)
     memory.owner = array  # the view keeps it, and with it the library's memory
-    return np.frombuffer(memory, kind).reshape(len(array), *array.type.shape)
+    numbers = np.frombuffer(memory, kind)
+    return numbers.reshape(len(array), *array.type.shape) if tensors else numbers
 
 
 class LentArray(np.ndarray):

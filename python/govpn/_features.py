@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import _params, _sklearn
+from ._inputs import IMAGE_COLUMNS
 from .errors import ArgumentError
 
 Range = tuple[float, float]
@@ -21,7 +22,7 @@ def is_features(x: Any) -> bool:
     """Whether x is two-dimensional: an array, a sparse matrix, a data frame without a column of images, or
     rows of numbers."""
     if hasattr(x, "dtypes") and hasattr(x, "columns"):  # a data frame of pandas or polars
-        return not {"image", "images", "pixels"} & set(map(str, x.columns))
+        return not set(IMAGE_COLUMNS) & set(map(str, x.columns))
     if hasattr(x, "__arrow_c_array__") or hasattr(x, "__arrow_c_stream__"):
         return False
     if hasattr(x, "ndim"):

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import inspect
 import os
-import warnings
 from typing import Any
 
 import numpy as np
 
 from . import _arrow, _benefit, _features, _labels, _params, _sklearn, _soft
 from ._images import Images, as_images
+from ._inputs import read
 from ._model import Model
 from ._transform import NoiseTransform
-from .errors import ArgumentError, GovpnWarning, NotFittedError
+from ._warn import warn
+from .errors import ArgumentError, NotFittedError
 
 Path = str | os.PathLike[str]
 
@@ -47,18 +48,18 @@ class Fitted:
     ) -> np.ndarray:
         """Probabilities (N, K) in the order of classes_; rows sum to 1. With noise="classwise" they are the
         scores of `classwise_scores`, normalised."""
-        return self._predict(X, "proba", noise, samples, random_state, std).copy()
+        return self._predict(X, "proba", noise, samples, random_state, std)
 
     def classwise_scores(self, X: Any, samples: int = 1, random_state: Any = None) -> np.ndarray:
         """For every class k its probability under noise drawn for class k (N, K). The rows do not sum to
         1."""
-        return self._predict(X, "scores", "classwise", samples, random_state).copy()
+        return self._predict(X, "scores", "classwise", samples, random_state)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """The base classifier's logits (N, K), without noise; of two classes (N,), as in scikit-learn, the
         second's minus the first's."""
         logits = self._predict(X, "logits", "none", 1, None)
-        return logits.copy() if logits.shape[1] != 2 else logits[:, 1] - logits[:, 0]
+        return logits if logits.shape[1] != 2 else logits[:, 1] - logits[:, 0]
 
     def score(
         self, X: Any, y: Any = None, noise: str = "none", sample_weight: Any = None, std: Any = None
@@ -66,6 +67,7 @@ class Fitted:
         """The accuracy, 0 to 1. noise is that of `evaluate`."""
         images = self._images(X)
         labels = self._labels(images, y)
+        _labels.warn_of_unknown(labels, self.classes_)
         indices = self._predict(images, "label", noise, 1, None, std, labels)
         return float(np.average(self.classes_[indices] == labels, weights=sample_weight))
 
@@ -119,21 +121,20 @@ class Fitted:
     def noise_std(self, X: Any, y: Any = None) -> np.ndarray:
         """The noise's standard deviation for images and labels, float32 (N, H, W, C), in units of the pixel
         range 0 to 1. With noise_layer it is (N, 1024), (N, height, width, channels) or (N, tokens, width), in
-        units of that layer. Read-only: copy it to change it."""
+        units of that layer."""
         model, data = self._labelled(X, y)
         return model.noise(data, {"output": "std"})
 
     def input_gradient(self, X: Any, y: Any = None) -> np.ndarray:
         """The gradient of each image's loss, -log p(y), with respect to its pixels, without noise: float32
-        (N, H, W, C), in nats per pixel range, to compare `noise_std` with. Works in every mode. Read-only:
-        copy it to change it."""
+        (N, H, W, C), in nats per pixel range, to compare `noise_std` with. Works in every mode."""
         model, data = self._labelled(X, y)
         return model.noise(data, {"output": "gradient"})
 
     def sample_noise(self, X: Any, y: Any = None, n: int = 1, random_state: Any = None) -> np.ndarray:
         """Noise drawn for images and labels, float32 (n, N, H, W, C), or n times the shape that noise_std has
         with noise_layer. random_state None uses the model's
-        seed: the same call gives the same noise. Read-only: copy it to change it."""
+        seed: the same call gives the same noise."""
         model, data = self._labelled(X, y)
         return model.noise(data, self._options(output="sample", samples=n, seed=random_state))
 
@@ -188,7 +189,7 @@ class Fitted:
         about = self._fitted().describe()
         if "generator" in about["parameters"] and not about["generator_trained"]:
             text = "the generator is newly initialised, its noise means nothing yet: fit or import weights"
-            warnings.warn(text, GovpnWarning, stacklevel=4)
+            warn(text)
 
     @staticmethod
     def _options(seed: Any, samples: Any, std: Any = None, **options: Any) -> dict[str, Any]:
@@ -207,7 +208,11 @@ class Fitted:
 
     def _images(self, X: Any) -> Images:
         """X as images like those of training."""
-        return X if isinstance(X, Images) else as_images(self._layout().images(X, self))
+        if isinstance(X, Images):
+            return X
+        layout = self._layout()
+        source = read(X, "X", self.channels, self.image_shape_)
+        return as_images(source.with_pixels(layout.images(source.x, self)))
 
     def _labelled(self, X: Any, y: Any) -> tuple[Model, _arrow.Data]:
         model, images = self._fitted(), self._images(X)
@@ -225,7 +230,7 @@ class Fitted:
                 else "want one label per image"
             )
             raise ArgumentError(f"{name} is None and {images.name} has no labels, {want}")
-        given = _sklearn.column(images.labels if y is None else y)
+        given = _sklearn.column(_labels.plain(images.labels if y is None else y, name))
         labels = _soft.as_soft(given, name) if soft else None
         if labels is None:
             labels = _labels.as_labels(given, name)
@@ -270,7 +275,7 @@ class Fitted:
         self.warnings_ = list(about["warnings"] or [])
         for text in self.warnings_:
             if text not in known:
-                warnings.warn(text, GovpnWarning, stacklevel=3)
+                warn(text)
 
     @staticmethod
     def _classes_of(config: dict[str, Any]) -> np.ndarray:

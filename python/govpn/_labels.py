@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from . import _params
+from ._host import is_of, to_numpy
+from ._warn import warn
 from .errors import ArgumentError
 
 _INTEGER = re.compile(r"-?\d+")
@@ -59,6 +62,7 @@ def as_labels(y: Any, name: str = "y") -> np.ndarray:
     """y as an array of shape (N,); an error names the first label that is none."""
     if hasattr(y, "null_count") and y.null_count:
         raise ArgumentError(f"{name} has {y.null_count} nulls, want none")
+    y = plain(y, name)
     labels = np.asarray(y.to_numpy(zero_copy_only=False) if _is_arrow(y) else y)
     if labels.ndim != 1:
         raise ArgumentError(
@@ -75,6 +79,15 @@ def as_labels(y: Any, name: str = "y") -> np.ndarray:
     elif labels.dtype.kind not in "iubUST":
         raise ArgumentError(f"{name} has dtype {labels.dtype}, {_WANT}")
     return labels
+
+
+def plain(y: Any, name: str = "y") -> Any:
+    """Tensors and other libraries' arrays as numpy's, other libraries' Arrow arrays as pyarrow's."""
+    if isinstance(y, np.ndarray) or _is_arrow(y) or is_of(y, "pandas"):
+        return y
+    if hasattr(y, "__arrow_c_array__"):
+        return pa.array(y)
+    return pa.chunked_array(y) if hasattr(y, "__arrow_c_stream__") else to_numpy(y, name)
 
 
 def _is_arrow(y: Any) -> bool:
@@ -125,9 +138,7 @@ def given_classes(classes: Any, n_classes: Any = None) -> np.ndarray:
 
 def to_indices(labels: np.ndarray, classes: np.ndarray, name: str = "y") -> np.ndarray:
     """Each label's index in the classes, int32 (N,); an error names the first label that is none of them."""
-    text = "UST"
-    if (labels.dtype.kind in text) != (classes.dtype.kind in text):
-        raise ArgumentError(f"{name} has dtype {labels.dtype}, want labels like {some(classes)}")
+    _check_kind(labels, classes, name)
     order = np.argsort(classes)
     places = np.searchsorted(classes, labels, sorter=order)
     indices = order[places % len(classes)]
@@ -135,8 +146,43 @@ def to_indices(labels: np.ndarray, classes: np.ndarray, name: str = "y") -> np.n
     if bad.size:
         raise ArgumentError(
             f"{name}[{bad[0]}] is {labels[bad[0]]!r}, want one of the classes {some(classes)}"
+            + _remedy(labels, classes, name)
         )
     return indices.astype(np.int32)
+
+
+def _check_kind(labels: np.ndarray, classes: np.ndarray, name: str) -> None:
+    text = "UST"
+    if (labels.dtype.kind in text) != (classes.dtype.kind in text):
+        raise ArgumentError(f"{name} has dtype {labels.dtype}, want labels like {some(classes)}")
+
+
+def _remedy(labels: np.ndarray, classes: np.ndarray, name: str) -> str:
+    """What to do about whole numbers that all miss the classes by one."""
+    if labels.dtype.kind in "iu" and classes.dtype.kind in "iu":
+        for step, sign in ((1, "-"), (-1, "+")):
+            if np.isin(labels.astype(np.int64) - step, classes).all():
+                return f"; {name} {sign} 1 would fit: one of them counts from 0, the other from 1"
+    return ""
+
+
+def warn_of_unknown(labels: np.ndarray, classes: np.ndarray, name: str = "y") -> None:
+    """Labels that no prediction can equal: of a type that no class has, an error; else a warning."""
+    _check_kind(labels, classes, name)
+    unknown = np.flatnonzero(~np.isin(labels, classes))
+    if unknown.size:
+        first, remedy = labels[unknown[0]].item(), _remedy(labels, classes, name)
+        text = (
+            f"{name} has {unknown.size} of {len(labels)} labels that are none of the classes {some(classes)}"
+        )
+        warn(f"{text}, such as {first!r}; they count as wrong{remedy}")
+
+
+def warn_of_one(classes: np.ndarray, name: str = "y") -> None:
+    """A single class is nothing to learn."""
+    if len(classes) == 1:
+        text = f"{name} has one class only, {some(classes)}: every image will be predicted as it"
+        warn(text)
 
 
 def some(classes: Any) -> str:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from . import _features, _labels, _params, _soft, _weights
-from ._images import Images, as_images
+from ._images import Images, as_images, warn_if_dark
+from ._inputs import read
 from ._model import Model
 from ._pretrained import Pretrained
 from ._progress import announce_choice
@@ -52,6 +53,7 @@ class Learning(Pretrained):
             classes, indices = self._encode(labels, names, resume)
         else:
             indices = _soft.to_indices(labels, names, classes)
+        _labels.warn_of_one(classes)
         weights = _weights.of(indices, classes, self.class_weight, sample_weight)
         layout = dataclasses.replace(layout, shape=images.shape)
         valid, held_out = self._validation(validation_data, classes, names, layout)
@@ -69,16 +71,19 @@ class Learning(Pretrained):
                 self._adopt(model, classes)  # it has changed
             raise
         self._adopt(model, classes)
-        self.data_info_ = train.info()
+        self.data_info_ = images.info(train)
 
     def _training_images(self, X: Any, new: bool) -> tuple[Images, _features.Layout]:
         """The images of X, and where they come from; of a new model it is X that tells."""
         if not new:
             return self._images(X), self._layout()
-        x, layout = _features.of(X, self.image_shape, self.pixel_range)
+        source = read(X, "X", self.channels)
+        x, layout = _features.of(source.x, self.image_shape, self.pixel_range)
         if self.verbose and layout.n_features:
             print(layout.announcement(), flush=True)
-        return as_images(x), layout
+        images = as_images(source.with_pixels(x))
+        warn_if_dark(images)
+        return images, layout
 
     def _new_model(self, config: dict[str, Any], shape: Any, classes: np.ndarray) -> Model:
         if not isinstance(self.device, str):
@@ -115,7 +120,8 @@ class Learning(Pretrained):
         if given is None:
             return None, None
         x, y = given if isinstance(given, (tuple, list)) and len(given) == 2 else (given, None)
-        images = as_images(layout.images(x), "validation_data X")
+        source = read(x, "validation_data X", self.channels, layout.shape)
+        images = as_images(source.with_pixels(layout.images(source.x)))
         labels = self._labels(images, y, "validation_data y", soft=True)
         names = _labels.class_names_of(images.labels if y is None else y)
         if class_names and names and class_names != names:

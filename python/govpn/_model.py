@@ -120,7 +120,7 @@ class Model:
 
     def _receive(self, name: str, data: _arrow.Data, options: Mapping[str, Any]) -> np.ndarray:
         text = _lib.encode(options)
-        return _arrow.to_numpy(self._run(lambda: _arrow.receive(name, self.handle, data.handle, text)))
+        return _arrow.writable(self._run(lambda: _arrow.receive(name, self.handle, data.handle, text)))
 
     def _cancel(self) -> None:
         with contextlib.suppress(GovpnError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -11,7 +10,8 @@ import numpy as np
 from . import _arrow, _lib, _params
 from ._labels import Labels
 from ._run import run
-from .errors import ArgumentError, ArgumentTypeError, GovpnWarning
+from ._warn import warn
+from .errors import ArgumentError, ArgumentTypeError
 
 
 class Stream:
@@ -95,7 +95,7 @@ def open_set(stream: bool, **options: Any) -> Any:
     if skipped := [text.removeprefix("data: ") for text in info["skipped"]]:
         shown = "; ".join(skipped[:5]) + ("; …" if len(skipped) > 5 else "")
         count = "1 broken image was" if len(skipped) == 1 else f"{len(skipped)} broken images were"
-        warnings.warn(f"{count} left out: {shown}", GovpnWarning, stacklevel=3)
+        warn(f"{count} left out: {shown}")
     if stream:
         return Stream(data)
     (batch,) = data.export(batch_size=0)
@@ -132,5 +132,5 @@ def split_indices(
     data = _arrow.import_chunks([_arrow.tensor_array(numbers)], labels, None)
     parts = data.split(_params.whole(first, "first"), _params.seed_of(random_state))
     batches = (next(part.export(columns=["image"])) for part in parts)
-    a, b = (_arrow.to_numpy(batch.column("image")).copy().view("<u8").reshape(-1) for batch in batches)
+    a, b = (_arrow.writable(batch.column("image")).copy().view("<u8").reshape(-1) for batch in batches)
     return a.astype(np.intp), b.astype(np.intp)

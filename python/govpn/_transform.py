@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _params
+from ._host import to_numpy
+from ._images import as_images
+from ._inputs import Source
 from .errors import ArgumentError, ArgumentTypeError
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ class NoiseTransform:
         self._random = np.random.default_rng(_params.seed_of(random_state))
 
     def __call__(self, images: Any, labels: Any) -> Any:
-        noise = self.scale * self._noise(images, _to_numpy(labels))
+        noise = self.scale * self._noise(images, to_numpy(labels, "labels"))
         if isinstance(images, np.ndarray):
             noisy = images + noise.astype(images.dtype).reshape(images.shape)
             return noisy.clip(0, 1) if self.clip else noisy
@@ -37,7 +40,7 @@ class NoiseTransform:
 
     def _noise(self, images: Any, labels: np.ndarray) -> np.ndarray:
         """Noise (N, H, W, C) for the images."""
-        pixels = _to_numpy(images)
+        pixels = to_numpy(images, "images")
         if pixels.dtype.kind != "f":
             raise ArgumentTypeError(f"images have dtype {images.dtype}, want floats from 0 to 1")
         if not isinstance(images, np.ndarray):
@@ -46,12 +49,4 @@ class NoiseTransform:
             pixels = pixels.transpose(0, 2, 3, 1)
         pixels = np.ascontiguousarray(pixels, np.float32).clip(0, 1)  # as the generator knows them
         seed = int(self._random.integers(1, 2**63 - 1))
-        return self.classifier.sample_noise(pixels, labels, random_state=seed)[0]
-
-
-def _to_numpy(x: Any) -> np.ndarray:
-    """A torch tensor, of any device, or what numpy takes."""
-    if hasattr(x, "detach"):
-        x = x.detach().cpu()
-        x = (x.float() if x.is_floating_point() else x).numpy()
-    return np.asarray(x)
+        return self.classifier.sample_noise(as_images(Source(pixels, "images")), labels, random_state=seed)[0]

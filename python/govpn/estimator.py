@@ -84,6 +84,8 @@ class VPNClassifier(Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         "frozen", whose val_accuracy never changes, of the last one
     augment : list of `govpn.augment` [none], what training does to the images before they get noise, anew at
         every step and on the device; [] for none where the preset has some
+    channels : "last" for images (N, H, W, C), "first" for (N, C, H, W) [None: what has the model's shape;
+        before fit last, of torch tensors what gives 1 or 3 channels. What is not certain is an error]
     class_weight : None, "balanced" (N / (K n_k) for class k of n_k images) or a dict of label: weight, by
         which the images of a class count in the losses of training; 1 for labels that the dict lacks
     warm_start : bool [False], fit starts from the weights of the last fit (the optimiser, the epochs and the
@@ -103,15 +105,19 @@ class VPNClassifier(Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         std_min, std_max, seconds, images_per_second (NaN where there is none), data_wait (the fraction of
         the seconds spent waiting for images), learning_rate (of the last step). n_epochs_ : their number
     device_ : where it runs. config_ : the resolved configuration. warnings_ : what the library found wrong
-    data_info_ : of the training data: images, dtype, bytes_copied and why they were copied, ...
+    data_info_ : of the training data: images, dtype, bytes_copied and why, bytes_borrowed (read where the
+        caller has them), ...
 
-    Images (X) are (N, H, W, C) or (N, H, W): uint8 means 0 to 255, floats mean 0 to 1 (float64 is converted
-    to float32). numpy and Arrow (fixed_shape_tensor or fixed-size-list arrays, tables and streams with a
-    column image and possibly label) go in without a copy; `govpn.empty` makes arrays that are not even copied
-    to the device. A `govpn.datasets.Stream` is decoded while it is used, and never in memory as a whole.
+    Images (X) are (N, H, W, C) or (N, H, W): uint8 means 0 to 255, floats mean 0 to 1 (others than float32
+    are converted to it). X is a numpy array, a torch tensor, whatever has `__dlpack__`, Arrow (tensors, lists
+    of one shape, tables and streams with a column image and perhaps label, by the PyCapsule interface), a
+    list of PIL images, of arrays or of image files, or the path of a folder of class folders; docs/data.md
+    says what is copied. `govpn.empty` makes arrays that are not even copied to the device. A
+    `govpn.datasets.Stream` is decoded while it is used, and never in memory as a whole.
     X may also be features (N, F), as scikit-learn's: an array, a data frame or rows of numbers.
     Labels (y) are whole numbers, booleans or text, for `fit` also probabilities (N, K); None takes the label
     column of a table, or the labels of a stream.
+    Results are numpy arrays of the caller's own, which torch.from_dlpack and `govpn.to_arrow` share.
     """
 
     def __init__(
@@ -151,6 +157,7 @@ class VPNClassifier(Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         patience: int | None = None,
         restore_best: bool | None = None,
         augment: Any = None,
+        channels: str | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         warm_start: bool = False,
         image_shape: Sequence[int] | None = None,
@@ -190,6 +197,7 @@ class VPNClassifier(Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         self.patience = patience
         self.restore_best = restore_best
         self.augment = augment
+        self.channels = channels
         self.class_weight = class_weight
         self.warm_start = warm_start
         self.image_shape = image_shape

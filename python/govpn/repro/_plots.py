@@ -9,23 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..plot import _pyplot
+from ..plot._panels import pyplot as _pyplot
+from ..plot._panels import style as _style
 
 if TYPE_CHECKING:
     from ._report import Report
 
 COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _WIDTH = 3.5
-_STYLE = {
-    "font.size": 7,
-    "axes.titlesize": 7,
-    "axes.labelsize": 7,
-    "legend.fontsize": 6.5,
-    "xtick.labelsize": 6.5,
-    "ytick.labelsize": 6.5,
-    "axes.linewidth": 0.6,
-    "lines.linewidth": 1,
-}
 
 
 def save(fig: Any, path: Path) -> None:
@@ -49,7 +40,7 @@ def differences(report: Report, fig: Any = None) -> Any:
         for column in report.columns
     }
     shown = {column: cells for column, cells in shown.items() if cells}
-    with _pyplot().rc_context(_STYLE):
+    with _style():
         fig = fig or figure(0.7 + sum(0.35 + 0.13 * len(cells) for cells in shown.values()))
         axes = fig.subplots(
             max(len(shown), 1), 1, squeeze=False, height_ratios=[len(c) + 1 for c in shown.values()] or None
@@ -79,7 +70,7 @@ def curves(
 ) -> Any:
     """By epoch: a column per title, a row per panel (its y label and the name in the history), a line per
     name: the mean over its histories, with a band from the lowest to the highest."""
-    with _pyplot().rc_context(_STYLE):
+    with _style():
         fig = fig or figure(0.5 + 1.35 * len(panels))
         axes = fig.subplots(len(panels), len(columns), squeeze=False, sharex="col")
         for j, (title, lines) in enumerate(columns.items()):
@@ -133,7 +124,7 @@ def explanation(rows: Rows, across: int = 2, fig: Any = None) -> Any:
 
 def _grid(rows: Rows, across: int, draw: Any, title: str, label: str, fig: Any) -> Any:
     down = -(-len(rows) // across)
-    with _pyplot().rc_context(_STYLE):
+    with _style():
         fig = fig or figure(0.6 + down * (_WIDTH / (3 * across) + 0.1))
         axes = fig.subplots(down, 3 * across, squeeze=False)
         for ax in axes.flat:

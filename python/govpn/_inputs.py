@@ -1,0 +1,189 @@
+"""What a notebook has at hand, such as tensors, PIL images, files and data frames, as numpy or Arrow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from . import _channels, _encoded
+from ._arrow import LentArray
+from ._host import Copies, is_array, is_of, is_tensor, to_numpy
+from .errors import ArgumentError, ArgumentTypeError
+
+IMAGE_COLUMNS = ("image", "images", "img", "pixels")  # the first of them is taken
+LABEL_COLUMNS = ("label", "labels", "y", "fine_label")
+
+
+@dataclass
+class Source:
+    """Images of an argument on their way: x is a numpy array (N, H, W, C) or (N, H, W), features (N, F), a
+    data frame of them, or something of Arrow's."""
+
+    x: Any
+    name: str = "X"  # of the argument, for messages
+    channels: str | None = None  # the classifier's parameter
+    shape: Sequence[int] | None = None  # (H, W, C) of the model, if known
+    labels: Any = None
+    copies: Copies = field(default_factory=list)
+
+    def with_pixels(self, x: Any) -> Source:
+        """The same with x in other numbers, which counts as a copy if it is one."""
+        if isinstance(x, np.ndarray) and x is not self.x:
+            shared = isinstance(self.x, np.ndarray) and np.may_share_memory(x, self.x)
+            if not shared:
+                self.copies.append((x.nbytes, "converted to pixels from 0 to 1"))
+        self.x = x
+        return self
+
+
+def read(x: Any, name: str = "X", channels: Any = None, shape: Sequence[int] | None = None) -> Source:
+    """X of fit or predict. Channels come last in the result; shape is the model's (H, W, C), if known."""
+    source = Source(x, name, _channels.checked(channels), shape)
+    if is_of(x, "datasets") and hasattr(x, "column_names"):
+        source.x = _of_dataset(x, name)
+    elif is_of(x, "pandas"):
+        source.x, source.labels = _of_pandas(x)
+    elif isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "OU":
+        source.x = x.tolist()
+    if _encoded.is_path(source.x):
+        _read_files(source)
+    elif is_picture(source.x):
+        source.x = _of_pictures([source.x], name, source.copies)
+    elif isinstance(source.x, list) and source.x:
+        _read_list(source)
+    else:
+        _read_array(source)
+    return source
+
+
+def column_of(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    """The first of these names that is one of the columns."""
+    return next((name for name in names if name in columns), None)
+
+
+def is_picture(x: Any) -> bool:
+    """Whether x is a PIL.Image.Image."""
+    return is_of(x, "PIL") and hasattr(x, "getbands")
+
+
+def _read_list(source: Source) -> None:
+    """Of paths or encoded bytes, of PIL images, of arrays; a list of numbers stays."""
+    items, first = source.x, source.x[0]
+    if _encoded.is_encoded(first):
+        _read_files(source)
+    elif is_picture(first):
+        source.x = _of_pictures(items, source.name, source.copies)
+    elif is_array(first):
+        source.x = _stacked(items, source.name, source.copies)
+        _order(source, is_tensor(first))
+
+
+def _read_files(source: Source) -> None:
+    files, channels = source.x, source.shape[2] if source.shape else None
+    if isinstance(files, list):
+        source.x = _encoded.decode(files, source.name, channels=channels)
+    else:
+        source.x, source.labels = _encoded.of_path(files, source.name, channels)
+    source.copies.append((source.x.nbytes, f"decoded from {len(source.x)} encoded images"))
+
+
+def _read_array(source: Source) -> None:
+    if hasattr(source.x, "__arrow_c_array__") or hasattr(source.x, "__arrow_c_stream__"):
+        return
+    tensor = is_tensor(source.x)
+    source.x = to_numpy(source.x, source.name, source.copies)
+    if (
+        not isinstance(source.x, np.ndarray)
+        and hasattr(source.x, "__array__")
+        and not hasattr(source.x, "columns")
+    ):
+        kind, source.x = type(source.x).__name__, np.asarray(source.x)  # of h5py, for example
+        if source.x.flags.owndata:
+            source.copies.append((source.x.nbytes, f"copied from {kind}"))
+    _order(source, tensor)
+
+
+def _order(source: Source, tensor: bool) -> None:
+    """Puts the channels of an array last: a view of it."""
+    x = source.x
+    if not isinstance(x, np.ndarray) or x.ndim != 4 or 0 in x.shape:
+        return
+    if isinstance(x, LentArray) and x.lent is not None and source.channels != "first":
+        return
+    if _channels.are_first(x.shape[1:], source.channels, source.shape, tensor, source.name):
+        source.x = x.transpose(0, 2, 3, 1)
+
+
+def _of_pictures(images: Sequence[Any], name: str, copies: Copies) -> np.ndarray:
+    """Pixels uint8 (N, H, W), or (N, H, W, 3), of PIL images of one mode and size."""
+    for i, image in enumerate(images):
+        if not is_picture(image):
+            raise ArgumentTypeError(
+                f"{name}[{i}] is a {type(image).__name__}, want PIL images as {name}[0] is"
+            )
+        first = images[0]
+        if image.mode not in ("L", "RGB"):
+            raise ArgumentError(
+                f'{name}[{i}] has mode "{image.mode}", want "RGB" or "L" (grey): image.convert("RGB")'
+            )
+        if image.mode != first.mode:
+            modes = f'{name}[{i}] has mode "{image.mode}", {name}[0] "{first.mode}"'
+            raise ArgumentError(f'{modes}; want one mode: image.convert("RGB")')
+        if image.size != first.size:
+            sizes = f"{name}[{i}] is {_size(image)} (height×width), {name}[0] {_size(first)}"
+            raise ArgumentError(f"{sizes}; want one size: PIL.ImageOps.fit(image, {first.size})")
+    pixels = np.stack([np.asarray(image) for image in images])
+    copies.append((pixels.nbytes, "copied from PIL images"))
+    return pixels
+
+
+def _size(image: Any) -> str:
+    return f"{image.height}×{image.width}"
+
+
+def _stacked(items: Sequence[Any], name: str, copies: Copies) -> np.ndarray:
+    """One array of arrays, or tensors, of one shape and dtype."""
+    arrays = [to_numpy(x, f"{name}[{i}]", copies) for i, x in enumerate(items)]
+    first = arrays[0]
+    for i, array in enumerate(arrays):
+        if not isinstance(array, np.ndarray):
+            raise ArgumentTypeError(
+                f"{name}[{i}] is a {type(array).__name__}, {name}[0] an array; want one kind"
+            )
+        if (array.shape, array.dtype) != (first.shape, first.dtype):
+            raise ArgumentError(
+                f"{name}[{i}] has shape {array.shape} and dtype {array.dtype}, {name}[0] {first.shape} and "
+                f"{first.dtype}; want one shape and dtype: resize or crop the images before"
+            )
+    stacked = np.stack(arrays)
+    copies.append((stacked.nbytes, "stacked from arrays"))
+    return stacked
+
+
+def _of_dataset(x: Any, name: str) -> Any:
+    """A data set of Hugging Face as an Arrow table, its own memory (or map of its files) where it is neither
+    shuffled nor selected from."""
+    if isinstance(x, dict):
+        splits = ", ".join(x)
+        raise ArgumentError(
+            f'{name} is a {type(x).__name__} of {splits}, want one of them: X["{next(iter(x))}"]'
+        )
+    if not hasattr(x, "select_columns") or not hasattr(x, "__len__"):
+        want = "want a datasets.Dataset: load_dataset(..., streaming=False)"
+        raise ArgumentTypeError(f"{name} is a {type(x).__name__}, {want}")
+    wanted = (column_of(x.column_names, IMAGE_COLUMNS), column_of(x.column_names, LABEL_COLUMNS))
+    return x.select_columns([c for c in wanted if c] or x.column_names).with_format("arrow")[:]
+
+
+def _of_pandas(x: Any) -> tuple[Any, Any]:
+    """The images, and labels, that a data frame has in columns of objects; features as they are."""
+    if not hasattr(x, "columns"):
+        return (x.tolist(), None) if hasattr(x, "tolist") else (x, None)
+    image = column_of(x.columns, IMAGE_COLUMNS)
+    if image is None:
+        return x, None
+    label = column_of(x.columns, LABEL_COLUMNS)
+    return x[image].tolist(), None if label is None else x[label]
