@@ -58,7 +58,7 @@ def main():
 
     names = FASHION_MNIST_CLASSES
     figure = govpn.plot.plot_noise(vpn, test_images, test_labels, class_names=names, random_state=0)
-    figure.savefig(args.out, dpi=110, bbox_inches="tight")
+    figure.savefig(args.out)
     print(f"\nwrote {args.out}: image, σ and sampled noise for each class")
 
 

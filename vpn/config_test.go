@@ -66,6 +66,7 @@ func TestParseConfig(t *testing.T) {
 func TestConfigJSON(t *testing.T) {
 	want := OfficialConfig()
 	want.ImageShape, want.Classes, want.ClassNames, want.Seed = [3]int{2, 3, 1}, 2, []string{"a", "b"}, -5
+	want.Attributes = map[string]string{"of": "the caller"}
 	text, err := json.Marshal(want)
 	require.NoError(t, err)
 	got, err := ParseConfig(text)
@@ -75,7 +76,7 @@ func TestConfigJSON(t *testing.T) {
 
 // Every field that can be wrong has a row; the error names the field and what was got.
 func TestInvalidConfig(t *testing.T) {
-	tested := map[string]bool{"Seed": true, "ClipNoisy": true, "RestoreBest": true} // every value is right
+	tested := map[string]bool{"Seed": true, "ClipNoisy": true, "RestoreBest": true, "Attributes": true} // every value is right
 	for _, test := range []struct{ text, message string }{
 		{`"base": "vgg"`, `Base is "vgg", want one of dnn3, resnet18, resnet18_3x3`},
 		{`"generator": "sr"`, `Generator is "sr", want one of dnn3`},

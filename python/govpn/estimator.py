@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from . import _features, _labels, _lib, _params, _sklearn
+from ._card import Card
 from ._learning import Learning
 from ._model import Model
 from .errors import ArgumentError
@@ -16,7 +17,7 @@ from .errors import ArgumentError
 Path = str | os.PathLike[str]
 
 
-class VPNClassifier(Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
+class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     """Image classifier with variational positive-incentive noise (Zhang et al., arXiv 2306.07651).
 
     A base classifier f and a noise generator g are trained together: for an image x with label y, g gives a
@@ -96,8 +97,8 @@ class VPNClassifier(Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         clipped [None: (0, 1) for images, whose floats must lie within; of features the range of the training
         data, (0, 1) where that lies within, (0, 255) of uint8]
 
-    Attributes (after fit)
-    ----------------------
+    Attributes
+    ----------
     classes_ : the K distinct labels, sorted; of imported weights, in the order of the outputs
     n_features_in_ : F = H * W * C. image_shape_ : (H, W, C). feature_names_in_ : a data frame's columns
     pixel_range_ : what numbers are scaled from, None for images from 0 to 1

@@ -26,7 +26,7 @@ def test_fitted_attributes(fitted, device):
 
 def test_history_has_a_row_per_epoch(fitted):
     columns = "epoch loss accuracy val_loss val_accuracy std_mean std_min std_max seconds"
-    assert list(fitted.history_) == [*columns.split(), "images_per_second", "data_wait"]
+    assert list(fitted.history_) == [*columns.split(), "images_per_second", "data_wait", "learning_rate"]
     assert fitted.history_["epoch"] == [1, 2, 3, 4]
     assert fitted.n_epochs_ == 4
     assert fitted.history_["loss"][-1] < fitted.history_["loss"][0]

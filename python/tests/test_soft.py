@@ -147,7 +147,6 @@ BAD = {  # what the message says: y
     ),
     r"y\[0\] has the sum 4": np.ones((64, 4)),
     r"y has 63 labels, want 64": SOFT[:-1],
-    r"y has shape \(64, 1\), want probabilities \(N, K\)": np.ones((64, 1)),
     r"y has shape \(64, 0\)": np.ones((64, 0)),
     r"y has shape \(64, 4\) and dtype int64, want \(N,\): one label per image; only fit": ONE_HOT[Y].astype(
         int

@@ -38,9 +38,8 @@ def plot_classwise(
 
     model : a fitted classifier of mode joint or frozen, with its noise at pixels
     image : one image as `fit` took it, (H, W, C) or (H, W), or F features; or an array of one, X[:1]
-    y : its label, to be marked; or None
-    samples, random_state : those of `classwise_scores`
-    class_names : of all classes, in the order of classes_. None: the labels
+    y : its label, to be marked; samples, random_state : those of `classwise_scores`
+    class_names : in the order of classes_ (default: the labels)
     max_classes : of more classes, those of the highest scores are shown
     ax : Axes for image, map of every class shown, and bars; a Figure or a SubFigure; see `govpn.plot`
 
@@ -123,7 +122,8 @@ def _maps(axes: Sequence[Any], std: np.ndarray, names: Sequence[str], chosen: in
     for ax, s, name in zip(axes, std, names, strict=True):
         heat = _panels.show_std(ax, s, top)
         ax.set_title(_panels.short(name, 12), pad=3)
-    axes[chosen].spines[:].set(color=ORANGE, linewidth=2)
+    for spine in axes[chosen].spines.values():
+        spine.set(color=ORANGE, linewidth=2)
     bar = axes[0].figure.colorbar(heat, ax=list(axes), location="bottom", aspect=40, pad=0.02)
     bar.set_label("σ under the noise of each class (pixel range)")
 
