@@ -140,7 +140,9 @@ def pixels_of(model: Any, X: Any) -> np.ndarray:
     images = model._images(X)
     if not images.chunks:  # govpn.empty's
         return np.asarray(X)
-    parts = [_arrow.numbers(chunk).reshape(-1, *(images.shape or model.image_shape_)) for chunk in images.chunks]
+    parts = [
+        _arrow.numbers(chunk).reshape(-1, *(images.shape or model.image_shape_)) for chunk in images.chunks
+    ]
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
