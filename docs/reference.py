@@ -7,10 +7,10 @@ import sys
 import warnings
 from pathlib import Path
 
+import govpn
 import pdoc
 
-SPECS = ("govpn", "govpn.callbacks", "govpn.errors", "govpn.repro", "!govpn.__main__")
-MODULES = (*SPECS[:-1], "govpn.augment", "govpn.datasets", "govpn.plot")  # the last three come with govpn
+MODULES = tuple(f"govpn.{m}" for m in ("augment", "callbacks", "datasets", "errors", "plot", "repro"))
 
 
 def complain(modules: tuple[str, ...]) -> list[str]:
@@ -43,9 +43,10 @@ def _there(path: str) -> bool:
 
 
 warnings.simplefilter("error")
-if wrong := complain(MODULES):
+if wrong := complain(("govpn", *MODULES)):
     sys.exit("\n".join(wrong))
 folder = Path(sys.argv[1])
 pdoc.render.configure(docformat="numpy", footer_text="govpn", show_source=False)
-pdoc.pdoc(*SPECS, output_directory=folder)
+others = [m for m in MODULES if m.removeprefix("govpn.") not in govpn.__all__]  # govpn brings what it lists
+pdoc.pdoc("govpn", *others, "!govpn.__main__", output_directory=folder)
 print(folder / "index.html")

@@ -33,10 +33,10 @@ import numpy as np
 from . import _fashion_mnist
 from ._encoded import decode
 from ._fashion_mnist import FASHION_MNIST_CLASSES
-from ._labels import Labels, as_labels, find_classes
+from ._labels import Labels
 from ._open_options import image_options, path_text
-from ._soft import as_soft, hard
-from ._stream import Stream, open_set, split_indices
+from ._split import split
+from ._stream import Stream, open_set
 from ._table_files import arrow, parquet
 from .errors import ArgumentError
 
@@ -252,47 +252,24 @@ def image_files(
     random_resized_crop: Size | Mapping[str, Any] | None = None,
     channels: int | None = None,
 ) -> np.ndarray:
-    """Image files, in the order given: uint8 (N, H, W, C) without labels. files are paths, or the encoded
-    bytes of an image each; while they are read, the temporary folder holds them twice.
+    """Image files, in the order given, without labels.
 
-    >>> import base64
-    >>> png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
-    >>> image_files([base64.b64decode(png)]).shape
-    (1, 1, 1, 3)
+    Parameters
+    ----------
+    files : paths, or the encoded bytes of an image each; while they are read, the temporary folder holds
+        them twice
+    image_size, resize, center_crop, random_resized_crop, channels : of the images, see `govpn.datasets`
+
+    Returns
+    -------
+    X : uint8 (N, H, W, C)
+
+    Examples
+    --------
+    >>> govpn.datasets.image_files(["photos/a/0000.png", "photos/b/0001.png"]).shape
+    (2, 8, 8, 3)
     """
     image = image_options(image_size, resize, center_crop, random_resized_crop, channels, False)
     if not len(files):
         raise ArgumentError("files has none, want at least one image file")
     return decode(list(files), "files", **image)
-
-
-def split(X: Any, y: Any = None, *, first: int, random_state: Any = 0) -> Any:
-    """Two parts at random, each in the order of X; of labels, every class goes in proportion.
-
-    Parameters
-    ----------
-    X : a `Stream`, or an array of images (N, ...)
-    y : labels (N,) or soft labels (N, K), which count by their largest; None of a stream, or without labels
-    first : how many images the first part gets; the second gets the rest
-    random_state : an int, or a numpy generator: the same int gives the same split, here, in Go and in C
-
-    Returns
-    -------
-    ((X1, y1), (X2, y2)) : or two streams, of a stream
-
-    Examples
-    --------
-    >>> X, y = np.zeros((10, 8, 8, 1), np.uint8), np.array(["cat"] * 6 + ["dog"] * 4)
-    >>> (X1, y1), (X2, y2) = govpn.datasets.split(X, y, first=5)
-    >>> y1.tolist(), len(X2)
-    (['cat', 'cat', 'cat', 'dog', 'dog'], 5)
-    """
-    if isinstance(X, Stream):
-        if y is not None:
-            raise ArgumentError("y is given, want None: a stream has its own labels")
-        return X.split(first, random_state)
-    soft = None if y is None else as_soft(y)
-    indices = None if y is None else hard(soft) if soft is not None else find_classes(as_labels(y))[1]
-    parts = split_indices(len(X), indices, first, random_state)
-    labels = y if y is None or isinstance(y, np.ndarray) else np.asarray(y) if soft is None else soft
-    return tuple((X[part], None if labels is None else labels[part]) for part in parts)
