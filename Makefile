@@ -134,6 +134,7 @@ repro: .venv/test ## What docs/repro holds: the paper's tables and figures, the 
 
 notebooks: .venv/test ## Run examples/notebooks and keep what they show in them
 	cd examples/notebooks && $(VENV)/jupyter execute --inplace --NotebookClient.coalesce_streams=True *.ipynb
+	sed -i 's|$(CURDIR)/||g; s|/tmp/ipykernel_[0-9/]*.py|cell|g' examples/notebooks/*.ipynb
 	rm -rf examples/notebooks/photos* examples/notebooks/*.safetensors
 
 golden: .venv/test ## Write the golden files anew with PyTorch, torchvision and Pillow

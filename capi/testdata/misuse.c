@@ -1,6 +1,7 @@
 /* misuse.c: wrong calls. Each gets its own error, nothing crashes, and what was in use stays usable. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
+#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/stat.h>

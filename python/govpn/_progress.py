@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import math
 import threading
+import warnings
 from collections.abc import Callable
 from itertools import takewhile
 from typing import Any
@@ -71,7 +72,9 @@ class Progress:
     def _open_bar(self) -> bool:
         if self._bar is None:
             try:
-                from tqdm.auto import tqdm
+                with warnings.catch_warnings():  # of a notebook without ipywidgets, which gets a bar of text
+                    warnings.simplefilter("ignore")
+                    from tqdm.auto import tqdm
             except ImportError:
                 self._bar = False
             else:
