@@ -12,9 +12,10 @@ from . import augment, callbacks, datasets, plot
 from ._arrow import empty, to_arrow
 from ._benefit import NoiseBenefit
 from ._lib import build_info, devices
+from ._load import load
 from ._version import __version__
 from .errors import GovpnError, GovpnWarning, NotFittedError
-from .estimator import VPNClassifier, load
+from .estimator import VPNClassifier
 
 __all__ = [
     "GovpnError",

@@ -2,123 +2,184 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from . import _features, _labels, _lib, _params, _sklearn
+from . import _labels, _lib, _params, _sklearn
 from ._card import Card
 from ._learning import Learning
-from ._model import Model
 from .errors import ArgumentError
-
-Path = str | os.PathLike[str]
 
 
 class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     """Image classifier with variational positive-incentive noise (Zhang et al., arXiv 2306.07651).
 
     A base classifier f and a noise generator g are trained together: for an image x with label y, g gives a
-    standard deviation sigma per pixel, and f learns from x + sigma * z, z ~ N(0, 1). Parameters that are None
-    take the value of the preset; `config_` shows the resolved ones after fit. In brackets: preset None /
-    "paper" / "official".
+    standard deviation sigma per pixel, and f learns from x + sigma * z, z ~ N(0, 1).
+
+    Parameters that are None take the value of the preset, here in brackets: [preset None / "paper" /
+    "official"], or one value where they agree. `config_` has the resolved ones after fit.
 
     Parameters
     ----------
-    base : "dnn3" (two hidden layers of 1024), "sr" (softmax regression), "resnet18", "resnet34", "resnet50"
-        (a 3x3 stem for images up to 64x64, else torchvision's; add "_3x3" or "_7x7" to choose), "vit" or
+    base : str
+        "dnn3" (two hidden layers of 1024), "sr" (softmax regression), "resnet18", "resnet34", "resnet50" (a
+        3x3 stem for images up to 64x64, else torchvision's; add "_3x3" or "_7x7" to choose), "vit" or
         "vit_tiny_patch4" and so on: tiny, small, base with patch 4, 8, 16. See
         govpn.build_info()["base_models"]
-    generator : "dnn3" or "resnet18"
-    mode : "joint" trains both; "frozen" trains the generator for a base that `from_safetensors` brought,
-        and leaves that bit-identical; "plain" trains the base alone (the baseline); "gaussian" the base with
-        noise of fixed_std
-    epochs : int [20 / 40 / 200]
-    batch_size : int [256]. An epoch leaves out the images of a last partial batch (others every time: the
-        order is drawn anew); evaluation and prediction see every image
-    learning_rate : float [0.001 / 0.001 / 0.1]
-    optimizer : "adam" or "sgd" ["adam" / "adam" / "sgd"]
-    weight_decay : float [0 / 0 / 5e-4]
-    schedule : "constant" or "cosine" ["cosine" / "constant" / "cosine"]
-    noise_samples : int [1], noises per image and step (the paper's m)
-    base_loss_weight : float [0], weight lambda of the loss on clean images in L = L_VPN +
-        lambda * L_base
-    label_coefficient : float [1 / 0.01 / 0.01], weight kappa of the label in the generator's input; of
-        label_fusion "bias" alone
-    label_encoding : "scaled" (label / (K - 1)) or "index" ["scaled"], of label_fusion "bias" alone
-    std : "abs", "bounded" (within std_range) or "rms" (each image's sigma has RMS std_rms) ["bounded" /
-        "abs" / "abs"]
-    std_range : (low, high) in units of the pixel range 0 to 1 [(0.01, 0.3)]
-    preset : None, "default" (the same), "paper", "official" (the recipe of the authors' public code) or
-        "augmented" (that with random crops and flips)
-    device : "auto" (the best that opens; fit says which, and why), "go", "cpu" or "cuda"; see
-        `govpn.devices()`
-    random_state : None (a fresh seed), an int, or a numpy generator; same int, same device: same result
-    verbose : 0 nothing, 1 a progress bar, 2 a line per epoch
-    momentum : float [0.9], of "sgd"
-    std_rms, fixed_std : float [0.1], in units of the pixel range
-    normalize : dict with "mean" and "std" (a value per channel) and "where": "image" (inside f, after the
-        noise: the default) or "input" (before generator and noise) [none]
-    clip_noisy : bool [False], clip noisy pixels to 0..1
-    label_smoothing : float [0], in [0, 1), of the losses of training (not of val_loss), as
-        torch.nn.functional.cross_entropy has it
-    entropy_weight : float [0], weight beta of the noise's entropy: the loss gains -beta * mean(log(sigma +
-        1e-6)), the mean over images, pixels and channels (nats per value, up to a constant). Needs mode
-        "joint" or "frozen"; history_["loss"] contains it and may be negative, val_loss does not
-    label_fusion : how the label enters the generator: "bias" (the paper's: a number on every pixel), "plane"
-        (a one-hot plane per class besides the channels), "embedding" (a learned image per class, added to x)
-        or "film" (a learned scale and shift per class of the first features; Perez et al., 2018) ["bias"]
-    noise_layer : int [0], where the noise enters: 0 is the pixels, l > 0 the output of hidden layer l of the
-        base: 1 or 2 of dnn3 (1024 units), 1 to 4 of ResNets, 1 to 12 of ViTs. sigma then has that layer's
-        shape and units, also those of std_range, std_rms and fixed_std; clip_noisy must be False
-    noise_distribution : "normal", "laplace" or "uniform", all with mean 0 and standard deviation sigma
-        ["normal"]
-    noisy_batch_norm : "shared" (the batch norms of ResNets see clean and noisy images as one batch) or
-        "separate" (noisy images have batch norms of their own, as in AdvProp; needs base_loss_weight > 0)
-        ["shared"]
-    compute_dtype : "float32", "bfloat16" (products only; weights, noise, statistics and losses stay float32;
-        on device "go" all is float32) or "float64" ["float32"]
-    patience : int [0], epochs without a better val_accuracy before training stops; 0 never stops early
-    restore_best : bool [True], with validation data, predict with the weights of the best epoch; of mode
-        "frozen", whose val_accuracy never changes, of the last one
-    augment : list of `govpn.augment` [none], what training does to the images before they get noise, anew at
-        every step and on the device; [] for none where the preset has some
-    channels : "last" for images (N, H, W, C), "first" for (N, C, H, W) [None: what has the model's shape;
-        before fit last, of torch tensors what gives 1 or 3 channels. What is not certain is an error]
-    class_weight : None, "balanced" (N / (K n_k) for class k of n_k images) or a dict of label: weight, by
-        which the images of a class count in the losses of training; 1 for labels that the dict lacks
-    warm_start : bool [False], fit starts from the weights of the last fit (the optimiser, the epochs and the
-        history start anew); resume=True of fit goes on instead
-    image_shape : (H, W, C) or (H, W), what features (N, F) are as images, in C order [None: a square of one
-        channel or of three where F allows, else a row (1, F, 1); fit says which, unless verbose=0]
-    pixel_range : (low, high), what 0 and 1 are for numbers that are not uint8 images; what lies outside is
-        clipped [None: (0, 1) for images, whose floats must lie within; of features the range of the training
-        data, (0, 1) where that lies within, (0, 255) of uint8]
+    generator : {"dnn3", "resnet18"}
+        The network that gives sigma.
+    mode : {"joint", "frozen", "plain", "gaussian"}
+        "joint" trains both; "frozen" trains the generator for a base that `from_safetensors` brought, and
+        leaves that bit-identical; "plain" trains the base alone (the baseline); "gaussian" the base with
+        noise of fixed_std.
+    epochs : int
+        [20 / 40 / 200]
+    batch_size : int
+        [256] An epoch leaves out the images of a last partial batch (others every time: the order is drawn
+        anew); evaluation and prediction see every image.
+    learning_rate : float
+        [0.001 / 0.001 / 0.1]
+    optimizer : {"adam", "sgd"}
+        ["adam" / "adam" / "sgd"]
+    weight_decay : float
+        [0 / 0 / 5e-4]
+    schedule : {"constant", "cosine"}
+        ["cosine" / "constant" / "cosine"]
+    noise_samples : int
+        [1] Noises per image and step, the paper's m.
+    base_loss_weight : float
+        [0] Weight lambda of the loss on clean images in L = L_VPN + lambda * L_base.
+    label_coefficient : float
+        [1 / 0.01 / 0.01] Weight kappa of the label in the generator's input, of label_fusion "bias" alone.
+    label_encoding : {"scaled", "index"}
+        ["scaled"] label / (K - 1), or the label itself; of label_fusion "bias" alone.
+    std : {"abs", "bounded", "rms"}
+        ["bounded" / "abs" / "abs"] How sigma comes of the generator's output: its absolute value, within
+        std_range, or such that each image's sigma has the RMS std_rms.
+    std_range : (float, float)
+        [(0.01, 0.3)] In units of the pixel range 0 to 1.
+    preset : {None, "default", "paper", "official", "augmented"}
+        "default" is None; "official" the recipe of the authors' public code, "augmented" that with random
+        crops and flips.
+    device : {"auto", "go", "cpu", "cuda"}
+        "auto" is the best that opens; fit says which, and why. See `govpn.devices`.
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None
+        None draws a fresh seed; the same int on the same device gives the same result.
+    verbose : {0, 1, 2}
+        0 shows nothing, 1 a progress bar, 2 a line per epoch.
+    momentum : float
+        [0.9] Of optimizer "sgd".
+    std_rms, fixed_std : float
+        [0.1] Of std "rms" and mode "gaussian", in units of the pixel range.
+    normalize : dict
+        [none] "mean" and "std", a value per channel each, and "where": "image" (inside f, after the noise:
+        the default) or "input" (before generator and noise).
+    clip_noisy : bool
+        [False] Clip noisy pixels to 0 to 1.
+    label_smoothing : float
+        [0] From 0 to 1 (excluded), of the losses of training, not of val_loss, as
+        torch.nn.functional.cross_entropy has it.
+    entropy_weight : float
+        [0] Weight beta of the noise's entropy: the loss gains -beta * mean(log(sigma + 1e-6)), the mean over
+        images, pixels and channels (nats per value, up to a constant). Needs mode "joint" or "frozen";
+        history_["loss"] contains it and may be negative, val_loss does not.
+    noise_layer : int
+        [0] Where the noise enters: 0 is the pixels, l > 0 the output of hidden layer l of the base: 1 or 2
+        of dnn3 (1024 units), 1 to 4 of ResNets, 1 to 12 of ViTs. sigma then has that layer's shape and units,
+        also those of std_range, std_rms and fixed_std; clip_noisy must be False.
+    label_fusion : {"bias", "plane", "embedding", "film"}
+        ["bias"] How the label enters the generator: as a number on every pixel (the paper's), a one-hot plane
+        per class besides the channels, a learned image per class, added to x, or a learned scale and shift
+        per class of the first features (Perez et al., 2018).
+    noise_distribution : {"normal", "laplace", "uniform"}
+        ["normal"] All have mean 0 and standard deviation sigma.
+    noisy_batch_norm : {"shared", "separate"}
+        ["shared"] The batch norms of ResNets see clean and noisy images as one batch, or noisy images have
+        batch norms of their own, as in AdvProp; that needs base_loss_weight > 0.
+    compute_dtype : {"float32", "bfloat16", "float64"}
+        ["float32"] Of products; with "bfloat16", weights, noise, statistics and losses stay float32, and on
+        device "go" all does.
+    patience : int
+        [0] Epochs without a better val_accuracy before training stops; 0 never stops early.
+    restore_best : bool
+        [True] With validation data, predict with the weights of the best epoch; of mode "frozen", whose
+        val_accuracy never changes, of the last one.
+    augment : list of `govpn.augment`
+        [none] What training does to the images before they get noise, anew at every step and on the device;
+        [] for none where the preset has some.
+    class_weight : dict, "balanced" or None
+        By which the images of a class count in the losses of training: N / (K n_k) for class k of n_k images,
+        or {label: weight}, 1 for labels that it lacks.
+    warm_start : bool
+        Whether fit starts from the weights of the last fit; the optimiser, the epochs and the history start
+        anew. resume=True of fit goes on instead.
+    image_shape : (int, int, int), (int, int) or None
+        What features (N, F) are as images (H, W, C), in C order. None: a square of one channel or of three
+        where F allows, else a row (1, F, 1); fit says which, unless verbose=0.
+    pixel_range : (float, float) or None
+        What 0 and 1 are for numbers that are not uint8 images; what lies outside is clipped. None: (0, 1) for
+        images, whose floats must lie within; of features the range of the training data, (0, 1) where that
+        lies within, (0, 255) of uint8.
+    channels : {"last", "first", None}
+        "last" for images (N, H, W, C), "first" for (N, C, H, W). None: what has the model's shape; before fit
+        last, of torch tensors what gives 1 or 3 channels. What is not certain is an error.
 
     Attributes
     ----------
-    classes_ : the K distinct labels, sorted; of imported weights, in the order of the outputs
-    n_features_in_ : F = H * W * C. image_shape_ : (H, W, C). feature_names_in_ : a data frame's columns
-    pixel_range_ : what numbers are scaled from, None for images from 0 to 1
-    history_ : dict of lists, an entry per epoch: epoch, loss, accuracy, val_loss, val_accuracy, std_mean,
-        std_min, std_max, seconds, images_per_second (NaN where there is none), data_wait (the fraction of
-        the seconds spent waiting for images), learning_rate (of the last step). n_epochs_ : their number
-    device_ : where it runs. config_ : the resolved configuration. warnings_ : what the library found wrong
-    data_info_ : of the training data: images, dtype, bytes_copied and why, bytes_borrowed (read where the
-        caller has them), ...
+    classes_ : ndarray (K,)
+        The distinct labels, sorted; of imported weights, in the order of the outputs.
+    n_features_in_ : int
+        F = H * W * C.
+    feature_names_in_ : ndarray (F,)
+        The columns of a data frame; only there.
+    image_shape_ : (int, int, int)
+        H, W, C.
+    pixel_range_ : (float, float) or None
+        What numbers are scaled from; None for images from 0 to 1.
+    history_ : dict of lists
+        An entry per epoch of epoch, loss, accuracy, val_loss, val_accuracy, std_mean, std_min, std_max,
+        seconds, images_per_second (NaN where there is none), data_wait (the fraction of the seconds spent
+        waiting for images) and learning_rate (of the last step).
+    n_epochs_ : int
+        How many that are.
+    device_ : str
+        Where it runs.
+    config_ : dict
+        The resolved configuration.
+    warnings_ : list of str
+        What the library found wrong.
+    data_info_ : dict
+        Of the training data: images, dtype, bytes_copied and why, bytes_borrowed (read where the caller has
+        them), and more.
 
+    Notes
+    -----
     Images (X) are (N, H, W, C) or (N, H, W): uint8 means 0 to 255, floats mean 0 to 1 (others than float32
     are converted to it). X is a numpy array, a torch tensor, whatever has `__dlpack__`, Arrow (tensors, lists
     of one shape, tables and streams with a column image and perhaps label, by the PyCapsule interface), a
     list of PIL images, of arrays or of image files, or the path of a folder of class folders; docs/data.md
     says what is copied. `govpn.empty` makes arrays that are not even copied to the device. A
-    `govpn.datasets.Stream` is decoded while it is used, and never in memory as a whole.
-    X may also be features (N, F), as scikit-learn's: an array, a data frame or rows of numbers.
+    `govpn.datasets.Stream` is decoded while it is used, and never in memory as a whole. X may also be
+    features (N, F), as scikit-learn's: an array, a data frame or rows of numbers.
+
     Labels (y) are whole numbers, booleans or text, for `fit` also probabilities (N, K); None takes the label
     column of a table, or the labels of a stream.
+
     Results are numpy arrays of the caller's own, which torch.from_dlpack and `govpn.to_arrow` share.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y = np.arange(64) % 2
+    >>> X = np.uint8(200 * y[:, None, None] + np.arange(16).reshape(4, 4))  # (64, 4, 4): dark or bright
+    >>> clf = VPNClassifier("sr", device="go", epochs=5, batch_size=16, random_state=0, verbose=0).fit(X, y)
+    >>> clf.predict(X[:4])
+    array([0, 1, 0, 1])
+    >>> clf.noise_std(X[:4], y[:4]).shape
+    (4, 4, 4, 1)
     """
 
     def __init__(
@@ -280,17 +341,3 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
         return _lib.call_json(
             "govpn_estimate_memory", _lib.encode({"device": self.device, **sizes, **config})
         )
-
-
-def load(path: Path, device: str = "auto", verbose: int = 1) -> VPNClassifier:
-    """Reads a classifier that `VPNClassifier.save` (or the Go or C interface) wrote, ready to predict, and to
-    go on training with fit(resume=True). Its parameters are the resolved ones."""
-    model = Model.load(path, device)
-    config = model.describe()["config"]
-    layout = _features.Layout.from_attributes(config.get("attributes"), config["image_shape"])
-    params = _params.restore(config) | {"pixel_range": layout.pixel_range}
-    if layout.n_features:
-        params["image_shape"] = layout.shape
-    classifier = VPNClassifier(**params, device=device, verbose=verbose)
-    classifier._adopt(model)
-    return classifier

@@ -16,8 +16,9 @@ import numpy as np
 
 from .. import __version__
 from .._lib import build_info
+from .._load import load
 from ..errors import ArgumentError, GovpnWarning
-from ..estimator import VPNClassifier, load
+from ..estimator import VPNClassifier
 from ._data import Data, Part, corrupted, subset
 from ._explain import explain
 from ._rows import ROWS, Run
