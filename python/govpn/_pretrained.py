@@ -41,7 +41,13 @@ class Pretrained(Fitted):
         replace_head=True takes all but the last linear layer, which may be of other classes in the file, or
         missing: it is newly initialised, and predictions mean something after a fit. Unless the file has a
         generator, noise="classwise" also needs a fit first (mode="frozen" trains the generator alone).
-        sklearn.clone makes an estimator without the weights."""
+        sklearn.clone makes an estimator without the weights.
+
+        >>> clf.export_safetensors("sr.safetensors", part="base")
+        >>> load = govpn.VPNClassifier.from_safetensors
+        >>> load("sr.safetensors", "sr", (4, 4, 1), n_classes=2, mode="plain", device="go").score(X, y)
+        1.0
+        """
         _labels.given_classes(classes, n_classes)
         estimator = cls(base, **params)  # type: ignore[call-arg]
         return estimator.import_safetensors(
@@ -56,7 +62,14 @@ class Pretrained(Fitted):
 
         They are used at once, and every later fit starts from them (so mode="frozen" gets its base). Before
         the first fit, image_shape (H, W, C) and classes (their number, or the labels in the order of the
-        outputs) say what the weights are for."""
+        outputs) say what the weights are for.
+
+        >>> clf.export_safetensors("sr.safetensors", part="base")
+        >>> sr = govpn.VPNClassifier("sr", mode="plain", device="go", verbose=0)
+        >>> sr = sr.import_safetensors("sr.safetensors", (4, 4, 1), classes=["dark", "bright"])
+        >>> sr.predict(X[:2])
+        array(['dark', 'bright'], dtype='<U6')
+        """
         options = {"replace_head": _params.truth(replace_head, "replace_head")}
         if self.__sklearn_is_fitted__():
             model, labels = self._fitted(), self.classes_

@@ -175,8 +175,8 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
     >>> import numpy as np
     >>> y = np.arange(64) % 2
     >>> X = np.uint8(200 * y[:, None, None] + np.arange(16).reshape(4, 4))  # (64, 4, 4): dark or bright
-    >>> clf = VPNClassifier("sr", device="go", epochs=5, batch_size=16, random_state=0, verbose=0).fit(X, y)
-    >>> clf.predict(X[:4])
+    >>> clf = VPNClassifier("sr", device="go", epochs=10, batch_size=16, random_state=0, verbose=0)
+    >>> clf.set_params(learning_rate=0.05).fit(X, y).predict(X[:4])
     array([0, 1, 0, 1])
     >>> clf.noise_std(X[:4], y[:4]).shape
     (4, 4, 4, 1)
@@ -289,7 +289,13 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
         `govpn.augment`, takes the place of the classifier's own from this fit on. resume=True goes on with a
         trained or loaded model (its weights, optimiser, epoch count and random state) until `epochs` in all.
         Ctrl-C stops within a step (during a compilation, Python returns within a second) and leaves the model
-        with what it has learned so far."""
+        with what it has learned so far.
+
+        >>> clf.fit(X, y, validation_data=(X[:20], y[:20])).history_["val_accuracy"][-1]
+        1.0
+        >>> clf.set_params(epochs=12).fit(X, y, resume=True).n_epochs_  # two more
+        12
+        """
         start = self._warm_model if self.warm_start and not resume and self.__sklearn_is_fitted__() else None
         options = {
             "epochs": _params.configuration(self.get_params()).get("epochs", 0),
@@ -312,7 +318,11 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
     ) -> VPNClassifier:
         """Trains one epoch more on these images; returns the estimator. The first call makes the model; it
         wants all labels that will ever come as classes, or takes those of y. The learning rate stays the
-        same, whatever `schedule` says. Sets of the same size compile once."""
+        same, whatever `schedule` says. Sets of the same size compile once.
+
+        >>> clf.partial_fit(X, y).n_epochs_  # ten of fit, and one
+        11
+        """
         options = {"epochs": 1, "resume": self.__sklearn_is_fitted__(), "schedule": "constant"}
         if options["resume"]:
             options["epochs"] += self.n_epochs_
@@ -332,7 +342,6 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
         each {"host_bytes", "device_bytes"}}. Weights, optimiser and n_images uint8 images in memory are
         included; device_bytes is 0 where the device computes in the host's memory ("go", "cpu").
 
-        >>> clf = VPNClassifier("sr", "dnn3", device="go")
         >>> clf.estimate_memory((28, 28, 1), 10)["parameters"]
         2664890
         """

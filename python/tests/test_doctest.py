@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 import shutil
 
@@ -20,6 +21,8 @@ FOUND = {
     name: [t for t in doctest.DocTestFinder().find(importlib.import_module(name)) if t.examples]
     for name in ["govpn", *MODULES]
 }
+METHODS = ("govpn.estimator", "govpn._fitted", "govpn._pretrained")
+CLASS = next(t for t in FOUND["govpn.estimator"] if t.name.endswith(".VPNClassifier"))
 
 
 @pytest.fixture
@@ -50,8 +53,34 @@ def test_examples(name, folder, make):
     for test in FOUND[name]:
         clf = make(mode="plain", epochs=3, batch_size=4)
         test.globs |= {"govpn": govpn, "np": np, "clf": clf, "X": x, "y": y}
+        if name in METHODS and test is not CLASS:
+            test.globs |= after_class()
         runner.run(test, out=report.append)
     assert not runner.failures, "".join(report)
+
+
+def after_class():
+    """What the example of the class has made: those of its methods go on from there."""
+    known = {"govpn": govpn, "VPNClassifier": govpn.VPNClassifier}
+    for example in CLASS.examples:
+        exec(example.source, known)
+    return known
+
+
+def test_methods_have_examples():
+    shown = {t.name.rpartition(".")[2] for name in METHODS for t in FOUND[name]}
+    assert {n for n, m in vars_of(govpn.VPNClassifier) if n not in shown} == set()
+
+
+def vars_of(kind):
+    """Its public methods but scikit-learn's."""
+    ours = [k for k in kind.__mro__ if k.__module__.startswith("govpn.")]
+    return [
+        (n, m)
+        for k in ours
+        for n, m in vars(k).items()
+        if n[0] != "_" and not n.endswith("_request") and inspect.isroutine(m)
+    ]
 
 
 @pytest.mark.parametrize("name", ["augment", "callbacks", "datasets"])
