@@ -132,9 +132,9 @@ func findVersions(t *testing.T, prefix string) {
 	}
 }
 
-// The README's programs compile.
-func TestReadme(t *testing.T) {
-	text := contents(t, "../README.md")
+// The programs of docs/embedding.md compile.
+func TestEmbedding(t *testing.T) {
+	text := contents(t, "../docs/embedding.md")
 	snippets := func(language string) []string { return matches("(?s)```"+language+"\n(.*?)```", text) }
 	for _, s := range snippets("c") {
 		compiled(t, s, "gcc", "-std=c11", "-fsyntax-only", "-xc", "-")
@@ -150,10 +150,10 @@ func TestReadme(t *testing.T) {
 			func use(ctx context.Context) {` + s + "\n_, _ = result, err }\n"
 		file := filepath.Join(dir, "main.go")
 		require.NoError(t, os.WriteFile(file, []byte(program), 0o600))
-		overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root(t), fmt.Sprintf("examples/readme%d/main.go", i)): file}})
+		overlay, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(root(t), fmt.Sprintf("examples/embedding%d/main.go", i)): file}})
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "overlay"), overlay, 0o600))
-		shell(t, "..", fmt.Sprintf("go build -o /dev/null -overlay=%s/overlay ./examples/readme%d", dir, i))
+		shell(t, "..", fmt.Sprintf("go build -o /dev/null -overlay=%s/overlay ./examples/embedding%d", dir, i))
 	}
 	require.NotEmpty(t, snippets("c"))
 	require.NotEmpty(t, snippets("cpp"))
