@@ -22,7 +22,7 @@ else
 LINK := -s -w
 endif
 
-.PHONY: help demo test lib install uninstall lint go-test py-test c-test sanitize fuzz consumer bench bench-cuda bench-growth accuracy repro notebooks golden released sdist wheel docs clean
+.PHONY: help demo test lib install uninstall lint go-test py-test c-test sanitize fuzz consumer bench bench-cuda bench-growth accuracy repro interop notebooks golden released sdist wheel docs clean
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
 
@@ -131,6 +131,11 @@ repro: .venv/test ## What docs/repro holds: the paper's tables and figures, the 
 	$(REPRO) table4 $(PART) --generator resnet18 --seeds 2 --epochs 5
 	$(REPRO) search --out docs/repro --dataset fashion-mnist
 	for figure in 1 3 4 5 6; do $(REPRO) fig$$figure --out docs/repro || exit 1; done
+
+interop: .venv/test ## scikit-learn, torch, JAX, polars, nanoarrow, Hugging Face, and a torch loop with learned noise (installs them)
+	$(VENV)/pip install -q torch torchvision jax polars nanoarrow datasets
+	$(VENV)/pytest -q python/tests/test_libraries.py python/tests/test_sklearn.py
+	$(VENV)/python examples/torch_loop.py --images 2000 --epochs 1
 
 notebooks: .venv/test ## Run examples/notebooks and keep what they show in them
 	cd examples/notebooks && $(VENV)/jupyter execute --inplace --NotebookClient.coalesce_streams=True *.ipynb

@@ -41,6 +41,19 @@ def test_results_are_the_callers_own(make):
         govpn.to_arrow(np.float32(3))
 
 
+def test_noise_transform_is_the_learned_noise(make):
+    """Its draws have mean 0 and the deviation that noise_std tells, times scale."""
+    images, labels = FLOATS[:8], Y[:8]
+    model = make(epochs=1).fit(X, Y)
+    transform = model.noise_transform(scale=2, random_state=0)
+    draws = np.stack([transform(images, labels) - images for _ in range(400)])
+    want = 2 * model.noise_std(images, labels)
+    assert abs(draws.mean(0) / want).max() < 6 / np.sqrt(len(draws))
+    np.testing.assert_allclose(draws.std(0) / want, 1, atol=6 / np.sqrt(2 * len(draws)))
+    clipped = model.noise_transform(scale=2, clip=True, random_state=0)(images, labels)
+    np.testing.assert_allclose(clipped, (images + draws[0]).clip(0, 1), atol=1e-6)
+
+
 def test_labels_that_miss_the_classes(make, reference):
     with pytest.raises(ValueError, match=r"validation_data y\[\d+\] .*validation_data y - 1 would fit"):
         make(mode="plain").fit(X, Y, validation_data=(X, Y + 1))

@@ -10,6 +10,7 @@ import pytest
 from conftest import make_quadrants
 
 sklearn = pytest.importorskip("sklearn")
+import joblib  # noqa: E402
 from sklearn import base, model_selection, pipeline, preprocessing  # noqa: E402
 from sklearn.datasets import load_digits  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
@@ -112,6 +113,13 @@ def test_searches_with_workers(make, digits):
     search = model_selection.GridSearchCV(pipe, grid, cv=2, n_jobs=2).fit(*digits)
     assert search.best_params_ == {"vpnclassifier__learning_rate": 0.02}
     assert search.score(*digits) > 0.85
+
+
+def test_fitted_ones_in_workers(make, digits):
+    model = make(mode="plain", epochs=3).fit(*digits)
+    parts = np.array_split(digits[0], 4)
+    answers = joblib.Parallel(n_jobs=2, backend="loky")(joblib.delayed(model.predict_proba)(x) for x in parts)
+    np.testing.assert_array_equal(np.concatenate(answers), model.predict_proba(digits[0]))
 
 
 def test_weights_decide(make, quadrants):
