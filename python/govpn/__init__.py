@@ -13,6 +13,7 @@ from ._arrow import empty, to_arrow
 from ._benefit import NoiseBenefit
 from ._lib import build_info, devices
 from ._load import load
+from ._scorer import Scorer
 from ._version import __version__
 from .errors import GovpnError, GovpnWarning, NotFittedError
 from .estimator import VPNClassifier
@@ -22,6 +23,7 @@ __all__ = [
     "GovpnWarning",
     "NoiseBenefit",
     "NotFittedError",
+    "Scorer",
     "VPNClassifier",
     "__version__",
     "augment",

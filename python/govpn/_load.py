@@ -22,7 +22,11 @@ def load(path: str | os.PathLike[str], device: str = "auto", verbose: int = 1) -
     >>> loaded.classes_
     array(['left', 'right'], dtype='<U5')
     """
-    model = Model.load(path, device)
+    return classifier_of(Model.load(path, device), device, verbose)
+
+
+def classifier_of(model: Model, device: str, verbose: int) -> VPNClassifier:
+    """The classifier that a model in the library stands for."""
     config = model.describe()["config"]
     layout = _features.Layout.from_attributes(config.get("attributes"), config["image_shape"])
     params = _params.restore(config) | {"pixel_range": layout.pixel_range}
