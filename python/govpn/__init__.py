@@ -8,7 +8,7 @@ In short::
     model.predict(X[:10]), model.noise_std(X[:10], y[:10])
 """
 
-from . import augment, callbacks, datasets, plot
+from . import augment, callbacks, datasets, plot, ray
 from ._arrow import empty, to_arrow
 from ._benefit import NoiseBenefit
 from ._lib import build_info, devices
@@ -34,5 +34,6 @@ __all__ = [
     "empty",
     "load",
     "plot",
+    "ray",
     "to_arrow",
 ]

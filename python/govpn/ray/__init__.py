@@ -1,0 +1,8 @@
+"""Many processes and machines, by Ray: pip install 'govpn[ray]'. docs/scaling.md says what each costs.
+
+ray.init() before makes Ray run here, ray.init(address=...) on a cluster; all else stays the same.
+"""
+
+from ._data import predict_batches
+
+__all__ = ["predict_batches"]
