@@ -22,7 +22,7 @@ else
 LINK := -s -w
 endif
 
-.PHONY: help demo test lib install uninstall lint go-test py-test c-test sanitize fuzz consumer bench bench-cuda bench-growth accuracy repro interop notebooks golden released sdist wheel docs clean
+.PHONY: help demo test lib install uninstall lint go-test py-test c-test sanitize fuzz consumer bench bench-cuda bench-growth accuracy repro interop notebooks golden ray released sdist wheel docs clean
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
 
@@ -136,6 +136,11 @@ interop: .venv/test ## scikit-learn, torch, JAX, polars, nanoarrow, Hugging Face
 	$(VENV)/pip install -q torch torchvision jax polars nanoarrow datasets
 	$(VENV)/pytest -q python/tests/test_libraries.py python/tests/test_sklearn.py
 	$(VENV)/python examples/torch_loop.py --images 2000 --epochs 1
+
+ray: .venv/test ## Ray's and Spark's tests with two workers (installs Ray, torch, Spark; Spark wants Java 17)
+	$(VENV)/pip install -q '.[ray]' pyspark 'pandas<3'
+	$(VENV)/pytest -q python/tests/test_ray.py python/tests/test_ray_tune.py python/tests/test_ray_train.py
+	$(VENV)/python examples/spark.py --images 5000
 
 notebooks: .venv/test ## Run examples/notebooks and keep what they show in them
 	cd examples/notebooks && $(VENV)/jupyter execute --inplace --NotebookClient.coalesce_streams=True *.ipynb
