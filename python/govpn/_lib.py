@@ -167,6 +167,12 @@ def library() -> ctypes.CDLL:
     return _loaded
 
 
+def limit_threads(count: int) -> None:
+    """How many threads compute: of the device go from now on, of XLA for CPU where it opens later."""
+    os.environ["NPROC"] = str(count)  # XLA reads it
+    call("govpn_init", encode({"threads": count}))
+
+
 def find_library() -> Path:
     """Where the library is: $GOVPN_LIBRARY, or beside this file. ImportError where there is none."""
     name = {"darwin": "libgovpn.dylib", "win32": "govpn.dll"}.get(sys.platform, "libgovpn.so")

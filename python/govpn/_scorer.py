@@ -182,8 +182,7 @@ def _columns(output: Any) -> dict[str, str]:
 def _open(source: bytes | str, changed: int, device: str, threads: int) -> VPNClassifier:
     """A model in this process; changed is when its file did."""
     if threads:
-        os.environ["NPROC"] = str(threads)  # which XLA for CPU reads when it opens
-        _lib.call("govpn_init", _lib.encode({"threads": threads}))
+        _lib.limit_threads(threads)
     if isinstance(source, str):
         return load(source, device, verbose=0)
     return classifier_of(Model.from_bytes(source, device), device, verbose=0)

@@ -1,5 +1,7 @@
 """Ray, where it is installed: make ray."""
 
+import doctest
+import importlib
 import os
 import signal
 
@@ -8,9 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from conftest import make_quadrants
+from govpn.ray import _tune
 
 ray = pytest.importorskip("ray")
-pytest.importorskip("ray.data")
+for part in ("data", "train", "tune"):
+    pytest.importorskip(f"ray.{part}")
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's are not ours
 
 X, Y = make_quadrants(200)
@@ -99,3 +103,90 @@ def test_misuse_of_predict_batches(clf):
         govpn.ray.predict_batches(dataset, clf, "logit")
     with pytest.raises(Exception, match=r"the batch has columns \['data'\], want one named image"):
         govpn.ray.predict_batches(dataset, clf, device="go").take_all()
+
+
+class FragileCallback(govpn.ray.TuneReportCallback):
+    """Dies with its process, once, after the second epoch."""
+
+    marker = ""
+
+    def on_epoch_end(self, training):
+        super().on_epoch_end(training)
+        if training.epoch == 2 and not os.path.exists(self.marker):
+            open(self.marker, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def search(clf, tmp_path, space, **options):
+    options = {"validation_data": make_quadrants(50, seed=1), "storage_path": str(tmp_path)} | options
+    return govpn.ray.tune(clf, X, Y, space, **options)
+
+
+def test_tune_finds_the_better_rate(make, tmp_path):
+    clf = make(epochs=3)
+    grid = search(clf, tmp_path, {"learning_rate": ray.tune.grid_search([0.05, 1e-6])})
+    best = grid.get_best_result()
+    assert len(grid) == 2
+    assert not grid.errors
+    assert best.config["learning_rate"] == 0.05
+    assert clf.learning_rate == 0.01
+    here = make(epochs=3, learning_rate=0.05).fit(X, Y, validation_data=make_quadrants(50, seed=1))
+    assert best.metrics_dataframe["val_loss"].tolist() == here.history_["val_loss"]
+    loaded = govpn.ray.load(best.checkpoint, device="go")
+    np.testing.assert_array_equal(loaded.predict_proba(X), here.predict_proba(X))
+
+
+def test_tune_goes_on_after_a_kill(make, tmp_path, monkeypatch):
+    ray.cloudpickle.register_pickle_by_value(__import__(__name__))
+    ray.cloudpickle.register_pickle_by_value(_tune)
+    monkeypatch.setattr(_tune, "TuneReportCallback", FragileCallback)
+    monkeypatch.setattr(FragileCallback, "marker", str(tmp_path / "died"))
+    grid = search(make(epochs=4), tmp_path, {"batch_size": 50}, metric="loss")
+    ray.cloudpickle.unregister_pickle_by_value(_tune)
+    assert (tmp_path / "died").exists()
+    assert not grid.errors
+    here = make(epochs=4, batch_size=50).fit(X, Y, validation_data=make_quadrants(50, seed=1))
+    assert govpn.ray.load(grid[0].checkpoint, device="go").history_["loss"] == here.history_["loss"]
+
+
+def test_misuse_of_tune(clf, tmp_path):
+    with pytest.raises(ValueError, match="param_space has 'rate', want parameters of VPNClassifier"):
+        search(clf, tmp_path, {"rate": 1})
+    with pytest.raises(ValueError, match="metric is 'auc', want one of loss, accuracy"):
+        search(clf, tmp_path, {}, metric="auc")
+    with pytest.raises(ValueError, match="metric is 'val_loss', which wants validation_data"):
+        search(clf, tmp_path, {}, validation_data=None)
+    with pytest.raises(TypeError, match="estimator is a str, want a VPNClassifier"):
+        search("sr", tmp_path, {})
+
+
+def test_a_study_is_divided(bars, tmp_path):
+    rows = ["baseline", "random-noise", "random-rotation", "vpn-dnn3"]
+    sizes = {"seeds": 1, "epochs": 1, "images": 200, "eval_images": 50, "data": str(bars)}
+    where = {"datasets": ["fashion-mnist"], "bases": ["sr"], "rows": rows, "out": str(tmp_path)}
+    report = govpn.ray.study("table1", **sizes, **where, device="go", verbose=False)
+    assert len(list(tmp_path.glob("runs/*.json"))) >= len(rows)
+    assert not list(tmp_path.glob("runs/*.lock"))
+    alone = govpn.repro.table1(**sizes, **where | {"out": tmp_path / "alone"}, device="go", verbose=False)
+    assert report.grid() == alone.grid()
+
+
+def test_misuse_of_study():
+    with pytest.raises(ValueError, match="what is 'table9', want one of confirm, explain, fig1"):
+        govpn.ray.study("table9")
+    with pytest.raises(ValueError, match="workers is 0, want at least 1"):
+        govpn.ray.study("table1", workers=0)
+
+
+@pytest.mark.parametrize("name", ["_data", "_study", "_tune"])
+def test_examples(name, make, bars, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(f"govpn.ray.{name}")
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    report = []
+    for test in doctest.DocTestFinder().find(module):
+        test.globs |= {"govpn": govpn, "X": X[:12], "y": Y[:12], "data": str(bars)}
+        test.globs["clf"] = make(mode="plain", epochs=3, batch_size=4)
+        runner.run(test, out=report.append)
+    assert runner.tries
+    assert not runner.failures, "".join(report)

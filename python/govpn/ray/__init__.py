@@ -4,5 +4,7 @@ ray.init() before makes Ray run here, ray.init(address=...) on a cluster; all el
 """
 
 from ._data import predict_batches
+from ._study import study
+from ._tune import TuneReportCallback, load, tune
 
-__all__ = ["predict_batches"]
+__all__ = ["TuneReportCallback", "load", "predict_batches", "study", "tune"]
