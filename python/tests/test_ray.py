@@ -181,11 +181,12 @@ def test_misuse_of_study():
 @pytest.mark.parametrize("name", ["_data", "_study", "_tune"])
 def test_examples(name, make, bars, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "0")  # whose header verbose=0 does not silence
     module = importlib.import_module(f"govpn.ray.{name}")
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     report = []
     for test in doctest.DocTestFinder().find(module):
-        test.globs |= {"govpn": govpn, "X": X[:12], "y": Y[:12], "data": str(bars)}
+        test.globs |= {"govpn": govpn, "X": X[:12], "y": Y[:12], "data": str(bars), "folder": str(tmp_path)}
         test.globs["clf"] = make(mode="plain", epochs=3, batch_size=4)
         runner.run(test, out=report.append)
     assert runner.tries

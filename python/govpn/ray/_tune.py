@@ -70,7 +70,7 @@ def tune(
     --------
     >>> import ray.tune
     >>> space = {"learning_rate": ray.tune.grid_search([1e-2, 1e-4])}
-    >>> grid = govpn.ray.tune(clf, X, y, space, metric="loss")
+    >>> grid = govpn.ray.tune(clf, X, y, space, metric="loss", storage_path=folder)
     >>> best = grid.get_best_result()
     >>> best.metrics["epoch"], govpn.ray.load(best.checkpoint, device="go").n_epochs_
     (3, 3)
@@ -127,7 +127,7 @@ class TuneReportCallback(callbacks.Callback):
     >>> def trainable(config):
     ...     clf.set_params(**config).fit(X, y, callbacks=[govpn.ray.TuneReportCallback()])
     >>> import ray.tune
-    >>> run = ray.tune.RunConfig(verbose=0)
+    >>> run = ray.tune.RunConfig(verbose=0, storage_path=folder)
     >>> grid = ray.tune.Tuner(trainable, param_space={"batch_size": 6}, run_config=run).fit()
     >>> grid[0].metrics["epoch"]
     3
