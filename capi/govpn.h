@@ -282,7 +282,9 @@ void govpn_data_free(govpn_data data);
  *   json  {"device": "auto" | "go" | "cpu" | "cuda", "preset": "default" | "paper" | "official" | "augmented", and any of:
  *          "base": one of govpn_build_info's "base_models", "generator": "dnn3" | "resnet18",
  *          "mode": "joint" | "frozen" | "plain" | "gaussian",
- *          "epochs", "batch_size", "eval_batch_size", "optimizer": "adam" | "sgd", "learning_rate", "momentum",
+ *          "epochs", "batch_size", "accumulate": in how many equal parts, one after another, a step computes its batch (1), which takes
+ *          less memory and is the same step, but that batch norms take their statistics of each part,
+ *          "eval_batch_size", "optimizer": "adam" | "sgd", "learning_rate", "momentum",
  *          "weight_decay", "schedule": "constant" | "cosine", "noise_samples", "base_loss_weight",
  *          "label_fusion": "bias" | "plane" | "embedding" | "film", "label_coefficient" and (both of "bias" alone)
  *          "label_encoding": "scaled" | "index", "std": "abs" | "bounded" | "rms", "std_range": [low, high], "std_rms",

@@ -26,6 +26,9 @@ type Config struct {
 	Epochs        int `json:"epochs"`
 	BatchSize     int `json:"batch_size"`
 	EvalBatchSize int `json:"eval_batch_size"` // images per chunk of inference; 0 chooses
+	// Accumulate is in how many equal parts, one after another, a step computes its batch: less memory, the same step (but batch norms take
+	// their statistics of each part). BatchSize must be a multiple.
+	Accumulate int `json:"accumulate"`
 
 	Optimizer    string  `json:"optimizer"`     // "adam" or "sgd", with PyTorch's semantics
 	LearningRate float64 `json:"learning_rate"` // > 0
@@ -89,7 +92,7 @@ type Normalize struct {
 // λ and the bounds of σ are not in the paper; Adam, λ = 0 and |o| are those of the authors' public code.
 func PaperConfig() Config {
 	return Config{
-		Base: "dnn3", Generator: "dnn3", Mode: "joint", Epochs: 40, BatchSize: 256,
+		Base: "dnn3", Generator: "dnn3", Mode: "joint", Epochs: 40, BatchSize: 256, Accumulate: 1,
 		Optimizer: "adam", LearningRate: 1e-3, Momentum: 0.9, Schedule: "constant", ComputeDType: "float32", NoisyBatchNorm: "shared",
 		NoiseSamples: 1, NoiseDistribution: "normal", LabelFusion: "bias", LabelCoefficient: 0.01, LabelEncoding: "scaled",
 		Std: "abs", StdRange: [2]float64{0.01, 0.3}, StdRMS: 0.1, FixedStd: 0.1,
@@ -176,6 +179,9 @@ func (c *Config) Validate() error {
 	if err := c.validateNumbers(); err != nil {
 		return err
 	}
+	if c.BatchSize%c.Accumulate != 0 {
+		return argumentError("Accumulate is %d with BatchSize %d, want a divisor of it: the parts are of one size", c.Accumulate, c.BatchSize)
+	}
 	if layers, about := models.HiddenLayers(c.Base); c.NoiseLayer > layers {
 		return argumentError("NoiseLayer is %d, want 0 to %d: base %s %s", c.NoiseLayer, layers, c.Base, about)
 	}
@@ -224,7 +230,7 @@ func (c *Config) validateNumbers() error {
 		got, min int
 	}{
 		{"Epochs", c.Epochs, 1}, {"BatchSize", c.BatchSize, 1}, {"EvalBatchSize", c.EvalBatchSize, 0},
-		{"NoiseSamples", c.NoiseSamples, 1}, {"Patience", c.Patience, 0}, {"Classes", c.Classes, 0}, {"NoiseLayer", c.NoiseLayer, 0},
+		{"Accumulate", c.Accumulate, 1}, {"NoiseSamples", c.NoiseSamples, 1}, {"Patience", c.Patience, 0}, {"Classes", c.Classes, 0}, {"NoiseLayer", c.NoiseLayer, 0},
 	} {
 		if f.got < f.min || f.got > math.MaxInt32 {
 			return argumentError("%s is %d, want %d to 2³¹−1", f.name, f.got, f.min)

@@ -84,6 +84,8 @@ func TestInvalidConfig(t *testing.T) {
 		{`"epochs": 0`, `Epochs is 0, want 1 to 2³¹−1`},
 		{`"batch_size": 0`, `BatchSize is 0, want 1 to 2³¹−1`},
 		{`"batch_size": 3000000000`, `BatchSize is 3000000000`},
+		{`"accumulate": 0`, `Accumulate is 0, want 1 to 2³¹−1`},
+		{`"accumulate": 3`, `Accumulate is 3 with BatchSize 256, want a divisor of it`},
 		{`"eval_batch_size": -1`, `EvalBatchSize is -1, want 0 to 2³¹−1`},
 		{`"optimizer": "lion"`, `Optimizer is "lion", want one of adam, sgd`},
 		{`"learning_rate": 0`, `LearningRate is 0, want a finite number > 0`},

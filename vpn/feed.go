@@ -160,6 +160,47 @@ func (b *batches) next() (batch []*tensors.Tensor, valid int, err error) {
 	return batch, valid, err
 }
 
+// parts are the next n batches, also where there is an error.
+func (b *batches) parts(n int) (parts [][]*tensors.Tensor, err error) {
+	for range n {
+		batch, _, err := b.next()
+		if err != nil {
+			return parts, err
+		}
+		parts = append(parts, batch)
+	}
+	return parts, nil
+}
+
+func freeParts(parts [][]*tensors.Tensor) {
+	for _, p := range parts {
+		free(p...)
+	}
+}
+
+// whole is the whole set as one batch, in the parts of Config.Accumulate.
+func (f *feed) whole(ctx context.Context) (parts [][]*tensors.Tensor, err error) {
+	size, err := f.partSize(f.size)
+	if err != nil {
+		return nil, err
+	}
+	b, err := f.batches(ctx, sequence(f.size), size, f.state.run.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	defer b.close()
+	return b.parts(f.net.cfg.Accumulate)
+}
+
+// partSize is how many images the parts of a batch have.
+func (f *feed) partSize(images int) (int, error) {
+	if k := f.net.cfg.Accumulate; images%k != 0 {
+		return 0, argumentError("a batch of %d images has no %d parts of one size: want a number of images that is a multiple of Accumulate",
+			images, k)
+	}
+	return images / f.net.cfg.Accumulate, nil
+}
+
 // gathered is a batch of a set in memory.
 func (b *batches) gathered(positions []int32) ([]*tensors.Tensor, error) {
 	in := []any{b.images, b.rows, tensors.FromFlatDataAndDimensions(positions, b.size), b.labels}

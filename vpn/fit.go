@@ -85,6 +85,7 @@ func (m *Model) reconfigure(o FitOptions) error {
 		}
 		m.train.close()
 		m.train = train
+		m.closeParts()
 	}
 	m.state.Lock()
 	defer m.state.Unlock()
@@ -169,9 +170,13 @@ func (f *fit) stopped() context.Context {
 func (f *fit) epoch() (Epoch, error) {
 	r := &f.state.run
 	size := min(f.net.cfg.BatchSize, f.train.size)
+	part, err := f.train.partSize(size)
+	if err != nil {
+		return Epoch{}, err
+	}
 	order := permutation(f.net.cfg.Seed, r.Epoch, f.train.size)
 	all := f.train.size / size
-	b, err := f.train.batches(f.ctx, order[min(r.Batch, all)*size:all*size], size, r.Epoch) // resumed with fewer images, none may be left
+	b, err := f.train.batches(f.ctx, order[min(r.Batch, all)*size:all*size], part, r.Epoch) // resumed with fewer images, none may be left
 	if err != nil {
 		return Epoch{}, err
 	}
@@ -194,19 +199,19 @@ func (f *fit) epoch() (Epoch, error) {
 func (f *fit) batch(b *batches) error {
 	r := &f.state.run
 	began := time.Now()
-	batch, _, err := b.next()
+	parts, err := b.parts(f.net.cfg.Accumulate)
+	defer freeParts(parts)
 	if err != nil {
 		return err
 	}
-	defer free(batch...)
 	wait := time.Since(began)
 	if f.reported.IsZero() {
-		if err := f.compile(batch); err != nil {
+		if err := f.compile(parts); err != nil {
 			return err
 		}
 		began = time.Now().Add(-wait)
 	}
-	metrics, err := f.step(batch, r.Epoch, f.epochs)
+	metrics, err := f.step(parts, r.Epoch, f.epochs)
 	if err != nil {
 		return err
 	}
@@ -219,13 +224,13 @@ func (f *fit) batch(b *batches) error {
 	return nil
 }
 
-// compile compiles the training program for batches of that size, with a report before and after.
-func (f *fit) compile(batch []*tensors.Tensor) error {
+// compile compiles the training programs for batches in such parts, with a report before and after.
+func (f *fit) compile(parts [][]*tensors.Tensor) error {
 	if f.report("compiling", 0, 0) {
 		return cancelled(f.stopped())
 	}
 	cfg := f.Config()
-	if err := f.Model.train.compile(f.stepInputs(&cfg, batch, f.state.run.Epoch, f.epochs)...); err != nil {
+	if err := f.compileStep(&cfg, parts, f.state.run.Epoch, f.epochs); err != nil {
 		return err
 	}
 	if f.report("compiling", 0, 0) { // not "training": whoever stops there would make no step

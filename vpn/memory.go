@@ -2,6 +2,7 @@ package vpn
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -75,11 +76,19 @@ func (m *Model) estimateInference(e *Memory, images, size int) error {
 
 func (m *Model) estimateTraining(e *Memory, images, size int) error {
 	batch, state := min(m.net.cfg.BatchSize, size), shapes.Make(dtypes.Uint64, 3)
-	in := []shapes.Shape{m.imagesOf(batch), shapes.Make(labelDType, batch), state, shapes.Make(m.net.dtype, 2)}
+	parts := m.net.cfg.Accumulate
+	part := max(1, batch/parts)
+	in := []shapes.Shape{m.imagesOf(part), shapes.Make(labelDType, part), state}
+	var augmented []shapes.Shape
 	if len(m.net.cfg.Augment) > 0 {
-		in = append(in, state)
+		augmented = []shapes.Shape{state}
 	}
-	step, err := m.graphBytes(m.trainGraph, in...)
+	step, err := m.graphBytes(m.trainGraph, slices.Concat(in, []shapes.Shape{shapes.Make(m.net.dtype, 2)}, augmented)...)
+	if err == nil && parts > 1 {
+		m.whole = batch
+		sum := []shapes.Shape{shapes.Make(m.net.dtype, m.sumSize()), shapes.Make(m.net.dtype, 2), shapes.Make(dtypes.Int32)}
+		step, err = m.graphBytes(m.partGraph, slices.Concat(sum, in, augmented)...) // the other graph has made the optimiser's variables
+	}
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,9 @@ type Model struct {
 	train, classify, classwise, deviation, gradient, statistics, changes *program
 	labelNoise, gaussian                                                 *program
 
+	part, apply *program // of a step in parts; part, nil at first, is of batches of so many images
+	whole       int
+
 	imageBytes map[string]int // "base", "generator": of the largest value that inference computes of one image
 
 	mu      sync.Mutex // held by every call that computes; by training, only to set fitting
@@ -93,6 +96,7 @@ func (m *Model) buildPrograms() error {
 	}{
 		{&m.gather, "gather", currentValue, gatherBatch},
 		{&m.train, "train", currentValue, m.trainGraph},
+		{&m.apply, "train", currentValue, m.applyGraph},
 		{&m.classify, "classify", m.inferenceValue, m.classifyGraph},
 		{&m.classwise, "classwise", m.inferenceValue, m.classwiseGraph},
 		{&m.labelNoise, "label noise", m.inferenceValue, m.labelNoiseGraph},
@@ -209,9 +213,10 @@ func (m *Model) Close() error {
 		return nil
 	}
 	m.closed = true
-	for _, p := range []*program{m.gather, m.train, m.classify, m.classwise, m.deviation, m.gradient, m.statistics, m.changes, m.labelNoise, m.gaussian} {
+	for _, p := range []*program{m.gather, m.train, m.classify, m.classwise, m.deviation, m.gradient, m.statistics, m.changes, m.labelNoise, m.gaussian, m.apply} {
 		p.close()
 	}
+	m.closeParts()
 	m.dropBest()
 	m.store.Finalize()
 	return nil

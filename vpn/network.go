@@ -6,6 +6,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/govpn/govpn/models"
+	"github.com/govpn/govpn/vpn/internal/random"
 )
 
 // network is the base classifier f and the generator g of one configuration, as functions that build graphs.
@@ -55,15 +56,20 @@ func (n *network) setTraining(s *model.Scope, g *Graph) {
 	}
 }
 
-// pixels turns stored images (N, H, W, C), uint8 0–255 or float [0, 1], into the network's input; with a random state, what
-// training makes of them.
-func (n *network) pixels(images *Node, augmentState ...*Node) *Node {
+// pixels turns stored images (N, H, W, C), uint8 0–255 or float [0, 1], into the network's input.
+func (n *network) pixels(images *Node) *Node { return n.trainingPixels(images, nil, nil) }
+
+// trainingPixels is pixels with what training makes of images, of a random state; nil: nothing. Of a part of a batch it is what it
+// makes of them within the batch.
+func (n *network) trainingPixels(images, augmentState *Node, part *random.Part) *Node {
 	x := ConvertDType(images, n.dtype)
 	if images.DType() == dtypes.Uint8 {
 		x = MulScalar(x, 1.0/255)
 	}
-	for _, state := range augmentState {
-		x = StopGradient(n.cfg.Augment.Apply(x, state)) // on go, fused layers would ask for it
+	if augmentState != nil && part == nil {
+		x = StopGradient(n.cfg.Augment.Apply(x, augmentState)) // on go, fused layers would ask for it
+	} else if augmentState != nil {
+		x = StopGradient(n.cfg.Augment.ApplyPart(x, augmentState, part.Of, part.Start))
 	}
 	if n.cfg.Normalize.Where == "input" {
 		x = n.normalize(x)

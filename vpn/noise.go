@@ -33,7 +33,10 @@ var distributions = map[string]func(state *Node, shape shapes.Shape) (newState, 
 }
 
 // draw is z of a shape from a random state (3).
-func (n *network) draw(state *Node, shape shapes.Shape) *Node {
-	_, z := distributions[n.cfg.NoiseDistribution](state, shape)
-	return z
+func (n *network) draw(state *Node, shape shapes.Shape) *Node { return n.drawPart(state, shape, nil) }
+
+// drawPart is z of the images of a part of a batch, as drawn for the whole batch.
+func (n *network) drawPart(state *Node, shape shapes.Shape, part *random.Part) *Node {
+	_, z := distributions[n.cfg.NoiseDistribution](state, shapes.Make(shape.DType, part.Dims(shape.Dimensions)...))
+	return part.Cut(z, shape.Dim(0))
 }

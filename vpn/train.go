@@ -15,6 +15,7 @@ import (
 	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn/augment"
 	"github.com/govpn/govpn/vpn/data"
+	"github.com/govpn/govpn/vpn/internal/random"
 )
 
 const labelDType = dtypes.Int32
@@ -46,25 +47,32 @@ type FitOptions struct {
 // where images are augmented, weights (B) where they have them → loss, accuracy and, with noise, mean, minimum and maximum of σ (5; or 2),
 // and the updates of everything that the mode trains.
 func (m *Model) trainGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
-	images, labels, state, rates, rest := in[0], in[1], in[2], in[3], in[4:]
-	augmented := min(1, len(m.net.cfg.Augment))
-	x := m.net.pixels(images, rest[:augmented]...)
-	var z, weights *Node
-	if len(rest) > augmented {
-		weights = rest[augmented]
-	}
-	if m.net.cfg.Mode != "plain" {
-		dims := append([]int{x.Shape().Dim(0), m.net.cfg.NoiseSamples}, m.net.noiseDims(x)...)
-		z = m.net.draw(state, shapes.Make(x.DType(), dims...))
-	}
-	o := m.net.objective(s, x, labels, z, weights)
-	updates := m.net.trainingUpdates(s, o.loss, rates)
+	o := m.net.trainingObjective(s, in[0], in[1], in[2], in[4:], nil)
+	updates := m.net.trainingUpdates(s, o.loss, in[3])
 
 	metrics := []*Node{o.loss, o.correct}
 	if o.std != nil {
 		metrics = append(metrics, ReduceAllMean(o.std), ReduceAllMin(o.std), ReduceAllMax(o.std))
 	}
 	return []*Node{Stack(metrics, 0)}, updates
+}
+
+// trainingObjective is the objective of a batch, or of a part of one: images (B, H, W, C), labels (B) or (B, K), random state (3), and in rest
+// another random state where images are augmented, and weights (B) where they have them.
+func (n *network) trainingObjective(s *model.Scope, images, labels, state *Node, rest []*Node, part *random.Part) objective {
+	var augmentState, z, weights *Node
+	if len(n.cfg.Augment) > 0 {
+		augmentState, rest = rest[0], rest[1:]
+	}
+	if len(rest) > 0 {
+		weights = rest[0]
+	}
+	x := n.trainingPixels(images, augmentState, part)
+	if n.cfg.Mode != "plain" {
+		dims := append([]int{x.Shape().Dim(0), n.cfg.NoiseSamples}, n.noiseDims(x)...)
+		z = n.drawPart(state, shapes.Make(x.DType(), dims...), part)
+	}
+	return n.objective(s, x, labels, z, weights)
 }
 
 // trainingUpdates is the optimiser's step on what the mode trains, and what its batch norms have measured. A frozen base
@@ -85,10 +93,14 @@ func (n *network) trainingUpdates(s *model.Scope, loss, rates *Node) (updates []
 	return updates
 }
 
-// step runs one training step on a batch and takes over the new weights. On an error the model is as it was.
-func (m *Model) step(batch []*tensors.Tensor, epoch, epochs int) (Metrics, error) {
-	number, cfg := m.state.run.Step+1, m.Config()
-	out, err := m.train.call(m.stepInputs(&cfg, batch, epoch, epochs)...)
+// step runs one training step on a batch, in one part or in several of one size, and takes over the new weights. On an error the
+// model is as it was.
+func (m *Model) step(parts [][]*tensors.Tensor, epoch, epochs int) (Metrics, error) {
+	cfg := m.Config()
+	if len(parts) > 1 {
+		return m.stepInParts(&cfg, parts, epoch, epochs)
+	}
+	out, err := m.train.call(m.stepInputs(&cfg, parts[0], epoch, epochs)...)
 	if err != nil {
 		return Metrics{}, err
 	}
@@ -97,9 +109,15 @@ func (m *Model) step(batch []*tensors.Tensor, epoch, epochs int) (Metrics, error
 		free(out...)
 		return Metrics{}, err
 	}
-	for i, v := range m.train.updates {
+	free(out[0])
+	return m.takeOver(m.train, out[1:], got, cfg.scheduledRate(epoch, epochs))
+}
+
+// takeOver makes the results of a step's program the values of the variables that it updates, and says what the step reports.
+func (m *Model) takeOver(p *program, results []*tensors.Tensor, got []float64, rate float64) (Metrics, error) {
+	for i, v := range p.updates {
 		old := v.MustValue()
-		if err := v.SetValuePreservingOld(out[1+i]); err != nil {
+		if err := v.SetValuePreservingOld(results[i]); err != nil {
 			return Metrics{}, err
 		}
 		if m.best[v.Path()] != old {
@@ -107,19 +125,16 @@ func (m *Model) step(batch []*tensors.Tensor, epoch, epochs int) (Metrics, error
 		}
 	}
 	got = append(got, math.NaN(), math.NaN(), math.NaN())
-	free(out[0])
 	m.state.Lock()
-	m.state.run.Step, m.state.trained, m.state.generatorTrained = number, true, true
+	m.state.run.Step, m.state.trained, m.state.generatorTrained = m.state.run.Step+1, true, true
 	m.state.Unlock()
-	rate := cfg.scheduledRate(epoch, epochs)
 	return Metrics{Float(got[0]), Float(got[1]), Float(got[2]), Float(got[3]), Float(got[4]), Float(rate)}, nil
 }
 
 // stepInputs are what the training program takes at the next step, with a configuration that nobody changes meanwhile.
 func (m *Model) stepInputs(cfg *Config, batch []*tensors.Tensor, epoch, epochs int) []any {
 	number := m.state.run.Step + 1
-	rates := m.net.vector(cfg.stepRates(number, epoch, epochs))
-	inputs := []any{batch[0], batch[1], randomState(cfg.Seed, streamTrain, number), rates}
+	inputs := []any{batch[0], batch[1], randomState(cfg.Seed, streamTrain, number), m.rates(cfg, epoch, epochs)}
 	if len(cfg.Augment) > 0 {
 		inputs = append(inputs, randomState(cfg.Seed, streamAugment, number))
 	}
@@ -127,6 +142,11 @@ func (m *Model) stepInputs(cfg *Config, batch []*tensors.Tensor, epoch, epochs i
 		inputs = append(inputs, weights)
 	}
 	return inputs
+}
+
+// rates are those of the next step.
+func (m *Model) rates(cfg *Config, epoch, epochs int) *tensors.Tensor {
+	return m.net.vector(cfg.stepRates(m.state.run.Step+1, epoch, epochs))
 }
 
 // SetLearningRate changes Config.LearningRate from the next training step on; a schedule still multiplies it. It may be called at any time,
@@ -182,17 +202,12 @@ func (m *Model) TrainBatch(ctx context.Context, d *data.Dataset) (Metrics, error
 	if err := m.adoptBest(); err != nil {
 		return Metrics{}, err
 	}
-	b, err := f.batches(ctx, sequence(f.size), f.size, m.state.run.Epoch)
+	parts, err := f.whole(ctx)
+	defer freeParts(parts)
 	if err != nil {
 		return Metrics{}, err
 	}
-	defer b.close()
-	batch, _, err := b.next()
-	if err != nil {
-		return Metrics{}, err
-	}
-	defer free(batch...)
-	return m.step(batch, min(m.state.run.Epoch, m.net.cfg.Epochs-1), m.net.cfg.Epochs)
+	return m.step(parts, min(m.state.run.Epoch, m.net.cfg.Epochs-1), m.net.cfg.Epochs)
 }
 
 // startTraining claims the model for training until end is called; Cancel cancels the context it returns.

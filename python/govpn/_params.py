@@ -74,6 +74,7 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {  # parameter: its conver
     "preset": _TEXT,
     "epochs": _INT,
     "batch_size": _INT,
+    "accumulate": _INT,
     "noise_samples": _INT,
     "noise_layer": _INT,
     "patience": _INT,

@@ -40,6 +40,10 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
     batch_size : int
         [256] An epoch leaves out the images of a last partial batch (others every time: the order is drawn
         anew); evaluation and prediction see every image.
+    accumulate : int
+        [1] In how many equal parts, one after another, a step computes its batch (gradient accumulation):
+        less memory, the same result. Batch norms take their statistics of each part. batch_size must be a
+        multiple.
     learning_rate : float
         [0.001 / 0.001 / 0.1]
     optimizer : {"adam", "sgd"}
@@ -224,6 +228,7 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
         warm_start: bool = False,
         image_shape: Sequence[int] | None = None,
         pixel_range: tuple[float, float] | None = None,
+        accumulate: int | None = None,
     ) -> None:
         self.base = base
         self.generator = generator
@@ -264,6 +269,7 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
         self.warm_start = warm_start
         self.image_shape = image_shape
         self.pixel_range = pixel_range
+        self.accumulate = accumulate
 
     def fit(
         self,

@@ -22,6 +22,8 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
+
+	"github.com/govpn/govpn/vpn/internal/random"
 )
 
 // Augmentation is one of the structs of this package. Their zero values of slices and strings mean torchvision's
@@ -107,7 +109,15 @@ func (l List) Check(height, width, channels int) error {
 
 // Apply augments float images x (N, H, W, C) in [0, 1], each with random parameters of its own, drawn from a state
 // (3 × uint64) of GoMLX's generator. Like all graph-building code it panics, with the ArgumentError of Check.
-func (l List) Apply(x, state *Node) (augmented *Node) {
+func (l List) Apply(x, state *Node) (augmented *Node) { return l.apply(x, state, nil) }
+
+// ApplyPart is what Apply makes of N images within a batch of so many, the first of them at position start (a scalar of int32): x
+// (N, H, W, C) → the same shape.
+func (l List) ApplyPart(x, state *Node, of int, start *Node) (augmented *Node) {
+	return l.apply(x, state, &random.Part{Of: of, Start: start})
+}
+
+func (l List) apply(x, state *Node, part *random.Part) *Node {
 	shape := x.Shape()
 	if x.Rank() != 4 || (x.DType() != dtypes.Float32 && x.DType() != dtypes.Float64) {
 		panic(argumentError("images are %s, want float32 or float64 of shape (N, H, W, C)", shape))
@@ -117,7 +127,10 @@ func (l List) Apply(x, state *Node) (augmented *Node) {
 	}
 	for _, a := range l {
 		var params []*Node
-		state, params = a.draw(state, shape)
+		state, params = a.draw(state, shapes.Make(shape.DType, part.Dims(shape.Dimensions)...))
+		for i := range params {
+			params[i] = part.Cut(params[i], shape.Dim(0))
+		}
 		x = a.apply(x, params)
 		x.AssertDims(shape.Dimensions...)
 	}

@@ -54,6 +54,24 @@ func TestStatesAndImages(t *testing.T) {
 	})
 }
 
+// Parts of a batch are augmented as they are within it.
+func TestParts(t *testing.T) {
+	const n, part, h, w, c = 6, 2, 7, 9, 3
+	golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
+		x := tensors.FromFlatDataAndDimensions(texture(n*h*w*c), n, h, w, c)
+		got := call(t, backend, func(x, state *Node) []*Node {
+			x = ConvertDType(x, dtype)
+			var parts []*Node
+			for i := 0; i < n; i += part {
+				parts = append(parts, every.ApplyPart(Slice(x, AxisRange(i, i+part)), state, n, Const(x.Graph(), int32(i))))
+			}
+			same := func(x *Node) *Node { return ConvertDType(x, dtypes.Float64) }
+			return []*Node{same(every.Apply(x, state)), same(Concatenate(parts, 0))}
+		}, x, state(t, 1))
+		require.InDeltaSlice(t, tensors.MustCopyFlatData[float64](got[0]), tensors.MustCopyFlatData[float64](got[1]), 1e-6)
+	})
+}
+
 // Parameters that ask for nothing change no bit.
 func TestIdentity(t *testing.T) {
 	const n, h, w, c = 3, 7, 10, 3

@@ -51,8 +51,11 @@ func uniform(state *Node, shape shapes.Shape) (newState, u, v *Node) {
 
 // fused says whether values are drawn by position.
 func fused(state *Node, shape shapes.Shape) bool {
-	return shape.DType == dtypes.Float32 && state.Graph().Backend().String() != gobackend.BackendName
+	return shape.DType == dtypes.Float32 && !pureGo(state)
 }
+
+// pureGo says whether the pure-Go backend computes x.
+func pureGo(x *Node) bool { return x.Graph().Backend().String() == gobackend.BackendName }
 
 // least stands for a 0 of graph.RandomUniform, which scales 32 random bits, all zero once in 2³² draws: ln 0 is not finite. Those
 // draws stand for (0, 2⁻³²); this is its middle.
