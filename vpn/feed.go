@@ -2,6 +2,7 @@ package vpn
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -178,13 +179,13 @@ func freeParts(parts [][]*tensors.Tensor) {
 	}
 }
 
-// whole is the whole set as one batch, in the parts of Config.Accumulate.
+// whole is the whole set, or the model's share of it, as one batch, in the parts of Config.Accumulate.
 func (f *feed) whole(ctx context.Context) (parts [][]*tensors.Tensor, err error) {
 	size, err := f.partSize(f.size)
 	if err != nil {
 		return nil, err
 	}
-	b, err := f.batches(ctx, sequence(f.size), size, f.state.run.Epoch)
+	b, err := f.batches(ctx, f.share.of(sequence(f.size), f.size), size, f.state.run.Epoch)
 	if err != nil {
 		return nil, err
 	}
@@ -194,11 +195,15 @@ func (f *feed) whole(ctx context.Context) (parts [][]*tensors.Tensor, err error)
 
 // partSize is how many images the parts of a batch have.
 func (f *feed) partSize(images int) (int, error) {
-	if k := f.net.cfg.Accumulate; images%k != 0 {
-		return 0, argumentError("a batch of %d images has no %d parts of one size: want a number of images that is a multiple of Accumulate",
-			images, k)
+	parts, want := f.net.cfg.Accumulate, "Accumulate"
+	if f.share != nil {
+		parts, want = parts*f.share.Workers, fmt.Sprintf("Accumulate times %d workers", f.share.Workers)
 	}
-	return images / f.net.cfg.Accumulate, nil
+	if images%parts != 0 {
+		return 0, argumentError("a batch of %d images has no %d parts of one size: want a number of images that is a multiple of %s",
+			images, parts, want)
+	}
+	return images / parts, nil
 }
 
 // gathered is a batch of a set in memory.

@@ -176,7 +176,8 @@ func (f *fit) epoch() (Epoch, error) {
 	}
 	order := permutation(f.net.cfg.Seed, r.Epoch, f.train.size)
 	all := f.train.size / size
-	b, err := f.train.batches(f.ctx, order[min(r.Batch, all)*size:all*size], part, r.Epoch) // resumed with fewer images, none may be left
+	order = f.share.of(order[min(r.Batch, all)*size:all*size], size) // resumed with fewer images, none may be left
+	b, err := f.train.batches(f.ctx, order, part, r.Epoch)
 	if err != nil {
 		return Epoch{}, err
 	}

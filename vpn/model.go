@@ -26,6 +26,7 @@ type Model struct {
 
 	part, apply *program // of a step in parts; part, nil at first, is of batches of so many images
 	whole       int
+	share       *Share // of every batch; nil: all of it
 
 	imageBytes map[string]int // "base", "generator": of the largest value that inference computes of one image
 

@@ -152,14 +152,18 @@ func (m *Model) add(s *sum, cfg *Config, parts [][]*tensors.Tensor, start int) e
 	return nil
 }
 
-// stepInParts is step for parts that together are the batch.
+// stepInParts is step for parts that together are the batch, or this model's share of it.
 func (m *Model) stepInParts(cfg *Config, parts [][]*tensors.Tensor, epoch, epochs int) (Metrics, error) {
-	if err := m.partsOf(len(parts) * parts[0][0].Shape().Dim(0)); err != nil {
+	images := len(parts) * parts[0][0].Shape().Dim(0)
+	if err := m.partsOf(images * m.share.workers()); err != nil {
 		return Metrics{}, err
 	}
 	s := m.newSum()
 	defer func() { s.free() }()
-	if err := m.add(s, cfg, parts, 0); err != nil {
+	if err := m.add(s, cfg, parts, m.share.start(images)); err != nil {
+		return Metrics{}, err
+	}
+	if err := m.share.add(s); err != nil {
 		return Metrics{}, err
 	}
 	return m.applySum(s, cfg, epoch, epochs)
@@ -180,10 +184,10 @@ func (m *Model) applySum(s *sum, cfg *Config, epoch, epochs int) (Metrics, error
 
 // compileStep compiles the programs of step.
 func (m *Model) compileStep(cfg *Config, parts [][]*tensors.Tensor, epoch, epochs int) error {
-	if len(parts) == 1 {
+	if len(parts) == 1 && m.share == nil {
 		return m.train.compile(m.stepInputs(cfg, parts[0], epoch, epochs)...)
 	}
-	if err := m.partsOf(len(parts) * parts[0][0].Shape().Dim(0)); err != nil {
+	if err := m.partsOf(len(parts) * parts[0][0].Shape().Dim(0) * m.share.workers()); err != nil {
 		return err
 	}
 	s := m.newSum()

@@ -97,7 +97,7 @@ func (n *network) trainingUpdates(s *model.Scope, loss, rates *Node) (updates []
 // model is as it was.
 func (m *Model) step(parts [][]*tensors.Tensor, epoch, epochs int) (Metrics, error) {
 	cfg := m.Config()
-	if len(parts) > 1 {
+	if len(parts) > 1 || m.share != nil {
 		return m.stepInParts(&cfg, parts, epoch, epochs)
 	}
 	out, err := m.train.call(m.stepInputs(&cfg, parts[0], epoch, epochs)...)
