@@ -17,6 +17,7 @@ void bridge_trim_heap(void); /* gives the free memory of malloc back to the syst
 void bridge_call_log(govpn_log_fn fn, int32_t level, bridge_text *message, void *user_data);
 int bridge_in_log(void); /* the thread is in a log callback */
 int32_t bridge_call_progress(govpn_progress_fn fn, const govpn_progress *progress, void *user_data);
+int32_t bridge_call_sum(govpn_sum_fn fn, float *values, int64_t count, void *user_data);
 
 /* arrow_check.c */
 

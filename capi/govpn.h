@@ -121,6 +121,10 @@ typedef struct {
 /* progress is valid during the call only. Return 0 to go on, anything else to stop training within one step. */
 typedef int32_t (*govpn_progress_fn)(const govpn_progress *progress, void *user_data);
 
+/* Replaces count values by their sums over all workers (see govpn_model_share), of the same bits everywhere. Return 0 to go on, anything
+ * else to stop training. */
+typedef int32_t (*govpn_sum_fn)(float *values, int64_t count, void *user_data);
+
 /* level is GOVPN_LOG_*, message is valid during the call only. */
 typedef void (*govpn_log_fn)(int32_t level, const char *message, void *user_data);
 
@@ -323,6 +327,17 @@ int32_t govpn_estimate_memory(const char *json, char **json_out);
  * Returns GOVPN_E_CANCELLED when stopped (the model is usable with the weights so far), GOVPN_E_BUSY when already training. */
 int32_t govpn_model_fit(govpn_model model, govpn_data train, govpn_data valid, const char *json, govpn_progress_fn progress,
                         void *user_data);
+
+/* Makes the model one of several, in processes of their own, that train together: in the calls of govpn_model_fit and
+ * govpn_model_train_batch that follow, each computes its part of every batch, sum adds up what they have found, and all make the same
+ * step, that of one model with the whole batch. Noise and augmentation are those of the whole batch; batch norm's statistics are
+ * those of each part. All must have the same configuration, weights and data sets, whole, and make the same calls. Validation is
+ * not divided. Not kept in files.
+ *   rank       the number of this worker, from 0
+ *   workers    how many there are; "batch_size" must be a multiple of it, and of it times "accumulate"
+ *   sum        called once per step, on the thread that trains; NULL: not shared any more
+ *   user_data  passed through; must live as long as sum may be called */
+int32_t govpn_model_share(govpn_model model, int32_t rank, int32_t workers, govpn_sum_fn sum, void *user_data);
 
 /* Takes one training step on all images of a labelled data set.
  *   json     no options yet

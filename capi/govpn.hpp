@@ -467,6 +467,17 @@ struct ProgressCall {
   }
 };
 
+// A callable as the sum of C, out of which no exception comes.
+template <class F>
+int32_t sum_over(float *values, int64_t count, void *user_data) noexcept {
+  try {
+    std::invoke(*static_cast<F *>(user_data), values, static_cast<std::size_t>(count));
+    return 0;
+  } catch (...) {
+    return 1;
+  }
+}
+
 // The log callback. It is never destroyed: other threads may be in it when the process ends.
 struct Log {
   std::mutex mutex;
@@ -729,6 +740,14 @@ class Model {
     }
     detail::check(status);
   }
+  // fit and train_batch train a share of every batch from now on. sum, of (float *values, std::size_t count), must live as long; where
+  // it throws, they throw GOVPN_E_CANCELLED.
+  template <class F>
+  void share(int32_t rank, int32_t workers, F &sum) {
+    void *callable = const_cast<void *>(static_cast<const void *>(std::addressof(sum)));
+    detail::check(govpn_model_share(handle(), rank, workers, detail::sum_over<F>, callable));
+  }
+  void share_nothing() { detail::check(govpn_model_share(handle(), 0, 1, nullptr, nullptr)); }
   Json train_batch(const Data &data, const Options &options = {}) {
     return detail::json(
         [&](char **json) { return govpn_model_train_batch(handle(), data.handle(), detail::c_str(options), json); });

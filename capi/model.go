@@ -142,6 +142,19 @@ func report(p vpn.Progress, fn C.govpn_progress_fn, user unsafe.Pointer) (stop b
 	return C.bridge_call_progress(fn, &c, user) != 0
 }
 
+//export goModelShare
+func goModelShare(h C.govpn_model, rank, workers C.int32_t, fn C.govpn_sum_fn, user unsafe.Pointer) C.int32_t {
+	return call(func() error {
+		var share *vpn.Share
+		if fn != nil {
+			share = &vpn.Share{Rank: int(rank), Workers: int(workers), Sum: func(values []float32) bool {
+				return C.bridge_call_sum(fn, (*C.float)(&values[0]), C.int64_t(len(values)), user) == 0
+			}}
+		}
+		return useModel(h, func(m *vpn.Model) error { return m.SetShare(share) })
+	})
+}
+
 //export goModelTrainBatch
 func goModelTrainBatch(h C.govpn_model, d C.govpn_data, json *C.bridge_text, metrics **C.char) C.int32_t {
 	return call(func() error {

@@ -53,6 +53,10 @@ int32_t bridge_call_progress(govpn_progress_fn fn, const govpn_progress *progres
   return exiting || fn(progress, user_data);
 }
 
+int32_t bridge_call_sum(govpn_sum_fn fn, float *values, int64_t count, void *user_data) {
+  return exiting || fn(values, count, user_data);
+}
+
 static int32_t refuse(void) {
   if (!forked) {
     bridge_set_error("govpn cannot be used any more: the process exits");
@@ -218,6 +222,8 @@ GUARDED(govpn_estimate_memory, goEstimateMemory, (const char *json, char **json_
 GUARDED(govpn_model_fit, goModelFit,
         (govpn_model model, govpn_data train, govpn_data valid, const char *json, govpn_progress_fn progress, void *user_data),
         (model, train, valid, json, progress, user_data))
+GUARDED(govpn_model_share, goModelShare,
+        (govpn_model model, int32_t rank, int32_t workers, govpn_sum_fn sum, void *user_data), (model, rank, workers, sum, user_data))
 GUARDED(govpn_model_train_batch, goModelTrainBatch, (govpn_model model, govpn_data data, const char *json, char **metrics),
         (model, data, json, metrics))
 GUARDED(govpn_model_cancel, goModelCancel, (govpn_model model), (model))

@@ -91,6 +91,7 @@ CHECK(GOVPN_LOG_ERROR == 3);
 /* Signatures: a function of another one does not compile as an initial value. */
 
 int32_t (*progress_fn)(const govpn_progress *, void *) = (govpn_progress_fn)0;
+int32_t (*sum_fn)(float *, int64_t, void *) = (govpn_sum_fn)0;
 void (*log_fn)(int32_t, const char *, void *) = (govpn_log_fn)0;
 
 uint32_t (*abi_version_)(void) = govpn_abi_version;
@@ -116,6 +117,7 @@ void (*data_free_)(govpn_data) = govpn_data_free;
 int32_t (*model_create_)(const char *, govpn_model *) = govpn_model_create;
 int32_t (*estimate_memory_)(const char *, char **) = govpn_estimate_memory;
 int32_t (*model_fit_)(govpn_model, govpn_data, govpn_data, const char *, govpn_progress_fn, void *) = govpn_model_fit;
+int32_t (*model_share_)(govpn_model, int32_t, int32_t, govpn_sum_fn, void *) = govpn_model_share;
 int32_t (*model_train_batch_)(govpn_model, govpn_data, const char *, char **) = govpn_model_train_batch;
 int32_t (*model_cancel_)(govpn_model) = govpn_model_cancel;
 int32_t (*model_set_learning_rate_)(govpn_model, double) = govpn_model_set_learning_rate;

@@ -253,6 +253,16 @@ static void training() {
   CHECK(history.rows() == 12 && history.column<int32_t>("epoch")[11] == 12 && history.column<double>("val_accuracy")[11] > 0.9);
   CHECK(m.train_batch(valid).number("loss") >= 0 && m.config().number("epochs_done") == 12);
   m.cancel();
+  std::size_t sums = 0;
+  const auto sum = [&](float *values, std::size_t count) { sums += values && count > 4; };
+  m.share(0, 1, sum);
+  m.train_batch(train);
+  CHECK(sums == 1);
+  const auto broken = [](float *, std::size_t) { throw 1; };
+  m.share(0, 1, broken);
+  FAILS(GOVPN_E_CANCELLED, "sum", m.train_batch(train));
+  m.share_nothing();
+  m.train_batch(train);
   m.fit(train, {}, {{"epochs", 2}}, [&](const Progress &p) { m.set_learning_rate(0.01 / (1 + p.epoch)); });
   CHECK(m.history().column<double>("learning_rate")[1] > 0);
   FAILS(GOVPN_E_ARG, "LearningRate is 0", m.set_learning_rate(0));

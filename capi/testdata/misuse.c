@@ -18,6 +18,7 @@ static char *json = (char *)&json; /* outputs stay as they are */
 static govpn_data d = 42;
 static govpn_model m = 43;
 
+static int32_t no_sum(float *values, int64_t count, void *user_data) { return values && count && !user_data; }
 /* All functions of a model refuse this handle. */
 static void refuse_model(govpn_model h, govpn_data with, const char *text) {
   uint8_t *bytes = NULL;
@@ -26,6 +27,7 @@ static void refuse_model(govpn_model h, govpn_data with, const char *text) {
   FAILS(GOVPN_E_HANDLE, text, govpn_model_train_batch(h, with, NULL, &json));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_cancel(h));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_set_learning_rate(h, 0.1));
+  FAILS(GOVPN_E_HANDLE, text, govpn_model_share(h, 0, 1, NULL, NULL));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_predict(h, with, NULL, &s, &a));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_noise(h, with, NULL, &s, &a));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_evaluate(h, with, NULL, &json));
@@ -138,6 +140,10 @@ static void options(void) {
   FAILS(GOVPN_E_IO, "a\xef\xbf\xbd" "b", govpn_data_open("{\"format\": \"image-folder\", \"path\": \"a\\u0000b\"}", &d)); /* not cut there */
   FAILS(GOVPN_E_ARG, "want none", govpn_model_train_batch(model, set, "{\"epochs\": 1}", NULL));
   FAILS(GOVPN_E_ARG, "want none", govpn_data_set_weights(set, NULL, NULL, "{\"mean\": 1}"));
+  FAILS(GOVPN_E_ARG, "Rank 2 of 2 Workers, want Rank from 0", govpn_model_share(model, 2, 2, no_sum, NULL));
+  OK(govpn_model_share(model, 0, 1, no_sum, NULL));
+  FAILS(GOVPN_E_CANCELLED, "the sum over all workers was stopped", govpn_model_train_batch(model, set, NULL, NULL));
+  OK(govpn_model_share(model, 0, 1, NULL, NULL));
   FAILS(GOVPN_E_ARG, "LearningRate is 0, want a finite number > 0", govpn_model_set_learning_rate(model, 0));
   FAILS(GOVPN_E_ARG, "LearningRate is -1", govpn_model_set_learning_rate(model, -1));
   FAILS(GOVPN_E_ARG, "LearningRate is NaN", govpn_model_set_learning_rate(model, NAN));

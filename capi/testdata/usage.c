@@ -317,6 +317,73 @@ static void train_soft(void) {
   CHECK(alive == 0);
 }
 
+/* Two models in two threads are two workers: each brings its values and waits for the other's. */
+
+typedef struct {
+  pthread_barrier_t barrier;
+  float *values[2];
+} meeting;
+
+typedef struct {
+  meeting *with;
+  govpn_data data;
+  govpn_model model;
+  int rank;
+} worker;
+
+static int32_t add_up(float *values, int64_t count, void *user_data) {
+  worker *w = user_data;
+  w->with->values[w->rank] = values;
+  pthread_barrier_wait(&w->with->barrier);
+  float *total = malloc(sizeof(float) * (size_t)count);
+  for (int64_t i = 0; i < count; i++) total[i] = w->with->values[0][i] + w->with->values[1][i];
+  pthread_barrier_wait(&w->with->barrier);
+  memcpy(values, total, sizeof(float) * (size_t)count);
+  free(total);
+  return 0;
+}
+
+static void *work(void *argument) {
+  worker *w = argument;
+  OK(govpn_model_share(w->model, w->rank, 2, add_up, w));
+  OK(govpn_model_fit(w->model, w->data, 0, "{\"epochs\": 3}", NULL, NULL));
+  OK(govpn_model_share(w->model, 0, 1, NULL, NULL));
+  return NULL;
+}
+
+/* The mean loss of the last epoch. */
+static double last_loss(govpn_model m) {
+  struct ArrowSchema s;
+  struct ArrowArray a;
+  OK(govpn_model_history(m, &s, &a));
+  double loss = ((const double *)a.children[1]->buffers[1])[a.length - 1];
+  s.release(&s);
+  a.release(&a);
+  return loss;
+}
+
+static void train_shared(void) {
+  meeting with;
+  worker w[2];
+  pthread_t threads[2];
+  govpn_data d = labelled(256);
+  CHECK(!pthread_barrier_init(&with.barrier, NULL, 2));
+  for (int i = 0; i < 2; i++) {
+    w[i] = (worker){&with, d, small_model(), i};
+    CHECK(!pthread_create(&threads[i], NULL, work, &w[i]));
+  }
+  for (int i = 0; i < 2; i++) CHECK(!pthread_join(threads[i], NULL));
+  govpn_model alone = small_model();
+  OK(govpn_model_fit(alone, d, 0, "{\"epochs\": 3}", NULL, NULL));
+  double difference = last_loss(w[0].model) - last_loss(alone);
+  CHECK(last_loss(w[0].model) == last_loss(w[1].model) && difference < 1e-4 && difference > -1e-4);
+  for (int i = 0; i < 2; i++) govpn_model_free(w[i].model);
+  govpn_model_free(alone);
+  govpn_data_free(d);
+  pthread_barrier_destroy(&with.barrier);
+  CHECK(alive == 0);
+}
+
 /* Sets a rate that falls with the epochs. */
 static int32_t slower(const govpn_progress *p, void *user_data) {
   if (p->phase == GOVPN_PHASE_EPOCH) OK(govpn_model_set_learning_rate(*(govpn_model *)user_data, 0.05 / (p->epoch + 1)));
@@ -457,6 +524,7 @@ int main(void) {
   export_();
   train_soft();
   train_weighted();
+  train_shared();
   govpn_data d = labelled(256), valid = labelled(32);
   govpn_model m = small_model();
   train(m, d, valid);

@@ -93,6 +93,7 @@ class ProgressStruct(ctypes.Structure):
 
 
 PROGRESS_FN = ctypes.CFUNCTYPE(c_int32, POINTER(ProgressStruct), c_void_p)
+SUM_FN = ctypes.CFUNCTYPE(c_int32, POINTER(ctypes.c_float), c_int64, c_void_p)
 LOG_FN = ctypes.CFUNCTYPE(None, c_int32, c_char_p, c_void_p)
 _RELEASE_FN = ctypes.CFUNCTYPE(None, c_void_p)
 
@@ -123,6 +124,7 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {  # name: (restype, argtypes)
     "govpn_model_create": (c_int32, [_json, POINTER(_model)]),
     "govpn_estimate_memory": (c_int32, [_json, _text]),
     "govpn_model_fit": (c_int32, [_model, _data, _data, _json, PROGRESS_FN, c_void_p]),
+    "govpn_model_share": (c_int32, [_model, c_int32, c_int32, SUM_FN, c_void_p]),
     "govpn_model_train_batch": (c_int32, [_model, _data, _json, _text]),
     "govpn_model_cancel": (c_int32, [_model]),
     "govpn_model_set_learning_rate": (c_int32, [_model, c_double]),

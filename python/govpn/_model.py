@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import os
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,12 +87,38 @@ class Model:
 
         hooks.begin(options["epochs"] or self.describe()["config"]["epochs"])
         try:
-            self._run(work, progress.show, started)
+            with self._shared(callbacks):
+                self._run(work, progress.show, started)
         finally:
             try:
                 progress.close()
             finally:
                 hooks.end()
+
+    @contextlib.contextmanager
+    def _shared(self, callbacks: Sequence[Callback]) -> Iterator[None]:
+        """Training takes a share of every batch where a callback has rank, workers and sum, which replaces
+        values, float32 (N,), by their sums over all workers."""
+        worker, errors = next((c for c in callbacks if hasattr(c, "workers")), None), []
+        if worker is None:
+            yield
+            return
+
+        def add(values: Any, count: int, user_data: Any) -> int:
+            try:
+                worker.sum(np.ctypeslib.as_array(values, (count,)))
+            except BaseException as error:
+                errors.append(error)
+            return len(errors)
+
+        function = _lib.SUM_FN(add)
+        _lib.call("govpn_model_share", self.handle, worker.rank, worker.workers, function, None)
+        try:
+            yield
+        finally:
+            _lib.call("govpn_model_share", self.handle, 0, 1, _lib.SUM_FN(), None)
+            if errors:
+                raise errors[0]
 
     def set_learning_rate(self, rate: float) -> None:
         """From the next step on; also while the model trains."""

@@ -5,6 +5,7 @@ ray.init() before makes Ray run here, ray.init(address=...) on a cluster; all el
 
 from ._data import predict_batches
 from ._study import study
+from ._train import fit
 from ._tune import TuneReportCallback, load, tune
 
-__all__ = ["TuneReportCallback", "load", "predict_batches", "study", "tune"]
+__all__ = ["TuneReportCallback", "fit", "load", "predict_batches", "study", "tune"]
