@@ -138,7 +138,7 @@ interop: .venv/test ## scikit-learn, torch, JAX, polars, nanoarrow, Hugging Face
 	$(VENV)/python examples/torch_loop.py --images 2000 --epochs 1
 
 notebooks: .venv/test ## Run examples/notebooks and keep what they show in them
-	cd examples/notebooks && $(VENV)/jupyter execute --inplace --NotebookClient.coalesce_streams=True *.ipynb
+	cd examples/notebooks && $(VENV)/jupyter execute --inplace *.ipynb
 	sed -i 's|$(CURDIR)/||g; s|/tmp/ipykernel_[0-9/]*.py|cell|g' examples/notebooks/*.ipynb
 	rm -rf examples/notebooks/photos* examples/notebooks/*.safetensors
 
