@@ -143,7 +143,7 @@ ray: .venv/test ## Ray's and Spark's tests with two workers (installs Ray, torch
 	$(VENV)/python examples/spark.py --images 5000
 
 notebooks: .venv/test ## Run examples/notebooks and keep what they show in them
-	cd examples/notebooks && $(VENV)/jupyter execute --inplace --NotebookClient.coalesce_streams=True *.ipynb
+	cd examples/notebooks && $(VENV)/jupyter execute --inplace *.ipynb
 	sed -i 's|$(CURDIR)/||g; s|/tmp/ipykernel_[0-9/]*.py|cell|g' examples/notebooks/*.ipynb
 	rm -rf examples/notebooks/photos* examples/notebooks/*.safetensors
 

@@ -1,5 +1,5 @@
-"""Learned noise in a training loop of PyTorch: a torchvision ResNet-18 on Fashion-MNIST, trained on clean images, on
-images with the learned noise, and, as the control, on images with Gaussian noise of the same power.
+"""Learned noise in a training loop of PyTorch: a torchvision ResNet-18 on Fashion-MNIST, trained on clean
+images, on images with the learned noise, and, the control, on images with Gaussian noise of the same power.
 
 pip install torch torchvision
 python examples/torch_loop.py [--images 10000] [--epochs 3] [--device cpu|cuda]

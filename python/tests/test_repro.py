@@ -79,6 +79,12 @@ def test_a_frozen_base_is_the_baseline(study):
         base, frozen = (runs[f"fashion-mnist_sr_{r}_e2_s{seed}"] for r in ("baseline", "frozen-dnn3"))
         assert frozen["test"]["none"] == base["test"]["none"]
         assert frozen["best_epoch"] == 2
+        base["test"]["none"]["accuracy"] = 0.5  # a base that was trained anew, and came out another
+    report = repro.Report("table4", list(runs.values()), study)
+    cell = report.cells["vpn-dnn3", ("fashion-mnist", "sr")]
+    own = [runs[f"fashion-mnist_sr_frozen-dnn3_e2_s{s}"]["test"] for s in (0, 1)]
+    gains = [100 * (t["classwise"]["accuracy"] - t["none"]["accuracy"]) for t in own]
+    assert cell.to_baseline.mean == pytest.approx(np.mean(gains))
 
 
 def test_finished_runs_are_never_repeated(study, data):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._rows import Run, cells, paper_epochs, printed
+from ._rows import ROWS, Run, cells, paper_epochs, printed
 
 Result = dict[str, Any]
 
@@ -95,8 +95,12 @@ def cell(table: str, line: str, dataset: str, base: str, results: Sequence[Resul
     chosen = sorted((r for r in fitting if _seen(r) == group), key=lambda r: r["run"]["seed"])
     by_id = {r["id"]: r for r in results}
     runs = [Run(**r["run"]) for r in chosen]
-    pairs = [(score(r, noise), by_id.get(run.baseline().id)) for r, run in zip(chosen, runs, strict=True)]
-    pairs = [(own, score(b, "none")) for own, b in pairs if b is not None and row != "baseline"]
+    frozen = ROWS[row].options["mode"] == "frozen"  # without noise, it is the very base that was trained on
+    others = [r if frozen else by_id.get(run.baseline().id) for r, run in zip(chosen, runs, strict=True)]
+    pairs = [
+        (score(r, noise), score(b, "none")) for r, b in zip(chosen, others, strict=True) if b is not None
+    ]
+    pairs = pairs if row != "baseline" else []
     std = [[r["std"][k] for r in chosen if r["std"]] for k in ("std_mean", "std_rms")]
     return Cell(
         runs[0],

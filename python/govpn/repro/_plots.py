@@ -106,7 +106,7 @@ def noise(rows: Rows, across: int = 2, fig: Any = None) -> Any:
         return shown
 
     title = "image, variance of the noise, noise drawn from it (its scale above)"
-    label = "variance σ² over its maximum in the image (σ in units of the pixel range)"
+    label = "variance σ² over its maximum in the image (σ of the pixel range)"
     return _grid(rows, across, draw, title, label, fig)
 
 

@@ -62,7 +62,8 @@ def table3(**options: Any) -> Report:
 
 
 def table4(**options: Any) -> Report:
-    """Table IV: a generator for a frozen base. The options are those of `table1`.
+    """Table IV: a generator for a frozen base. The options are those of `table1`; differences are to the base
+    that was frozen, without noise.
 
     >>> print(govpn.repro.table4(train=False, verbose=False).title)
     Table IV: frozen base training
