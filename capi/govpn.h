@@ -288,6 +288,8 @@ void govpn_data_free(govpn_data data);
  *          "mode": "joint" | "frozen" | "plain" | "gaussian",
  *          "epochs", "batch_size", "accumulate": in how many equal parts, one after another, a step computes its batch (1), which takes
  *          less memory and is the same step, but that batch norms take their statistics of each part,
+ *          "remat": true computes the values within the networks' blocks again for the gradient: less memory, more time, the
+ *          same step (false),
  *          "eval_batch_size", "optimizer": "adam" | "sgd", "learning_rate", "momentum",
  *          "weight_decay", "schedule": "constant" | "cosine", "noise_samples", "base_loss_weight",
  *          "label_fusion": "bias" | "plane" | "embedding" | "film", "label_coefficient" and (both of "bias" alone)

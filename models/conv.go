@@ -53,7 +53,7 @@ func convolveHalving(x, weight *Node) *Node {
 	native := func(x *Node) *Node {
 		return convolution(x, weight, false, [2]int{1, 1}, [2]int{1, 1}).Strides(2).Done()
 	}
-	return withGradient(x, native, func(upstream *Node) *Node { // (N, H/2, W/2, out)
+	return withGradient(x, native, func(_, _, upstream *Node) *Node { // (N, H/2, W/2, out)
 		var rows []*Node
 		for odd := range 2 {
 			even := convolution(upstream, seenAt(weight, odd, 0), true, [2]int{0, odd}, [2]int{0, 0}).Done()

@@ -45,7 +45,7 @@ func GELU(x *Node) *Node {
 		if pureGo(x) {
 			return gelu(x)
 		}
-		return withGradient(x, gelu, func(upstream *Node) *Node {
+		return withGradient(x, gelu, func(x, _, upstream *Node) *Node {
 			cdf := MulScalar(OneMinus(Erf(MulScalar(x, -1/math.Sqrt2))), 0.5)
 			density := MulScalar(Exp(MulScalar(Square(x), -0.5)), 1/math.Sqrt(2*math.Pi))
 			return Mul(upstream, Add(cdf, Mul(x, density)))
@@ -57,11 +57,7 @@ func GELU(x *Node) *Node {
 // gradient u of the result, keeps the result y alone.
 func softmax(x *Node) *Node {
 	return inFloat32(x, func(x *Node) *Node {
-		var y *Node
-		return withGradient(x, func(x *Node) *Node {
-			y = Softmax(x)
-			return y
-		}, func(upstream *Node) *Node {
+		return withGradient(x, func(x *Node) *Node { return Softmax(x) }, func(_, y, upstream *Node) *Node {
 			v := Mul(upstream, y)
 			return Sub(v, Mul(y, ReduceAndKeep(v, ReduceSum, -1)))
 		})

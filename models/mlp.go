@@ -26,8 +26,9 @@ func MLP(s *model.Scope, x *Node, outputs int, init Init, inner dtypes.DType) *N
 // MLPAfterFirst is the rest of an MLP: what its first linear layer gives (N, 1024) → (N, outputs).
 func MLPAfterFirst(s *model.Scope, x *Node, outputs int, init Init, inner dtypes.DType) *Node {
 	x = hidden(s, 1, ConvertDType(ReLU(x), inner))
-	x = hidden(s, 2, ReLU(Linear(s.In("fc2"), x, Hidden, init))) // (N, 1024)
-	return Linear(s.In("fc3"), x, outputs, init)                 // (N, outputs)
+	x = remat(s, x, func(x *Node) *Node { return ReLU(Linear(s.In("fc2"), x, Hidden, init)) })
+	x = hidden(s, 2, x)                          // (N, 1024)
+	return Linear(s.In("fc3"), x, outputs, init) // (N, outputs)
 }
 
 // ReLU is max(x, 0) with PyTorch's gradient, 0 at x = 0; that of GoMLX's activation.Relu is 1 there, where the units of

@@ -12,19 +12,27 @@ import (
 // The gradient of the weight is a product that sums over rows. The pure-Go backend sums over columns of the left factor, and
 // GoMLX's gradient makes it transpose both factors, the patches of a convolution among them; this one transposes the smaller.
 func product(x, weight *Node) *Node {
-	dense := func(weight *Node) *Node { return nn.Dense(x, weight, nil, compute.DenseLayoutOutputsInput) }
+	dense := func(x, weight *Node) *Node { return nn.Dense(x, weight, nil, compute.DenseLayoutOutputsInput) }
 	if !pureGo(x) {
-		return dense(weight)
+		return dense(x, weight)
 	}
-	return withGradient(weight, dense, func(upstream *Node) *Node { return Dot(Transpose(upstream, 0, 1), x).Product() })
+	again := x
+	return withGradient(weight, func(weight *Node) *Node {
+		seen := IdentityWithCustomGradient(x, func(x, v *Node) *Node { // comes before the gradient of the weight
+			again = x
+			return v
+		})
+		return dense(seen, weight)
+	}, func(_, _, upstream *Node) *Node { return Dot(Transpose(upstream, 0, 1), again).Product() })
 }
 
-// withGradient is f(x), whose gradient for x, and only that, is a function of the gradient of the result.
-func withGradient(x *Node, f, gradient func(*Node) *Node) *Node {
-	var upstream *Node // known before the gradient of x is asked for
-	x = IdentityWithCustomGradient(x, func(_, _ *Node) *Node { return gradient(upstream) })
-	return IdentityWithCustomGradient(f(x), func(_, v *Node) *Node {
-		upstream = v
+// withGradient is y = f(x), whose gradient for x, and only that, is a function of x, y and the gradient of y: of x and y as they are, or
+// as [Remat] computes them again, so that it must use no other value of the block.
+func withGradient(x *Node, f func(x *Node) *Node, gradient func(x, y, upstream *Node) *Node) *Node {
+	var y, upstream *Node // known before the gradient of x is asked for
+	x = IdentityWithCustomGradient(x, func(x, _ *Node) *Node { return gradient(x, y, upstream) })
+	return IdentityWithCustomGradient(f(x), func(result, v *Node) *Node {
+		y, upstream = result, v
 		return v
 	})
 }

@@ -76,7 +76,7 @@ func smallStem(s *model.Scope, x *Node) *Node {
 // Stage is depth blocks in a row, the first with the stride.
 func Stage(s *model.Scope, x *Node, block func(s *model.Scope, x *Node, width, stride int) *Node, depth, width, stride int) *Node {
 	for i := range depth {
-		x = block(s.In("%d", i), x, width, stride)
+		x = remat(s, x, func(x *Node) *Node { return block(s.In("%d", i), x, width, stride) })
 		stride = 1
 	}
 	return x

@@ -73,7 +73,8 @@ func (v vit) build(s *model.Scope, images *Node, classes int) *Node {
 	x = Reshape(x, -1, v.width) // (N·T, D), as products want them
 	blocks := s.In("blocks")
 	for i := range v.depth {
-		x = hidden(s, i+1, v.block(blocks.In("%d", i), x, n), n, tokens, v.width)
+		x = remat(s, x, func(x *Node) *Node { return v.block(blocks.In("%d", i), x, n) })
+		x = hidden(s, i+1, x, n, tokens, v.width)
 		n = x.Shape().Dim(0) / tokens
 	}
 	x = Reshape(x, n, -1, v.width)                     // (N, T, D)

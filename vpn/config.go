@@ -29,6 +29,9 @@ type Config struct {
 	// Accumulate is in how many equal parts, one after another, a step computes its batch: less memory, the same step (but batch norms take
 	// their statistics of each part). BatchSize must be a multiple.
 	Accumulate int `json:"accumulate"`
+	// Remat makes training keep the inputs of the networks' blocks alone (of ResNets and ViTs, and the second layer of dnn3), and compute
+	// the rest again for the gradient: less memory, more time, the same step.
+	Remat bool `json:"remat"`
 
 	Optimizer    string  `json:"optimizer"`     // "adam" or "sgd", with PyTorch's semantics
 	LearningRate float64 `json:"learning_rate"` // > 0

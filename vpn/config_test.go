@@ -76,7 +76,7 @@ func TestConfigJSON(t *testing.T) {
 
 // Every field that can be wrong has a row; the error names the field and what was got.
 func TestInvalidConfig(t *testing.T) {
-	tested := map[string]bool{"Seed": true, "ClipNoisy": true, "RestoreBest": true, "Attributes": true} // every value is right
+	tested := map[string]bool{"Seed": true, "ClipNoisy": true, "RestoreBest": true, "Remat": true, "Attributes": true} // every value is right
 	for _, test := range []struct{ text, message string }{
 		{`"base": "vgg"`, `Base is "vgg", want one of dnn3, resnet18, resnet18_3x3`},
 		{`"generator": "sr"`, `Generator is "sr", want one of dnn3`},

@@ -26,7 +26,8 @@ type Model struct {
 
 	part, apply *program // of a step in parts; part, nil at first, is of batches of so many images
 	whole       int
-	share       *Share // of every batch; nil: all of it
+	share       *Share     // of every batch; nil: all of it
+	extremes    [2]float64 // least and largest σ of the parts of the next step that this model has seen
 
 	imageBytes map[string]int // "base", "generator": of the largest value that inference computes of one image
 
@@ -84,7 +85,7 @@ func configured(cfg Config, backend compute.Backend) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{backend: backend, net: net, store: model.NewStore()}, nil
+	return &Model{backend: backend, net: net, store: model.NewStore(), extremes: noExtremes}, nil
 }
 
 // buildPrograms declares the programs; each compiles at its first call.

@@ -51,6 +51,7 @@ func (n *network) trained() []string {
 
 // setTraining puts the batch norms of what the mode trains into training mode.
 func (n *network) setTraining(s *model.Scope, g *Graph) {
+	s.SetGraphParam(g, models.Remat, n.cfg.Remat)
 	for _, part := range n.trained() {
 		s.At("%s", part).SetGraphParam(g, models.Training, true)
 	}

@@ -194,7 +194,7 @@ func (m *Model) TrainBatch(ctx context.Context, d *data.Dataset) (Metrics, error
 		return Metrics{}, err
 	}
 	defer end()
-	f, err := m.trainingFeed(d)
+	f, err := m.trainingFeed(d, relativeWeights)
 	if err != nil {
 		return Metrics{}, err
 	}
@@ -259,7 +259,7 @@ func cancelled(ctx context.Context) error {
 }
 
 // trainingFeed checks a training set, gives the model its sizes where they are missing, and makes it ready to be served.
-func (m *Model) trainingFeed(d *data.Dataset) (*feed, error) {
+func (m *Model) trainingFeed(d *data.Dataset, weights weightsOf) (*feed, error) {
 	if err := m.accept(d, "the training set", true); err != nil {
 		return nil, err
 	}
@@ -274,7 +274,7 @@ func (m *Model) trainingFeed(d *data.Dataset) (*feed, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.serveTraining(); err != nil {
+	if err := f.serveTraining(weights); err != nil {
 		f.close()
 		return nil, err
 	}

@@ -75,6 +75,7 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {  # parameter: its conver
     "epochs": _INT,
     "batch_size": _INT,
     "accumulate": _INT,
+    "remat": (_boolean, "a bool"),
     "noise_samples": _INT,
     "noise_layer": _INT,
     "patience": _INT,

@@ -44,6 +44,10 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
         [1] In how many equal parts, one after another, a step computes its batch (gradient accumulation):
         less memory, the same result. Batch norms take their statistics of each part. batch_size must be a
         multiple.
+    remat : bool
+        [False] Whether the gradient computes the values within the networks' blocks again (gradient
+        checkpointing): less memory, more time, the same result. Blocks are those of ResNets and ViTs and the
+        second layer of dnn3.
     learning_rate : float
         [0.001 / 0.001 / 0.1]
     optimizer : {"adam", "sgd"}
@@ -229,6 +233,7 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
         image_shape: Sequence[int] | None = None,
         pixel_range: tuple[float, float] | None = None,
         accumulate: int | None = None,
+        remat: bool | None = None,
     ) -> None:
         self.base = base
         self.generator = generator
@@ -270,6 +275,7 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
         self.image_shape = image_shape
         self.pixel_range = pixel_range
         self.accumulate = accumulate
+        self.remat = remat
 
     def fit(
         self,
