@@ -139,7 +139,7 @@ interop: .venv/test ## scikit-learn, torch, JAX, polars, nanoarrow, Hugging Face
 
 ray: .venv/test ## Ray's and Spark's tests with two workers (installs Ray, torch, Spark; Spark wants Java 17)
 	$(VENV)/pip install -q '.[ray]' pyspark 'pandas<3'
-	$(VENV)/pytest -q python/tests/test_ray.py
+	$(VENV)/pytest -q python/tests/test_ray.py python/tests/test_ray_train.py
 	$(VENV)/python examples/spark.py --images 5000
 
 notebooks: .venv/test ## Run examples/notebooks and keep what they show in them

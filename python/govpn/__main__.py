@@ -16,6 +16,7 @@ from .errors import GovpnError
 PACKAGES = (
     *("numpy", "pyarrow", "scikit-learn", "matplotlib", "tqdm", "pillow", "safetensors", "pandas", "polars"),
     *("torch", "torchvision", "timm", "jax", "fastatomstruct-xla-cpu", "jax-cuda12-pjrt", "jax-cuda13-pjrt"),
+    *("ray", "pyspark"),
 )
 VARIABLES = ("GOVPN_LIBRARY", "GOVPN_PLUGIN_PATH", "GOVPN_DATA", "XLA_FLAGS", "CUDA_VISIBLE_DEVICES")
 

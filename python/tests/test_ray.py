@@ -178,7 +178,7 @@ def test_misuse_of_study():
         govpn.ray.study("table1", workers=0)
 
 
-@pytest.mark.parametrize("name", ["_data", "_study", "_tune"])
+@pytest.mark.parametrize("name", ["_data", "_study", "_train", "_tune"])
 def test_examples(name, make, bars, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "0")  # whose header verbose=0 does not silence
