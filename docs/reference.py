@@ -10,7 +10,7 @@ from pathlib import Path
 import govpn
 import pdoc
 
-MODULES = tuple(f"govpn.{m}" for m in ("augment", "callbacks", "datasets", "errors", "plot", "ray", "repro"))
+MODULES = tuple(f"govpn.{m}" for m in ("augment", "callbacks", "datasets", "errors", "plot", "repro", "ray"))
 
 
 def complain(modules: tuple[str, ...]) -> list[str]:
