@@ -21,8 +21,8 @@ def model(device, **options):
 
 @pytest.mark.parametrize("options", [{}, {"base": "dnn3", "base_loss_weight": 1, "optimizer": "sgd"}])
 def test_two_workers(device, options, tmp_path):
-    one, two = (model(device, epochs=2, batch_size=32, schedule="constant", **options) for _ in range(2))
-    other = model(device, accumulate=2, **options)
+    options = {"epochs": 2, "batch_size": 32, **options}
+    one, two, other = (model(device, accumulate=k, **options) for k in (1, 1, 2))
     losses = []
     for _ in range(2):  # epochs
         for start in range(0, 96, 32):
