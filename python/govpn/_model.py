@@ -27,6 +27,7 @@ class Model:
     def __init__(self, handle: int) -> None:
         self.handle = handle
         self._task: Task | None = None
+        self._sum: Any = None  # what a training that is shared calls
         self._finalizer = weakref.finalize(self, _lib.free("govpn_model_free"), handle)
         self._finalizer.atexit = False  # a daemon thread may use it, and must find it to be cancelled
 
@@ -100,6 +101,7 @@ class Model:
         """Training takes a share of every batch where a callback has rank, workers and sum, which replaces
         values, float32 (N,), by their sums over all workers."""
         worker, errors = next((c for c in callbacks if hasattr(c, "workers")), None), []
+        self._unshare()
         if worker is None:
             yield
             return
@@ -111,14 +113,20 @@ class Model:
                 errors.append(error)
             return len(errors)
 
-        function = _lib.SUM_FN(add)
-        _lib.call("govpn_model_share", self.handle, worker.rank, worker.workers, function, None)
+        self._sum = _lib.SUM_FN(add)
+        _lib.call("govpn_model_share", self.handle, worker.rank, worker.workers, self._sum, None)
         try:
             yield
         finally:
-            _lib.call("govpn_model_share", self.handle, 0, 1, _lib.SUM_FN(), None)
+            with contextlib.suppress(BusyError):  # a training that Ctrl-C has left behind still calls it
+                self._unshare()
             if errors:
                 raise errors[0]
+
+    def _unshare(self) -> None:
+        if self._sum is not None:
+            _lib.call("govpn_model_share", self.handle, 0, 1, _lib.SUM_FN(), None)
+            self._sum = None
 
     def set_learning_rate(self, rate: float) -> None:
         """From the next step on; also while the model trains."""

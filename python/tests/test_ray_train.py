@@ -84,11 +84,14 @@ def ray():
 @pytest.mark.filterwarnings("ignore")
 def test_two_workers_are_one(ray, make, tmp_path):
     alone = make().fit(X, Y, validation_data=VALID)
-    clf = make()
-    assert govpn.ray.fit(clf, X, Y, VALID, workers=2, storage_path=str(tmp_path)) is clf
+    clf, where = make(), {"workers": 2, "storage_path": str(tmp_path), "name": "fit"}
+    assert govpn.ray.fit(clf, X, Y, VALID, **where) is clf
     assert clf.history_["epoch"] == [1, 2, 3, 4]
     np.testing.assert_allclose(losses(clf), losses(alone), atol=1e-4)
     np.testing.assert_array_equal(clf.predict(X), alone.predict(X))
+    longer = govpn.ray.fit(make(epochs=5), X, Y, VALID, **where)  # goes on
+    assert longer.history_["seconds"][:4] == clf.history_["seconds"]
+    assert longer.n_epochs_ == 5
 
 
 class Killer(govpn.callbacks.Callback):

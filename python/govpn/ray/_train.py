@@ -107,6 +107,7 @@ def fit(
             name=name,
             storage_path=storage_path,
             failure_config=ray.train.FailureConfig(max_failures=max_failures),
+            checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
         ),
     )
     checkpoint = trainer.fit().checkpoint

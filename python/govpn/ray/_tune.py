@@ -100,6 +100,7 @@ def tune(
             name=name,
             storage_path=storage_path,
             failure_config=ray.tune.FailureConfig(max_failures=max_failures),
+            checkpoint_config=ray.tune.CheckpointConfig(num_to_keep=1),
             verbose=verbose,
         ),
     )
