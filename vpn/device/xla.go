@@ -15,6 +15,9 @@ import (
 	"github.com/gomlx/go-xla/pjrt"
 )
 
+// CPUDevices is how many devices cpu has, whatever the cores: they share them. More than one are for trying out what needs several.
+const CPUDevices = 4
+
 // HasXLA says whether this build can open XLA plugins: it needs cgo.
 const HasXLA = true
 
@@ -26,7 +29,7 @@ func openXLA(name, plugin string) (compute.Backend, error) {
 	}
 	options := pjrt.NamedValuesMap{}
 	if name == "cpu" {
-		options["cpu_device_count"] = int64(1) // the plugin's default is 4, whatever the cores
+		options["cpu_device_count"] = int64(CPUDevices)
 		defer setFlags(plugin)()
 	}
 	if err := checkVersion(plugin); err != nil {
