@@ -35,19 +35,18 @@ func (m *Model) SetDevices(devices ...int) error {
 	defer end()
 	has := int(m.backend.NumDevices())
 	for i, d := range devices {
-		if d < 0 || d >= has {
-			return argumentError("devices has %d, want numbers below %d: %s has %d of its kind", d, has, m.backend.Name(), has)
-		}
-		if slices.Contains(devices[:i], d) {
-			return argumentError("devices has %d twice, want each once", d)
+		if d < 0 || d >= has || slices.Contains(devices[:i], d) {
+			return argumentError("devices is %v, want numbers from 0 to %d, each once: %s has %d", devices, has-1, m.backend.Name(), has)
 		}
 	}
 	s, err := newSpread(devices)
 	if err != nil {
 		return data.Errorf(ErrDevice, "vpn: devices %v: %w", devices, err)
 	}
-	m.spread = s
 	m.copies.prune(nil)
+	m.state.Lock()
+	m.spread = s
+	m.state.Unlock()
 	return m.buildTraining()
 }
 
@@ -73,8 +72,8 @@ func newSpread(devices []int) (*spread, error) {
 
 // Devices are those that training is spread over.
 func (m *Model) Devices() []int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.state.Lock()
+	defer m.state.Unlock()
 	if m.spread == nil {
 		return []int{0}
 	}

@@ -100,8 +100,8 @@ func TestDevicesChange(t *testing.T) {
 
 func TestDevicesRefuse(t *testing.T) {
 	m := newModel(t, smallConfig("joint"), openDevice(t, "go"))
-	require.ErrorContains(t, m.SetDevices(0, 1), "devices has 1, want numbers below 1: ")
-	require.ErrorContains(t, m.SetDevices(-1), "devices has -1")
+	require.ErrorContains(t, m.SetDevices(0, 1), "devices is [0 1], want numbers from 0 to 0, each once: ")
+	require.ErrorContains(t, m.SetDevices(-1), "devices is [-1]")
 	require.Equal(t, []int{0}, m.Devices())
 	m = newModel(t, smallConfig("joint"), openDevice(t, "cpu"))
 	for devices, want := range map[int][]int{4: {0, 4}, 1: {1, 1}} {

@@ -15,9 +15,6 @@ import (
 	"github.com/gomlx/go-xla/pjrt"
 )
 
-// CPUDevices is how many devices cpu has, whatever the cores: they share them. More than one are for trying out what needs several.
-const CPUDevices = 4
-
 // HasXLA says whether this build can open XLA plugins: it needs cgo.
 const HasXLA = true
 
