@@ -49,8 +49,9 @@ func withPath(h C.govpn_model, path, json *C.bridge_text, o any, f func(*vpn.Mod
 // restore puts the model that load makes on the device that the options name.
 func restore(json *C.bridge_text, out *C.govpn_model, load func(compute.Backend) (*vpn.Model, error)) error {
 	o := struct {
-		Device string `json:"device"`
-	}{"auto"}
+		Device  string        `json:"device"`
+		Devices deviceNumbers `json:"devices"`
+	}{Device: "auto"}
 	if err := options(text(json), &o); err != nil {
 		return err
 	}
@@ -60,6 +61,10 @@ func restore(json *C.bridge_text, out *C.govpn_model, load func(compute.Backend)
 	}
 	m, err := load(backend)
 	if err != nil {
+		return err
+	}
+	if err := m.SetDevices(o.Devices...); err != nil {
+		_ = m.Close()
 		return err
 	}
 	*out = C.govpn_model(put(m, device))

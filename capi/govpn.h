@@ -283,7 +283,11 @@ void govpn_data_free(govpn_data data);
 /* ---- models ----------------------------------------------------------------------------------------------------------- */
 
 /* Makes an untrained model.
- *   json  {"device": "auto" | "go" | "cpu" | "cuda", "preset": "default" | "paper" | "official" | "augmented", and any of:
+ *   json  {"device": "auto" | "go" | "cpu" | "cuda",
+ *          "devices": 1, how many devices of its kind train together, or a list of their numbers, from 0: each takes a part of every
+ *            batch, whose size (with "accumulate", that of its parts) must be a multiple; the result is that of one device, batch
+ *            norms among it. All else computes on the first; govpn_devices tells how many there are. Not kept in files,
+ *          "preset": "default" | "paper" | "official" | "augmented", and any of:
  *          "base": one of govpn_build_info's "base_models", "generator": "dnn3" | "resnet18",
  *          "mode": "joint" | "frozen" | "plain" | "gaussian",
  *          "epochs", "batch_size", "accumulate": in how many equal parts, one after another, a step computes its batch (1), which takes
@@ -427,7 +431,7 @@ int32_t govpn_model_evaluate(govpn_model model, govpn_data data, const char *jso
 int32_t govpn_model_history(govpn_model model, struct ArrowSchema *schema, struct ArrowArray *array);
 
 /* Describes the model. Answers at once, also during fit.
- *   json  receives {"config", "parameters", "device", "epochs_done", "best_epoch", "trained" (the base has weights),
+ *   json  receives {"config", "parameters", "device", "devices" (a list), "epochs_done", "best_epoch", "trained" (the base has weights),
  *         "generator_trained", "warnings"}; free with govpn_free */
 int32_t govpn_model_config(govpn_model model, char **json);
 
@@ -449,7 +453,7 @@ int32_t govpn_model_import_safetensors(govpn_model model, const char *path, cons
 int32_t govpn_model_save(govpn_model model, const char *path);
 
 /* Reads a model that govpn_model_save wrote.
- *   json  {"device": "auto"}
+ *   json  {"device": "auto", "devices": 1}, as in govpn_model_create
  *   out   receives the model; free with govpn_model_free */
 int32_t govpn_model_load(const char *path, const char *json, govpn_model *out);
 
@@ -458,7 +462,7 @@ int32_t govpn_model_load(const char *path, const char *json, govpn_model *out);
 int32_t govpn_model_to_bytes(govpn_model model, uint8_t **bytes, size_t *size);
 
 /* Reads a model from size bytes that govpn_model_to_bytes made; they are not kept.
- *   json  {"device": "auto"}
+ *   json  {"device": "auto", "devices": 1}, as in govpn_model_create
  *   out   receives the model; free with govpn_model_free */
 int32_t govpn_model_from_bytes(const uint8_t *bytes, size_t size, const char *json, govpn_model *out);
 

@@ -41,7 +41,7 @@ func useBoth(h C.govpn_model, d C.govpn_data, name string, f func(*vpn.Model, *d
 
 // configuration reads the options of a model, and opens its device; taken are options that are none of the model's.
 func configuration(json string, taken map[string]any) (config vpn.Config, backend compute.Backend, device string, err error) {
-	options := map[string]any{"device": &device}
+	options := map[string]any{"device": &device, "devices": &deviceNumbers{}}
 	maps.Copy(options, taken)
 	device = "auto"
 	rest, err := take(json, options)
@@ -80,12 +80,17 @@ func goModelCreate(json *C.bridge_text, out *C.govpn_model) C.int32_t {
 		if err := given(arg("out", out)); err != nil {
 			return err
 		}
-		config, backend, device, err := configuration(text(json), nil)
+		var devices deviceNumbers
+		config, backend, device, err := configuration(text(json), map[string]any{"devices": &devices})
 		if err != nil {
 			return err
 		}
 		m, err := vpn.New(config, backend)
 		if err != nil {
+			return err
+		}
+		if err := m.SetDevices(devices...); err != nil {
+			_ = m.Close()
 			return err
 		}
 		*out = C.govpn_model(put(m, device))
@@ -268,8 +273,9 @@ func goModelConfig(h C.govpn_model, out **C.char) C.int32_t {
 		defer e.drop()
 		return toJSON(struct {
 			vpn.Description
-			Device string `json:"device"`
-		}{m.Describe(), e.device}, out)
+			Device  string `json:"device"`
+			Devices []int  `json:"devices"`
+		}{m.Describe(), e.device, m.Devices()}, out)
 	})
 }
 

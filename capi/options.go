@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"strings"
@@ -112,7 +113,8 @@ func keys(t reflect.Type) string {
 	return strings.Join(names, ", ")
 }
 
-// take removes some options from an object of options, and returns the rest; values are pointers to text or whole numbers.
+// take removes some options from an object of options, and returns the rest; values are pointers to text, whole numbers or what reads
+// its own JSON.
 func take(text string, values map[string]any) (rest string, err error) {
 	if strings.TrimSpace(text) == "" {
 		return "{}", nil
@@ -131,6 +133,9 @@ func take(text string, values map[string]any) (rest string, err error) {
 				if _, ok := to.(*string); ok {
 					want = "a string such as \"auto\""
 				}
+				if _, ok := to.(json.Unmarshaler); ok {
+					return "", argError("%w", err)
+				}
 				return "", argError("%s is %s, want %s", name, raw, want)
 			}
 			delete(all, name)
@@ -138,6 +143,26 @@ func take(text string, values map[string]any) (rest string, err error) {
 	}
 	left, err := json.Marshal(all)
 	return string(left), err
+}
+
+// deviceNumbers are written as a list, or as how many there are.
+type deviceNumbers []int
+
+// UnmarshalJSON reads 2 as [0, 1].
+func (d *deviceNumbers) UnmarshalJSON(text []byte) error {
+	count, list := 0, []int{}
+	if json.Unmarshal(text, &list) == nil && len(list) > 0 {
+		*d = list
+		return nil
+	}
+	if err := json.Unmarshal(text, &count); err != nil || count < 1 || count > 1<<16 {
+		return fmt.Errorf("devices is %s, want their number, from 1, or a list of them such as [0, 1]", text)
+	}
+	*d = make([]int, count)
+	for i := range *d {
+		(*d)[i] = i
+	}
+	return nil
 }
 
 // toJSON hands out v as JSON text.

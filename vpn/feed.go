@@ -203,7 +203,11 @@ func (f *feed) partSize(images int) (int, error) {
 		return 0, argumentError("a batch of %d images has no %d parts of one size: want a number of images that is a multiple of %s",
 			images, parts, want)
 	}
-	return images / parts, nil
+	part, n := images/parts, f.spread.count()
+	if part%n != 0 {
+		return 0, argumentError("%d images at a time do not divide among %d devices: want batches (of each of Accumulate's parts) of a multiple", part, n)
+	}
+	return part, nil
 }
 
 // gathered is a batch of a set in memory.

@@ -78,18 +78,12 @@ func (m *Model) reconfigure(o FitOptions) error {
 	if err := cfg.Validate(); err != nil {
 		return err
 	}
-	if augmented {
-		train, err := newProgram(m.backend, m.store, "train", currentValue, m.trainGraph)
-		if err != nil {
-			return err
-		}
-		m.train.close()
-		m.train = train
-		m.closeParts()
-	}
 	m.state.Lock()
-	defer m.state.Unlock()
 	m.net.cfg.Schedule, m.net.cfg.Augment = cfg.Schedule, cfg.Augment
+	m.state.Unlock()
+	if augmented {
+		return m.buildTraining()
+	}
 	return nil
 }
 

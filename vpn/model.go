@@ -26,7 +26,9 @@ type Model struct {
 
 	part, apply *program // of a step in parts; part, nil at first, is of batches of so many images
 	whole       int
-	share       *Share     // of every batch; nil: all of it
+	share       *Share // of every batch; nil: all of it
+	spread      *spread
+	copies      copies
 	extremes    [2]float64 // least and largest σ of the parts of the next step that this model has seen
 
 	imageBytes map[string]int // "base", "generator": of the largest value that inference computes of one image
@@ -85,7 +87,7 @@ func configured(cfg Config, backend compute.Backend) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{backend: backend, net: net, store: model.NewStore(), extremes: noExtremes}, nil
+	return &Model{backend: backend, net: net, store: model.NewStore(), copies: copies{}, extremes: noExtremes}, nil
 }
 
 // buildPrograms declares the programs; each compiles at its first call.
@@ -97,8 +99,6 @@ func (m *Model) buildPrograms() error {
 		build buildFunc
 	}{
 		{&m.gather, "gather", currentValue, gatherBatch},
-		{&m.train, "train", currentValue, m.trainGraph},
-		{&m.apply, "train", currentValue, m.applyGraph},
 		{&m.classify, "classify", m.inferenceValue, m.classifyGraph},
 		{&m.classwise, "classwise", m.inferenceValue, m.classwiseGraph},
 		{&m.labelNoise, "label noise", m.inferenceValue, m.labelNoiseGraph},
@@ -109,11 +109,39 @@ func (m *Model) buildPrograms() error {
 		{&m.changes, "changes", m.inferenceValue, m.changesGraph},
 	} {
 		var err error
-		if *p.to, err = newProgram(m.backend, m.store, p.name, p.read, p.build); err != nil {
+		if *p.to, err = m.newProgram(p.name, p.read, p.build); err != nil {
 			return err
 		}
 	}
-	return nil
+	return m.buildTraining()
+}
+
+// buildTraining declares the programs of training anew.
+func (m *Model) buildTraining() (err error) {
+	for _, p := range []**program{&m.train, &m.apply, &m.part} {
+		if *p != nil {
+			(*p).close()
+			*p = nil
+		}
+	}
+	if m.train, err = m.newProgram("train", currentValue, m.trainGraph); err != nil {
+		return err
+	}
+	augmented := make([]bool, min(1, len(m.net.cfg.Augment)))
+	m.train.over(m.spread, slices.Concat([]bool{true, true, false, false}, augmented, []bool{true})...)
+	if m.apply, err = m.newProgram("train", currentValue, m.applyGraph); err == nil {
+		m.apply.over(m.spread, false)
+	}
+	return err
+}
+
+// newProgram is a program of the model.
+func (m *Model) newProgram(name string, read values, build buildFunc) (*program, error) {
+	p, err := newProgram(m.backend, m.store, name, read, build)
+	if err == nil {
+		p.copies = m.copies
+	}
+	return p, err
 }
 
 // shaped says whether the sizes of images and classes are known, and with them those of the weights.
@@ -215,10 +243,13 @@ func (m *Model) Close() error {
 		return nil
 	}
 	m.closed = true
+	m.copies.prune(nil)
 	for _, p := range []*program{m.gather, m.train, m.classify, m.classwise, m.deviation, m.gradient, m.statistics, m.changes, m.labelNoise, m.gaussian, m.apply} {
 		p.close()
 	}
-	m.closeParts()
+	if m.part != nil {
+		m.part.close()
+	}
 	m.dropBest()
 	m.store.Finalize()
 	return nil

@@ -2,6 +2,7 @@ package vpn
 
 import (
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -107,18 +108,15 @@ func (m *Model) partsOf(images int) (err error) {
 	if m.part != nil && m.whole == images {
 		return nil
 	}
-	m.closeParts()
-	if m.part, err = newProgram(m.backend, m.store, "train", currentValue, m.partGraph); err == nil {
-		m.whole = images
-	}
-	return err
-}
-
-func (m *Model) closeParts() {
 	if m.part != nil {
 		m.part.close()
-		m.part = nil
 	}
+	if m.part, err = m.newProgram("train", currentValue, m.partGraph); err == nil {
+		m.whole = images
+		augmented := make([]bool, min(1, len(m.net.cfg.Augment)))
+		m.part.over(m.spread, slices.Concat([]bool{false, false, false, true, true, false}, augmented, []bool{true})...)
+	}
+	return err
 }
 
 // sum is what parts of a batch add up to, on the device.

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -20,6 +19,10 @@ import (
 // leaves the model as it was.
 type program struct {
 	exec    *Exec
+	backend compute.Backend
+	spread  *spread // nil: the first device
+	batch   []bool
+	copies  copies
 	updates []*model.Variable // the variables whose new values follow the outputs, in order
 }
 
@@ -34,7 +37,7 @@ type values func(v *model.Variable) (*tensors.Tensor, error)
 
 // newProgram compiles build at its first call, unless there is too little memory for what it needs.
 func newProgram(backend compute.Backend, store *model.Store, name string, read values, build buildFunc) (*program, error) {
-	p := &program{}
+	p := &program{backend: backend, copies: copies{}}
 	exec, err := NewExec(backend, func(inputs []*Node) []*Node {
 		inject.Panic()
 		outputs, updates := build(store.RootScope(), inputs)
@@ -65,9 +68,15 @@ func newProgram(backend compute.Backend, store *model.Store, name string, read v
 			if !value.IsOnAnyDevice() {
 				uploaded += value.ByteSize()
 			}
-			parameter := g.GetParameterByName(v.Path()) // NodeValue is the new value where the program has one
-			if buffers[parameter.GetParameterHandle()], err = value.Buffer(backend, 0); err != nil {
-				return err
+			parameter := int(g.GetParameterByName(v.Path()).GetParameterHandle()) // NodeValue is the new value where the program has one
+			for i, device := range p.devices() {
+				copied, err := p.copies.on(backend, device, value)
+				if err != nil {
+					return err
+				}
+				if buffers[i*g.NumParameters()+parameter], err = copied.Buffer(backend, device); err != nil {
+					return err
+				}
 			}
 		}
 		if uploaded > collectBytes {
@@ -90,11 +99,7 @@ func withUpdates(outputs []*Node, updates []update) []*Node {
 // compile does what the first call with such inputs would begin with.
 func (p *program) compile(inputs ...any) error {
 	return try(func() error {
-		var shaped []shapes.Shape
-		for _, in := range inputs {
-			shaped = append(shaped, in.(*tensors.Tensor).Shape())
-		}
-		if _, err := p.exec.Compile(shaped...); err != nil {
+		if _, err := p.exec.Compile(p.shapes(inputs)...); err != nil {
 			return graphError(err, ErrDevice)
 		}
 		return nil
@@ -103,13 +108,25 @@ func (p *program) compile(inputs ...any) error {
 
 func (p *program) call(inputs ...any) (outputs []*tensors.Tensor, err error) {
 	err = try(func() error {
-		outputs, err = p.exec.Call(inputs...)
+		if p.spread != nil {
+			outputs, err = p.spreadCall(inputs)
+		} else {
+			outputs, err = p.exec.Call(inputs...)
+		}
 		return err
 	})
 	if err != nil && !errors.Is(err, ErrInternal) {
 		err = graphError(err, ErrDevice)
 	}
 	return outputs, err
+}
+
+// devices are those that the program runs on.
+func (p *program) devices() []compute.DeviceNum {
+	if p.spread == nil {
+		return []compute.DeviceNum{0}
+	}
+	return p.spread.devices
 }
 
 func (p *program) close() { p.exec.Finalize() }

@@ -124,6 +124,7 @@ func (m *Model) takeOver(p *program, results []*tensors.Tensor, got []float64, r
 			free(old)
 		}
 	}
+	m.pruneCopies()
 	got = append(got, math.NaN(), math.NaN(), math.NaN())
 	m.state.Lock()
 	m.state.run.Step, m.state.trained, m.state.generatorTrained = m.state.run.Step+1, true, true

@@ -94,7 +94,8 @@ class Learning(Pretrained):
             "class_names": _labels.to_names(classes),
         }
         seed = _params.seed_of(self.random_state)
-        model = Model.create({"device": self.device, "seed": seed, **sizes, **config})
+        where = {"device": self.device, "devices": _params.devices_of(self.devices)}
+        model = Model.create({**where, "seed": seed, **sizes, **config})
         if self.device == "auto" and self.verbose:
             announce_choice(model.describe()["device"])
         self._import_again(model)
@@ -142,4 +143,4 @@ class Learning(Pretrained):
                 raise ArgumentError(
                     f"resume: {name} is {value!r}, want {old!r} as before; only epochs may change"
                 )
-        return model
+        return model.spread(_params.devices_of(self.devices))

@@ -41,10 +41,17 @@ class Model:
         return cls(_lib.call_handle("govpn_model_load", _lib.path_bytes(path), options))
 
     @classmethod
-    def from_bytes(cls, content: bytes, device: str) -> Model:
+    def from_bytes(cls, content: bytes, device: str, devices: int | list[int] = 1) -> Model:
         memory = ctypes.cast(ctypes.c_char_p(content), ctypes.POINTER(ctypes.c_uint8))
-        options = _lib.encode({"device": device})
+        options = _lib.encode({"device": device, "devices": devices})
         return cls(_lib.call_handle("govpn_model_from_bytes", memory, len(content), options))
+
+    def spread(self, devices: int | list[int]) -> Model:
+        """A model that trains on these devices: this one, or a copy."""
+        about = self.describe()
+        if about["devices"] == (list(range(devices)) if isinstance(devices, int) else devices):
+            return self
+        return Model.from_bytes(self.to_bytes(), about["device"], devices)
 
     def to_bytes(self) -> bytes:
         return self._run(lambda: _lib.call_bytes("govpn_model_to_bytes", self.handle))

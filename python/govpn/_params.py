@@ -133,6 +133,14 @@ def whole(value: Any, name: str) -> int:
         raise ArgumentTypeError(f"{name} is {value!r} of type {type(value).__name__}, want an int") from None
 
 
+def devices_of(devices: Any) -> int | list[int]:
+    """How many devices, or a list of their numbers."""
+    try:
+        return [_integer(d) for d in devices] if isinstance(devices, (list, tuple)) else _integer(devices)
+    except TypeError:
+        raise ArgumentTypeError(f"devices is {devices!r}, want an int or a list of ints") from None
+
+
 def real(value: Any, name: str) -> float:
     """A finite number."""
     try:

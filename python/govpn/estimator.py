@@ -74,6 +74,11 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
         crops and flips.
     device : {"auto", "go", "cpu", "cuda"}
         "auto" is the best that opens; fit says which, and why. See `govpn.devices`.
+    devices : int or list of int
+        How many devices of that kind train together, or their numbers, from 0: each takes a part of every
+        batch, and the result is that of one, batch norms among it. batch_size (with accumulate, its parts)
+        must be a multiple. All else computes on the first. `govpn.devices` tells how many there are; those of
+        "cpu" share the cores, and are to try it out. It may change between fits, also with resume=True.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         None draws a fresh seed; the same int on the same device gives the same result.
     verbose : {0, 1, 2}
@@ -234,6 +239,7 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
         pixel_range: tuple[float, float] | None = None,
         accumulate: int | None = None,
         remat: bool | None = None,
+        devices: int | Sequence[int] = 1,
     ) -> None:
         self.base = base
         self.generator = generator
@@ -276,6 +282,7 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
         self.pixel_range = pixel_range
         self.accumulate = accumulate
         self.remat = remat
+        self.devices = devices
 
     def fit(
         self,

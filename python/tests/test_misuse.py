@@ -78,6 +78,7 @@ BAD_PARAMETERS = {  # name: (value, what the message says)
     "std_range": ((0.3, 0.1), "(?i)std_?range"),
     "preset": ("best", "best"),
     "device": ("tpu", "tpu"),
+    "devices": ([0, 7], r"devices is \[0 7\], want numbers from 0 to 0, each once"),
     "random_state": ("x", "random_state is 'x'"),
     "verbose": ("x", "verbose is 'x'"),
     "normalize": ({"mean": [0.5, 0.5], "std": [1, 1]}, "(?i)normalize"),

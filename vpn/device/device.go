@@ -18,6 +18,9 @@ import (
 // Names lists the devices from the most to the least preferred: the order in which "auto" tries them.
 func Names() []string { return []string{"cuda", "cpu", "go"} }
 
+// CPUDevices is how many devices cpu has, whatever the cores, which they share: more than one are to try out what needs several.
+const CPUDevices = 4
+
 // Options says where to look for plugins.
 type Options struct {
 	// PluginPaths are PJRT plugins (.so files) or folders that hold some. A file whose name contains "cuda" serves

@@ -26,7 +26,7 @@ func openXLA(name, plugin string) (compute.Backend, error) {
 	}
 	options := pjrt.NamedValuesMap{}
 	if name == "cpu" {
-		options["cpu_device_count"] = int64(1) // the plugin's default is 4, whatever the cores
+		options["cpu_device_count"] = int64(CPUDevices)
 		defer setFlags(plugin)()
 	}
 	if err := checkVersion(plugin); err != nil {

@@ -1,0 +1,117 @@
+package vpn
+
+import (
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/stretchr/testify/require"
+
+	"github.com/govpn/govpn/vpn/augment"
+)
+
+// spreadModel is a model whose training is spread over devices.
+func spreadModel(t testing.TB, cfg Config, backend compute.Backend, devices ...int) *Model {
+	m := newModel(t, cfg, backend)
+	require.NoError(t, m.SetDevices(devices...))
+	return m
+}
+
+// Steps on two and four devices, and on another one, are those on the first: losses, accuracy, weights, predictions and σ.
+func TestDevices(t *testing.T) {
+	backend := openDevice(t, "cpu")
+	for _, test := range []struct {
+		base, mode, optimizer, dtype string
+		accumulate                   int
+		devices                      [][]int
+	}{
+		{"dnn3", "joint", "adam", "float32", 1, [][]int{{0, 1}, {0, 1, 2, 3}, {2}}},
+		{"sr", "joint", "sgd", "float32", 4, [][]int{{3, 1}}},
+		{"sr", "gaussian", "sgd", "float64", 1, [][]int{{0, 1, 2, 3}}},
+	} {
+		cfg := smallConfig(test.mode)
+		cfg.Base, cfg.Optimizer, cfg.ComputeDType, cfg.Accumulate, cfg.NoiseSamples = test.base, test.optimizer, test.dtype, test.accumulate, 2
+		cfg.Augment = augment.List{augment.RandomHorizontalFlip{P: 0.5}, augment.GaussianNoise{Sigma: 0.1, Clip: true, Fraction: 1}}
+		train, valid := weighted(t, stripes(t, 160, 1), 1, 2), stripes(t, 50, 2)
+		one := newModel(t, cfg, backend)
+		require.NoError(t, one.Fit(ctx, train, valid, FitOptions{Epochs: 2})) // ten steps
+		for _, devices := range test.devices {
+			many := spreadModel(t, cfg, backend, devices...)
+			require.Equal(t, devices, many.Devices())
+			require.NoError(t, many.Fit(ctx, train, valid, FitOptions{Epochs: 2}))
+			requireSame(t, one, many, 1e-5)
+			for _, noise := range []string{"none", "classwise"} {
+				if noise == "classwise" && test.mode != "joint" {
+					continue
+				}
+				want, err := one.Predict(ctx, valid, PredictOptions{Noise: noise, Output: "proba"})
+				require.NoError(t, err)
+				got, err := many.Predict(ctx, valid, PredictOptions{Noise: noise, Output: "proba"})
+				require.NoError(t, err)
+				require.InDeltaSlice(t, want.Scores, got.Scores, 1e-4)
+				require.Equal(t, want.Labels, got.Labels)
+			}
+			if test.mode == "joint" {
+				want, _, err := one.Noise(ctx, valid, NoiseOptions{})
+				require.NoError(t, err)
+				got, _, err := many.Noise(ctx, valid, NoiseOptions{})
+				require.NoError(t, err)
+				require.InDeltaSlice(t, want, got, 1e-4)
+			}
+		}
+	}
+}
+
+// Batch norm takes its statistics over the whole batch, on however many devices.
+func TestDevicesBatchNorm(t *testing.T) {
+	backend := openDevice(t, "cpu")
+	cfg := resNetConfig("plain")
+	cfg.ComputeDType = "float64"
+	one, two := newModel(t, cfg, backend), spreadModel(t, cfg, backend, 0, 1)
+	for _, m := range []*Model{one, two} {
+		require.NoError(t, m.Fit(ctx, stripes(t, 24, 1), nil, FitOptions{}))
+	}
+	requireSame(t, one, two, 1e-7)
+}
+
+// A file of one number of devices loads for another, and training goes on there; so it does when the number changes meanwhile.
+func TestDevicesChange(t *testing.T) {
+	backend, train := openDevice(t, "cpu"), stripes(t, 64, 1)
+	cfg := smallConfig("joint")
+	one, many := newModel(t, cfg, backend), spreadModel(t, cfg, backend, 0, 1, 2, 3)
+	require.NoError(t, one.Fit(ctx, train, train, FitOptions{Epochs: 3}))
+	require.NoError(t, many.Fit(ctx, train, train, FitOptions{Epochs: 1}))
+	packed, err := many.Marshal()
+	require.NoError(t, err)
+	other, err := Unmarshal(packed, backend)
+	require.NoError(t, err)
+	defer other.Close()
+	require.Equal(t, []int{0}, other.Devices())
+	require.NoError(t, other.SetDevices(1, 2))
+	require.NoError(t, other.Fit(ctx, train, train, FitOptions{Epochs: 2, Resume: true}))
+	require.NoError(t, other.SetDevices())
+	require.NoError(t, other.Fit(ctx, train, train, FitOptions{Epochs: 3, Resume: true}))
+	requireSame(t, one, other, 1e-5)
+	require.Empty(t, other.copies)
+	onGo, err := Unmarshal(packed, openDevice(t, "go"))
+	require.NoError(t, err)
+	defer onGo.Close()
+	require.NoError(t, onGo.Fit(ctx, train, train, FitOptions{Epochs: 2, Resume: true}))
+}
+
+func TestDevicesRefuse(t *testing.T) {
+	m := newModel(t, smallConfig("joint"), openDevice(t, "go"))
+	require.ErrorContains(t, m.SetDevices(0, 1), "devices is [0 1], want numbers from 0 to 0, each once: ")
+	require.ErrorContains(t, m.SetDevices(-1), "devices is [-1]")
+	require.Equal(t, []int{0}, m.Devices())
+	m = newModel(t, smallConfig("joint"), openDevice(t, "cpu"))
+	for devices, want := range map[int][]int{4: {0, 4}, 1: {1, 1}} {
+		require.ErrorIs(t, m.SetDevices(want...), ErrArgument, devices)
+	}
+	require.NoError(t, m.SetDevices(0, 1, 2))
+	const want = "32 images at a time do not divide among 3 devices"
+	require.ErrorContains(t, m.Fit(ctx, stripes(t, 64, 1), nil, FitOptions{}), want)
+	_, err := m.TrainBatch(ctx, stripes(t, 32, 1))
+	require.ErrorContains(t, err, want)
+	_, err = m.TrainBatch(ctx, stripes(t, 33, 1))
+	require.NoError(t, err)
+}
