@@ -2,7 +2,6 @@ package vpn
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -195,10 +194,7 @@ func (f *feed) whole(ctx context.Context) (parts [][]*tensors.Tensor, err error)
 
 // partSize is how many images the parts of a batch have.
 func (f *feed) partSize(images int) (int, error) {
-	parts, want := f.net.cfg.Accumulate, "Accumulate"
-	if f.share != nil {
-		parts, want = parts*f.share.Workers, fmt.Sprintf("Accumulate times %d workers", f.share.Workers)
-	}
+	parts, want := f.share.parts(f.net.cfg.Accumulate)
 	if images%parts != 0 {
 		return 0, argumentError("a batch of %d images has no %d parts of one size: want a number of images that is a multiple of %s",
 			images, parts, want)

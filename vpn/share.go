@@ -1,6 +1,7 @@
 package vpn
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/gomlx/compute/dtypes"
@@ -55,6 +56,14 @@ func (s *Share) workers() int {
 		return 1
 	}
 	return s.Workers
+}
+
+// parts is into how many a batch is cut of which each share is cut into so many, and what its images must be a multiple of.
+func (s *Share) parts(accumulate int) (n int, want string) {
+	if s == nil {
+		return accumulate, "Accumulate"
+	}
+	return accumulate * s.Workers, fmt.Sprintf("Accumulate times %d workers", s.Workers)
 }
 
 // start is the position in the batch of the first of n images that the share has.

@@ -114,6 +114,23 @@ func TestShareBatchNorm(t *testing.T) {
 	require.Equal(t, []float64{3}, valuesOf(t, models[1])["base.bn1.num_batches_tracked"])
 }
 
+// A share may be spread over devices.
+func TestShareOnDevices(t *testing.T) {
+	train, cfg := stripes(t, 64, 1), smallConfig("joint")
+	cfg.BatchSize = 16
+	backend := openDevice(t, "cpu")
+	whole := newModel(t, cfg, backend)
+	require.NoError(t, whole.Fit(ctx, train, nil, FitOptions{Epochs: 2}))
+	models := shared(t, cfg, backend, 2, func(m *Model) error {
+		if err := m.SetDevices(0, 1); err != nil {
+			return err
+		}
+		return m.Fit(ctx, train, nil, FitOptions{Epochs: 2})
+	})
+	requireSame(t, whole, models[0], 1e-5)
+	require.Equal(t, valuesOf(t, models[0]), valuesOf(t, models[1]))
+}
+
 // What a share takes of an order of batches.
 func TestShareOfOrder(t *testing.T) {
 	order := []int32{5, 4, 3, 2, 1, 0, 9, 8}
