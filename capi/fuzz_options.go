@@ -32,8 +32,7 @@ import (
 
 // optionExports are the functions that take options, called by optionCall.
 var optionExports = []string{"init", "import", "alloc", "open", "set_labels", "split", "export_stream", "create", "estimate", "fit", "train_batch",
-	"predict", "noise", "evaluate", "export_safetensors", "import_safetensors", "load", "from_bytes", "set_weights",
-	"gradients", "finish_epoch"}
+	"predict", "noise", "evaluate", "export_safetensors", "import_safetensors", "load", "from_bytes", "set_weights"}
 
 // An optionCall is what the functions of FuzzOptions are called with: a trained model, its bytes, its data, and two files.
 type optionCall struct {
@@ -151,11 +150,6 @@ func (c *optionCall) compute(name string, json *C.bridge_text, schema *cSchema, 
 	case "train_batch":
 		s = goModelTrainBatch(c.model, c.data, json, &text)
 		return s, outputs(text != nil)
-	case "gradients":
-		s = goModelGradients(c.model, c.data, json, schema, array)
-		return s, outputs(schema.release != nil && array.release != nil)
-	case "finish_epoch":
-		s = goModelFinishEpoch(c.model, json)
 	case "predict":
 		s = goModelPredict(c.model, c.data, json, schema, array)
 		return s, outputs(schema.release != nil && array.release != nil)

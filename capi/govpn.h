@@ -351,36 +351,6 @@ int32_t govpn_model_share(govpn_model model, int32_t rank, int32_t workers, govp
  *            is none), "learning_rate" (of the step)}, or pass NULL; free with govpn_free */
 int32_t govpn_model_train_batch(govpn_model model, govpn_data data, const char *json, char **metrics);
 
-/* Computes what a part of a batch adds to the model's next step, without making it: for workers, on one machine or several, that
- * share a batch. Each has a model of the same configuration, with "image_shape" and "classes", and the same weights; the sum of what
- * all of them receive (an all-reduce) goes to govpn_model_apply_gradients on each, and all keep the same weights.
- *   data           labelled: the part, which may be of any size. Weights (see govpn_data_set_weights) count as they are: divide
- *                  them by the mean weight of the whole training set. "accumulate" cuts the part further
- *   json           {"start": 0, position of the part's first image in the batch,
- *                   "of": 0, images of the batch; 0: as many as data has}
- *   schema, array  receive one flat array of float32 (float64 with "compute_dtype" "float64"), without a copy where the device
- *                  computes in the host's memory; it may be written to. In it are, as means over the part times the part's share
- *                  of the batch, the gradients of all that is trained; the running statistics of batch norms, whose sum is the mean
- *                  of the parts'; loss, accuracy and mean standard deviation of the noise. Noise and augmentation are those that
- *                  the images have within the batch; statistics of batch norms are those of each part */
-int32_t govpn_model_gradients(govpn_model model, govpn_data data, const char *json, struct ArrowSchema *schema,
-                              struct ArrowArray *array);
-
-/* Makes the step of a whole batch: optimiser, learning rate and number of the step are those of govpn_model_fit, and training goes on
- * where it is, as with "resume".
- *   schema, array  the sum of the arrays that govpn_model_gradients gave for all parts. Copied once, to the device; moved and
- *                  released on success
- *   json           {"epochs": 0} in all, of the learning rate's schedule; 0: as configured
- *   metrics        receives what govpn_model_train_batch tells, of the whole batch, but std_min and std_max of the parts that this
- *                  model has seen; or pass NULL; free with govpn_free */
-int32_t govpn_model_apply_gradients(govpn_model model, struct ArrowSchema *schema, struct ArrowArray *array, const char *json,
-                                    char **metrics);
-
-/* Ends the epoch of the steps that govpn_model_apply_gradients has made, and adds its row to the history.
- *   json  {"seconds": 0 (not known), "images": 0 (of a batch, for images_per_second), "val_loss": null, "val_accuracy": null}; with
- *         "restore_best", the weights of the epoch with the best val_accuracy are those of inference */
-int32_t govpn_model_finish_epoch(govpn_model model, const char *json);
-
 /* Stops the model's running fit or prediction within one step; from any thread. Not an error when nothing runs. */
 int32_t govpn_model_cancel(govpn_model model);
 

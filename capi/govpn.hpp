@@ -752,24 +752,6 @@ class Model {
     return detail::json(
         [&](char **json) { return govpn_model_train_batch(handle(), data.handle(), detail::c_str(options), json); });
   }
-  // What a part of a batch adds to the next step; see govpn_model_gradients. T is float, or double of models that compute in it.
-  template <class T = float>
-  Tensor<T> gradients(const Data &part, const Options &options = {}) {
-    Schema schema;
-    Array array;
-    detail::check(govpn_model_gradients(handle(), part.handle(), detail::c_str(options), schema.out(), array.out()));
-    return Tensor<T>(std::move(schema), std::move(array));
-  }
-  // The sum of the gradients of all parts, one number after another; they are copied.
-  template <class T>
-  Json apply_gradients(const std::vector<T> &sum, const Options &options = {}) {
-    Schema schema = detail::field(detail::format<T>(), "gradients");
-    Array array = detail::array(sum.size(), sum.data(), nullptr);
-    return detail::json([&](char **json) {
-      return govpn_model_apply_gradients(handle(), schema.get(), array.get(), detail::c_str(options), json);
-    });
-  }
-  void finish_epoch(const Options &options = {}) { detail::check(govpn_model_finish_epoch(handle(), detail::c_str(options))); }
   void cancel() const { detail::check(govpn_model_cancel(handle())); }
   // From the next step on; also in the progress of fit.
   void set_learning_rate(double rate) { detail::check(govpn_model_set_learning_rate(handle(), rate)); }

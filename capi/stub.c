@@ -226,13 +226,6 @@ GUARDED(govpn_model_share, goModelShare,
         (govpn_model model, int32_t rank, int32_t workers, govpn_sum_fn sum, void *user_data), (model, rank, workers, sum, user_data))
 GUARDED(govpn_model_train_batch, goModelTrainBatch, (govpn_model model, govpn_data data, const char *json, char **metrics),
         (model, data, json, metrics))
-GUARDED(govpn_model_gradients, goModelGradients,
-        (govpn_model model, govpn_data data, const char *json, struct ArrowSchema *schema, struct ArrowArray *array),
-        (model, data, json, schema, array))
-GUARDED(govpn_model_apply_gradients, goModelApplyGradients,
-        (govpn_model model, struct ArrowSchema *schema, struct ArrowArray *array, const char *json, char **metrics),
-        (model, schema, array, json, metrics))
-GUARDED(govpn_model_finish_epoch, goModelFinishEpoch, (govpn_model model, const char *json), (model, json))
 GUARDED(govpn_model_cancel, goModelCancel, (govpn_model model), (model))
 GUARDED(govpn_model_set_learning_rate, goModelSetLearningRate, (govpn_model model, double rate), (model, rate))
 GUARDED(govpn_model_predict, goModelPredict,

@@ -75,11 +75,11 @@ func (f *feed) close() {
 }
 
 // serveTraining makes a feed serve what training alone uses, where its set has it: probabilities in place of classes, and weights.
-func (f *feed) serveTraining(weightsOf weightsOf) (err error) {
+func (f *feed) serveTraining() (err error) {
 	if f.soft, err = f.column("soft labels", f.set.SoftLabels(), f.set.Classes()); err != nil {
 		return err
 	}
-	weights, err := weightsOf(f.set)
+	weights, err := relativeWeights(f.set)
 	if err != nil {
 		return err
 	}

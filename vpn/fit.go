@@ -31,7 +31,7 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 	if f.epochs == 0 {
 		f.epochs = m.net.cfg.Epochs
 	}
-	if f.train, err = m.trainingFeed(train, relativeWeights); err != nil {
+	if f.train, err = m.trainingFeed(train); err != nil {
 		return err
 	}
 	defer f.train.close()
@@ -251,20 +251,20 @@ func (f *fit) validate(row *Epoch) (better bool, err error) {
 }
 
 // finishEpoch adds a row to the history and keeps the weights of the best epoch.
-func (m *Model) finishEpoch(row Epoch, better bool) {
-	m.state.Lock()
-	r := &m.state.run
+func (f *fit) finishEpoch(row Epoch, better bool) {
+	f.state.Lock()
+	r := &f.state.run
 	r.History = append(r.History, row)
 	r.Epoch, r.Batch, r.Sums = row.Epoch, 0, sums{}
 	if better {
 		r.BestEpoch, r.BestScore = row.Epoch, float64(row.ValAccuracy)
 	}
-	m.state.Unlock()
-	if better && m.net.cfg.RestoreBest {
-		m.dropBest()
-		m.best = map[string]*tensors.Tensor{}
-		for _, v := range variables(m.store, "base", "generator") {
-			m.best[v.Path()] = v.MustValue() // step leaves these tensors alone from now on
+	f.state.Unlock()
+	if better && f.net.cfg.RestoreBest {
+		f.dropBest()
+		f.best = map[string]*tensors.Tensor{}
+		for _, v := range variables(f.store, "base", "generator") {
+			f.best[v.Path()] = v.MustValue() // step leaves these tensors alone from now on
 		}
 	}
 }

@@ -29,7 +29,6 @@ type Model struct {
 	share       *Share // of every batch; nil: all of it
 	spread      *spread
 	copies      copies
-	extremes    [2]float64 // least and largest σ of the parts of the next step that this model has seen
 
 	imageBytes map[string]int // "base", "generator": of the largest value that inference computes of one image
 
@@ -87,7 +86,7 @@ func configured(cfg Config, backend compute.Backend) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{backend: backend, net: net, store: model.NewStore(), copies: copies{}, extremes: noExtremes}, nil
+	return &Model{backend: backend, net: net, store: model.NewStore(), copies: copies{}}, nil
 }
 
 // buildPrograms declares the programs; each compiles at its first call.

@@ -195,7 +195,7 @@ func (m *Model) TrainBatch(ctx context.Context, d *data.Dataset) (Metrics, error
 		return Metrics{}, err
 	}
 	defer end()
-	f, err := m.trainingFeed(d, relativeWeights)
+	f, err := m.trainingFeed(d)
 	if err != nil {
 		return Metrics{}, err
 	}
@@ -260,7 +260,7 @@ func cancelled(ctx context.Context) error {
 }
 
 // trainingFeed checks a training set, gives the model its sizes where they are missing, and makes it ready to be served.
-func (m *Model) trainingFeed(d *data.Dataset, weights weightsOf) (*feed, error) {
+func (m *Model) trainingFeed(d *data.Dataset) (*feed, error) {
 	if err := m.accept(d, "the training set", true); err != nil {
 		return nil, err
 	}
@@ -275,7 +275,7 @@ func (m *Model) trainingFeed(d *data.Dataset, weights weightsOf) (*feed, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := f.serveTraining(weights); err != nil {
+	if err := f.serveTraining(); err != nil {
 		f.close()
 		return nil, err
 	}

@@ -9,12 +9,6 @@ import (
 // Where data have weights ([data.Dataset.Weights]), training multiplies what every image adds to the loss by its weight, divided by the
 // mean weight of the training set. The training program compiles with weights or without.
 
-// weightsOf are the weights of a set as training uses them: (N); nil where it has none.
-type weightsOf func(d *data.Dataset) ([]float32, error)
-
-// givenWeights are the weights of a part of a training set, as they are.
-func givenWeights(d *data.Dataset) ([]float32, error) { return d.Weights(), nil }
-
 // relativeWeights are the weights of a set divided by their mean: (N); nil where it has none.
 func relativeWeights(d *data.Dataset) ([]float32, error) {
 	weights := d.Weights()

@@ -252,15 +252,6 @@ static void training() {
   const auto history = m.history();
   CHECK(history.rows() == 12 && history.column<int32_t>("epoch")[11] == 12 && history.column<double>("val_accuracy")[11] > 0.9);
   CHECK(m.train_batch(valid).number("loss") >= 0 && m.config().number("epochs_done") == 12);
-  {
-    const auto part = m.gradients(valid);
-    const std::vector<float> sum(part.begin(), part.end());
-    CHECK(m.apply_gradients(sum).number("loss") >= 0);
-    FAILS(GOVPN_E_ARG, "the gradients are (Float32)[1], want", m.apply_gradients(std::vector<float>{1}));
-    FAILS(GOVPN_E_ARG, "the gradients are (Float64)", m.apply_gradients(std::vector<double>(sum.size())));
-    m.finish_epoch({{"val_accuracy", 0.5}});
-    FAILS(GOVPN_E_ARG, "the epoch has no step", m.finish_epoch());
-  }
   m.cancel();
   std::size_t sums = 0;
   const auto sum = [&](float *values, std::size_t count) { sums += values && count > 4; };

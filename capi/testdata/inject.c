@@ -61,9 +61,6 @@ static void fit(void) { PANICS(govpn_model_fit(model, set, 0, "{\"epochs\": 1}",
 static void fit_stream(void) { PANICS(govpn_model_fit(model, pictures, 0, "{\"epochs\": 1}", NULL, NULL)); }
 static void train_batch(void) { PANICS(govpn_model_train_batch(model, set, NULL, &out.json)); }
 static void share(void) { PANICS(govpn_model_share(model, 0, 1, NULL, NULL)); }
-static void gradients(void) { PANICS(govpn_model_gradients(model, set, NULL, &out.schema, &out.array)); }
-static void apply(void) { PANICS(govpn_model_apply_gradients(model, &given_schema, &given_array, NULL, &out.json)); }
-static void finish(void) { PANICS(govpn_model_finish_epoch(model, NULL)); }
 static void cancel(void) { PANICS(govpn_model_cancel(model)); }
 static void set_rate(void) { PANICS(govpn_model_set_learning_rate(model, 0.1)); }
 static void predict(void) { PANICS(govpn_model_predict(model, set, NULL, &out.schema, &out.array)); }
@@ -131,8 +128,8 @@ static const struct {
     {"goDataOpen", open_, PLAIN}, {"goDataCancelOpen", cancel_open, PLAIN}, {"goDataExportStream", export_stream, DATA},
     {"goDataSetLabels", set_labels, DATA}, {"goDataSetWeights", set_weights, DATA}, {"goDataSplit", split, DATA}, {"goDataInfo", info, DATA}, {"goDataFree", free_data, PLAIN},
     {"goModelCreate", create, PLAIN}, {"goEstimateMemory", estimate, PLAIN},
-    {"goModelFit", fit, MODEL}, {"goModelTrainBatch", train_batch, MODEL}, {"goModelGradients", gradients, MODEL},
-    {"goModelShare", share, MODEL}, {"goModelApplyGradients", apply, MODEL}, {"goModelFinishEpoch", finish, MODEL},
+    {"goModelFit", fit, MODEL}, {"goModelTrainBatch", train_batch, MODEL},
+    {"goModelShare", share, MODEL},
     {"goModelCancel", cancel, MODEL}, {"goModelSetLearningRate", set_rate, MODEL}, {"goModelPredict", predict, MODEL}, {"goModelNoise", noise, MODEL},
     {"goModelEvaluate", evaluate, MODEL}, {"goModelHistory", history, MODEL}, {"goModelConfig", config, PLAIN},
     {"goModelExportSafetensors", export_weights, MODEL}, {"goModelImportSafetensors", import_weights, MODEL},

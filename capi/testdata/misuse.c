@@ -25,9 +25,6 @@ static void refuse_model(govpn_model h, govpn_data with, const char *text) {
   size_t size = 7;
   FAILS(GOVPN_E_HANDLE, text, govpn_model_fit(h, with, 0, NULL, NULL, NULL));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_train_batch(h, with, NULL, &json));
-  FAILS(GOVPN_E_HANDLE, text, govpn_model_gradients(h, with, NULL, &s, &a));
-  FAILS(GOVPN_E_HANDLE, text, govpn_model_apply_gradients(h, &s, &a, NULL, &json));
-  FAILS(GOVPN_E_HANDLE, text, govpn_model_finish_epoch(h, NULL));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_cancel(h));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_set_learning_rate(h, 0.1));
   FAILS(GOVPN_E_HANDLE, text, govpn_model_share(h, 0, 1, NULL, NULL));
@@ -108,7 +105,6 @@ static void nulls(void) {
   FAILS(GOVPN_E_ARG, "out is NULL", govpn_model_create(NULL, NULL));
   FAILS(GOVPN_E_ARG, "schema is NULL", govpn_model_predict(model, set, NULL, NULL, &a));
   FAILS(GOVPN_E_ARG, "array is NULL", govpn_model_noise(model, set, NULL, &s, NULL));
-  FAILS(GOVPN_E_ARG, "schema is NULL", govpn_model_apply_gradients(model, NULL, &a, NULL, NULL));
   FAILS(GOVPN_E_ARG, "json_out is NULL", govpn_model_evaluate(model, set, NULL, NULL));
   FAILS(GOVPN_E_ARG, "schema is NULL", govpn_model_history(model, NULL, &a));
   FAILS(GOVPN_E_ARG, "json is NULL", govpn_model_config(model, NULL));
@@ -143,8 +139,6 @@ static void options(void) {
   FAILS(GOVPN_E_ARG, "Epochs is 2147483648", govpn_model_fit(model, set, 0, "{\"epochs\": 2147483648}", NULL, NULL));
   FAILS(GOVPN_E_IO, "a\xef\xbf\xbd" "b", govpn_data_open("{\"format\": \"image-folder\", \"path\": \"a\\u0000b\"}", &d)); /* not cut there */
   FAILS(GOVPN_E_ARG, "want none", govpn_model_train_batch(model, set, "{\"epochs\": 1}", NULL));
-  FAILS(GOVPN_E_ARG, "starts at 1 of ", govpn_model_gradients(model, set, "{\"start\": 1}", &s, &a));
-  FAILS(GOVPN_E_ARG, "the epoch has no step", govpn_model_finish_epoch(model, NULL));
   FAILS(GOVPN_E_ARG, "want none", govpn_data_set_weights(set, NULL, NULL, "{\"mean\": 1}"));
   FAILS(GOVPN_E_ARG, "Rank 2 of 2 Workers, want Rank from 0", govpn_model_share(model, 2, 2, no_sum, NULL));
   OK(govpn_model_share(model, 0, 1, no_sum, NULL));

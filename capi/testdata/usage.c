@@ -286,42 +286,6 @@ static void train(govpn_model m, govpn_data d, govpn_data valid) {
   a.release(&a);
 }
 
-/* Two workers, with 24 and 40 images of a batch of 64, make the step that one model makes of all. */
-static void train_shared(void) {
-  struct ArrowSchema s[2];
-  struct ArrowArray a[2];
-  govpn_data all = labelled(64), part[2] = {0, 0};
-  govpn_model one = small_model(), worker[2] = {small_model(), small_model()};
-  const char *of[2] = {"{\"start\": 0, \"of\": 64}", "{\"start\": 24, \"of\": 64}"};
-  double want, got;
-  char *json = NULL;
-  OK(govpn_data_split(all, "{\"first\": 24}", &part[0], &part[1]));
-  OK(govpn_model_train_batch(one, all, NULL, &json));
-  want = strtod(strstr(json, "\"loss\":") + 7, NULL);
-  govpn_free(json);
-  for (int i = 0; i < 2; i++) OK(govpn_model_gradients(worker[i], part[i], of[i], &s[i], &a[i]));
-  CHECK(!strcmp(s[0].format, "f") && a[0].length == a[1].length && a[0].null_count == 0);
-  for (int64_t j = 0; j < a[0].length; j++) {
-    float *sum[2] = {(float *)(uintptr_t)a[0].buffers[1], (float *)(uintptr_t)a[1].buffers[1]};
-    sum[0][j] = sum[1][j] = sum[0][j] + sum[1][j];
-  }
-  for (int i = 0; i < 2; i++) {
-    OK(govpn_model_apply_gradients(worker[i], &s[i], &a[i], NULL, &json));
-    CHECK(!s[i].release && !a[i].release);
-    got = strtod(strstr(json, "\"loss\":") + 7, NULL);
-    CHECK(fabs(got - want) < 0.05); /* the split has shuffled, and so other images have got the noise */
-    govpn_free(json);
-    OK(govpn_model_finish_epoch(worker[i], "{\"seconds\": 1, \"images\": 64}"));
-    OK(govpn_model_config(worker[i], &json));
-    has(json, "\"epochs_done\":1");
-    govpn_model_free(worker[i]);
-  }
-  govpn_model_free(one);
-  govpn_data_free(part[0]);
-  govpn_data_free(part[1]);
-  govpn_data_free(all);
-}
-
 /* Probabilities in place of classes: training learns them, so that its loss stays above their entropy of 0.94 nats; the rest takes
  * the classes of the largest. */
 static void train_soft(void) {
@@ -559,7 +523,6 @@ int main(void) {
   open_files();
   export_();
   train_soft();
-  train_shared();
   train_weighted();
   train_shared();
   govpn_data d = labelled(256), valid = labelled(32);

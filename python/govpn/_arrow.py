@@ -36,7 +36,7 @@ class Data:
     def set_labels(self, labels: np.ndarray, class_names: Sequence[str] | None = None) -> None:
         """Gives every image its label, int32 (N,), or its probabilities, float32 (N, K)."""
         options = _lib.encode({"class_names": class_names})
-        give(
+        _give(
             label_array(labels),
             lambda s, a: _lib.call("govpn_data_set_labels", self.handle, s, a, options),
         )
@@ -47,7 +47,7 @@ class Data:
         if weights is None:
             _lib.call("govpn_data_set_weights", self.handle, None, None, None)
             return
-        give(
+        _give(
             pa.array(weights),
             lambda s, a: _lib.call("govpn_data_set_weights", self.handle, s, a, None),
         )
@@ -175,7 +175,7 @@ def import_chunks(chunks: Sequence[pa.Array], labels: np.ndarray | None, shape: 
 
 
 def _import(array: pa.Array | pa.RecordBatch, options: bytes) -> Data:
-    return Data(give(array, lambda s, a: _lib.call_handle("govpn_data_import", s, a, options)))
+    return Data(_give(array, lambda s, a: _lib.call_handle("govpn_data_import", s, a, options)))
 
 
 def _import_stream(reader: pa.RecordBatchReader, options: bytes) -> Data:
@@ -187,7 +187,7 @@ def _import_stream(reader: pa.RecordBatchReader, options: bytes) -> Data:
         _lib.release(stream)
 
 
-def give(array: pa.Array | pa.RecordBatch, use: Callable[[Any, Any], Any]) -> Any:
+def _give(array: pa.Array | pa.RecordBatch, use: Callable[[Any, Any], Any]) -> Any:
     """use(schema, array) with exported structs; what use does not take is released."""
     schema, struct = _lib.ArrowSchema(), _lib.ArrowArray()
     array._export_to_c(ctypes.addressof(struct), ctypes.addressof(schema))

@@ -139,30 +139,6 @@ class Model:
         """From the next step on; also while the model trains."""
         _lib.call("govpn_model_set_learning_rate", self.handle, _params.real(rate, "learning_rate"))
 
-    def gradients(self, data: _arrow.Data, start: int = 0, of: int = 0) -> np.ndarray:
-        """What a part of a batch adds to the next step, float32 (F,) of the caller's own: the part's images
-        begin at start of those of the batch, of (0: the part is the batch). The sum over all parts, an
-        all-reduce, goes to `apply_gradients` of every worker. The model must have been made with image_shape
-        and classes; weights of images count as they are."""
-        return self._receive("govpn_model_gradients", data, {"start": start, "of": of})
-
-    def apply_gradients(self, total: np.ndarray, epochs: int = 0) -> dict[str, Any]:
-        """Makes the step of a whole batch of the sum of its parts' gradients, which is copied; epochs are
-        those of the schedule (0: as configured). Returns loss, accuracy, std_mean, std_min, std_max (of the
-        parts that this model has seen) and learning_rate."""
-        text = _lib.encode({"epochs": epochs})
-        return self._run(
-            lambda: _arrow.give(
-                _arrow.to_arrow(total),
-                lambda s, a: _lib.call_json("govpn_model_apply_gradients", self.handle, s, a, text),
-            )
-        )
-
-    def finish_epoch(self, **options: Any) -> None:
-        """Ends the epoch of these steps with a row of the history: seconds, images (of a batch), val_loss,
-        val_accuracy (with restore_best, the best epoch's weights are then those of inference)."""
-        _lib.call("govpn_model_finish_epoch", self.handle, _lib.encode(options))
-
     def predict(self, data: _arrow.Data, options: Mapping[str, Any]) -> np.ndarray:
         return self._receive("govpn_model_predict", data, options)
 
