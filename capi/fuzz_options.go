@@ -151,16 +151,12 @@ func (c *optionCall) compute(name string, json *C.bridge_text, schema *cSchema, 
 	case "train_batch":
 		s = goModelTrainBatch(c.model, c.data, json, &text)
 		return s, outputs(text != nil)
-	case "gradients":
-		s = goModelGradients(c.model, c.data, json, schema, array)
-		return s, outputs(schema.release != nil && array.release != nil)
 	case "finish_epoch":
 		s = goModelFinishEpoch(c.model, json)
-	case "predict":
-		s = goModelPredict(c.model, c.data, json, schema, array)
-		return s, outputs(schema.release != nil && array.release != nil)
-	case "noise":
-		s = goModelNoise(c.model, c.data, json, schema, array)
+	case "gradients", "predict", "noise":
+		arrays := map[string]func(C.govpn_model, C.govpn_data, *C.bridge_text, *cSchema, *cArray) C.int32_t{
+			"gradients": goModelGradients, "predict": goModelPredict, "noise": goModelNoise}
+		s = arrays[name](c.model, c.data, json, schema, array)
 		return s, outputs(schema.release != nil && array.release != nil)
 	case "evaluate":
 		s = goModelEvaluate(c.model, c.data, json, &text)

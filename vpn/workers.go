@@ -165,7 +165,7 @@ type FinishOptions struct {
 
 // FinishEpoch ends the epoch of the steps that ApplyGradients has made, and adds its row to the history.
 func (m *Model) FinishEpoch(o FinishOptions) error {
-	_, end, err := m.startTraining(nil)
+	_, end, err := m.startTraining(context.Background())
 	if err != nil {
 		return err
 	}
