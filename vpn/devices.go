@@ -1,6 +1,7 @@
 package vpn
 
 import (
+	"context"
 	"reflect"
 	"slices"
 
@@ -28,7 +29,7 @@ type spread struct {
 // the first alone. The number of images in a batch, or in each of its parts (Config.Accumulate), must be a multiple of theirs. It is no
 // part of the model or its files.
 func (m *Model) SetDevices(devices ...int) error {
-	_, end, err := m.startTraining(nil)
+	_, end, err := m.startTraining(context.Background())
 	if err != nil {
 		return err
 	}
