@@ -55,7 +55,7 @@ func restore(json *C.bridge_text, out *C.govpn_model, load func(compute.Backend)
 	if err := options(text(json), &o); err != nil {
 		return err
 	}
-	backend, device, err := openDevice(o.Device)
+	backend, device, err := openDevice(o.Device, o.Devices...)
 	if err != nil {
 		return err
 	}

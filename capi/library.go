@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 
@@ -44,11 +45,13 @@ func goCancelAll() {
 }
 
 // openDevice opens a device, and says which one "auto" is.
-func openDevice(name string) (compute.Backend, string, error) {
+func openDevice(name string, devices ...int) (compute.Backend, string, error) {
 	if name != "go" {
 		C.bridge_watch_exit()
 	}
-	backend, info, err := device.Open(name, deviceOptions())
+	o := deviceOptions()
+	o.Several = len(devices) > 0 && !slices.Equal(devices, []int{0})
+	backend, info, err := device.Open(name, o)
 	if err == nil && info.Name != name {
 		record(C.GOVPN_LOG_INFO, fmt.Sprintf("device %s is %s: %s", name, info.Name, info.Why))
 	}

@@ -40,8 +40,8 @@ func useBoth(h C.govpn_model, d C.govpn_data, name string, f func(*vpn.Model, *d
 }
 
 // configuration reads the options of a model, and opens its device; taken are options that are none of the model's.
-func configuration(json string, taken map[string]any) (config vpn.Config, backend compute.Backend, device string, err error) {
-	options := map[string]any{"device": &device, "devices": &deviceNumbers{}}
+func configuration(json string, devices *deviceNumbers, taken map[string]any) (config vpn.Config, backend compute.Backend, device string, err error) {
+	options := map[string]any{"device": &device, "devices": devices}
 	maps.Copy(options, taken)
 	device = "auto"
 	rest, err := take(json, options)
@@ -51,7 +51,7 @@ func configuration(json string, taken map[string]any) (config vpn.Config, backen
 	if config, err = vpn.ParseConfig([]byte(rest)); err != nil {
 		return config, nil, "", err
 	}
-	backend, device, err = openDevice(device)
+	backend, device, err = openDevice(device, *devices...)
 	return config, backend, device, err
 }
 
@@ -62,7 +62,7 @@ func goEstimateMemory(json *C.bridge_text, out **C.char) C.int32_t {
 			return err
 		}
 		images := 0
-		config, backend, _, err := configuration(text(json), map[string]any{"images": &images})
+		config, backend, _, err := configuration(text(json), &deviceNumbers{}, map[string]any{"images": &images})
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func goModelCreate(json *C.bridge_text, out *C.govpn_model) C.int32_t {
 			return err
 		}
 		var devices deviceNumbers
-		config, backend, device, err := configuration(text(json), map[string]any{"devices": &devices})
+		config, backend, device, err := configuration(text(json), &devices, nil)
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ func spreadModel(t testing.TB, cfg Config, backend compute.Backend, devices ...i
 
 // Steps on two and four devices, and on another one, are those on the first: losses, accuracy, weights, predictions and σ.
 func TestDevices(t *testing.T) {
-	backend := openDevice(t, "cpu")
+	backend := openSeveral(t)
 	for _, test := range []struct {
 		base, mode, optimizer, dtype string
 		accumulate                   int
@@ -63,7 +63,7 @@ func TestDevices(t *testing.T) {
 
 // Batch norm takes its statistics over the whole batch, on however many devices.
 func TestDevicesBatchNorm(t *testing.T) {
-	backend := openDevice(t, "cpu")
+	backend := openSeveral(t)
 	cfg := resNetConfig("plain")
 	cfg.ComputeDType = "float64"
 	one, two := newModel(t, cfg, backend), spreadModel(t, cfg, backend, 0, 1)
@@ -75,7 +75,7 @@ func TestDevicesBatchNorm(t *testing.T) {
 
 // A file of one number of devices loads for another, and training goes on there; so it does when the number changes meanwhile.
 func TestDevicesChange(t *testing.T) {
-	backend, train := openDevice(t, "cpu"), stripes(t, 64, 1)
+	backend, train := openSeveral(t), stripes(t, 64, 1)
 	cfg := smallConfig("joint")
 	one, many := newModel(t, cfg, backend), spreadModel(t, cfg, backend, 0, 1, 2, 3)
 	require.NoError(t, one.Fit(ctx, train, train, FitOptions{Epochs: 3}))
@@ -92,10 +92,6 @@ func TestDevicesChange(t *testing.T) {
 	require.NoError(t, other.Fit(ctx, train, train, FitOptions{Epochs: 3, Resume: true}))
 	requireSame(t, one, other, 1e-5)
 	require.Empty(t, other.copies)
-	onGo, err := Unmarshal(packed, openDevice(t, "go"))
-	require.NoError(t, err)
-	defer onGo.Close()
-	require.NoError(t, onGo.Fit(ctx, train, train, FitOptions{Epochs: 2, Resume: true}))
 }
 
 func TestDevicesRefuse(t *testing.T) {
@@ -103,7 +99,7 @@ func TestDevicesRefuse(t *testing.T) {
 	require.ErrorContains(t, m.SetDevices(0, 1), "devices is [0 1], want numbers from 0 to 0, each once: ")
 	require.ErrorContains(t, m.SetDevices(-1), "devices is [-1]")
 	require.Equal(t, []int{0}, m.Devices())
-	m = newModel(t, smallConfig("joint"), openDevice(t, "cpu"))
+	m = newModel(t, smallConfig("joint"), openSeveral(t))
 	for devices, want := range map[int][]int{4: {0, 4}, 1: {1, 1}} {
 		require.ErrorIs(t, m.SetDevices(want...), ErrArgument, devices)
 	}

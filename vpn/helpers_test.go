@@ -30,6 +30,16 @@ func openDevice(t testing.TB, name string) compute.Backend {
 	return backend
 }
 
+// openSeveral is openDevice of cpu with all its devices.
+func openSeveral(t testing.TB) compute.Backend {
+	backend, info, err := device.Open("cpu", device.Options{Several: true})
+	if err != nil {
+		golden.SkipDevice(t, info)
+	}
+	require.NoError(t, err)
+	return backend
+}
+
 // eachDevice runs test on go and, where its plugin is found, on cpu.
 func eachDevice(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
 	for _, name := range []string{"go", "cpu"} {

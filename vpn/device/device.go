@@ -18,7 +18,8 @@ import (
 // Names lists the devices from the most to the least preferred: the order in which "auto" tries them.
 func Names() []string { return []string{"cuda", "cpu", "go"} }
 
-// CPUDevices is how many devices cpu has, whatever the cores, which they share: more than one are to try out what needs several.
+// CPUDevices is how many devices cpu has, whatever the cores, which they share: more than one are to try out what needs several. XLA
+// for them has a backend of its own, as it makes a thread for each, and with other numbers of threads rounds otherwise.
 const CPUDevices = 4
 
 // Options says where to look for plugins.
@@ -27,6 +28,8 @@ type Options struct {
 	// the device cuda, any other the device cpu. They come before $GOVPN_PLUGIN_PATH, installed Python packages and
 	// the folders of go-xla's own installer.
 	PluginPaths []string `json:"plugin_paths"`
+	// Several opens all devices of the kind, for [vpn.Model.SetDevices]; else cpu opens one. It makes no difference to the others.
+	Several bool `json:"-"`
 }
 
 // Info describes one device.
@@ -104,7 +107,11 @@ func open(name string, o Options) (compute.Backend, Info, error) {
 	var failures []string
 	for _, plugin := range plugins {
 		info.Plugin, info.Why = plugin, "plugin "+plugin
-		backend, got, err := remember(name+"\x00"+plugin, info, func() (compute.Backend, error) { return openXLA(name, plugin) })
+		count, key := 1, name+"\x00"+plugin
+		if o.Several && name == "cpu" {
+			count, key = CPUDevices, key+"\x00several"
+		}
+		backend, got, err := remember(key, info, func() (compute.Backend, error) { return openXLA(name, plugin, count) })
 		if err == nil {
 			return backend, got, nil
 		}
@@ -123,6 +130,9 @@ func remember(key string, info Info, open func() (compute.Backend, error)) (comp
 		return nil, info, err
 	}
 	info.Available, info.Description, info.Devices = true, backend.Description(), int(backend.NumDevices())
+	if info.Name == "cpu" {
+		info.Devices = CPUDevices
+	}
 	cache[key] = opened{backend, info}
 	return backend, info, nil
 }

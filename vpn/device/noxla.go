@@ -11,6 +11,6 @@ import (
 // HasXLA says whether this build can open XLA plugins: it needs cgo.
 const HasXLA = false
 
-func openXLA(string, string) (compute.Backend, error) {
+func openXLA(string, string, int) (compute.Backend, error) {
 	return nil, errors.New("this build has no XLA: build with CGO_ENABLED=1")
 }

@@ -20,13 +20,14 @@ const HasXLA = true
 
 func init() { xla.EnableAutoInstall(false) }
 
-func openXLA(name, plugin string) (compute.Backend, error) {
+// openXLA opens a plugin; cpu with so many devices.
+func openXLA(name, plugin string, count int) (compute.Backend, error) {
 	if err := checkLibrary(plugin); err != nil {
 		return nil, err
 	}
 	options := pjrt.NamedValuesMap{}
 	if name == "cpu" {
-		options["cpu_device_count"] = int64(CPUDevices)
+		options["cpu_device_count"] = int64(count) // the plugin's default is 4, whatever the cores
 		defer setFlags(plugin)()
 	}
 	if err := checkVersion(plugin); err != nil {
