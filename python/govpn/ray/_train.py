@@ -72,8 +72,8 @@ def fit(
     -----
     Noise and augmentation are drawn for the whole batch. Rounding changes losses by less than 1e-4 for tens
     of steps; Adam lets it grow from then on, as with any other order of a sum. Batch norms see each worker's
-    part alone, as with `accumulate`, and their running statistics are the mean. After every epoch, all workers compare their
-    weights and optimiser's state bit by bit; a difference is an InternalError.
+    part alone, as with `accumulate`, and their running statistics are the mean. After every epoch, all
+    workers compare their weights and optimiser's state bit by bit; a difference is an InternalError.
 
     Examples
     --------
