@@ -47,6 +47,9 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 	if err := cancelled(ctx); err != nil {
 		return err
 	}
+	if _, err := f.train.partSize(min(m.net.cfg.BatchSize, f.train.size)); err != nil {
+		return err
+	}
 	if err := m.reconfigure(o); err != nil {
 		return err
 	}

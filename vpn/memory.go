@@ -87,7 +87,7 @@ func (m *Model) estimateTraining(e *Memory, images, size int) error {
 	if err == nil && parts > 1 {
 		m.whole = batch
 		sum := []shapes.Shape{shapes.Make(m.net.dtype, m.sumSize()), shapes.Make(m.net.dtype, 2), shapes.Make(dtypes.Int32)}
-		step, err = m.graphBytes(m.partGraph, slices.Concat(sum, in, augmented)...) // the other graph has made the optimiser's variables
+		step, err = m.graphBytes(m.partGraph, slices.Concat(in, sum, augmented)...) // the other graph has made the optimiser's variables
 	}
 	if err != nil {
 		return err

@@ -46,12 +46,12 @@ func (m *Model) sumSize() int {
 	return size
 }
 
-// partGraph adds a part of a batch: sum (F), least and largest σ (2), position of its first image (scalar), images (B, H, W, C), labels
-// (B) or (B, K), random state (3), another one where images are augmented, weights (B) where they have them → sum (F), least and
-// largest σ (2).
+// partGraph adds a part of a batch: images (B, H, W, C), labels (B) or (B, K), random state (3), sum (F), least and largest σ (2),
+// position of the first image (scalar), another random state where images are augmented, weights (B) where they have them → sum (F),
+// least and largest σ (2).
 func (m *Model) partGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
-	sum, extremes, start, images := in[0], in[1], in[2], in[3]
-	o := m.net.trainingObjective(s, images, in[4], in[5], in[6:], &random.Part{Of: m.whole, Start: start})
+	images, sum, extremes, start := in[0], in[3], in[4], in[5]
+	o := m.net.trainingObjective(s, images, in[1], in[2], in[6:], &random.Part{Of: m.whole, Start: start})
 	var parameters, values []*Node
 	summed := m.net.summed(s.Store())
 	for _, v := range summed {
@@ -114,7 +114,7 @@ func (m *Model) partsOf(images int) (err error) {
 	if m.part, err = m.newProgram("train", currentValue, m.partGraph); err == nil {
 		m.whole = images
 		augmented := make([]bool, min(1, len(m.net.cfg.Augment)))
-		m.part.over(m.spread, slices.Concat([]bool{false, false, false, true, true, false}, augmented, []bool{true})...)
+		m.part.over(m.spread, slices.Concat([]bool{true, true, false, false, false, false}, augmented, []bool{true})...)
 	}
 	return err
 }
@@ -132,8 +132,7 @@ func (s *sum) free() { free(s.values, s.extremes) }
 // partInputs are what the program of a part takes, whose images begin at start.
 func (m *Model) partInputs(s *sum, cfg *Config, part []*tensors.Tensor, start int) []any {
 	in := m.stepInputs(cfg, part, 0, 1)
-	in = append(in[:3], in[4:]...) // no rates
-	return append([]any{s.values, s.extremes, tensors.FromScalar(int32(start))}, in...)
+	return slices.Replace(in, 3, 4, []any{s.values, s.extremes, tensors.FromScalar(int32(start))}...) // in the place of the rates
 }
 
 // add adds the parts of a batch, whose images begin at start.

@@ -103,12 +103,15 @@ func TestAccumulateRefuses(t *testing.T) {
 	cfg := smallConfig("joint")
 	cfg.Accumulate = 4
 	m := newModel(t, cfg, openDevice(t, "go"))
+	require.NoError(t, m.Fit(ctx, stripes(t, 20, 1), nil, FitOptions{}))
+	before := state(t, m)
 	const want = "a batch of 18 images has no 4 parts of one size: want a number of images that is a multiple of Accumulate"
 	require.ErrorContains(t, m.Fit(ctx, stripes(t, 18, 1), nil, FitOptions{}), want)
 	_, err := m.TrainBatch(ctx, stripes(t, 18, 1))
 	require.ErrorIs(t, err, ErrArgument)
 	require.ErrorContains(t, err, want)
-	require.NoError(t, m.Fit(ctx, stripes(t, 20, 1), nil, FitOptions{}))
+	require.Equal(t, before, state(t, m))
+	require.Len(t, m.History(), 3)
 }
 
 // The estimate of a step falls with the size of the parts.

@@ -121,7 +121,8 @@ type ApplyOptions struct {
 
 // ApplyGradients makes the step of a whole batch: sum is that of the tensors which Gradients returned for all parts of the batch, of the
 // present step, or from GradientsOf. It stays the caller's. The optimiser, the learning rate's schedule and the step count are those
-// of Fit, and so is the history: training goes on where it is, as with Resume, and the epoch until FinishEpoch. The least and largest σ are of the parts that this model has seen.
+// of Fit, and so is the history: training goes on where it is, as with Resume, and the epoch until FinishEpoch. The least and largest σ
+// are of the parts that this model has seen.
 func (m *Model) ApplyGradients(ctx context.Context, values *tensors.Tensor, o ApplyOptions) (Metrics, error) {
 	_, end, err := m.startTraining(ctx)
 	if err != nil {
