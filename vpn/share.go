@@ -1,6 +1,7 @@
 package vpn
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -28,7 +29,7 @@ func (m *Model) SetShare(s *Share) error {
 	if s != nil && m.net.dtype == dtypes.Float64 {
 		return argumentError("ComputeDType is float64, want another: models share sums of float32")
 	}
-	_, end, err := m.startTraining(nil)
+	_, end, err := m.startTraining(context.Background())
 	if err != nil {
 		return err
 	}

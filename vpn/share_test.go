@@ -118,7 +118,7 @@ func TestShareBatchNorm(t *testing.T) {
 func TestShareOnDevices(t *testing.T) {
 	train, cfg := stripes(t, 64, 1), smallConfig("joint")
 	cfg.BatchSize = 16
-	backend := openDevice(t, "cpu")
+	backend := openSeveral(t)
 	whole := newModel(t, cfg, backend)
 	require.NoError(t, whole.Fit(ctx, train, nil, FitOptions{Epochs: 2}))
 	models := shared(t, cfg, backend, 2, func(m *Model) error {

@@ -362,7 +362,7 @@ static double last_loss(govpn_model m) {
   return loss;
 }
 
-static void train_shared(void) {
+static void fit_shared(void) {
   meeting with;
   worker w[2];
   pthread_t threads[2];
@@ -524,7 +524,7 @@ int main(void) {
   export_();
   train_soft();
   train_weighted();
-  train_shared();
+  fit_shared();
   govpn_data d = labelled(256), valid = labelled(32);
   govpn_model m = small_model();
   train(m, d, valid);

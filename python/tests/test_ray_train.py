@@ -49,7 +49,8 @@ def losses(clf):
 
 @pytest.mark.parametrize("workers", [2, 4])
 def test_shares_are_the_batch(make, device, workers):
-    params = {"device": device, "epochs": 2, "noise_samples": 2, "augment": [govpn.augment.RandomCrop(8, padding=1)]}
+    params = {"device": device, "epochs": 2, "noise_samples": 2}
+    params["augment"] = [govpn.augment.RandomCrop(8, padding=1)]
     alone = make(**params).fit(X, Y, validation_data=VALID)
     models = in_threads(make, workers, **params)
     for clf in models:

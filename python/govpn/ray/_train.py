@@ -39,7 +39,7 @@ def fit(
 ) -> VPNClassifier:
     """Trains the estimator as its `fit` does, in several processes: each computes the gradients of its part
     of every batch, which are added up (Gloo), and all make the same step. Losses equal those of one process
-    with the same batch_size within 1e-4. When a process or machine dies, all go on from the last epoch.
+    with the same batch_size but for rounding. When a process or machine dies, all go on from the last epoch.
 
     Parameters
     ----------
@@ -70,9 +70,10 @@ def fit(
 
     Notes
     -----
-    Noise and augmentation are drawn for the whole batch. Batch norms see each worker's part alone, as with
-    `accumulate`, and their running statistics are the mean. After every epoch, all workers compare their
-    weights and optimiser's state bit by bit; a difference is an InternalError.
+    Noise and augmentation are drawn for the whole batch. Rounding changes losses by less than 1e-4 for tens
+    of steps; Adam lets it grow from then on, as with any other order of a sum. Batch norms see each worker's
+    part alone, as with `accumulate`, and their running statistics are the mean. After every epoch, all
+    workers compare their weights and optimiser's state bit by bit; a difference is an InternalError.
 
     Examples
     --------
