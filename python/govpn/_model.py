@@ -19,6 +19,7 @@ from .callbacks import Callback
 from .errors import BusyError, CancelledError, GovpnError
 
 Path = str | os.PathLike[str]
+_SHARING = ("rank", "workers", "sum")  # what a callback has by which models train together
 
 
 class Model:
@@ -107,7 +108,7 @@ class Model:
     def _shared(self, callbacks: Sequence[Callback]) -> Iterator[None]:
         """Training takes a share of every batch where a callback has rank, workers and sum, which replaces
         values, float32 (N,), by their sums over all workers."""
-        worker, errors = next((c for c in callbacks if hasattr(c, "workers")), None), []
+        worker, errors = next((c for c in callbacks if all(hasattr(c, n) for n in _SHARING)), None), []
         self._unshare()
         if worker is None:
             yield
