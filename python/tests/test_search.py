@@ -46,6 +46,8 @@ def test_search_and_confirm(data, tmp_path, monkeypatch):
         for s in (0, 1)
     ]
     assert report.rows()[0][2] == f"{100 * np.mean(accuracy):.2f}"
+    longer = repro.search(settings=["few"], seeds=1, **common | {"epochs": 2}, **ARGUMENTS)
+    assert [row[-1] for row in longer.rows()] == ["1 × 2", "2 × 1", "2 × 1"]
     report = repro.confirm(["few"], seeds=1, **common, **ARGUMENTS)
     assert [row[1] for row in report.rows()] == ["few"]
     assert {r["run"]["seed"] for r in results(tmp_path).values() if r["test"]} == {100}

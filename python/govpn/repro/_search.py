@@ -186,17 +186,17 @@ class SearchReport(Document):
         return [head, *self.rows()]
 
     def rows(self) -> list[list[str]]:
-        """A line per data set, base and setting that has results."""
+        """A line per data set, base, setting and number of epochs that has results."""
         lines = []
         for dataset, base in sorted({(r["run"]["dataset"], r["run"]["base"]) for r in self.results.values()}):
             for name, fields in SETTINGS.items():
-                found = self._groups(dataset, base, fields)
-                if found:
-                    lines.append([f"{dataset}/{base}", name, *self._line(found)])
+                of_epochs = self._groups(dataset, base, fields)
+                for epochs in sorted(of_epochs, reverse=True):
+                    lines.append([f"{dataset}/{base}", name, *self._line(of_epochs[epochs])])
         return lines
 
-    def _groups(self, dataset: str, base: str, fields: dict[str, Any]) -> list[list[Result]]:
-        """(baseline, VPN and both controls) of each seed that has them all, of the most epochs."""
+    def _groups(self, dataset: str, base: str, fields: dict[str, Any]) -> dict[int, list[list[Result]]]:
+        """By epochs: (baseline, VPN and both controls) of each seed that has them all."""
         of_epochs: dict[int, list[list[Result]]] = {}
         for r in self.results.values():
             run = Run(**r["run"])
@@ -206,7 +206,7 @@ class SearchReport(Document):
             ids = [r.id for r in (run.baseline(), run, *controls)]
             if all(i in self.results for i in ids):
                 of_epochs.setdefault(run.epochs, []).append([self.results[i] for i in ids])
-        return of_epochs[max(of_epochs)] if of_epochs else []
+        return of_epochs
 
     def _line(self, found: list[list[Result]]) -> list[str]:
         plain, vpn, *controls = (list(column) for column in zip(*found, strict=True))
