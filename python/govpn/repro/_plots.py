@@ -56,7 +56,7 @@ def differences(report: Report, fig: Any = None) -> Any:
             ax.set_yticks(range(len(cells)), [title_of(report.table, k) for k in cells])
             ax.set_ylim(len(cells) - 0.4, -0.6)
             ax.set_title("/".join(column), loc="left")
-        axes[-1].set_xlabel("test accuracy minus the baseline's, points")
+        fig.supxlabel("test accuracy minus the baseline's, points", fontsize=7)
         axes[0].plot([], [], "o", ms=3, color=COLORS[1], label="here, 95 % interval")
         axes[0].plot([], [], "D", ms=3, mfc="none", color=COLORS[2], label="the paper")
         fig.legend(loc="outside upper center", ncols=2, frameon=False)
