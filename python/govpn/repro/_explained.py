@@ -19,9 +19,9 @@ from ._study import Study
 # The settings that are compared where none are given.
 BETAS = (
     "5,000 images",
-    "entropy reward β = 0.01",
     "entropy reward β = 0.1",
-    "entropy reward β = 0.5, σ from 0.01 to 1",
+    "entropy reward β = 0.01",
+    "entropy reward β = 0.01, σ from 0.01 to 1",
 )
 
 

@@ -3,6 +3,7 @@ colour-blind can tell apart (https://jfly.uni-koeln.de/color/)."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,11 +115,11 @@ def explanation(rows: Rows, across: int = 2, fig: Any = None) -> Any:
     """Image, heat map of σ and of the absolute input gradient: rows of (title, image, σ, gradient)."""
 
     def draw(heat: Any, other: Any, std: np.ndarray, gradient: np.ndarray) -> Any:
-        _heat(other, np.abs(gradient), "viridis", f"≤ {np.abs(gradient).max():.2g} nats")
+        _heat(other, np.abs(gradient), "viridis", f"≤ {np.abs(gradient).max():.1g}")
         return _heat(heat, std, "viridis", f"σ ≤ {std.max():.3g}")
 
-    title = "image, σ of the noise, absolute input gradient of the loss"
-    label = "value over its maximum in the image (σ in units of the pixel range)"
+    title = "image, σ of the noise, absolute input gradient of the loss (nats)"
+    label = "value over its maximum in the image (σ of the pixel range)"
     return _grid(rows, across, draw, title, label, fig)
 
 
@@ -133,7 +134,7 @@ def _grid(rows: Rows, across: int, draw: Any, title: str, label: str, fig: Any) 
         for i, (name, image, std, other) in enumerate(rows):
             left, middle, right = axes[i // across, 3 * (i % across) :][:3]
             _show(left, image)
-            left.set_title(name, fontsize=6, pad=2)
+            left.set_title(textwrap.fill(name, 13), fontsize=6, pad=2)
             heat = draw(middle, right, std.astype(float), other.astype(float))
         fig.suptitle(title, fontsize=7)
         bar = fig.colorbar(heat, ax=axes, location="bottom", fraction=0.03, aspect=40, pad=0.01)

@@ -37,6 +37,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "Laplace noise": _few(noise_distribution="laplace"),
     "uniform noise": _few(noise_distribution="uniform"),
     "entropy reward β = 0.01": _few(entropy_weight=0.01),
+    "entropy reward β = 0.01, σ from 0.01 to 1": _few(entropy_weight=0.01, std_range=[0.01, 1.0]),
     "entropy reward β = 0.1": _few(entropy_weight=0.1),
     "entropy reward β = 0.1, λ = 1": _few(entropy_weight=0.1, base_loss_weight=1.0),
     "entropy reward β = 0.5, σ from 0.01 to 1": _few(entropy_weight=0.5, std_range=[0.01, 1.0]),
