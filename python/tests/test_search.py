@@ -1,5 +1,7 @@
 """The search, and what σ explains, on a Fashion-MNIST of a few hundred drawn images."""
 
+import re
+
 import govpn
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 pytest.importorskip("matplotlib").use("Agg")
 pytest.importorskip("scipy.stats")
 from govpn import repro  # noqa: E402
-from govpn.repro import _explain, _explained, _rows, _search  # noqa: E402
+from govpn.repro import _explain, _rows, _search, _settings  # noqa: E402
 from test_repro import ARGUMENTS, results  # noqa: E402
 
 
@@ -18,8 +20,7 @@ def data(bars):
 
 def test_explain(data, tmp_path, monkeypatch):
     settings = {"few": {"images": 100}, "reward": {"images": 100, "options": {"entropy_weight": 0.1}}}
-    monkeypatch.setattr(_search, "SETTINGS", settings)
-    monkeypatch.setattr(_explained, "SETTINGS", settings)
+    monkeypatch.setattr(_settings, "SETTINGS", settings)
     common = {"settings": list(settings), "out": tmp_path, "data": data, **ARGUMENTS}
     report = repro.explain(["fashion-mnist"], "sr", seeds=1, epochs=1, **common)
     few, reward = report.rows()
@@ -34,7 +35,7 @@ def test_explain(data, tmp_path, monkeypatch):
 def test_search_and_confirm(data, tmp_path, monkeypatch):
     """A setting tried on validation data, then confirmed with fresh seeds on test data."""
     few = {"images": 100, "options": {"std": "bounded"}}
-    monkeypatch.setattr(_search, "SETTINGS", {"few": few, "wrong labels": few | {"label_noise": 0.5}})
+    monkeypatch.setattr(_settings, "SETTINGS", {"few": few, "wrong labels": few | {"label_noise": 0.5}})
     common = {"datasets": ["fashion-mnist"], "bases": ["sr"], "epochs": 1, "out": tmp_path, "data": data}
     report = repro.search(seeds=2, **common, **ARGUMENTS)
     assert [row[:2] for row in report.rows()] == [["fashion-mnist/sr", n] for n in ("few", "wrong labels")]
@@ -46,6 +47,12 @@ def test_search_and_confirm(data, tmp_path, monkeypatch):
         for s in (0, 1)
     ]
     assert report.rows()[0][2] == f"{100 * np.mean(accuracy):.2f}"
+    title, _, (_, items) = report.after()
+    assert title == ("title", "fashion-mnist/sr, 1 epochs: 2 settings together")
+    gains = [float(row[3].split(" ")[0].replace("−", "-")) for row in report.rows()]
+    said = re.match(r"VPN − baseline: as they are (\S+) \((\d) of 2\)", items[0][0])
+    assert float(said[1].replace("−", "-")) == pytest.approx(np.median(gains), abs=0.011)
+    assert int(said[2]) == np.sum(np.array(gains) > 0)
     longer = repro.search(settings=["few"], seeds=1, **common | {"epochs": 2}, **ARGUMENTS)
     assert [row[-1] for row in longer.rows()] == ["1 × 2", "2 × 1", "2 × 1"]
     report = repro.confirm(["few"], seeds=1, **common, **ARGUMENTS)
@@ -86,7 +93,7 @@ def test_sigma_where_the_gradient_is_not():
 
 def test_settings_are_runs():
     """Each setting's fields and options are those of Run and of the classifier."""
-    for fields in _search.SETTINGS.values():
+    for fields in _settings.SETTINGS.values():
         for row in _search.ROWS_OF_A_SETTING:
             parameters = _rows.Run("cifar-10", "dnn3", row, **fields).parameters()
             govpn.VPNClassifier(**parameters)

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from . import _plots
+from . import _plots, _settings
 from ._cell import Result, spread
 from ._document import Block, Document
 from ._figures import pictured
 from ._rows import Run
-from ._search import SETTINGS, check, named
 from ._study import Study
 
 # The settings that are compared where none are given.
@@ -40,7 +39,7 @@ class ExplainReport(Document):
         groups: dict[tuple[str, str, str, int], list[Result]] = {}
         for r in self.results:
             run = Run(**r["run"])
-            if (name := named(run)) is not None:
+            if (name := _settings.named(run)) is not None:
                 groups.setdefault((run.dataset, run.base, name, run.epochs), []).append(r)
         return [_line(*key, found) for key, found in sorted(groups.items())]
 
@@ -89,17 +88,19 @@ def explain(
     >>> govpn.repro.explain(train=False, verbose=False).rows()
     []
     """
-    check(settings)
+    _settings.check(settings)
     study = Study(**options)
     runs = [
-        Run(dataset, base, "vpn-dnn3", seed, epochs, **SETTINGS[name], test=False)
+        Run(dataset, base, "vpn-dnn3", seed, epochs, **_settings.SETTINGS[name], test=False)
         for seed in range(seeds)
         for dataset in datasets
         for name in settings
     ]
     if train:
         study.train(runs)
-    last = [r for r in runs if r.seed == 0 and r.options == SETTINGS[settings[-1]].get("options", {})]
+    last = [
+        r for r in runs if r.seed == 0 and r.options == _settings.SETTINGS[settings[-1]].get("options", {})
+    ]
     rows = [row for run in last for row in pictured(study, run, "gradient")]
     if rows:
         _plots.save(_plots.explanation(rows), study.out / "explain")

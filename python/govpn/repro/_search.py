@@ -1,71 +1,29 @@
-"""Settings in which learned noise might earn what noise of one σ does not, and those beyond the paper: tried
-on validation data, confirmed on test data with fresh seeds."""
+"""The search: settings tried on validation data, confirmed on test data with fresh seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import ArgumentError
-from ._cell import Difference, Result, score
-from ._document import Document
+from . import _settings
+from ._cell import Difference, Result, score, signed
+from ._document import Block, Document
 from ._rows import Run
 from ._study import Study
 
-FEW = {"images": 5000}
-BOUNDED = {"std": "bounded", "label_coefficient": 1.0}  # the library's defaults, over the paper's preset
-
-
-def _few(**options: Any) -> dict[str, Any]:
-    return FEW | {"options": BOUNDED | options}
-
-
-# name: fields of Run. All but the first two have 5,000 training images.
-SETTINGS: dict[str, dict[str, Any]] = {
-    "1,000 images": {"images": 1000, "options": BOUNDED},
-    "20,000 images": {"images": 20000, "options": BOUNDED},
-    "5,000 images": _few(),
-    "the paper's σ = |o|, κ = 0.01": FEW,
-    "σ of RMS 0.1": _few(std="rms"),
-    "σ from 0.05 to 0.5": _few(std_range=[0.05, 0.5]),
-    "σ from 0.1 to 1": _few(std_range=[0.1, 1.0]),
-    "λ = 1": _few(base_loss_weight=1.0),
-    "m = 4": _few(noise_samples=4),
-    "Laplace noise": _few(noise_distribution="laplace"),
-    "uniform noise": _few(noise_distribution="uniform"),
-    "entropy reward β = 0.01": _few(entropy_weight=0.01),
-    "entropy reward β = 0.01, σ from 0.01 to 1": _few(entropy_weight=0.01, std_range=[0.01, 1.0]),
-    "entropy reward β = 0.1": _few(entropy_weight=0.1),
-    "entropy reward β = 0.1, λ = 1": _few(entropy_weight=0.1, base_loss_weight=1.0),
-    "entropy reward β = 0.5, σ from 0.01 to 1": _few(entropy_weight=0.5, std_range=[0.01, 1.0]),
-    "label as embedding": _few(label_fusion="embedding"),
-    "label as one-hot planes": _few(label_fusion="plane"),
-    "label as FiLM": _few(label_fusion="film"),
-    "noise at hidden layer 1, σ from 0.1 to 1": _few(noise_layer=1, std_range=[0.1, 1.0]),
-    "noise at hidden layer 2, σ from 0.1 to 1": _few(noise_layer=2, std_range=[0.1, 1.0]),
-    "label smoothing 0.1": _few(label_smoothing=0.1),
-    "soft labels, half the baseline's": _few() | {"teacher": 0.5},
-    "20 % wrong labels": _few() | {"label_noise": 0.2},
-    "40 % wrong labels": _few() | {"label_noise": 0.4},
-    "40 % wrong labels, σ from 0.1 to 1": _few(std_range=[0.1, 1.0]) | {"label_noise": 0.4},
-    "40 % wrong labels, β = 0.1": _few(entropy_weight=0.1) | {"label_noise": 0.4},
-}
 ROWS_OF_A_SETTING = ("baseline", "vpn-dnn3", "matched-dnn3", "power-dnn3")
+# Of the rows above, two that are compared over all settings.
+COMPARED = (
+    ("VPN − baseline", 1, 0),
+    ("VPN − Gaussian of its mean σ", 1, 2),
+    ("VPN − Gaussian of its RMS σ", 1, 3),
+    ("Gaussian of the RMS σ − baseline", 3, 0),
+)
 CONDITIONS = ("noise 0.1", "noise 0.3", "blur 1 px", "contrast 0.5")
 _FIRST_FRESH = 100  # the first seed of a confirmation
-
-
-def named(run: Run) -> str | None:
-    """The setting that a run belongs to."""
-    same = (k for k, f in SETTINGS.items() if run == Run(*_place(run), **f, test=run.test))
-    return next(same, None)
-
-
-def _place(run: Run) -> tuple[str, str, str, int, int]:
-    return run.dataset, run.base, run.row, run.seed, run.epochs
 
 
 def runs_of(
@@ -74,7 +32,7 @@ def runs_of(
     """The baseline, VPN and its control of each setting, seed by seed."""
     first = _FIRST_FRESH if test else 0
     runs = [
-        Run(dataset, base, row, seed, epochs, **SETTINGS[name], test=test)
+        Run(dataset, base, row, seed, epochs, **_settings.SETTINGS[name], test=test)
         for seed in range(first, first + seeds)
         for name in settings
         for row in ROWS_OF_A_SETTING
@@ -145,23 +103,18 @@ def _tried(
     test: bool,
     options: dict[str, Any],
 ) -> SearchReport:
-    check(settings or ())
+    _settings.check(settings or ())
     study = Study(**options)
     if train:
         plans = (
-            runs_of(d, b, settings or list(SETTINGS), seeds, epochs, test) for d in datasets for b in bases
+            runs_of(d, b, settings or list(_settings.SETTINGS), seeds, epochs, test)
+            for d in datasets
+            for b in bases
         )
         study.train(run for runs in plans for run in runs)
     report = SearchReport(study.results(), study.out, test)
     report.save()
     return report
-
-
-def check(settings: Sequence[str]) -> None:
-    """Refuses names that are none of SETTINGS."""
-    for name in settings:
-        if name not in SETTINGS:
-            raise ArgumentError(f"settings has {name!r}, want of {'; '.join(SETTINGS)}")
 
 
 class SearchReport(Document):
@@ -188,13 +141,54 @@ class SearchReport(Document):
 
     def rows(self) -> list[list[str]]:
         """A line per data set, base, setting and number of epochs that has results."""
-        lines = []
+        return [
+            [place, name, *self._line(of_epochs[epochs])]
+            for place, name, of_epochs in self._found()
+            for epochs in sorted(of_epochs, reverse=True)
+        ]
+
+    def after(self) -> list[Block]:
+        """What all settings of a place and a number of epochs say together, where they are several."""
+        places: dict[tuple[str, int], list[list[list[Result]]]] = {}
+        for place, _, of_epochs in self._found():
+            for epochs, found in of_epochs.items():
+                places.setdefault((place, epochs), []).append(found)
+        blocks: list[Block] = []
+        for (place, epochs), settings in places.items():
+            if len(settings) > 1:
+                title = f"{place}, {epochs} epochs: {len(settings)} settings together"
+                blocks += [("title", title), ("text", TOGETHER), ("list", self._together(settings))]
+        return blocks
+
+    def _together(self, settings: list[list[list[Result]]]) -> list[tuple[str, str]]:
+        """Per comparison, the median over the settings and in how many it is above 0."""
+        items = []
+        for title, first, second in COMPARED:
+            said = []
+            for condition in ("", *CONDITIONS):
+                d = np.array(
+                    [np.mean([self._minus(f[first], f[second], condition) for f in s]) for s in settings]
+                )
+                said.append(
+                    f"{condition or 'as they are'} {signed(np.median(d))} ({np.sum(d > 0)} of {len(d)})"
+                )
+            items.append((f"{title}: {', '.join(said)}", ""))
+        return items
+
+    def _minus(self, first: Result, second: Result, condition: str) -> float:
+        """The first's accuracy minus the second's in points; "" is no condition."""
+        a, b = (
+            r[self.part]["corrupted"][condition] if condition else score(r, "none", self.part)
+            for r in (first, second)
+        )
+        return 100 * (a - b)
+
+    def _found(self) -> Iterator[tuple[str, str, dict[int, list[list[Result]]]]]:
+        """(data set and base, setting, what `_groups` has of it), where it has any."""
         for dataset, base in sorted({(r["run"]["dataset"], r["run"]["base"]) for r in self.results.values()}):
-            for name, fields in SETTINGS.items():
-                of_epochs = self._groups(dataset, base, fields)
-                for epochs in sorted(of_epochs, reverse=True):
-                    lines.append([f"{dataset}/{base}", name, *self._line(of_epochs[epochs])])
-        return lines
+            for name, fields in _settings.SETTINGS.items():
+                if of_epochs := self._groups(dataset, base, fields):
+                    yield f"{dataset}/{base}", name, of_epochs
 
     def _groups(self, dataset: str, base: str, fields: dict[str, Any]) -> dict[int, list[list[Result]]]:
         """By epochs: (baseline, VPN and both controls) of each seed that has them all."""
@@ -245,4 +239,9 @@ LEGEND = (
     "own in prediction. Bold: the interval is above 0; of so many intervals, one in forty is by chance. "
     "Where the table does not say otherwise, σ is bounded from 0.01 to 0.3, κ is 1, and 5,000 images "
     "train."
+)
+TOGETHER = (
+    "Differences in points, the median over the settings of the mean over the seeds, and in how many "
+    "settings it is above 0: on images as they are, and under each condition. Settings share seeds, splits "
+    "and images, so that they are no independent trials."
 )
