@@ -17,11 +17,14 @@ def _few(**options: Any) -> dict[str, Any]:
     return FEW | {"options": BOUNDED | options}
 
 
-# name: fields of Run. All but the first two have 5,000 training images.
+# name: fields of Run. All but the first three have 5,000 training images.
 SETTINGS: dict[str, dict[str, Any]] = {
+    "all images, cosine schedule (the library's defaults)": {"options": BOUNDED | {"schedule": "cosine"}},
     "1,000 images": {"images": 1000, "options": BOUNDED},
     "20,000 images": {"images": 20000, "options": BOUNDED},
     "5,000 images": _few(),
+    "cosine schedule": _few(schedule="cosine"),
+    "κ = 0.01": _few(label_coefficient=0.01),
     "the paper's σ = |o|, κ = 0.01": FEW,
     "σ of RMS 0.1": _few(std="rms"),
     "σ from 0.05 to 0.5": _few(std_range=[0.05, 0.5]),
