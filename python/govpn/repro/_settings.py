@@ -19,7 +19,7 @@ def _few(**options: Any) -> dict[str, Any]:
 
 # name: fields of Run. All but the first three have 5,000 training images.
 SETTINGS: dict[str, dict[str, Any]] = {
-    "all images, cosine schedule (the library's defaults)": {"options": BOUNDED | {"schedule": "cosine"}},
+    "all images, cosine schedule": {"options": BOUNDED | {"schedule": "cosine"}},
     "1,000 images": {"images": 1000, "options": BOUNDED},
     "20,000 images": {"images": 20000, "options": BOUNDED},
     "5,000 images": _few(),
