@@ -22,7 +22,7 @@ else
 LINK := -s -w
 endif
 
-.PHONY: help demo test lib install uninstall lint go-test py-test c-test sanitize fuzz consumer bench bench-cuda bench-growth accuracy repro interop notebooks golden ray released sdist wheel docs clean
+.PHONY: help demo test lib install uninstall lint go-test py-test c-test sanitize fuzz consumer bench bench-cuda bench-growth repro interop notebooks golden ray released sdist wheel docs clean
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
 
@@ -117,9 +117,6 @@ bench-cuda: ## The same on an NVIDIA GPU, without Go or network, with PYTHON's p
 
 bench-growth: .venv/test ## How time and memory grow with batch, noises, classes, pixels, draws: build/bench
 	$(VENV)/python bench/growth.py --out build/bench $(BENCH)
-
-accuracy: .venv/test ## Fashion-MNIST over 5 seeds, baselines and VPN: build/accuracy (an hour)
-	$(VENV)/python bench/accuracy.py --out build/accuracy
 
 REPRO := $(VENV)/python -m govpn.repro
 PART  := --out docs/repro --dataset fashion-mnist --dataset cifar-10 --base sr --base dnn3

@@ -35,10 +35,10 @@ def test_explain(data, tmp_path, monkeypatch):
 def test_search_and_confirm(data, tmp_path, monkeypatch):
     """A setting tried on validation data, then confirmed with fresh seeds on test data."""
     few = {"images": 100, "options": {"std": "bounded"}}
-    monkeypatch.setattr(_settings, "SETTINGS", {"few": few, "wrong labels": few | {"label_noise": 0.5}})
+    monkeypatch.setattr(_settings, "SETTINGS", {"few": few, "σ = |o|": few | {"label_noise": 0.5}})
     common = {"datasets": ["fashion-mnist"], "bases": ["sr"], "epochs": 1, "out": tmp_path, "data": data}
     report = repro.search(seeds=2, **common, **ARGUMENTS)
-    assert [row[:2] for row in report.rows()] == [["fashion-mnist/sr", n] for n in ("few", "wrong labels")]
+    assert [row[:2] for row in report.rows()] == [["fashion-mnist/sr", n] for n in ("few", "σ = |o|")]
     assert all(r["test"] is None for r in results(tmp_path).values())
     accuracy = [
         results(tmp_path)[f"fashion-mnist_sr_baseline_e1_n100_validation_s{s}"]["validation"]["none"][
@@ -47,6 +47,8 @@ def test_search_and_confirm(data, tmp_path, monkeypatch):
         for s in (0, 1)
     ]
     assert report.rows()[0][2] == f"{100 * np.mean(accuracy):.2f}"
+    table = [line for line in report.to_markdown().split("\n") if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {len(report.grid()[0]) + 1}
     title, _, (_, items) = report.after()
     assert title == ("title", "fashion-mnist/sr, 1 epochs: 2 settings together")
     gains = [float(row[3].split(" ")[0].replace("−", "-")) for row in report.rows()]
@@ -59,7 +61,7 @@ def test_search_and_confirm(data, tmp_path, monkeypatch):
     assert [row[1] for row in report.rows()] == ["few"]
     assert {r["run"]["seed"] for r in results(tmp_path).values() if r["test"]} == {100}
     assert (tmp_path / "confirm.md").read_text() == report.to_markdown()
-    with pytest.raises(govpn.GovpnError, match="settings has 'x', want of few; wrong labels"):
+    with pytest.raises(govpn.GovpnError, match=r"settings has 'x', want of few; σ = \|o\|"):
         repro.confirm(["x"], **common, **ARGUMENTS)
 
 

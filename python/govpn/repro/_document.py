@@ -27,7 +27,7 @@ class Document:
         return []
 
     def to_markdown(self) -> str:
-        head, *body = [[f.replace("\n", "<br>") for f in row] for row in self.grid()]
+        head, *body = [[f.replace("|", r"\|").replace("\n", "<br>") for f in row] for row in self.grid()]
         rows = [head, ["---"] * len(head), *body]
         table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
         blocks = [self._markdown(kind, content) for kind, content in self.after() if content]
