@@ -31,7 +31,7 @@ demo: .venv/demo-$(DEVICE) ## Train on Fashion-MNIST, print a table, draw demo.p
 
 test: export GOVPN_TEST_REQUIRE := cpu
 test: export FUZZTIME ?= 4s
-test: lint py-test go-test c-test fuzz consumer ## Everything that CI runs
+test: lint go-test c-test fuzz consumer py-test ## Everything that CI runs
 
 lib: $(LIB) ## The C library, build/libgovpn.so, for capi/govpn.h and capi/govpn.hpp
 $(LIB): go.mod $(shell find capi internal models vpn -name '*.go' -o -name '*.[ch]' -o -name '*.map')
@@ -94,7 +94,7 @@ go-test: .venv/test
 	CGO_ENABLED=1 $(GO) test -timeout=30m -race -tags=govpn_test -gcflags='github.com/gomlx/compute/...=-d=checkptr=0' -run '$(RACE)' -skip Golden ./vpn/... ./capi
 
 c-test: $(LIB) .venv/test
-	$(GO) test -tags=govpn_test -timeout=20m ./capi
+	$(GO) test -tags=govpn_test -timeout=30m ./capi
 
 sanitize: .venv/test ## The C programs under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer, alone
 	$(GO) test -tags=govpn_test -run=Sanitize -v ./capi
