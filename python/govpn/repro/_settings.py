@@ -17,9 +17,8 @@ def _few(**options: Any) -> dict[str, Any]:
     return FEW | {"options": BOUNDED | options}
 
 
-# name: fields of Run. All but the first three have 5,000 training images.
+# name: fields of Run. All but the first two have 5,000 training images.
 SETTINGS: dict[str, dict[str, Any]] = {
-    "all images, cosine schedule": {"options": BOUNDED | {"schedule": "cosine"}},
     "1,000 images": {"images": 1000, "options": BOUNDED},
     "20,000 images": {"images": 20000, "options": BOUNDED},
     "5,000 images": _few(),
