@@ -138,6 +138,7 @@ repro: .venv/test ## What docs/repro holds: the paper's tables and figures, the 
 	$(REPRO) confirm $(TRIED) --setting '5,000 images' --setting "soft labels, half the baseline's" --setting '40 % wrong labels, β = 0.1'
 	$(REPRO) explain $(TRIED)
 	for figure in 1 3 5 6; do $(REPRO) fig$$figure --out docs/repro || exit 1; done
+	$(REPRO) fig6 --out docs/repro --generator resnet18 --epochs 5
 	$(REPRO) fig4 --out docs/repro --seeds 1 --epochs 10
 
 interop: .venv/test ## scikit-learn, torch, JAX, polars, nanoarrow, Hugging Face, and a torch loop with learned noise (installs them)

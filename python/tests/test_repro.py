@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -184,6 +185,17 @@ def test_figures(study, data, capsys):
     rows = [("a", np.zeros((28, 28, 1)), s, n) for s, n in zip(arrays["std"], arrays["noise"], strict=True)]
     figure = repro._plots.noise(rows)
     assert figure.axes[-1].get_xlabel().startswith("variance σ²")
+
+
+def test_pictures_of_a_generator_have_its_name(study, data, tmp_path):
+    (tmp_path / "runs").mkdir()
+    shutil.copy(
+        study / "runs/fashion-mnist_sr_vpn-dnn3_e2_s0.npz",
+        tmp_path / "runs/fashion-mnist_sr_vpn-resnet18_e2_s0.npz",
+    )
+    options = {"out": tmp_path, "data": data, "train": False, **ARGUMENTS}
+    repro._figures._pictures("fig6", [("fashion-mnist", 3)], "sr", "resnet18", 2, options)
+    assert {p.name for p in tmp_path.glob("fig6*")} == {"fig6-resnet18.png", "fig6-resnet18.svg"}
 
 
 def test_the_papers_numbers():

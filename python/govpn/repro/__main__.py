@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     if hasattr(result, "to_markdown"):
         print(result.to_markdown())
-    print(f"written: {args.out}/{args.what}.*", file=sys.stderr)
+    print(f"written: {args.out}/{args.what}*", file=sys.stderr)
     return 0
 
 

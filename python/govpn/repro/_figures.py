@@ -84,7 +84,8 @@ def fig4(
 
 def fig1(generator: str = "dnn3", epochs: int | None = None, base: str = "dnn3", **options: Any) -> Any:
     """Figure 1: two images of Fashion-MNIST, two of CIFAR-10 and five of Tiny ImageNet, with
-    σ and drawn noise. The parameters are those of `fig3`, for seed 0; returns a figure."""
+    σ and drawn noise. The parameters are those of `fig3`, for seed 0; returns a figure. Its files
+    are called fig1 with generator dnn3, fig1-resnet18 with resnet18."""
     wanted = (("fashion-mnist", 2), ("cifar-10", 2), ("tiny-imagenet", 5))
     return _pictures("fig1", wanted, base, generator, epochs, options)
 
@@ -148,6 +149,7 @@ def _pictures(
             raise ArgumentError(f"{name}: run {run.id} has not finished, want train=True")
         rows += found[:count]
     fig = _plots.noise(rows)
+    name += "" if generator == "dnn3" else f"-{generator}"
     _plots.save(fig, study.out / name)
     return fig
 
