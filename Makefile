@@ -122,7 +122,7 @@ bench-growth: .venv/test ## How time and memory grow with batch, noises, classes
 REPRO  := $(VENV)/python -m govpn.repro
 TABLES := --out docs/repro --dataset fashion-mnist --dataset cifar-10 --base sr --base dnn3
 TRIED  := --out docs/repro --dataset fashion-mnist
-repro: .venv/test ## What docs/repro holds: the paper's tables and figures, the search (two days on 2 cores; run it again to go on)
+repro: .venv/test ## What docs/repro holds: the paper's tables and figures, the search (a day on 2 cores; run it again to go on)
 	for seeds in 1 2 3 4 5; do \
 	  $(REPRO) table1 $(TABLES) --generator dnn3 --seeds $$seeds && $(REPRO) table4 $(TABLES) --generator dnn3 --seeds $$seeds || exit 1; \
 	done
