@@ -90,7 +90,8 @@ RACE := Concurrent|Busy|Cancel|Close
 PURE := Example|Learns|Save|Resume|Device|Memory|Peak
 go-test: .venv/test
 	$(GO) test -timeout=30m ./models ./vpn/... ./internal/... ./examples/...
-	CGO_ENABLED=0 $(GO) test -timeout=30m -run '$(PURE)' ./vpn/...
+	CGO_ENABLED=0 $(GO) test -timeout=30m -skip Golden ./vpn/data/... ./vpn/device ./vpn/internal/...
+	CGO_ENABLED=0 $(GO) test -timeout=30m -run '$(PURE)' ./vpn
 	CGO_ENABLED=1 $(GO) test -timeout=30m -race -tags=govpn_test -gcflags='github.com/gomlx/compute/...=-d=checkptr=0' -run '$(RACE)' -skip Golden ./vpn/... ./capi
 
 c-test: $(LIB) .venv/test
