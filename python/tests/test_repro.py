@@ -187,6 +187,17 @@ def test_figures(study, data, capsys):
     assert figure.axes[-1].get_xlabel().startswith("variance σ²")
 
 
+def test_intervals_of_two_seeds_do_not_set_the_axis(study, data):
+    report = repro.table1(train=False, out=study, data=data, **ARGUMENTS)
+    column = report.columns[0]
+    cells = [c for k in report.lines if (c := report.cells[k, column]) and c.to_baseline]
+    assert {c.to_baseline.pairs for c in cells} == {2}
+    ends = [0.0] + [c.to_baseline.mean for c in cells]
+    ends += [c.paper - report.paper_baseline(column) for c in cells if c.paper is not None]
+    low, high = report.plot().axes[0].get_xlim()
+    assert high - low == pytest.approx(1.1 * (max(ends) - min(ends)))
+
+
 def test_pictures_of_a_generator_have_its_name(study, data, tmp_path):
     (tmp_path / "runs").mkdir()
     shutil.copy(
