@@ -5,8 +5,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/govpn/govpn/internal/random"
 	"github.com/govpn/govpn/models"
-	"github.com/govpn/govpn/vpn/internal/random"
 )
 
 // network is the base classifier f and the generator g of one configuration, as functions that build graphs.

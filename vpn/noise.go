@@ -7,7 +7,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"github.com/govpn/govpn/vpn/internal/random"
+	"github.com/govpn/govpn/internal/random"
 )
 
 // Streams keep the random numbers of different purposes apart.

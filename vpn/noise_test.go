@@ -14,7 +14,7 @@ import (
 
 	"github.com/govpn/govpn/internal/golden"
 
-	"github.com/govpn/govpn/vpn/internal/random"
+	"github.com/govpn/govpn/internal/random"
 )
 
 // normals draws n standard normal values from random state (seed, streamTrain, 1).

@@ -10,8 +10,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/govpn/govpn/internal/random"
 	"github.com/govpn/govpn/models"
-	"github.com/govpn/govpn/vpn/internal/random"
 )
 
 // A step can be made in parts: a program adds what a part of the batch gives to one flat vector, its sum, and another makes the step

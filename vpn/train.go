@@ -12,10 +12,10 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
+	"github.com/govpn/govpn/internal/random"
 	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn/augment"
 	"github.com/govpn/govpn/vpn/data"
-	"github.com/govpn/govpn/vpn/internal/random"
 )
 
 const labelDType = dtypes.Int32

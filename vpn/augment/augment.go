@@ -23,7 +23,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/govpn/govpn/vpn/internal/random"
+	"github.com/govpn/govpn/internal/random"
 )
 
 // Augmentation is one of the structs of this package. Their zero values of slices and strings mean torchvision's

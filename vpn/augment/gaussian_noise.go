@@ -6,7 +6,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 
-	"github.com/govpn/govpn/vpn/internal/random"
+	"github.com/govpn/govpn/internal/random"
 )
 
 // GaussianNoise adds noise of mean Mean and standard deviation Sigma to randomly selected pixels: to all channels of each

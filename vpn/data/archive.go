@@ -11,6 +11,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/govpn/govpn/internal/fault"
 )
 
 // A tar.gz file may unpack to this many bytes, or this many times its own size, whichever is more.
@@ -198,9 +200,8 @@ func (x *tarIndex) entry(h *tar.Header) (string, error) {
 
 // failed says why an archive could not be read.
 func (x *tarIndex) failed(err error) error {
-	var known *kindError
 	switch {
-	case errors.As(err, &known):
+	case fault.HasKind(err):
 		return err
 	case errors.Is(err, errTooLarge):
 		return Errorf(ErrFormat, "data: %s unpacks to more than %d bytes and %d times its size", x.tree.path, int64(minUnpacked), maxUnpacked)

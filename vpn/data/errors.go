@@ -1,38 +1,28 @@
 package data
 
 import (
-	"errors"
-	"fmt"
-
+	"github.com/govpn/govpn/internal/fault"
 	"github.com/govpn/govpn/internal/inject"
 )
 
-// Error kinds. Every error of this module wraps one of them, so that errors.Is(err, data.ErrFormat) tells what kind of failure it is;
-// the C ABI maps each kind to a status.
+// The kinds of error. Every error of this module wraps one of them: errors.Is(err, data.ErrFormat)
+// tells what kind of failure it is.
 var (
-	ErrArgument    = errors.New("invalid argument")   // the caller passed something wrong
-	ErrFormat      = errors.New("malformed file")     // a file or message is not what it claims to be
-	ErrIO          = errors.New("input/output error") // reading or writing failed
-	ErrUnsupported = errors.New("not supported")      // valid, but not handled here
-	ErrMemory      = errors.New("not enough memory")  // more memory is needed than is available
-	ErrDevice      = errors.New("device error")       // a backend failed
-	ErrInternal    = errors.New("internal error")     // a defect of govpn
-	ErrBusy        = errors.New("busy")               // the object is in use by another call
-	ErrCancelled   = errors.New("cancelled")          // the caller stopped the operation
+	ErrArgument    = fault.ErrArgument    // the caller passed something wrong
+	ErrFormat      = fault.ErrFormat      // a file or message is not what it claims to be
+	ErrIO          = fault.ErrIO          // reading or writing failed
+	ErrUnsupported = fault.ErrUnsupported // the input is valid, but not handled here
+	ErrMemory      = fault.ErrMemory      // more memory is needed than is available
+	ErrDevice      = fault.ErrDevice      // a backend failed
+	ErrInternal    = fault.ErrInternal    // a defect of govpn
+	ErrBusy        = fault.ErrBusy        // another call is using the object
+	ErrCancelled   = fault.ErrCancelled   // the caller stopped the operation
 )
 
-// kindError is an error message with a kind that the message does not repeat.
-type kindError struct {
-	kind error
-	err  error
-}
-
-func (e *kindError) Error() string   { return e.err.Error() }
-func (e *kindError) Unwrap() []error { return []error{e.kind, e.err} }
-
-// Errorf is fmt.Errorf with a kind: errors.Is(err, kind) holds, and the message is the formatted text alone.
+// Errorf formats an error like fmt.Errorf and gives it a kind: errors.Is(err, kind) holds, and the
+// message is the formatted text alone.
 func Errorf(kind error, format string, args ...any) error {
-	return &kindError{kind: kind, err: fmt.Errorf(format, args...)}
+	return fault.Errorf(kind, format, args...)
 }
 
 // argErrorf reports a wrong argument.
