@@ -122,19 +122,6 @@ func (t *tree) walk(dir string, above []os.FileInfo, wanted func(string, bool) b
 	return nil
 }
 
-// OpenRegular opens a file to read, and nothing that blocks or has no end, as a pipe or a device.
-func OpenRegular(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		_ = file.Close()
-		return nil, errors.Join(err, fmt.Errorf("%s is not a regular file", path))
-	}
-	return file, nil
-}
-
 // name is a path of the tree for messages.
 func (t *tree) name(p string) string { return path.Join(t.path, p) }
 

@@ -1,4 +1,4 @@
-package data
+package hostmemory
 
 import (
 	"fmt"
@@ -22,7 +22,7 @@ func machine(files map[string]string) fstest.MapFS {
 const meminfo = "MemTotal:       1000 kB\nMemFree:         100 kB\nMemAvailable:    600 kB\n"
 
 // The least of what anything leaves is what there is.
-func TestAvailableMemory(t *testing.T) {
+func TestAvailable(t *testing.T) {
 	page := int64(os.Getpagesize())
 	pages := fmt.Sprintf("%d 9 8 7 0 %d 0\n", 10, 5)
 	for _, test := range []struct {
@@ -52,10 +52,10 @@ func TestAvailableMemory(t *testing.T) {
 		{"nonsense", map[string]string{"proc/meminfo": "MemAvailable: lots\n", "proc/self/cgroup": "a\n0::/..\n", "proc/self/statm": "",
 			"proc/self/limits": "Max address space\n"}, math.MaxInt64},
 	} {
-		require.Equal(t, test.want, availableMemory(machine(test.files)), test.name)
+		require.Equal(t, test.want, available(machine(test.files)), test.name)
 	}
 }
 
-func TestAvailableMemoryHere(t *testing.T) {
-	require.Positive(t, AvailableMemory())
+func TestAvailableHere(t *testing.T) {
+	require.Positive(t, Available())
 }

@@ -1,4 +1,4 @@
-package data
+package files
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// LimitedWriter writes a new file from its beginning. Beyond the size that the process may give a file (RLIMIT_FSIZE) it fails,
-// where the system would also send SIGXFSZ: that ends a process which did not think of it, and a library has none of Go's
-// handlers for it.
+// LimitedWriter writes a new file from its beginning. It returns an error before the file would
+// exceed RLIMIT_FSIZE. There the system would also send SIGXFSZ. That signal ends a process without
+// a handler for it, and Go installs none when it is a library.
 func LimitedWriter(file *os.File) io.Writer { return &limitedWriter{file: file, limit: fileLimit()} }
 
 type limitedWriter struct {

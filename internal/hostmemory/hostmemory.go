@@ -1,4 +1,5 @@
-package data
+// Package hostmemory says how much memory the process can still get.
+package hostmemory
 
 import (
 	"bytes"
@@ -10,12 +11,13 @@ import (
 	"strings"
 )
 
-// AvailableMemory is how many bytes this process can still get: the least of what the system, the control groups that the
-// process is in (containers), and its own limits (RLIMIT_AS, RLIMIT_DATA) leave; math.MaxInt64 where none of them says. Running
-// out of memory ends the process in Go, so large requests are compared with it first.
-func AvailableMemory() int64 { return availableMemory(os.DirFS("/")) }
+// Available returns how many bytes this process can still get: the least of what the system, the
+// process's control groups (containers) and its own limits (RLIMIT_AS, RLIMIT_DATA) leave. It is
+// math.MaxInt64 where none of them says. A Go process that runs out of memory ends, so large
+// requests are compared with this number first.
+func Available() int64 { return available(os.DirFS("/")) }
 
-func availableMemory(root fs.FS) int64 {
+func available(root fs.FS) int64 {
 	return min(systemMemory(root), groupMemory(root), processMemory(root))
 }
 
