@@ -158,8 +158,8 @@ notebooks: .venv/test ## Run examples/notebooks and keep what they show in them
 	rm -rf examples/notebooks/photos* examples/notebooks/*.safetensors
 
 golden: .venv/test ## Write the golden files anew with PyTorch, torchvision and Pillow
-	$(VENV)/pip install -q -r vpn/testdata/requirements.txt
-	$(VENV)/python vpn/testdata/golden.py
+	$(VENV)/pip install -q -r vpn/method/testdata/requirements.txt
+	$(VENV)/python vpn/method/testdata/golden.py
 	$(VENV)/python vpn/augment/testdata/golden.py
 	$(VENV)/python vpn/data/testdata/tables.py
 	$(VENV)/python vpn/data/internal/jpeg/testdata/golden.py

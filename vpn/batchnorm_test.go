@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/govpn/govpn/internal/golden"
+	"github.com/govpn/govpn/vpn/method"
 )
 
 // resNetConfig is a ResNet18 with a ResNet18 generator for tiny images, quick enough on go.
@@ -145,13 +146,13 @@ func TestBFloat16KeepsLabels(t *testing.T) {
 		eachDevice(t, func(t *testing.T, backend compute.Backend) {
 			m := newModel(t, cfg, backend)
 			m.setTrained("base")
-			for _, v := range variables(m.store, "generator") { // as large as trained ones
+			for _, v := range method.Variables(m.store, "generator") { // as large as trained ones
 				if v.Name() == "weight" && v.Shape().Rank() > 1 {
 					values := golden.Uniform(v.Path(), v.Shape().Size())
 					fill(t, m, tensorName(v), func(i int) float32 { return float32(values[i]) / 10 })
 				}
 			}
-			for _, v := range variables(m.store, "generator/label") {
+			for _, v := range method.Variables(m.store, "generator/label") {
 				fill(t, m, tensorName(v), func(i int) float32 { return float32(i/(v.Shape().Size()/10)) / 1000 })
 			}
 			sigma, _, err := m.Noise(ctx, dataset(t, pixels, labels, 4, 4, 1), NoiseOptions{})
@@ -175,7 +176,7 @@ func TestBFloat16Training(t *testing.T) {
 		require.NoError(t, m.Fit(ctx, train, nil, FitOptions{}))
 		h := m.History()
 		require.Less(t, float64(h[5].Loss), 0.7*float64(h[0].Loss))
-		for _, v := range variables(m.store, "base", "generator") {
+		for _, v := range method.Variables(m.store, "base", "generator") {
 			require.Contains(t, []string{"Float32", "Int64"}, v.DType().String(), v.Path())
 		}
 	})

@@ -8,6 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/govpn/govpn/vpn/data"
+	"github.com/govpn/govpn/vpn/internal/atomicfile"
+	"github.com/govpn/govpn/vpn/internal/safetensors"
+	"github.com/govpn/govpn/vpn/method"
 )
 
 // worsening is a model that knows the stripes, data that teach it otherwise, and validation data that notice: the first
@@ -76,11 +79,11 @@ func TestTrainingStartsFromTheBestWeights(t *testing.T) {
 		"TrainBatch": func(m *Model) error { _, err := m.TrainBatch(ctx, wrong); return err },
 		"import of the generator": func(m *Model) error {
 			weights := t.TempDir() + "/generator"
-			f := &tensorFile{tensors: map[string]*tensors.Tensor{}}
-			for _, v := range variables(m.store, "generator") {
-				f.tensors[tensorName(v)] = v.MustValue()
+			f := &safetensors.File{Tensors: map[string]*tensors.Tensor{}}
+			for _, v := range method.Variables(m.store, "generator") {
+				f.Tensors[tensorName(v)] = v.MustValue()
 			}
-			require.NoError(t, writeFile(weights, f.write))
+			require.NoError(t, atomicfile.Write(weights, f.Write))
 			return m.ImportSafetensors(weights, ImportOptions{})
 		},
 	} {
@@ -88,7 +91,7 @@ func TestTrainingStartsFromTheBestWeights(t *testing.T) {
 			m, err := Load(path, openDevice(t, "go"))
 			require.NoError(t, err)
 			defer m.Close()
-			tiny(&m.net.cfg)
+			tiny(&m.net.Config)
 			require.NoError(t, change(m))
 			got, err := m.Predict(ctx, valid, PredictOptions{Output: "logits"})
 			require.NoError(t, err)

@@ -1,299 +1,35 @@
 package vpn
 
-import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
-	"math"
-	"slices"
-	"strings"
+import "github.com/govpn/govpn/vpn/method"
 
-	"github.com/govpn/govpn/internal/strictjson"
-	"github.com/govpn/govpn/models"
-	"github.com/govpn/govpn/vpn/augment"
-)
+// Config is everything that defines a model and its training. Its fields, their units and their
+// defaults are documented at [method.Config].
+type Config = method.Config
 
-// Config is everything that defines a model and its training. It crosses every boundary as JSON.
-type Config struct {
-	Base      string `json:"base"`      // base classifier, one of models.Names()
-	Generator string `json:"generator"` // one of GeneratorNames()
+// Normalize is (x − Mean)/Std per channel. Its fields are documented at [method.Normalize].
+type Normalize = method.Normalize
 
-	// Mode is what training does: "joint" trains base and generator together, "frozen" the generator alone,
-	// "plain" the base without noise (the baseline), "gaussian" the base with Gaussian noise of FixedStd.
-	Mode string `json:"mode"`
+// DefaultConfig is what validation data chose on Fashion-MNIST. See [method.DefaultConfig].
+func DefaultConfig() Config { return method.DefaultConfig() }
 
-	Epochs        int `json:"epochs"`
-	BatchSize     int `json:"batch_size"`
-	EvalBatchSize int `json:"eval_batch_size"` // images per chunk of inference; 0 chooses
-	// Accumulate is in how many equal parts, one after another, a step computes its batch: less memory, the same step (but batch norms take
-	// their statistics of each part). BatchSize must be a multiple.
-	Accumulate int `json:"accumulate"`
-	// Remat makes training keep the inputs of the networks' blocks alone (of ResNets and ViTs, and the second layer of dnn3), and compute
-	// the rest again for the gradient: less memory, more time, the same step.
-	Remat bool `json:"remat"`
+// PaperConfig is the paper's recipe for small networks. See [method.PaperConfig].
+func PaperConfig() Config { return method.PaperConfig() }
 
-	Optimizer    string  `json:"optimizer"`     // "adam" or "sgd", with PyTorch's semantics
-	LearningRate float64 `json:"learning_rate"` // > 0
-	Momentum     float64 `json:"momentum"`      // sgd only, in [0, 1)
-	WeightDecay  float64 `json:"weight_decay"`  // ≥ 0, added to the gradient
-	Schedule     string  `json:"schedule"`      // "constant", or "cosine" to 0 over the epochs, stepped per epoch
+// OfficialConfig is the recipe of the authors' public code. See [method.OfficialConfig].
+func OfficialConfig() Config { return method.OfficialConfig() }
 
-	// ComputeDType is that of the layers' products: "float32", "float64" (weights and all else too), or "bfloat16" (float32 on go), with
-	// weights, label bias, generator input, σ, statistics and losses in float32.
-	ComputeDType string `json:"compute_dtype"`
+// AugmentedConfig is OfficialConfig with random crops and flips. See [method.AugmentedConfig].
+func AugmentedConfig() Config { return method.AugmentedConfig() }
 
-	NoiseSamples int `json:"noise_samples"` // m of Eq. 12, ≥ 1
-	// NoiseDistribution is that of z: "normal", "laplace" or "uniform", all with zero mean and unit variance, so that σ is the
-	// standard deviation of any.
-	NoiseDistribution string     `json:"noise_distribution"`
-	BaseLossWeight    float64    `json:"base_loss_weight"`  // λ of Eq. 13, ≥ 0
-	LabelSmoothing    float64    `json:"label_smoothing"`   // ε in [0, 1) of the losses of training, as torch's cross_entropy
-	EntropyWeight     float64    `json:"entropy_weight"`    // β ≥ 0 of the noise's entropy, −β·mean(log σ) in the loss
-	LabelFusion       string     `json:"label_fusion"`      // of label and image in the generator, one of LabelFusionNames()
-	LabelCoefficient  float64    `json:"label_coefficient"` // κ, of fusion "bias" alone
-	LabelEncoding     string     `json:"label_encoding"`    // "scaled": κ·y/(K−1), "index": κ·y; of fusion "bias" alone
-	NoiseLayer        int        `json:"noise_layer"`       // 0: pixels get the noise; l: the output of the base's hidden layer l
-	Std               string     `json:"std"`               // parametrisation of σ, one of StdNames()
-	StdRange          [2]float64 `json:"std_range"`         // [lo, hi] of "bounded"; unit: the pixel range [0, 1], or the hidden layer's
-	StdRMS            float64    `json:"std_rms"`           // r of "rms", same units
-	FixedStd          float64    `json:"fixed_std"`         // σ of mode "gaussian", same units
-	ClipNoisy         bool       `json:"clip_noisy"`        // clip noisy pixels to [0, 1]
+// ParseConfig reads a configuration from JSON: a preset and the values that differ from it. See
+// [method.ParseConfig].
+func ParseConfig(text []byte) (Config, error) { return method.ParseConfig(text) }
 
-	// NoisyBatchNorm is "shared": one pass over clean and noisy images, whose batch norms take statistics of both; or
-	// "separate": noisy images have batch norms of their own, as in AdvProp (C. Xie et al., CVPR 2020), in training and in
-	// noisy inference. Separate ones need BaseLossWeight > 0: without it the others would never see an image.
-	NoisyBatchNorm string `json:"noisy_batch_norm"`
+// GeneratorNames lists the generators, sorted (Config.Generator).
+func GeneratorNames() []string { return method.GeneratorNames() }
 
-	Normalize Normalize `json:"normalize"`
+// StdNames lists the parametrisations of σ, sorted (Config.Std).
+func StdNames() []string { return method.StdNames() }
 
-	// Augment is what training does to clean images, anew at every step, before they get noise.
-	Augment augment.List `json:"augment"`
-
-	// Of Mode "frozen", whose val_accuracy never changes, the best epoch is the last one.
-	Patience    int   `json:"patience"`     // stop after so many epochs without a better val_accuracy; 0 never stops
-	RestoreBest bool  `json:"restore_best"` // with validation data, infer with the weights of the best epoch
-	Seed        int64 `json:"seed"`
-
-	ImageShape [3]int   `json:"image_shape"` // H, W, C; zeros: from the first data set
-	Classes    int      `json:"classes"`     // K; 0: from the first data set
-	ClassNames []string `json:"class_names"`
-
-	// Attributes are the caller's own notes, kept with the model and in its files; they mean nothing to the library.
-	Attributes map[string]string `json:"attributes,omitempty"`
-}
-
-// Normalize is (x − Mean)/Std per channel. Where "image" it happens inside the base model, after the noise, so that σ
-// is in units of the pixel range; where "input", before generator and noise, as the authors' code does for ImageNet.
-type Normalize struct {
-	Where string    `json:"where"`
-	Mean  []float64 `json:"mean"` // C values; empty for none
-	Std   []float64 `json:"std"`  // C values > 0
-}
-
-// PaperConfig is the paper's recipe (Section IV): 40 epochs, learning rate 0.001, batch 256, m = 1. The optimiser,
-// λ and the bounds of σ are not in the paper; Adam, λ = 0 and |o| are those of the authors' public code.
-func PaperConfig() Config {
-	return Config{
-		Base: "dnn3", Generator: "dnn3", Mode: "joint", Epochs: 40, BatchSize: 256, Accumulate: 1,
-		Optimizer: "adam", LearningRate: 1e-3, Momentum: 0.9, Schedule: "constant", ComputeDType: "float32", NoisyBatchNorm: "shared",
-		NoiseSamples: 1, NoiseDistribution: "normal", LabelFusion: "bias", LabelCoefficient: 0.01, LabelEncoding: "scaled",
-		Std: "abs", StdRange: [2]float64{0.01, 0.3}, StdRMS: 0.1, FixedStd: 0.1,
-		Normalize: Normalize{Where: "image"}, RestoreBest: true,
-	}
-}
-
-// OfficialConfig is the recipe of the authors' public code: SGD 0.1, momentum 0.9, weight decay 5e-4, cosine over
-// 200 epochs.
-func OfficialConfig() Config {
-	c := PaperConfig()
-	c.Epochs, c.Optimizer, c.LearningRate, c.WeightDecay, c.Schedule = 200, "sgd", 0.1, 5e-4, "cosine"
-	return c
-}
-
-// DefaultConfig is what validation data chose on Fashion-MNIST; docs/results.md has the figures.
-func DefaultConfig() Config {
-	c := PaperConfig()
-	c.Epochs, c.Schedule, c.Std, c.LabelCoefficient = 20, "cosine", "bounded", 1
-	return c
-}
-
-// AugmentedConfig is OfficialConfig with the augmentation that ResNets on CIFAR are usually trained with (K. He et al., CVPR
-// 2016, Section 4.2), and that the authors' public code has commented out.
-func AugmentedConfig() Config {
-	c := OfficialConfig()
-	c.Augment = augment.List{augment.RandomCrop{Padding: augment.Ints{4}}, augment.RandomHorizontalFlip{P: 0.5}}
-	return c
-}
-
-var presets = map[string]func() Config{
-	"default": DefaultConfig, "paper": PaperConfig, "official": OfficialConfig, "augmented": AugmentedConfig,
-}
-
-// ParseConfig reads a configuration: {"preset": "paper", "epochs": 10, …} is the preset (default: "default") with
-// the given values in place of its own. Unknown keys are errors.
-func ParseConfig(text []byte) (Config, error) {
-	var head struct {
-		Preset     string `json:"preset"`
-		ImageShape []any  `json:"image_shape"`
-		StdRange   []any  `json:"std_range"`
-	}
-	if len(bytes.TrimSpace(text)) == 0 {
-		text = []byte("{}")
-	}
-	if err := json.Unmarshal(text, &head); err != nil {
-		return Config{}, argumentError("the configuration is not valid JSON: %v", err)
-	}
-	if err := strictjson.Check(text); err != nil {
-		return Config{}, argumentError("options %w", err)
-	}
-	preset, ok := presets[head.Preset]
-	if !ok && head.Preset != "" {
-		return Config{}, argumentError("preset is %q, want default, paper, official or augmented", head.Preset)
-	} else if !ok {
-		preset = DefaultConfig
-	}
-	if n := len(head.ImageShape); head.ImageShape != nil && n != 3 { // encoding/json would cut or fill the array
-		return Config{}, argumentError("image_shape has %d values, want 3: height, width, channels", n)
-	}
-	if n := len(head.StdRange); head.StdRange != nil && n != 2 {
-		return Config{}, argumentError("std_range has %d values, want 2: low, high", n)
-	}
-	full := struct {
-		Preset string `json:"preset"`
-		Config
-	}{Config: preset()}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&full); err != nil {
-		return Config{}, argumentError("the configuration does not decode: %v", err)
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return Config{}, argumentError("the configuration has text after its JSON object")
-	}
-	return full.Config, full.Config.Validate()
-}
-
-// Validate says what is wrong with a configuration.
-func (c *Config) Validate() error {
-	if err := c.validateNames(); err != nil {
-		return err
-	}
-	if err := c.validateNumbers(); err != nil {
-		return err
-	}
-	if c.BatchSize%c.Accumulate != 0 {
-		return argumentError("Accumulate is %d with BatchSize %d, want a divisor of it: the parts are of one size", c.Accumulate, c.BatchSize)
-	}
-	if layers, about := models.HiddenLayers(c.Base); c.NoiseLayer > layers {
-		return argumentError("NoiseLayer is %d, want 0 to %d: base %s %s", c.NoiseLayer, layers, c.Base, about)
-	}
-	if c.NoiseLayer > 0 && c.ClipNoisy {
-		return argumentError("ClipNoisy is true with NoiseLayer %d: only pixels have a range to clip to; want one of the two", c.NoiseLayer)
-	}
-	return c.validateShape()
-}
-
-func (c *Config) validateNames() error {
-	for _, f := range []struct {
-		name, got string
-		want      []string
-	}{
-		{"Base", c.Base, models.Names()},
-		{"Generator", c.Generator, GeneratorNames()},
-		{"Mode", c.Mode, []string{"joint", "frozen", "plain", "gaussian"}},
-		{"Optimizer", c.Optimizer, []string{"adam", "sgd"}},
-		{"NoiseDistribution", c.NoiseDistribution, []string{"normal", "laplace", "uniform"}},
-		{"Schedule", c.Schedule, []string{"constant", "cosine"}},
-		{"LabelFusion", c.LabelFusion, LabelFusionNames()},
-		{"LabelEncoding", c.LabelEncoding, []string{"scaled", "index"}},
-		{"ComputeDType", c.ComputeDType, []string{"float32", "float64", "bfloat16"}},
-		{"NoisyBatchNorm", c.NoisyBatchNorm, []string{"shared", "separate"}},
-		{"Std", c.Std, StdNames()},
-		{"Normalize.Where", c.Normalize.Where, []string{"image", "input"}},
-	} {
-		if !slices.Contains(f.want, f.got) {
-			return argumentError("%s is %q, want one of %s", f.name, f.got, strings.Join(f.want, ", "))
-		}
-	}
-	if c.NoisyBatchNorm == "separate" && (c.BaseLossWeight == 0 || c.Mode != "joint" && c.Mode != "gaussian") {
-		return argumentError("NoisyBatchNorm is separate with Mode %s and BaseLossWeight %g, want joint or gaussian and a weight > 0: "+
-			"no clean image would reach the base's own batch norms", c.Mode, c.BaseLossWeight)
-	}
-	if c.EntropyWeight > 0 && !c.hasGenerator() {
-		return argumentError("EntropyWeight is %g with Mode %s, which has no generator whose σ could grow; want joint or frozen, or 0",
-			c.EntropyWeight, c.Mode)
-	}
-	return nil
-}
-
-func (c *Config) validateNumbers() error {
-	for _, f := range []struct {
-		name     string
-		got, min int
-	}{
-		{"Epochs", c.Epochs, 1}, {"BatchSize", c.BatchSize, 1}, {"EvalBatchSize", c.EvalBatchSize, 0},
-		{"Accumulate", c.Accumulate, 1}, {"NoiseSamples", c.NoiseSamples, 1}, {"Patience", c.Patience, 0}, {"Classes", c.Classes, 0}, {"NoiseLayer", c.NoiseLayer, 0},
-	} {
-		if f.got < f.min || f.got > math.MaxInt32 {
-			return argumentError("%s is %d, want %d to 2³¹−1", f.name, f.got, f.min)
-		}
-	}
-	for _, f := range []struct {
-		name string
-		got  float64
-		ok   bool
-		want string
-	}{
-		{"LearningRate", c.LearningRate, c.LearningRate > 0, "> 0"},
-		{"Momentum", c.Momentum, c.Momentum >= 0 && c.Momentum < 1, "in [0, 1)"},
-		{"WeightDecay", c.WeightDecay, c.WeightDecay >= 0, "≥ 0"},
-		{"BaseLossWeight", c.BaseLossWeight, c.BaseLossWeight >= 0, "≥ 0"},
-		{"LabelSmoothing", c.LabelSmoothing, c.LabelSmoothing >= 0 && c.LabelSmoothing < 1, "in [0, 1)"},
-		{"EntropyWeight", c.EntropyWeight, c.EntropyWeight >= 0, "≥ 0"},
-		{"LabelCoefficient", c.LabelCoefficient, true, "finite"},
-		{"StdRange[0]", c.StdRange[0], c.StdRange[0] >= 0, "≥ 0"},
-		{"StdRange[1]", c.StdRange[1], c.StdRange[1] > c.StdRange[0], "> StdRange[0]"},
-		{"StdRMS", c.StdRMS, c.StdRMS > 0, "> 0"},
-		{"FixedStd", c.FixedStd, c.FixedStd >= 0, "≥ 0"},
-	} {
-		if !f.ok || math.IsInf(f.got, 0) || math.IsNaN(f.got) {
-			return argumentError("%s is %g, want a finite number %s", f.name, f.got, f.want)
-		}
-	}
-	return nil
-}
-
-func (c *Config) validateShape() error {
-	s := c.ImageShape
-	if s != [3]int{} && (min(s[0], s[1], s[2]) < 1 || max(s[0], s[1], s[2]) > math.MaxInt16) {
-		return argumentError("ImageShape is %v, want H, W, C from 1 to %d", s, math.MaxInt16)
-	}
-	if len(c.ClassNames) > 0 && c.Classes > 0 && len(c.ClassNames) != c.Classes {
-		return argumentError("ClassNames has %d names, want %d, one per class", len(c.ClassNames), c.Classes)
-	}
-	if names := slices.Compact(slices.Sorted(slices.Values(c.ClassNames))); len(names) < len(c.ClassNames) {
-		return argumentError("ClassNames has %d names, %d of them different, want a name of its own for each class", len(c.ClassNames), len(names))
-	}
-	n := c.Normalize
-	if len(n.Mean) != len(n.Std) || (s[2] > 0 && len(n.Mean) > 0 && len(n.Mean) != s[2]) {
-		return argumentError("Normalize has %d means and %d deviations, want one of each per channel", len(n.Mean), len(n.Std))
-	}
-	for i := range n.Mean {
-		if !(float32(n.Std[i]) > 0) || math.IsInf(float64(float32(n.Std[i])), 0) || math.IsNaN(n.Mean[i]) || math.IsInf(float64(float32(n.Mean[i])), 0) {
-			return argumentError("Normalize has mean %g and deviation %g in channel %d, want finite numbers of float32, the second > 0", n.Mean[i], n.Std[i], i)
-		}
-	}
-	if err := c.Augment.Validate(); err != nil {
-		return argumentError("Augment: %w", err)
-	}
-	if s != [3]int{} {
-		if err := c.Augment.Check(s[0], s[1], s[2]); err != nil {
-			return argumentError("Augment: %w", err)
-		}
-	}
-	if c.ClipNoisy && n.Where == "input" && len(n.Mean) > 0 {
-		return argumentError("ClipNoisy is true with Normalize.Where \"input\": there noise is not in pixel units; want one of the two")
-	}
-	return nil
-}
+// LabelFusionNames lists the ways of the label into the generator, sorted (Config.LabelFusion).
+func LabelFusionNames() []string { return method.LabelFusionNames() }

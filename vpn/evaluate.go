@@ -7,7 +7,7 @@ import (
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// EvalOptions are those of Evaluate, with the meaning that they have in PredictOptions.
+// EvalOptions say what Evaluate computes. They mean what they mean in PredictOptions.
 type EvalOptions struct {
 	Noise   string   `json:"noise"`
 	Samples int      `json:"samples"`
@@ -15,13 +15,14 @@ type EvalOptions struct {
 	Std     *float64 `json:"std"`
 }
 
-// Evaluation is how a model does on labelled images. The σ values, in units of the pixel range (of the hidden layer with
-// Config.NoiseLayer), are those at the true labels, the changes over the first 1,024 images; null without a generator.
+// Evaluation tells how a model does on labelled images. The values of σ are at the true labels, in
+// units of the pixel range, or of the hidden layer with Config.NoiseLayer. They are null without a
+// generator. The two changes are over the first 1,024 images.
 type Evaluation struct {
 	Images   int   `json:"images"`
 	Accuracy Float `json:"accuracy"` // in [0, 1]
-	// CrossEntropy is the mean of −log p_y in nats; with classwise noise p is the s_k normalised to sum 1, with other noise the
-	// mean of the samples' probabilities.
+	// CrossEntropy is the mean of −log p_y in nats. With classwise noise p are the s_k, normalised to
+	// sum 1. With other noise p is the mean of the samples' probabilities.
 	CrossEntropy   Float `json:"cross_entropy"`
 	StdMean        Float `json:"std_mean"`
 	StdRMS         Float `json:"std_rms"` // √ of the mean of σ²
@@ -43,7 +44,7 @@ func (m *Model) Evaluate(ctx context.Context, d *data.Dataset, o EvalOptions) (E
 		return Evaluation{}, err
 	}
 	defer done()
-	k := m.net.cfg.Classes
+	k := m.net.Config.Classes
 	rows, logits, err := m.rowsOf(ctx, f, predict)
 	if err != nil {
 		return Evaluation{}, err
@@ -55,8 +56,11 @@ func (m *Model) Evaluate(ctx context.Context, d *data.Dataset, o EvalOptions) (E
 	}
 	loss, accuracy := scoreLogits(rows, f.set.Labels(), k)
 	nan := Float(math.NaN())
-	e := Evaluation{f.size, Float(accuracy), Float(loss), nan, nan, nan, nan, nan, nan, nan}
-	if m.hasGenerator() {
+	e := Evaluation{
+		Images: f.size, Accuracy: Float(accuracy), CrossEntropy: Float(loss),
+		StdMean: nan, StdRMS: nan, StdMin: nan, StdMax: nan, StdCV: nan, StdLabelChange: nan, StdImageChange: nan,
+	}
+	if m.net.Config.HasGenerator() {
 		s, err := m.stdStatistics(ctx, f)
 		if err != nil {
 			return Evaluation{}, err
@@ -67,10 +71,10 @@ func (m *Model) Evaluate(ctx context.Context, d *data.Dataset, o EvalOptions) (E
 	return e, nil
 }
 
-// Description is what Describe says of a model.
+// Description is a summary of a model.
 type Description struct {
 	Config     Config         `json:"config"`
-	Parameters map[string]int `json:"parameters"` // "base", "generator": how many; empty before the sizes are known
+	Parameters map[string]int `json:"parameters"` // their number, by "base" and "generator"; empty before the sizes are known
 	Epochs     int            `json:"epochs_done"`
 	BestEpoch  int            `json:"best_epoch"` // 0 without validation data
 	Trained    bool           `json:"trained"`
@@ -83,7 +87,7 @@ func (m *Model) Describe() Description {
 	m.state.Lock()
 	defer m.state.Unlock()
 	return Description{
-		Config: m.net.cfg, Parameters: m.state.parameters, Epochs: m.state.run.Epoch,
+		Config: m.net.Config, Parameters: m.state.parameters, Epochs: m.state.run.Epoch,
 		BestEpoch: m.state.run.BestEpoch, Trained: m.state.trained, Generator: m.state.generatorTrained,
 		Warnings: append([]string{}, m.state.warnings...),
 	}

@@ -8,41 +8,47 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
-	"github.com/gomlx/gomlx/support/exceptions"
 
+	"github.com/govpn/govpn/internal/fault"
 	"github.com/govpn/govpn/vpn/data"
+	"github.com/govpn/govpn/vpn/internal/engine"
+	"github.com/govpn/govpn/vpn/method"
 )
 
-// feed serves batches of a data set on the device. A set in memory is there as a whole, in its own dtype, and a batch is
-// gathered there by position, so that positions are all that crosses; of a streamed set, decoded batches cross.
+// feed serves batches of a data set on the device.
+//
+// A set in memory goes to the device once and as a whole, in its own dtype. A batch is gathered there
+// by position, so that only positions cross. For a streamed set, decoded batches cross.
 type feed struct {
-	*Model
-	set     *data.Dataset // a view of its own: the caller may close theirs meanwhile
-	images  *tensors.Tensor
-	rows    *tensors.Tensor // row of each of the view's images in images
-	labels  *tensors.Tensor // in the view's order; zeros where unlabelled
-	soft    column          // in their place
-	weights column
-	size    int
+	model   *Model
+	set     *data.Dataset   // a view of its own: the caller may close theirs meanwhile
+	images  *tensors.Tensor // all images of the set's storage; nil for a stream
+	indices *tensors.Tensor // position in images of each of the view's images
+	labels  *tensors.Tensor // in the view's order; zeros if the set has none
+	soft    column          // soft labels in the place of labels, in training
+	weights column          // sample weights, in training
+	size    int             // images of the view
 }
 
-// gatherBatch is the graph behind feed.batch: images (S, H, W, C), rows (N), positions (B), and of each image labels (N), or soft labels
-// (N, K), and perhaps weights (N) → (B, H, W, C), (B) or (B, K), and perhaps (B).
-func gatherBatch(_ *model.Scope, in []*Node) ([]*Node, []update) {
-	images, rows, positions := in[0], in[1], InsertAxes(in[2], -1)
-	out := []*Node{Gather(images, InsertAxes(Gather(rows, positions), -1))}
+// gatherBatch is the program that makes a batch: images (S, H, W, C), indices (N), positions (B),
+// labels (N) or soft labels (N, K), and perhaps weights (N) → (B, H, W, C), (B) or (B, K), and perhaps
+// (B).
+func gatherBatch(_ *model.Scope, in []*Node) ([]*Node, []method.Update) {
+	images, indices, positions := in[0], in[1], InsertAxes(in[2], -1)
+	out := []*Node{Gather(images, InsertAxes(Gather(indices, positions), -1))}
 	for _, values := range in[3:] {
 		out = append(out, Gather(values, positions))
 	}
 	return out, nil
 }
 
+// newFeed sends a data set to the device, unless it is streamed.
 func (m *Model) newFeed(d *data.Dataset) (*feed, error) {
 	set, err := d.Share()
 	if err != nil {
 		return nil, err
 	}
-	f := &feed{Model: m, set: set, size: set.Len()}
+	f := &feed{model: m, set: set, size: set.Len()}
 	if set.Streamed() {
 		return f, nil
 	}
@@ -50,31 +56,32 @@ func (m *Model) newFeed(d *data.Dataset) (*feed, error) {
 		set.Close()
 		return nil, err
 	}
-	rows, labels := set.Indices(), set.Labels()
-	if rows == nil {
-		rows = sequence(f.size)
+	indices, labels := set.Indices(), set.Labels()
+	if indices == nil {
+		indices = sequence(f.size)
 	}
 	if labels == nil {
 		labels = make([]int32, f.size)
 	}
-	f.rows = tensors.FromFlatDataAndDimensions(rows, f.size)
+	f.indices = tensors.FromFlatDataAndDimensions(indices, f.size)
 	f.labels = tensors.FromFlatDataAndDimensions(labels, f.size)
 	return f, nil
 }
 
 func (f *feed) close() {
 	if f.images != nil {
-		free(f.rows, f.labels)
+		engine.Free(f.indices, f.labels)
 	}
 	for _, c := range []column{f.soft, f.weights} {
 		if c.onDevice != nil {
-			free(c.onDevice)
+			engine.Free(c.onDevice)
 		}
 	}
 	f.set.Close()
 }
 
-// serveTraining makes a feed serve what training alone uses, where its set has it: probabilities in place of classes, and weights.
+// serveTraining makes a feed serve what only training uses, if its set has it: soft labels in the place
+// of labels, and sample weights.
 func (f *feed) serveTraining() (err error) {
 	if f.soft, err = f.column("soft labels", f.set.SoftLabels(), f.set.Classes()); err != nil {
 		return err
@@ -87,64 +94,66 @@ func (f *feed) serveTraining() (err error) {
 	return err
 }
 
-// column is a value of each image of a feed, or a row of them: weights (N), or soft labels (N, K). Without values there is none.
+// column holds one value per image, such as weights (N), or one row per image, such as soft labels
+// (N, K). The zero column is that of a set without such values.
 type column struct {
 	values   []float32       // in the view's order
-	row      []int           // the shape of an image's: (), or (K)
-	onDevice *tensors.Tensor // all values, of a set in memory
+	shape    []int           // of one image's values: (), or (K)
+	onDevice *tensors.Tensor // all values; nil for a stream
 }
 
-// column makes a column of a feed, and sends it to the device where the images are.
-func (f *feed) column(name string, values []float32, row ...int) (c column, err error) {
-	c = column{values: values, row: row}
+// column makes a column of a feed. It sends the values to the device if the images are there.
+func (f *feed) column(name string, values []float32, one ...int) (c column, err error) {
+	c = column{values: values, shape: one}
 	if values == nil || f.images == nil {
 		return c, nil
 	}
-	shape := shapes.Make(dtypes.Float32, append([]int{f.size}, row...)...)
-	buffer, err := f.backend.BufferFromFlatData(0, values, shape)
+	shape := shapes.Make(dtypes.Float32, append([]int{f.size}, one...)...)
+	buffer, err := f.model.backend.BufferFromFlatData(0, values, shape)
 	if err == nil {
 		c.onDevice, err = tensors.FromBuffer(buffer)
 	}
 	if err != nil {
-		return column{}, data.Errorf(ErrDevice, "vpn: sending %s %s to the device: %w", name, shape, err)
+		return column{}, fault.Errorf(ErrDevice, "vpn: sending %s %s to the device: %w", name, shape, err)
 	}
 	return c, nil
 }
 
-// at are the values of the images at some positions.
+// at returns the values of the images at these positions.
 func (c *column) at(positions []int32) *tensors.Tensor {
 	size := 1
-	for _, n := range c.row {
+	for _, n := range c.shape {
 		size *= n
 	}
 	values := make([]float32, 0, len(positions)*size)
 	for _, p := range positions {
 		values = append(values, c.values[int(p)*size:(int(p)+1)*size]...)
 	}
-	return tensors.FromFlatDataAndDimensions(values, append([]int{len(positions)}, c.row...)...)
+	return tensors.FromFlatDataAndDimensions(values, append([]int{len(positions)}, c.shape...)...)
 }
 
 // batches serves the images of a feed at the given positions, size at a time.
 type batches struct {
-	*feed
-	order   []int32
+	feed    *feed
+	order   []int32 // positions still to serve
 	size    int
 	decoded *data.Batches // of a streamed set
 }
 
-// batches begins to serve; close must be called in the end. Random crops are those of the given epoch.
+// batches begins to serve. The caller must call close. Random crops of a stream are those of the given
+// epoch.
 func (f *feed) batches(ctx context.Context, order []int32, size, epoch int) (*batches, error) {
 	b := &batches{feed: f, order: order, size: size}
 	if f.images != nil {
 		return b, nil
 	}
 	var err error
-	b.decoded, err = f.set.Batches(ctx, data.BatchOptions{Order: order, Size: size, Seed: f.net.cfg.Seed, Epoch: epoch})
+	b.decoded, err = f.set.Batches(ctx, data.BatchOptions{Order: order, Size: size, Seed: f.model.net.Config.Seed, Epoch: epoch})
 	return b, err
 }
 
-// next returns the next batch, of size images always: a last one repeats its last image, and valid is how many count. It is images, labels,
-// and weights where the feed has them.
+// next returns the next batch: images, labels, and weights if the feed has them. It always has size
+// images: the last batch repeats its last image, and valid is how many images count.
 func (b *batches) next() (batch []*tensors.Tensor, valid int, err error) {
 	valid = min(b.size, len(b.order))
 	positions := make([]int32, b.size)
@@ -160,7 +169,7 @@ func (b *batches) next() (batch []*tensors.Tensor, valid int, err error) {
 	return batch, valid, err
 }
 
-// parts are the next n batches, also where there is an error.
+// parts returns the next n batches. With an error it returns those before it, which the caller frees.
 func (b *batches) parts(n int) (parts [][]*tensors.Tensor, err error) {
 	for range n {
 		batch, _, err := b.next()
@@ -172,71 +181,73 @@ func (b *batches) parts(n int) (parts [][]*tensors.Tensor, err error) {
 	return parts, nil
 }
 
+// freeParts frees what batches.parts returned.
 func freeParts(parts [][]*tensors.Tensor) {
 	for _, p := range parts {
-		free(p...)
+		engine.Free(p...)
 	}
 }
 
-// whole is the whole set, or the model's share of it, as one batch, in the parts of Config.Accumulate.
+// whole returns the whole set, or the model's share of it, as one batch in Config.Accumulate parts.
 func (f *feed) whole(ctx context.Context) (parts [][]*tensors.Tensor, err error) {
 	size, err := f.partSize(f.size)
 	if err != nil {
 		return nil, err
 	}
-	b, err := f.batches(ctx, f.share.of(sequence(f.size), f.size), size, f.state.run.Epoch)
+	b, err := f.batches(ctx, f.model.share.of(sequence(f.size), f.size), size, f.model.state.run.Epoch)
 	if err != nil {
 		return nil, err
 	}
 	defer b.close()
-	return b.parts(f.net.cfg.Accumulate)
+	return b.parts(f.model.net.Config.Accumulate)
 }
 
-// partSize is how many images the parts of a batch have.
+// partSize returns how many images each part of a batch has.
 func (f *feed) partSize(images int) (int, error) {
-	parts, want := f.share.parts(f.net.cfg.Accumulate)
+	parts, want := f.model.share.parts(f.model.net.Config.Accumulate)
 	if images%parts != 0 {
 		return 0, argumentError("a batch of %d images has no %d parts of one size: want a number of images that is a multiple of %s",
 			images, parts, want)
 	}
-	part, n := images/parts, f.spread.count()
+	part, n := images/parts, f.model.spread.Count()
 	if part%n != 0 {
 		return 0, argumentError("%d images at a time do not divide among %d devices: want batches (of each of Accumulate's parts) of a multiple", part, n)
 	}
 	return part, nil
 }
 
-// gathered is a batch of a set in memory.
+// gathered makes the batch of these positions, for a set in memory.
 func (b *batches) gathered(positions []int32) ([]*tensors.Tensor, error) {
-	in := []any{b.images, b.rows, tensors.FromFlatDataAndDimensions(positions, b.size), b.labels}
-	if b.soft.onDevice != nil {
-		in[3] = b.soft.onDevice
+	f := b.feed
+	in := []any{f.images, f.indices, tensors.FromFlatDataAndDimensions(positions, b.size), f.labels}
+	if f.soft.onDevice != nil {
+		in[3] = f.soft.onDevice
 	}
-	if b.weights.onDevice != nil {
-		in = append(in, b.weights.onDevice)
+	if f.weights.onDevice != nil {
+		in = append(in, f.weights.onDevice)
 	}
-	return b.gather.call(in...)
+	return f.model.programs[gatherProgram].Call(in...)
 }
 
-// sent is the next batch of a streamed set.
+// sent makes the batch of these positions, which are the next ones of a streamed set.
 func (b *batches) sent(positions []int32) ([]*tensors.Tensor, error) {
 	decoded, err := b.decoded.Next()
 	if err != nil {
 		return nil, err
 	}
 	defer decoded.Release()
-	images, err := decoded.OnDevice(b.backend, b.size)
+	images, err := decoded.OnDevice(b.feed.model.backend, b.size)
 	if err != nil {
 		return nil, err
 	}
-	batch := []*tensors.Tensor{images, b.labelsAt(positions)}
-	if b.weights.values != nil {
-		batch = append(batch, b.weights.at(positions))
+	batch := []*tensors.Tensor{images, b.feed.labelsAt(positions)}
+	if b.feed.weights.values != nil {
+		batch = append(batch, b.feed.weights.at(positions))
 	}
 	return batch, nil
 }
 
-// labelsAt are those of the images at some positions; zeros where the set is unlabelled.
+// labelsAt returns the labels of the images at these positions, and zeros if the set has none.
 func (f *feed) labelsAt(positions []int32) *tensors.Tensor {
 	if f.soft.values != nil {
 		return f.soft.at(positions)
@@ -256,8 +267,8 @@ func (b *batches) close() {
 	}
 }
 
-// chunks calls fn for all images of the feed in order, in chunks of size, until it fails or ctx ends; valid is how many
-// images of a chunk count.
+// chunks calls fn for all images of the feed in their order, in chunks of size, until fn fails or ctx
+// ends. valid is how many images of a chunk count.
 func (f *feed) chunks(ctx context.Context, size int, fn func(images, labels *tensors.Tensor, start, valid int) error) error {
 	b, err := f.batches(ctx, sequence(f.size), size, 0)
 	if err != nil {
@@ -272,26 +283,11 @@ func (f *feed) chunks(ctx context.Context, size int, fn func(images, labels *ten
 		if err != nil {
 			return err
 		}
-		err = reading(func() error { return fn(batch[0], batch[1], start, valid) })
-		free(batch...)
+		err = engine.Reading(func() error { return fn(batch[0], batch[1], start, valid) })
+		engine.Free(batch...)
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// reading calls fn, in which GoMLX panics where it cannot copy results from the device.
-func reading(fn func() error) (err error) {
-	if caught := exceptions.TryCatch[error](func() { err = fn() }); caught != nil {
-		return graphError(caught, ErrDevice)
-	}
-	return err
-}
-
-// free releases tensors at once, not at the next garbage collection: device memory does not press on Go's heap.
-func free(ts ...*tensors.Tensor) {
-	for _, t := range ts {
-		_ = t.FinalizeAll()
-	}
 }

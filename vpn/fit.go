@@ -8,16 +8,50 @@ import (
 
 	"github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/govpn/govpn/vpn/augment"
 	"github.com/govpn/govpn/vpn/data"
+	"github.com/govpn/govpn/vpn/method"
 )
 
-// Fit trains the model on train: on all of its images in every epoch, in an order drawn anew, except those of a last
-// partial batch (a set smaller than BatchSize is one batch). It starts from the weights that the model has, with a
-// fresh optimiser and history; or, with Resume, goes on where the last Fit stopped, up to Epochs in total.
+// progressInterval is the shortest time between two reports within an epoch.
+const progressInterval = 50 * time.Millisecond
+
+// Progress tells how far a Fit has come.
+type Progress struct {
+	Phase    string // "compiling" (before and after), "training", or "epoch" (one has just ended)
+	Epoch    int    // the current epoch, from 1
+	Epochs   int    // their number
+	Step     int64  // the current step of this fit, from 1
+	Steps    int64  // their number
+	Loss     float64
+	Accuracy float64
+	Elapsed  time.Duration
+}
+
+// FitOptions say how Fit trains.
+type FitOptions struct {
+	Epochs     int    `json:"epochs"`     // in total; 0: Config.Epochs
+	Resume     bool   `json:"resume"`     // go on with the optimiser, history and random state
+	Checkpoint string `json:"checkpoint"` // file to save the model to after every epoch; "" for none
+	// Augment replaces Config.Augment from this Fit on. nil leaves it as it is, and an empty list is
+	// no augmentation.
+	Augment augment.List `json:"augment"`
+	// Schedule replaces Config.Schedule from this Fit on. "" leaves it as it is.
+	Schedule string                       `json:"schedule"`
+	Progress func(p Progress) (stop bool) `json:"-"` // called now and then; true stops the training
+}
+
+// Fit trains the model on train. Every epoch trains on all images, in an order drawn anew, but for those
+// of a last partial batch. A set smaller than BatchSize is one batch.
 //
-// With valid (else nil), every epoch ends with an evaluation without noise, and inference uses the weights of the
-// epoch with the best val_accuracy (Config.RestoreBest). Stopped by Cancel, ctx or Progress, it returns
-// ErrCancelled; the model stays usable with the weights so far, and Fit with Resume goes on from that step.
+// Fit starts from the weights that the model has, with a fresh optimiser and history. With Resume it
+// goes on where the last Fit stopped, up to Epochs in total.
+//
+// valid is the validation set, or nil. With it every epoch ends with an evaluation without noise, and
+// inference uses the weights of the epoch with the best val_accuracy (Config.RestoreBest).
+//
+// Fit returns ErrCancelled if Cancel, ctx or Progress stops it. The model stays usable with the weights
+// that it has by then, and Fit with Resume goes on from that step.
 func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOptions) error {
 	ctx, end, err := m.startTraining(ctx)
 	if err != nil {
@@ -27,9 +61,9 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 	if o.Epochs < 0 || o.Epochs > math.MaxInt32 {
 		return argumentError("FitOptions.Epochs is %d, want 1 to 2³¹−1, or 0 for the configuration's", o.Epochs)
 	}
-	f := &fit{Model: m, ctx: ctx, options: o, start: time.Now(), epochs: o.Epochs}
+	f := &fit{model: m, ctx: ctx, options: o, start: time.Now(), epochs: o.Epochs}
 	if f.epochs == 0 {
-		f.epochs = m.net.cfg.Epochs
+		f.epochs = m.net.Config.Epochs
 	}
 	if f.train, err = m.trainingFeed(train); err != nil {
 		return err
@@ -47,7 +81,7 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 	if err := cancelled(ctx); err != nil {
 		return err
 	}
-	if _, err := f.train.partSize(min(m.net.cfg.BatchSize, f.train.size)); err != nil {
+	if _, err := f.train.partSize(min(m.net.Config.BatchSize, f.train.size)); err != nil {
 		return err
 	}
 	if err := m.reconfigure(o); err != nil {
@@ -67,8 +101,8 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 	return err
 }
 
-// reconfigure changes what the options put in the place of the configuration: the schedule, the augmentation and with it the
-// training program.
+// reconfigure changes the schedule and the augmentation to those of the options. Another augmentation
+// needs new training programs.
 func (m *Model) reconfigure(o FitOptions) error {
 	cfg := m.Config()
 	if o.Schedule != "" {
@@ -82,7 +116,7 @@ func (m *Model) reconfigure(o FitOptions) error {
 		return err
 	}
 	m.state.Lock()
-	m.net.cfg.Schedule, m.net.cfg.Augment = cfg.Schedule, cfg.Augment
+	m.net.Config.Schedule, m.net.Config.Augment = cfg.Schedule, cfg.Augment
 	m.state.Unlock()
 	if augmented {
 		return m.buildTraining()
@@ -90,13 +124,13 @@ func (m *Model) reconfigure(o FitOptions) error {
 	return nil
 }
 
-// restart forgets the optimiser's state and the history, and keeps the weights that inference uses.
+// restart forgets the optimiser's state and the history. It keeps the weights that inference uses.
 func (m *Model) restart() error {
 	if err := m.adoptBest(); err != nil {
 		return err
 	}
-	for _, v := range variables(m.store, "optimizer") { // compiled training programs refer to them
-		if err := v.SetValue(zerosLike(v)); err != nil {
+	for _, v := range method.Variables(m.store, "optimizer") { // compiled training programs refer to them
+		if err := v.SetValue(tensors.FromShape(v.Shape())); err != nil {
 			return err
 		}
 	}
@@ -108,22 +142,24 @@ func (m *Model) restart() error {
 
 // fit is one call of Fit.
 type fit struct {
-	*Model
-	ctx          context.Context
-	options      FitOptions
-	train, valid *feed
-	epochs       int
-	start        time.Time
-	reported     time.Time
+	model    *Model
+	ctx      context.Context
+	options  FitOptions
+	train    *feed
+	valid    *feed // nil without validation data
+	epochs   int   // in total
+	start    time.Time
+	reported time.Time // when report was last called; zero before
 }
 
+// run trains the epochs that are left.
 func (f *fit) run() error {
-	if f.options.Resume && f.state.run.Step > 0 { // the last checkpoint may have failed
+	if f.options.Resume && f.model.state.run.Step > 0 { // the last checkpoint may have failed
 		if err := f.checkpoint(); err != nil {
 			return err
 		}
 	}
-	for f.state.run.Epoch < f.epochs && !f.outOfPatience() {
+	for f.model.state.run.Epoch < f.epochs && !f.outOfPatience() {
 		row, err := f.epoch()
 		if err != nil {
 			return err
@@ -143,37 +179,37 @@ func (f *fit) run() error {
 	return nil
 }
 
-// checkpoint saves the model, where that is wanted.
+// checkpoint saves the model, if FitOptions.Checkpoint names a file.
 func (f *fit) checkpoint() error {
 	if f.options.Checkpoint == "" {
 		return nil
 	}
-	return f.save(f.options.Checkpoint)
+	return f.model.save(f.options.Checkpoint)
 }
 
 // outOfPatience says whether the best epoch is Config.Patience epochs ago.
 func (f *fit) outOfPatience() bool {
-	r, p := &f.state.run, f.net.cfg.Patience
+	r, p := &f.model.state.run, f.model.net.Config.Patience
 	return p > 0 && f.valid != nil && r.BestEpoch > 0 && r.Epoch-r.BestEpoch >= p
 }
 
-// stopped is a context that has ended: the caller's progress function asked to stop.
+// stopped cancels the fit, because the caller's Progress asked to stop, and returns its context.
 func (f *fit) stopped() context.Context {
-	f.Cancel()
+	f.model.Cancel()
 	return f.ctx
 }
 
-// epoch trains the batches of one epoch that are still to do.
+// epoch trains the batches of one epoch that are left.
 func (f *fit) epoch() (Epoch, error) {
-	r := &f.state.run
-	size := min(f.net.cfg.BatchSize, f.train.size)
+	r := &f.model.state.run
+	size := min(f.model.net.Config.BatchSize, f.train.size)
 	part, err := f.train.partSize(size)
 	if err != nil {
 		return Epoch{}, err
 	}
-	order := permutation(f.net.cfg.Seed, r.Epoch, f.train.size)
+	order := permutation(f.model.net.Config.Seed, r.Epoch, f.train.size)
 	all := f.train.size / size
-	order = f.share.of(order[min(r.Batch, all)*size:all*size], size) // resumed with fewer images, none may be left
+	order = f.model.share.of(order[min(r.Batch, all)*size:all*size], size) // resumed with fewer images, none may be left
 	b, err := f.train.batches(f.ctx, order, part, r.Epoch)
 	if err != nil {
 		return Epoch{}, err
@@ -193,11 +229,11 @@ func (f *fit) epoch() (Epoch, error) {
 	return r.Sums.epoch(r.Epoch+1, size), nil
 }
 
-// batch makes the step of the next batch.
+// batch makes the step on the next batch.
 func (f *fit) batch(b *batches) error {
-	r := &f.state.run
+	r := &f.model.state.run
 	began := time.Now()
-	parts, err := b.parts(f.net.cfg.Accumulate)
+	parts, err := b.parts(f.model.net.Config.Accumulate)
 	defer freeParts(parts)
 	if err != nil {
 		return err
@@ -209,12 +245,12 @@ func (f *fit) batch(b *batches) error {
 		}
 		began = time.Now().Add(-wait)
 	}
-	metrics, err := f.step(parts, r.Epoch, f.epochs)
+	metrics, err := f.model.step(parts, r.Epoch, f.epochs)
 	if err != nil {
 		return err
 	}
-	f.state.Lock()
-	defer f.state.Unlock()
+	f.model.state.Lock()
+	defer f.model.state.Unlock()
 	r.Batch++
 	r.Sums.add(metrics)
 	r.Sums.Wait += wait.Seconds()
@@ -222,13 +258,13 @@ func (f *fit) batch(b *batches) error {
 	return nil
 }
 
-// compile compiles the training programs for batches in such parts, with a report before and after.
+// compile compiles the training programs for batches in such parts. It reports before and after.
 func (f *fit) compile(parts [][]*tensors.Tensor) error {
 	if f.report("compiling", 0, 0) {
 		return cancelled(f.stopped())
 	}
-	cfg := f.Config()
-	if err := f.compileStep(&cfg, parts, f.state.run.Epoch, f.epochs); err != nil {
+	cfg := f.model.Config()
+	if err := f.model.compileStep(&cfg, parts, f.model.state.run.Epoch, f.epochs); err != nil {
 		return err
 	}
 	if f.report("compiling", 0, 0) { // not "training": whoever stops there would make no step
@@ -242,48 +278,47 @@ func (f *fit) validate(row *Epoch) (better bool, err error) {
 	if f.valid == nil {
 		return false, nil
 	}
-	logits, err := f.logitsOf(f.ctx, f.valid)
+	logits, err := f.model.logitsOf(f.ctx, f.valid)
 	if err != nil {
 		return false, err
 	}
-	loss, accuracy := scoreLogits(logits, f.valid.set.Labels(), f.net.cfg.Classes)
+	loss, accuracy := scoreLogits(logits, f.valid.set.Labels(), f.model.net.Config.Classes)
 	row.ValLoss, row.ValAccuracy = Float(loss), Float(accuracy)
-	r := &f.state.run
+	r := &f.model.state.run
 	// The accuracy of a frozen base, without noise, never changes: its generator's last epoch is the best.
-	return r.BestEpoch == 0 || accuracy > r.BestScore || f.net.cfg.Mode == "frozen", nil
+	return r.BestEpoch == 0 || accuracy > r.BestScore || f.model.net.Config.Mode == "frozen", nil
 }
 
 // finishEpoch adds a row to the history and keeps the weights of the best epoch.
 func (f *fit) finishEpoch(row Epoch, better bool) {
-	f.state.Lock()
-	r := &f.state.run
+	f.model.state.Lock()
+	r := &f.model.state.run
 	r.History = append(r.History, row)
 	r.Epoch, r.Batch, r.Sums = row.Epoch, 0, sums{}
 	if better {
 		r.BestEpoch, r.BestScore = row.Epoch, float64(row.ValAccuracy)
 	}
-	f.state.Unlock()
-	if better && f.net.cfg.RestoreBest {
-		f.dropBest()
-		f.best = map[string]*tensors.Tensor{}
-		for _, v := range variables(f.store, "base", "generator") {
-			f.best[v.Path()] = v.MustValue() // step leaves these tensors alone from now on
+	f.model.state.Unlock()
+	if better && f.model.net.Config.RestoreBest {
+		f.model.dropBest()
+		f.model.best = map[string]*tensors.Tensor{}
+		for _, v := range method.Variables(f.model.store, "base", "generator") {
+			f.model.best[v.Path()] = v.MustValue() // step leaves these tensors alone from now on
 		}
 	}
 }
 
-func (s *sums) mean(sum Float) Float { return sum / Float(max(s.Batches, 1)) }
-
+// due says whether the last report within an epoch is long enough ago.
 func (f *fit) due() bool { return time.Since(f.reported) >= progressInterval }
 
-// report calls Progress; it says whether that asks to stop.
+// report calls Progress, and returns whether that asks to stop.
 func (f *fit) report(phase string, loss, accuracy Float) (stop bool) {
 	f.reported = time.Now()
 	if f.options.Progress == nil {
 		return false
 	}
-	r := &f.state.run
-	steps := int64(f.train.size / min(f.net.cfg.BatchSize, f.train.size))
+	r := &f.model.state.run
+	steps := int64(f.train.size / min(f.model.net.Config.BatchSize, f.train.size))
 	epoch := min(r.Epoch+1, f.epochs)
 	if phase == "epoch" {
 		epoch = r.Epoch

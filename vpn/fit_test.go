@@ -3,6 +3,8 @@ package vpn
 import (
 	"encoding/json"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +35,7 @@ func requireAccurate(t *testing.T, m *Model, classes, images int) {
 	require.Greater(t, float64(e.Accuracy), 0.9) // chance: 0.33
 	require.Equal(t, images, e.Images)
 	require.Equal(t, classes, m.Config().Classes)
-	if m.hasGenerator() {
+	if m.net.Config.HasGenerator() {
 		e, err = m.Evaluate(ctx, test, EvalOptions{Noise: "classwise", Samples: 2})
 		require.NoError(t, err)
 		require.Greater(t, float64(e.Accuracy), 0.9)
@@ -62,10 +64,10 @@ func TestFrozenTraining(t *testing.T) {
 			require.Equal(t, before["base.linear.bias"], after["base.linear.bias"])
 			require.NotEqual(t, before["generator.fc1.weight"], after["generator.fc1.weight"])
 			require.NotEqual(t, before["generator.fc3.bias"], after["generator.fc3.bias"])
-			for _, v := range m.train.updates {
+			for _, v := range m.programs[stepProgram].Updates {
 				require.NotContains(t, v.Path(), "/base/")
 			}
-			require.NotEmpty(t, m.train.updates)
+			require.NotEmpty(t, m.programs[stepProgram].Updates)
 			for name := range after {
 				require.False(t, strings.HasPrefix(name, "optimizer") && strings.Contains(name, ".base."), name)
 			}
@@ -189,4 +191,26 @@ func TestOneClass(t *testing.T) {
 	require.Equal(t, []Float{1, 0}, []Float{e.Accuracy, e.CrossEntropy})
 	require.True(t, e.StdLabelChange != e.StdLabelChange, "NaN: there is no other label")
 	require.NotContains(t, strings.Join(m.Warnings(), " "), "label")
+}
+
+// The checkpoint of the last epoch fails: the fit ends with that error and keeps what it learned; a resumed fit writes it first, though
+// no epoch is left to train.
+func TestLastCheckpointFails(t *testing.T) {
+	d, folder := stripes(t, 64, 1), filepath.Join(t.TempDir(), "new")
+	cfg := smallConfig("joint")
+	cfg.Epochs = 1
+	want := fitted(t, cfg, d, nil)
+	m := newModel(t, cfg, want.backend)
+	o := FitOptions{Checkpoint: filepath.Join(folder, "m"), Resume: true}
+	for range 2 {
+		require.ErrorIs(t, m.Fit(ctx, d, nil, o), ErrIO)
+	}
+	require.Equal(t, state(t, want), state(t, m))
+	require.NoError(t, os.Mkdir(folder, 0o700))
+	require.NoError(t, m.Fit(ctx, d, nil, o))
+	loaded, err := Load(o.Checkpoint, m.backend)
+	require.NoError(t, err)
+	defer loaded.Close()
+	require.Equal(t, state(t, want), state(t, loaded))
+	require.Equal(t, untimed(want.History()), untimed(loaded.History()))
 }

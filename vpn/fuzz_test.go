@@ -14,6 +14,8 @@ import (
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/stretchr/testify/require"
+
+	"github.com/govpn/govpn/vpn/internal/safetensors"
 )
 
 // refused is the kind of error that a file may meet; nothing else may happen to it but that it is right.
@@ -45,8 +47,8 @@ func checkLoaded(t *testing.T, m *Model) {
 	require.NoError(t, err)
 	require.Equal(t, state(t, m), state(t, same))
 	require.NoError(t, same.Close())
-	s := m.net.cfg.ImageShape
-	if s[0]*s[1]*s[2] > 64 || m.net.cfg.Classes > 64 || m.net.cfg.NoiseSamples > 8 || len(m.net.cfg.Augment) > 0 {
+	s := m.net.Config.ImageShape
+	if s[0]*s[1]*s[2] > 64 || m.net.Config.Classes > 64 || m.net.Config.NoiseSamples > 8 || len(m.net.Config.Augment) > 0 {
 		return // would take long
 	}
 	labels := make([]int32, 2)
@@ -68,7 +70,7 @@ func FuzzModelFile(f *testing.F) {
 	backend := m.backend
 	whole, err := m.content()
 	require.NoError(f, err)
-	config, run := whole.metadata["govpn.config"], whole.metadata["govpn.run"]
+	config, run := whole.Metadata["govpn.config"], whole.Metadata["govpn.run"]
 	for _, name := range []string{"", "base.fc.weight", "best.base.fc.weight", "optimizer.gradient_sum.base.fc.weight", "optimizer.", "best.x", "x"} {
 		f.Add(config, run, name, []byte{0, 3, 2})
 	}
@@ -76,16 +78,16 @@ func FuzzModelFile(f *testing.F) {
 	f.Add(config, `{"epoch": -1}`, "", []byte(nil))
 	f.Add(`{"base": "sr", "mode": "plain", "image_shape": [1, 2, 1], "classes": 3000000}`, run, "", []byte(nil))
 	f.Fuzz(func(t *testing.T, config, run, name string, shape []byte) {
-		file := &tensorFile{maps.Clone(whole.metadata), maps.Clone(whole.tensors)}
-		file.metadata["govpn.config"], file.metadata["govpn.run"] = config, run
+		file := &safetensors.File{Metadata: maps.Clone(whole.Metadata), Tensors: maps.Clone(whole.Tensors)}
+		file.Metadata["govpn.config"], file.Metadata["govpn.run"] = config, run
 		if name != "" && len(shape) > 0 {
-			file.tensors[name] = fuzzedTensor(shape)
+			file.Tensors[name] = fuzzedTensor(shape)
 		}
-		sum, err := file.checksum()
+		sum, err := checksum(file)
 		require.NoError(t, err)
-		file.metadata["govpn.sha256"] = sum
+		file.Metadata["govpn.sha256"] = sum
 		var b bytes.Buffer
-		require.NoError(t, file.write(&b))
+		require.NoError(t, file.Write(&b))
 		var m *Model
 		allocating(t, 4<<20+20*b.Len(), func() { m, err = Unmarshal(b.Bytes(), backend) })
 		if err != nil {

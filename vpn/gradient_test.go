@@ -5,6 +5,8 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/stretchr/testify/require"
+
+	"github.com/govpn/govpn/vpn/internal/engine"
 )
 
 // The gradient of softmax regression is Wᵀ(p − onehot(y)); with normalisation inside the model it is divided by its deviation.
@@ -21,7 +23,7 @@ func TestInputGradient(t *testing.T) {
 			got, dims, err := m.Noise(ctx, train, NoiseOptions{Output: "gradient"})
 			require.NoError(t, err)
 			require.Equal(t, []int{70, 4, 4, 1}, dims)
-			w := floats(m.store.GetVariable(variablePath("base.linear.weight")).MustValue()) // (3, 16)
+			w := engine.Floats(m.store.GetVariable(variablePath("base.linear.weight")).MustValue()) // (3, 16)
 			for i, y := range train.Labels() {
 				for j := range 16 {
 					want := -w[int(y)*16+j]

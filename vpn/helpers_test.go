@@ -16,19 +16,13 @@ import (
 	"github.com/govpn/govpn/internal/golden"
 	"github.com/govpn/govpn/vpn/data"
 	"github.com/govpn/govpn/vpn/device"
+	"github.com/govpn/govpn/vpn/internal/safetensors"
 )
 
 var ctx = context.Background()
 
-// openDevice returns the backend of a device and skips the test where it does not open.
-func openDevice(t testing.TB, name string) compute.Backend {
-	backend, info, err := device.Open(name, device.Options{})
-	if err != nil && name != "go" {
-		golden.SkipDevice(t, info)
-	}
-	require.NoError(t, err)
-	return backend
-}
+// openDevice returns the backend of a device and skips the test if it does not open.
+func openDevice(t testing.TB, name string) compute.Backend { return golden.OpenDevice(t, name) }
 
 // openSeveral is openDevice of cpu with all its devices.
 func openSeveral(t testing.TB) compute.Backend {
@@ -42,9 +36,7 @@ func openSeveral(t testing.TB) compute.Backend {
 
 // eachDevice runs test on go and, where its plugin is found, on cpu.
 func eachDevice(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
-	for _, name := range []string{"go", "cpu"} {
-		t.Run(name, func(t *testing.T) { test(t, openDevice(t, name)) })
-	}
+	golden.EachBackend(t, test)
 }
 
 // stripes are n easy images of 4×4×1 in three classes, in turn: row y+1 of an image of class y is bright (160 to 255),
@@ -111,7 +103,7 @@ func state(t testing.TB, m *Model) map[string]string {
 	f, err := m.content()
 	require.NoError(t, err)
 	sums := map[string]string{}
-	require.NoError(t, f.eachBytes(func(name string, b []byte) error {
+	require.NoError(t, f.EachBytes(func(name string, b []byte) error {
 		sums[name] = fmt.Sprintf("%x", sha256.Sum256(b))
 		return nil
 	}))
@@ -120,13 +112,13 @@ func state(t testing.TB, m *Model) map[string]string {
 
 // rewritten is a saved model with other metadata, and a checksum that is right again.
 func rewritten(t testing.TB, packed []byte, key string, change func(value string) string) []byte {
-	f, err := parseTensorFile(bytes.NewReader(packed), int64(len(packed)))
+	f, err := safetensors.Parse(bytes.NewReader(packed), int64(len(packed)))
 	require.NoError(t, err)
-	f.metadata[key] = change(f.metadata[key])
-	f.metadata["govpn.sha256"], err = f.checksum()
+	f.Metadata[key] = change(f.Metadata[key])
+	f.Metadata["govpn.sha256"], err = checksum(f)
 	require.NoError(t, err)
 	var b bytes.Buffer
-	require.NoError(t, f.write(&b))
+	require.NoError(t, f.Write(&b))
 	return b.Bytes()
 }
 

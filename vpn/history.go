@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Float is a float64 whose JSON is null where it is not a number.
+// Float is a float64 whose JSON is null for NaN and ±Inf.
 type Float float64
 
 // MarshalJSON writes NaN and ±Inf as null.
@@ -25,11 +25,13 @@ func (f *Float) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*float64)(f))
 }
 
-// Epoch is one row of a model's history. Loss (nats), Accuracy and the σ statistics (units of the pixel range, or of the hidden layer) are over
-// the training batches of the epoch, as they were trained on: Accuracy is without noise where BaseLossWeight > 0, else
-// with it. Loss is all that training minimises: weighted where the data have weights; with Config.EntropyWeight the reward is in it, and
-// it may be negative. The
-// validation columns are without noise, and ValLoss is the cross-entropy alone. A value that does not exist is NaN.
+// Epoch is one row of a model's history. A value that does not exist is NaN.
+//
+// Loss, in nats, is all that training minimises, over the epoch's batches. It is weighted if the data
+// have weights. With Config.EntropyWeight the reward is in it, and it may be negative. Accuracy is over
+// the same batches, without noise if BaseLossWeight > 0, else with noise. The statistics of σ are in
+// units of the pixel range, or of the hidden layer. Validation is without noise, and ValLoss is the
+// cross-entropy alone.
 type Epoch struct {
 	Epoch           int   `json:"epoch"` // from 1
 	Loss            Float `json:"loss"`
@@ -45,7 +47,7 @@ type Epoch struct {
 	LearningRate    Float `json:"learning_rate"` // of the epoch's last step, scheduled
 }
 
-// UnmarshalJSON reads a row; what a model of an earlier version does not have is NaN.
+// UnmarshalJSON reads a row. What the files of earlier versions lack is NaN.
 func (e *Epoch) UnmarshalJSON(text []byte) error {
 	type plain Epoch
 	row := plain{LearningRate: Float(math.NaN())}
@@ -64,7 +66,7 @@ type Metrics struct {
 	LearningRate Float `json:"learning_rate"` // scheduled
 }
 
-// run is how far training has come: all that a resumed run needs besides the weights and the optimiser's state.
+// run is how far training has come. A resumed run needs it, the weights and the optimiser's state.
 type run struct {
 	Epoch     int     `json:"epoch"` // epochs finished
 	Step      int64   `json:"step"`  // optimiser steps made
@@ -75,7 +77,7 @@ type run struct {
 	History   []Epoch `json:"history"`
 }
 
-// check refuses what no training leaves.
+// check returns an error for numbers that no training leaves.
 func (r *run) check() error {
 	if min(r.Epoch, int(r.Step), r.Batch, r.BestEpoch, r.Sums.Batches) < 0 || r.BestEpoch > r.Epoch || len(r.History) > r.Epoch {
 		return formatError("the run is epoch %d (best %d, %d in the history), step %d, batch %d, want no negative number and no later epoch",
@@ -84,7 +86,7 @@ func (r *run) check() error {
 	return nil
 }
 
-// sums gathers the metrics of an epoch's batches.
+// sums adds up the metrics of an epoch's batches.
 type sums struct {
 	Batches      int     `json:"batches"`
 	Loss         Float   `json:"loss"`
@@ -109,7 +111,10 @@ func (s *sums) add(m Metrics) {
 	s.LearningRate = m.LearningRate
 }
 
-// epoch is the history row of number epoch (from 1) with batches of size images.
+// mean divides a sum by the number of batches.
+func (s *sums) mean(sum Float) Float { return sum / Float(max(s.Batches, 1)) }
+
+// epoch returns the row of epoch number (from 1) with batches of size images.
 func (s *sums) epoch(number, size int) Epoch {
 	n, nan := Float(s.Batches), Float(math.NaN())
 	return Epoch{
@@ -120,14 +125,14 @@ func (s *sums) epoch(number, size int) Epoch {
 	}
 }
 
-// History is the table of the finished epochs.
+// History returns a row per finished epoch.
 func (m *Model) History() []Epoch {
 	m.state.Lock()
 	defer m.state.Unlock()
 	return append([]Epoch(nil), m.state.run.History...)
 }
 
-// Warnings says what looks wrong with the trained model, such as a σ that has collapsed.
+// Warnings returns what looks wrong with the trained model, such as a σ that has collapsed.
 func (m *Model) Warnings() []string {
 	m.state.Lock()
 	defer m.state.Unlock()

@@ -111,3 +111,13 @@ func killVictim(t *testing.T, mode, path string, afterEpoch bool) (said int) {
 	require.ErrorContains(t, c.Wait(), "signal: killed", &other)
 	return said
 }
+
+// names lists what a folder holds, sorted.
+func names(t *testing.T, folder string) (names []string) {
+	entries, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}

@@ -73,7 +73,7 @@ func TestSizesFromData(t *testing.T) {
 	require.Equal(t, []string{"a", "b", "c", "d"}, m.Config().ClassNames)
 
 	cfg := smallConfig("plain")
-	cfg.Normalize = Normalize{"image", []float64{0, 0, 0}, []float64{1, 1, 1}}
+	cfg.Normalize = Normalize{Where: "image", Mean: []float64{0, 0, 0}, Std: []float64{1, 1, 1}}
 	err = newModel(t, cfg, m.backend).Fit(ctx, named, nil, FitOptions{})
 	require.ErrorIs(t, err, ErrArgument)
 	require.ErrorContains(t, err, "Normalize has 3 means")

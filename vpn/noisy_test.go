@@ -10,8 +10,9 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 	"github.com/stretchr/testify/require"
 
-	"github.com/govpn/govpn/internal/golden"
 	"github.com/govpn/govpn/vpn/data"
+	"github.com/govpn/govpn/vpn/internal/engine"
+	"github.com/govpn/govpn/vpn/method"
 )
 
 // noisyZ is the z that label and gaussian draw for a set of one chunk.
@@ -19,15 +20,15 @@ func noisyZ(t *testing.T, m *Model, d *data.Dataset, seed, draw int64) []float64
 	images, err := d.OnDevice(m.backend)
 	require.NoError(t, err)
 	out, err := MustNewExec(m.backend, func(images, state *Node) *Node {
-		return m.net.drawOne(state, m.net.pixels(images))
+		return m.net.DrawOne(state, m.net.Pixels(images))
 	}).Call(images, randomState(seed, streamNoisy, draw))
 	require.NoError(t, err)
-	return floats(out[0])
+	return engine.Floats(out[0])
 }
 
 // noisyHostLogits are those of softmax regression for x + σ⊙z, computed here in float64.
 func noisyHostLogits(m *Model, d *data.Dataset, sigma func(i int) float64, z []float64) [][]float64 {
-	weight := floats(m.store.GetVariable("/base/linear/weight").MustValue()) // (3, 16)
+	weight := engine.Floats(m.store.GetVariable("/base/linear/weight").MustValue()) // (3, 16)
 	logits := hostLogits(m, d)
 	for i := range logits {
 		for k := range logits[i] {
@@ -93,28 +94,6 @@ func TestNoGaussianNoise(t *testing.T) {
 	}
 }
 
-// Under noise for the own label, the own label's probability is the classwise score of that class for the same z.
-func TestLabelNoiseIsClasswiseOfTheOwnClass(t *testing.T) {
-	d := stripes(t, 6, 2)
-	cfg := smallConfig("joint")
-	cfg.LabelCoefficient = 1
-	m := fitted(t, cfg, stripes(t, 96, 1), nil)
-	images, err := d.OnDevice(m.backend)
-	require.NoError(t, err)
-	z := golden.Tensor(golden.Uniform("z", 6*16), m.net.dtype, 6, 1, 4, 4, 1)
-	out, err := model.MustNewExec(m.backend, m.store, func(s *model.Scope, in []*Node) []*Node {
-		x := m.net.pixels(in[0])
-		same := Reshape(BroadcastToDims(in[2], 6, 3, 4, 4, 1), 18, 1, 4, 4, 1) // one z for all classes of an image
-		own := Softmax(m.net.onePass(s, x, m.net.std(s, x, in[1]), in[2]), -1)
-		return []*Node{own, m.net.classwise(s, x, same)}
-	}).Call(images, d.Labels(), z)
-	require.NoError(t, err)
-	own, classwise := floats(out[0]), floats(out[1])
-	for i, y := range d.Labels() {
-		require.InEpsilon(t, classwise[3*i+int(y)], own[3*i+int(y)], 1e-5)
-	}
-}
-
 // Where the generator's σ is the same everywhere, noise for the label is gaussian noise of that σ: both draw the same z.
 func TestLabelNoiseOfConstantStd(t *testing.T) {
 	cfg := smallConfig("joint")
@@ -168,17 +147,17 @@ func TestStdIsAnInput(t *testing.T) {
 	images, err := d.OnDevice(m.backend)
 	require.NoError(t, err)
 	builds := 0
-	p, err := newProgram(m.backend, m.store, "test", m.inferenceValue, func(s *model.Scope, in []*Node) ([]*Node, []update) {
+	p, err := engine.NewProgram(m.backend, m.store, engine.Spec{Read: m.inferenceValue, Build: func(s *model.Scope, in []*Node) ([]*Node, []method.Update) {
 		builds++
-		return m.gaussianGraph(s, in)
-	})
+		return m.net.GaussianNoise(s, in)
+	}})
 	require.NoError(t, err)
-	defer p.close()
+	defer p.Close()
 	var rows [][]float64
 	for _, std := range []float64{0.1, 0.2} {
-		out, err := p.call(images, tensors.FromScalar(std), randomState(1, streamNoisy, 0))
+		out, err := p.Call(images, tensors.FromScalar(std), randomState(1, streamNoisy, 0))
 		require.NoError(t, err)
-		rows = append(rows, floats(out[0]))
+		rows = append(rows, engine.Floats(out[0]))
 	}
 	require.Equal(t, 1, builds)
 	require.NotEqual(t, rows[0], rows[1])
@@ -192,10 +171,10 @@ func TestNoisyPassesUseTheirOwnBatchNorms(t *testing.T) {
 	images, err := d.OnDevice(m.backend)
 	require.NoError(t, err)
 	out, err := model.MustNewExec(m.backend, m.store, func(s *model.Scope, in []*Node) *Node {
-		return m.net.noisyLogits(s, m.net.pixels(in[0]), func(x *Node) *Node { return x })
+		return m.net.NoisyLogits(s, m.net.Pixels(in[0]), func(x *Node) *Node { return x })
 	}).Call(images)
 	require.NoError(t, err)
-	want := floats(out[0])
+	want := engine.Floats(out[0])
 	p, err := m.Predict(ctx, d, PredictOptions{Noise: "gaussian", Std: new(0.), Output: "logits"})
 	require.NoError(t, err)
 	clean, err := m.Predict(ctx, d, PredictOptions{Output: "logits"})

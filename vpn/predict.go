@@ -5,30 +5,38 @@ import (
 	"math"
 	"math/bits"
 
-	"github.com/gomlx/compute/shapes"
-	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/govpn/govpn/vpn/data"
+	"github.com/govpn/govpn/vpn/internal/engine"
 )
 
-// PredictOptions are those of Predict.
+// PredictOptions say what Predict computes.
 type PredictOptions struct {
-	// Noise is "none" (also ""): argmax f(x); "classwise": for every class k, noise drawn for k and the score
-	// s_k = softmax(f(x + ε_k))_k, predict argmax s_k; "label": argmax f(x + ε_y) with noise drawn for the image's own label y,
-	// which the data set must have; or "gaussian": argmax f(x + Std·z), also without a generator. "label" is an oracle: it reads
-	// the label, so its accuracy is leakage, for analysis only. For the same seed, label and gaussian draw the same z: they differ
-	// in σ alone.
+	// Noise is the noise that images get:
+	//   - "none", or "": none. The prediction is argmax f(x).
+	//   - "classwise": the paper's Algorithm 2. Noise ε_k is drawn for every class k, the score is
+	//     s_k = softmax(f(x + ε_k))_k, and the prediction is argmax s_k.
+	//   - "label": noise for the image's own label y, which the data set must have. The prediction
+	//     is argmax f(x + ε_y). It is an oracle: it reads the label, so that its accuracy is leakage,
+	//     for analysis only.
+	//   - "gaussian": noise of one σ for all pixels, also without a generator. The prediction is
+	//     argmax f(x + Std·z).
+	// For the same seed "label" and "gaussian" draw the same z: they differ in σ alone.
 	Noise string `json:"noise"`
-	// Samples are the noises per image (of classwise, per image and class) whose probabilities are averaged; 0 is 1.
+	// Samples is the number of noises per image whose probabilities are averaged; for "classwise",
+	// per image and class. 0 is 1.
 	Samples int   `json:"samples"`
 	Seed    int64 `json:"seed"` // of the noise; 0: Config.Seed
-	// Std is σ of gaussian, ≥ 0, in units of the pixel range, or of the hidden layer with Config.NoiseLayer: needed there, and nil for all
-	// other noise. z is of Config.NoiseDistribution.
+	// Std is σ ≥ 0 of Noise "gaussian", in units of the pixel range, or of the hidden layer with
+	// Config.NoiseLayer. It is needed there, and must be nil for all other noise. z is drawn from
+	// Config.NoiseDistribution.
 	Std *float64 `json:"std"`
-	// Output is "label" (also ""), "proba" (rows sum to 1; the normalised s_k for classwise), "scores" (the s_k, which
-	// do not sum to 1; for all other noise the same as proba) or "logits" (of one sample, and not of classwise).
+	// Output says what Prediction.Scores holds:
+	//   - "label", or "": nothing.
+	//   - "proba": probabilities; each row sums to 1. For "classwise" they are the normalised s_k.
+	//   - "scores": for "classwise" the s_k, which do not sum to 1; for other noise as "proba".
+	//   - "logits": logits, for one sample, and not for "classwise".
 	Output string `json:"output"`
 }
 
@@ -39,47 +47,15 @@ type Prediction struct {
 	Classes int
 }
 
-// Images per chunk of inference, where Config.EvalBatchSize does not say. Classwise passes hold all classes at once.
+// The limits of a chunk of inference, if Config.EvalBatchSize sets none. Classwise passes hold all
+// classes at once.
 const (
-	chunkImages   = 512
-	chunkPassages = 2560      // images × classes
-	chunkBytes    = 256 << 20 // of the largest value that a pass computes; some few live at the same time
+	chunkImages = 512       // images
+	chunkPasses = 2560      // images × classes
+	chunkBytes  = 256 << 20 // of the largest value that a pass computes; a few such are alive at once
 )
 
-// classifyGraph is images (B, H, W, C) → logits (B, K).
-func (m *Model) classifyGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
-	return []*Node{m.net.logits(s, m.net.pixels(in[0]))}, nil
-}
-
-// classwiseGraph is one draw of Algorithm 2 for all classes at once: images (B, H, W, C), random state (3) → scores (B, K).
-func (m *Model) classwiseGraph(s *model.Scope, in []*Node) ([]*Node, []update) {
-	x := m.net.pixels(in[0])
-	z := m.net.draw(in[1], shapes.Make(x.DType(), m.net.classwiseDims(x)...))
-	return []*Node{m.net.classwise(s, x, z)}, nil
-}
-
-// classwiseDims is (B·K, 1, H, W, C): an image, or a hidden layer's output, under every class, with one noise each.
-func (n *network) classwiseDims(x *Node) []int {
-	return append([]int{x.Shape().Dimensions[0] * n.cfg.Classes, 1}, n.noiseDims(x)...)
-}
-
-// classwise is s_k = softmax(f(x + σ(x, k)⊙z_k))_k: x (B, H, W, C), z (B·K, 1, H, W, C) → (B, K).
-func (n *network) classwise(s *model.Scope, x, z *Node) *Node {
-	k, size := n.cfg.Classes, x.Shape().Dimensions[0]
-	sigma := n.stdOfAll(s, x)      // (B·K, H, W, C)
-	noisy := func(x *Node) *Node { // → (B·K, H, W, C)
-		one := x.Shape().Dimensions[1:]
-		x = BroadcastToDims(InsertAxes(x, 1), append([]int{size, k}, one...)...)
-		return n.noisy(Reshape(x, append([]int{size * k}, one...)...), sigma, z)
-	}
-	probabilities := Softmax(n.noisyLogits(s, x, noisy), -1)   // (B·K, K)
-	probabilities = Reshape(probabilities, size, k, k)         // of image, noise's class, class
-	own := Iota(x.Graph(), shapes.Make(labelDType, k), 0)      // (K)
-	own = InsertAxes(OneHot(own, k, probabilities.DType()), 0) // (1, K, K): the class's own column
-	return ReduceSum(Mul(probabilities, own), -1)              // (B, K)
-}
-
-// Predict classifies the images of d.
+// Predict classifies the images of d, in their order.
 func (m *Model) Predict(ctx context.Context, d *data.Dataset, o PredictOptions) (*Prediction, error) {
 	if err := m.checkPredict(&o); err != nil {
 		return nil, err
@@ -89,7 +65,7 @@ func (m *Model) Predict(ctx context.Context, d *data.Dataset, o PredictOptions) 
 		return nil, err
 	}
 	defer done()
-	k := m.net.cfg.Classes
+	k := m.net.Config.Classes
 	scores, logits, err := m.rowsOf(ctx, f, o)
 	if err != nil {
 		return nil, err
@@ -107,6 +83,7 @@ func (m *Model) Predict(ctx context.Context, d *data.Dataset, o PredictOptions) 
 	return p, nil
 }
 
+// checkPredict fills in what the options leave out, and checks them.
 func (m *Model) checkPredict(o *PredictOptions) error {
 	if o.Noise == "" {
 		o.Noise = "none"
@@ -137,12 +114,12 @@ func (m *Model) checkPredict(o *PredictOptions) error {
 	return nil
 }
 
-// checkNoise checks the kind of noise, and what it needs.
+// checkNoise checks the kind of noise and what it needs.
 func checkNoise(o *PredictOptions, cfg *Config) error {
 	switch o.Noise {
 	case "none", "gaussian":
 	case "classwise", "label":
-		if !cfg.hasGenerator() {
+		if !cfg.HasGenerator() {
 			return argumentError("Noise is %s, but the model was made with Mode %q, which has no generator; want none or gaussian", o.Noise, cfg.Mode)
 		}
 	default:
@@ -159,7 +136,8 @@ func checkNoise(o *PredictOptions, cfg *Config) error {
 	return nil
 }
 
-// inference begins a call that reads the model: it checks d and sends it to the device.
+// inference begins a call of inference: it checks d and sends it to the device. The function that it
+// returns ends the call.
 func (m *Model) inference(ctx context.Context, d *data.Dataset, labelled bool) (*feed, context.Context, func(), error) {
 	unlock, err := m.use()
 	if err != nil {
@@ -183,12 +161,15 @@ func (m *Model) inference(ctx context.Context, d *data.Dataset, labelled bool) (
 	return f, ctx, func() { release(); f.close(); end() }, nil
 }
 
-// chunkSize is how many images go through a program of that part at once: at most limit and what memory allows for that
-// many passes per image; a power of two where there are fewer, so that data sets of many sizes share a few programs, and where
-// that saves a twentieth of the work because less of the last chunk is empty.
+// chunkSize returns how many images go through a program of a part ("base", "generator") at once. It is
+// at most limit, and at most what memory allows for so many passes per image.
+//
+// With fewer images than that it is a power of two, so that data sets of many sizes share a few
+// compiled programs. It is also a power of two if that saves a twentieth of the work, because less of
+// the last chunk is empty.
 func (m *Model) chunkSize(part string, images, limit, passes int) int {
 	whole := 1 << bits.Len(uint(images-1)) // the power of two that holds all images
-	if size := m.net.cfg.EvalBatchSize; size > 0 {
+	if size := m.net.Config.EvalBatchSize; size > 0 {
 		return max(1, min(size, whole))
 	}
 	limit = max(1, min(limit, chunkBytes/max(1, m.imageBytes[part]*passes), whole))
@@ -199,15 +180,16 @@ func (m *Model) chunkSize(part string, images, limit, passes int) int {
 	return limit
 }
 
-// noneChunk and classwiseChunk are the chunks of Predict.
+// noneChunk and classwiseChunk are the sizes of Predict's chunks.
 func (m *Model) noneChunk(images int) int { return m.chunkSize("base", images, chunkImages, 1) }
 
 func (m *Model) classwiseChunk(images int) int {
-	k := m.net.cfg.Classes
-	return min(m.chunkSize("base", images, chunkPassages/k, k), m.chunkSize("generator", images, chunkPassages/k, k))
+	k := m.net.Config.Classes
+	return min(m.chunkSize("base", images, chunkPasses/k, k), m.chunkSize("generator", images, chunkPasses/k, k))
 }
 
-// rowsOf is what the noise of o makes of all images of a feed: (N, K), row-major; logits, or else probabilities or scores.
+// rowsOf returns (N, K), row-major, for all images of a feed with the noise of o. They are logits if
+// logits says so, else probabilities or scores.
 func (m *Model) rowsOf(ctx context.Context, f *feed, o PredictOptions) (rows []float32, logits bool, err error) {
 	switch o.Noise {
 	case "classwise":
@@ -221,26 +203,86 @@ func (m *Model) rowsOf(ctx context.Context, f *feed, o PredictOptions) (rows []f
 	return rows, o.Samples == 1, err
 }
 
-// logitsOf is f(x) of all images of a feed: (N, K), row-major.
+// logitsOf returns f(x) for all images of a feed: (N, K), row-major.
 func (m *Model) logitsOf(ctx context.Context, f *feed) ([]float32, error) {
-	logits, err := results("the number of images", f.size, m.net.cfg.Classes)
+	logits, err := results("the number of images", f.size, m.net.Config.Classes)
 	if err != nil {
 		return nil, err
 	}
 	err = f.chunks(ctx, m.noneChunk(f.size), func(images, _ *tensors.Tensor, _, valid int) error {
-		out, err := m.classify.call(images)
+		out, err := m.programs[classifyProgram].Call(images)
 		if err != nil {
 			return err
 		}
-		logits = appendRows(logits, out[0], valid)
+		logits = engine.AppendRows(logits, out[0], valid)
 		return nil
 	})
 	return logits, err
 }
 
-// classwiseScores is s_k of all images of a feed, averaged over the samples: (N, K), row-major.
+// classwiseScores returns s_k for all images of a feed, averaged over the samples: (N, K), row-major.
 func (m *Model) classwiseScores(ctx context.Context, f *feed, o PredictOptions) ([]float32, error) {
 	return m.drawn(ctx, f, o, m.classwiseChunk(f.size), streamClasswise, func(images, _, state *tensors.Tensor, valid int) ([]float32, error) {
-		return rowsFrom(valid, m.classwise, images, state)
+		return rowsFrom(valid, m.programs[classwiseProgram], images, state)
 	})
+}
+
+// noisyRows returns (N, K), row-major, for all images of a feed with Noise "label" or "gaussian": the
+// logits of one sample, or the mean of the probabilities of several.
+func (m *Model) noisyRows(ctx context.Context, f *feed, o PredictOptions) ([]float32, error) {
+	size := min(m.noneChunk(f.size), m.chunkSize("generator", f.size, chunkImages, 1)) // the same for both kinds, so that both draw the same z
+	return m.drawn(ctx, f, o, size, streamNoisy, func(images, labels, state *tensors.Tensor, valid int) ([]float32, error) {
+		p, second := m.programs[labelNoiseProgram], labels
+		if o.Noise == "gaussian" {
+			p, second = m.programs[gaussianNoiseProgram], tensors.FromScalar(*o.Std)
+			defer engine.Free(second)
+		}
+		rows, err := rowsFrom(valid, p, images, second, state)
+		if err == nil && o.Samples > 1 {
+			softmaxRows(rows, m.net.Config.Classes)
+		}
+		return rows, err
+	})
+}
+
+// pass is one draw of noise for a chunk: images, labels, random state → (valid, K), row-major. Images
+// after the first valid ones are padding.
+type pass func(images, labels, state *tensors.Tensor, valid int) ([]float32, error)
+
+// rowsFrom runs a program and returns the first rows of its result.
+func rowsFrom(rows int, p *engine.Program, inputs ...any) ([]float32, error) {
+	out, err := p.Call(inputs...)
+	if err != nil {
+		return nil, err
+	}
+	return engine.AppendRows(nil, out[0], rows), nil
+}
+
+// drawn runs a pass over all images of a feed, in chunks of size, and averages over the samples:
+// (N, K), row-major.
+func (m *Model) drawn(ctx context.Context, f *feed, o PredictOptions, size int, stream uint64, one pass) ([]float32, error) {
+	k := m.net.Config.Classes
+	all, err := results("the number of images", f.size, k)
+	if err != nil {
+		return nil, err
+	}
+	err = f.chunks(ctx, size, func(images, labels *tensors.Tensor, start, valid int) error {
+		sum := make([]float32, valid*k)
+		for sample := range o.Samples {
+			if err := cancelled(ctx); err != nil {
+				return err
+			}
+			draw := int64(start)*int64(o.Samples) + int64(sample)
+			rows, err := one(images, labels, randomState(o.Seed, stream, draw), valid)
+			if err != nil {
+				return err
+			}
+			for i, s := range rows {
+				sum[i] += s / float32(o.Samples)
+			}
+		}
+		all = append(all, sum...)
+		return nil
+	})
+	return all, err
 }

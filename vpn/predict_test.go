@@ -4,19 +4,17 @@ import (
 	"math"
 	"testing"
 
-	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/gomlx/gomlx/ml/model"
 	"github.com/stretchr/testify/require"
 
-	"github.com/govpn/govpn/internal/golden"
 	"github.com/govpn/govpn/vpn/data"
+	"github.com/govpn/govpn/vpn/internal/engine"
 )
 
 // hostLogits are those of softmax regression, computed here in float64.
 func hostLogits(m *Model, d *data.Dataset) [][]float64 {
-	weight := floats(m.store.GetVariable("/base/linear/weight").MustValue()) // (3, 16)
-	bias := floats(m.store.GetVariable("/base/linear/bias").MustValue())
+	weight := engine.Floats(m.store.GetVariable("/base/linear/weight").MustValue()) // (3, 16)
+	bias := engine.Floats(m.store.GetVariable("/base/linear/bias").MustValue())
 	logits := make([][]float64, d.Len())
 	for i := range logits {
 		logits[i] = append([]float64{}, bias...)
@@ -98,7 +96,7 @@ func TestPredictOutputs(t *testing.T) {
 	proba := predict(PredictOptions{Output: "proba"})
 	require.Equal(t, proba, predict(PredictOptions{Output: "scores"}), "without noise scores are probabilities")
 	for i := range 20 {
-		p := hostSoftmax(floats(tensors.FromValue(logits.Scores[3*i : 3*i+3])))
+		p := hostSoftmax(engine.Floats(tensors.FromValue(logits.Scores[3*i : 3*i+3])))
 		for k := range 3 {
 			require.InDelta(t, p[k], float64(proba.Scores[3*i+k]), 1e-6)
 		}
@@ -117,34 +115,6 @@ func TestPredictOutputs(t *testing.T) {
 		}
 	}
 	require.NotEqual(t, scores.Scores, predict(PredictOptions{Noise: "classwise", Output: "scores", Seed: 7}).Scores)
-}
-
-// Algorithm 2, class after class: s_k = softmax(f(x + σ(x, k)⊙z_k))_k for the same noise.
-func TestClasswiseEqualsLoopOverClasses(t *testing.T) {
-	d := stripes(t, 5, 2)
-	m := fitted(t, smallConfig("joint"), stripes(t, 96, 1), nil)
-	images, err := d.OnDevice(m.backend)
-	require.NoError(t, err)
-	z := golden.Tensor(golden.Uniform("z", 5*3*16), m.net.dtype, 5, 3, 4, 4, 1)
-	run := func(build func(s *model.Scope, in []*Node) *Node, inputs ...any) []float64 {
-		out, err := model.MustNewExec(m.backend, m.store, build).Call(inputs...)
-		require.NoError(t, err)
-		return floats(out[0])
-	}
-	scores := run(func(s *model.Scope, in []*Node) *Node {
-		return m.net.classwise(s, m.net.pixels(in[0]), Reshape(in[1], 15, 1, 4, 4, 1))
-	}, images, z)
-	for k := range int32(3) {
-		logits := run(func(s *model.Scope, in []*Node) *Node {
-			x := m.net.pixels(in[0])
-			sigma := m.net.std(s, x, in[2])
-			own := Reshape(Slice(in[1], AxisRange(), AxisElem(int(k))), 5, 4, 4, 1)
-			return m.net.logits(s, Add(x, Mul(sigma, own)))
-		}, images, z, []int32{k, k, k, k, k})
-		for i := range 5 {
-			require.InEpsilon(t, hostSoftmax(logits[3*i : 3*i+3])[k], scores[3*i+int(k)], 1e-5)
-		}
-	}
 }
 
 // Where σ = 0, noise changes nothing: the classwise scores are the probabilities without noise.
@@ -174,9 +144,9 @@ func TestSamplesAreAveraged(t *testing.T) {
 	require.NoError(t, err)
 	mean := make([]float64, 24)
 	for draw := range int64(2) {
-		out, err := m.classwise.call(images, randomState(5, streamClasswise, draw))
+		out, err := m.programs[classwiseProgram].Call(images, randomState(5, streamClasswise, draw))
 		require.NoError(t, err)
-		for i, s := range floats(out[0]) {
+		for i, s := range engine.Floats(out[0]) {
 			mean[i] += s / 2
 		}
 	}
@@ -195,7 +165,7 @@ func TestClasswiseChunks(t *testing.T) {
 	m := fitted(t, cfg, stripes(t, 96, 1), nil)
 	var first []float32
 	for _, chunk := range []int{0, 7, 64} {
-		m.net.cfg.EvalBatchSize = chunk
+		m.net.Config.EvalBatchSize = chunk
 		p, err := m.Predict(ctx, d, PredictOptions{Noise: "classwise", Output: "scores"})
 		require.NoError(t, err)
 		require.Len(t, p.Labels, 50)

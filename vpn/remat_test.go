@@ -5,6 +5,8 @@ import (
 
 	"github.com/gomlx/compute"
 	"github.com/stretchr/testify/require"
+
+	"github.com/govpn/govpn/vpn/method"
 )
 
 // What is computed again for the gradient is what it was: the same steps of each kind of base, with noise, and in parts. In float64, as
@@ -16,7 +18,7 @@ func TestRemat(t *testing.T) {
 			base, mode string
 			accumulate int
 		}{{"dnn3", "joint", 2}, {"resnet18", "plain", 1}, {"vit_tiny_patch4", "joint", 1}} {
-			if test.base != "dnn3" && fuses(backend) && testing.Short() {
+			if test.base != "dnn3" && method.Fuses(backend) && testing.Short() {
 				continue // compiles for seconds
 			}
 			fit := func(remat bool) *Model {
@@ -43,7 +45,7 @@ func TestRematMemory(t *testing.T) {
 				require.NoError(t, err)
 				return float64(e.Training.Host)
 			}
-			if !fuses(backend) {
+			if !method.Fuses(backend) {
 				factor = 1 // its values die in another order
 			}
 			require.Greater(t, estimate(false), factor*estimate(true), base)

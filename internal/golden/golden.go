@@ -1,4 +1,4 @@
-// Package golden reads, for tests, the files that vpn/testdata/golden.py writes from a PyTorch reference. Its own
+// Package golden reads, for tests, the files that vpn/method/testdata/golden.py writes from a PyTorch reference. Its own
 // reader of safetensors keeps the tests apart from the code they test.
 package golden
 

@@ -1,4 +1,4 @@
-// Package networks compares networks with PyTorch's, by the golden files of vpn/testdata/golden_networks.py.
+// Package networks compares networks with PyTorch's, by the golden files of vpn/method/testdata/golden_networks.py.
 package networks
 
 import (

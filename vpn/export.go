@@ -1,0 +1,63 @@
+package vpn
+
+import (
+	"strings"
+
+	"github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/govpn/govpn/models"
+	"github.com/govpn/govpn/vpn/internal/atomicfile"
+	"github.com/govpn/govpn/vpn/internal/safetensors"
+	"github.com/govpn/govpn/vpn/method"
+)
+
+// ExportOptions say what ExportSafetensors writes.
+type ExportOptions struct {
+	// Part is "" for base and generator, with names like base.fc1.weight. "base" or "generator" is
+	// that part alone, with names like fc1.weight. torchvision and timm load a base alone with
+	// strict=True: it leaves out the auxiliary batch norms, which they do not have.
+	Part string `json:"part"`
+}
+
+// The metadata of exported files. "format" is what transformers asks for. "govpn.part" names the part
+// if the names of the tensors have no prefix.
+const metadataFormat, metadataPart = "format", "govpn.part"
+
+// auxiliary is in the names of auxiliary batch norms, as timm's SplitBatchNorm names them.
+const auxiliary = "." + models.AuxiliaryScope + ".0"
+
+// ExportSafetensors writes the weights that inference uses, under PyTorch's names and in its layout
+// (out, in). The inputs of dense layers that read images are in the order (H, W, C), where PyTorch
+// programs usually flatten (C, H, W): for images with several channels, permute them.
+func (m *Model) ExportSafetensors(path string, o ExportOptions) error {
+	parts, prefix := []string{"base", "generator"}, ""
+	switch o.Part {
+	case "base", "generator":
+		parts, prefix = []string{o.Part}, o.Part+"."
+	case "":
+	default:
+		return argumentError("Part is %q, want \"base\", \"generator\", or \"\" for both", o.Part)
+	}
+	done, err := m.use()
+	if err != nil {
+		return err
+	}
+	defer done()
+	f := &safetensors.File{Tensors: map[string]*tensors.Tensor{}, Metadata: map[string]string{metadataFormat: "pt"}}
+	if o.Part != "" {
+		f.Metadata[metadataPart] = o.Part
+	}
+	for _, v := range method.Variables(m.store, parts...) {
+		name := tensorName(v)
+		if o.Part == "base" && strings.Contains(name, auxiliary) {
+			continue
+		}
+		if f.Tensors[strings.TrimPrefix(name, prefix)], err = m.inferenceValue(v); err != nil {
+			return err
+		}
+	}
+	if len(f.Tensors) == 0 {
+		return argumentError("Part is %q, which a model of mode %s does not have", o.Part, m.net.Config.Mode)
+	}
+	return atomicfile.Write(path, f.Write)
+}

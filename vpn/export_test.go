@@ -1,0 +1,130 @@
+package vpn
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/gomlx/gomlx/core/tensors"
+	"github.com/stretchr/testify/require"
+
+	"github.com/govpn/govpn/vpn/internal/atomicfile"
+	"github.com/govpn/govpn/vpn/internal/safetensors"
+)
+
+// headerEntry is a tensor in the header of a safetensors file.
+type headerEntry struct {
+	DType   string   `json:"dtype"`
+	Shape   []int    `json:"shape"`
+	Offsets [2]int64 `json:"data_offsets"`
+}
+
+// header is the JSON header of a safetensors file, read by the format's definition: 8 bytes little-endian length, JSON.
+func header(t *testing.T, path string) (entries map[string]headerEntry, metadata map[string]string) {
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	size := binary.LittleEndian.Uint64(b)
+	require.Zero(t, size%8, "the data start aligned")
+	raw := map[string]json.RawMessage{}
+	require.NoError(t, json.Unmarshal(b[8:8+size], &raw))
+	if text, ok := raw["__metadata__"]; ok {
+		require.NoError(t, json.Unmarshal(text, &metadata))
+	}
+	delete(raw, "__metadata__")
+	entries = map[string]headerEntry{}
+	for name, text := range raw {
+		var e headerEntry
+		require.NoError(t, json.Unmarshal(text, &e))
+		entries[name] = e
+	}
+	return entries, metadata
+}
+
+// dimensions are the shapes of a file's tensors.
+func dimensions(t *testing.T, path string) map[string][]int {
+	shapes := map[string][]int{}
+	entries, _ := header(t, path)
+	for name, e := range entries {
+		shapes[name] = e.Shape
+	}
+	return shapes
+}
+
+// The names and layouts are PyTorch's: dense weights (out, in).
+func TestExportedNamesAndShapes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	d := dataset(t, make([]uint8, 24), []int32{0, 4}, 2, 3, 2) // d = 12, K = 5
+	for base, want := range map[string]map[string][]int{
+		"sr": {"base.linear.weight": {5, 12}, "base.linear.bias": {5}},
+		"dnn3": {
+			"base.fc1.weight": {1024, 12}, "base.fc1.bias": {1024},
+			"base.fc2.weight": {1024, 1024}, "base.fc2.bias": {1024},
+			"base.fc3.weight": {5, 1024}, "base.fc3.bias": {5},
+		},
+	} {
+		for _, mode := range []string{"plain", "joint"} {
+			cfg := smallConfig(mode)
+			cfg.Base = base
+			m := newModel(t, cfg, openDevice(t, "go"))
+			_, err := m.TrainBatch(ctx, d)
+			require.NoError(t, err)
+			require.NoError(t, m.ExportSafetensors(path, ExportOptions{}))
+			entries, metadata := header(t, path)
+			for _, e := range entries {
+				require.Equal(t, "F32", e.DType)
+			}
+			require.Equal(t, map[string]string{"format": "pt"}, metadata, "as safetensors.torch.save_file writes it")
+			shapes := dimensions(t, path)
+			if mode == "joint" {
+				for name, shape := range map[string][]int{
+					"generator.fc1.weight": {1024, 12}, "generator.fc1.bias": {1024},
+					"generator.fc2.weight": {1024, 1024}, "generator.fc2.bias": {1024},
+					"generator.fc3.weight": {12, 1024}, "generator.fc3.bias": {12},
+				} {
+					require.Equal(t, shape, shapes[name], name)
+					delete(shapes, name)
+				}
+			}
+			require.Equal(t, want, shapes)
+		}
+	}
+}
+
+// A part alone has the names that it has in PyTorch.
+func TestExportOnePart(t *testing.T) {
+	path, d := filepath.Join(t.TempDir(), "w"), dataset(t, make([]uint8, 24), []int32{0, 4}, 2, 3, 2)
+	m := newModel(t, smallConfig("joint"), openDevice(t, "go"))
+	_, err := m.TrainBatch(ctx, d)
+	require.NoError(t, err)
+	require.NoError(t, m.ExportSafetensors(path, ExportOptions{Part: "base"}))
+	require.Equal(t, map[string][]int{"linear.weight": {5, 12}, "linear.bias": {5}}, dimensions(t, path))
+	require.NoError(t, m.ExportSafetensors(path, ExportOptions{Part: "generator"}))
+	require.Equal(t, map[string][]int{
+		"fc1.weight": {1024, 12}, "fc1.bias": {1024}, "fc2.weight": {1024, 1024}, "fc2.bias": {1024},
+		"fc3.weight": {12, 1024}, "fc3.bias": {12},
+	}, dimensions(t, path))
+
+	require.ErrorContains(t, m.ExportSafetensors(path, ExportOptions{Part: "head"}), `Part is "head", want "base", "generator"`)
+	plain := fitted(t, smallConfig("plain"), d, nil)
+	require.ErrorContains(t, plain.ExportSafetensors(path, ExportOptions{Part: "generator"}), "which a model of mode plain does not have")
+}
+
+// Larger types lie first: every tensor is aligned, as the reference implementation writes them.
+func TestLayout(t *testing.T) {
+	f := &safetensors.File{Tensors: map[string]*tensors.Tensor{
+		"a": tensors.FromValue([]float32{1}), "b": tensors.FromScalar(int64(7)), "c": tensors.FromValue([][]float32{{2, 3}}),
+	}}
+	path := filepath.Join(t.TempDir(), "w")
+	require.NoError(t, atomicfile.Write(path, f.Write))
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Contains(t, string(b), `{"a":{"dtype":"F32","shape":[1],"data_offsets":[8,12]},`+
+		`"b":{"dtype":"I64","shape":[],"data_offsets":[0,8]},"c":{"dtype":"F32","shape":[1,2],"data_offsets":[12,20]}}`)
+	read, err := safetensors.Parse(bytes.NewReader(b), int64(len(b)))
+	require.NoError(t, err)
+	require.Equal(t, int64(7), read.Tensors["b"].Value())
+	require.Equal(t, [][]float32{{2, 3}}, read.Tensors["c"].Value())
+}

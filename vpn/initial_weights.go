@@ -1,0 +1,86 @@
+package vpn
+
+import (
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph"
+	"github.com/gomlx/gomlx/ml/model"
+
+	"github.com/govpn/govpn/internal/hostmemory"
+	"github.com/govpn/govpn/models"
+	"github.com/govpn/govpn/vpn/internal/engine"
+	"github.com/govpn/govpn/vpn/method"
+)
+
+// createVariables creates all weights of base and generator with their initial values. It fails if
+// there are more than most parameters, or if memory is short.
+func (m *Model) createVariables(most int) error {
+	plan := model.NewStore()
+	plan.SetParam("/"+models.ShapesOnly, true)
+	total, err := m.planVariables(plan)
+	if err != nil {
+		return err
+	}
+	if total > most {
+		return formatError("the configuration is of a model of %d parameters, the file has at most %d", total, most)
+	}
+	// Training holds at least a weight, its gradient and the optimiser's two sums.
+	need, have := 4*int64(total)*int64(m.net.DType.Size()), hostmemory.Available()
+	if need > have {
+		s := m.net.Config.ImageShape
+		return engine.MemoryError(float64(need), have, "use smaller images or a smaller model",
+			"training %d parameters for images of %d×%d×%d", total, s[0], s[1], s[2])
+	}
+	_, err = m.buildVariables(m.store, 1)
+	return err
+}
+
+// planVariables declares all weights of base and generator in a store, without values, and counts
+// their parameters.
+func (m *Model) planVariables(plan *model.Store) (total int, err error) {
+	const images = 1 << 12 // so many that no weight is the largest value
+	largest, err := m.buildVariables(plan, images)
+	if err != nil {
+		return 0, err
+	}
+	m.imageBytes = map[string]int{"base": largest["base"] / images, "generator": largest["generator"] / images}
+	parameters := map[string]int{}
+	for _, part := range []string{"base", "generator"} {
+		for _, v := range method.Variables(plan, part) {
+			if !models.IsBuffer(v.Name()) {
+				parameters[part] += v.Shape().Size()
+			}
+		}
+		total += parameters[part]
+	}
+	m.state.Lock()
+	defer m.state.Unlock()
+	m.state.parameters = parameters
+	return total, nil
+}
+
+// buildVariables builds the graph of base and generator for a number of images, without compiling
+// it. That creates the weights in the store. It returns how many bytes the largest value of each
+// part has, by "base" and "generator".
+func (m *Model) buildVariables(store *model.Store, images int) (largest map[string]int, err error) {
+	largest = map[string]int{}
+	err = engine.Try(func() error {
+		g := NewGraph(m.backend, "variables")
+		defer g.Finalize()
+		s := m.net.Config.ImageShape
+		x := Parameter(g, "images", shapes.Make(m.net.DType, images, s[0], s[1], s[2]))
+		baseNodes := m.net.BuildVariables(store.RootScope(), x, func() *Node {
+			return Parameter(g, "labels", shapes.Make(method.LabelDType, images))
+		})
+		for i, node := range g.Nodes() {
+			part := "base"
+			if i >= baseNodes {
+				part = "generator"
+			}
+			if node.NumOutputs() == 1 {
+				largest[part] = max(largest[part], int(node.Shape().ByteSize()))
+			}
+		}
+		return nil
+	})
+	return largest, err
+}

@@ -1,0 +1,184 @@
+package vpn
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/govpn/govpn/vpn/internal/atomicfile"
+	"github.com/govpn/govpn/vpn/internal/safetensors"
+)
+
+// tinyModel has 9 weights: a file of about 3 kB.
+func tinyModel(t *testing.T) *Model {
+	cfg := smallConfig("plain")
+	cfg.Optimizer, cfg.Epochs = "sgd", 1
+	d := dataset(t, []uint8{0, 255, 128, 64, 9, 1}, []int32{0, 1, 2}, 1, 2, 1)
+	return fitted(t, cfg, d, d)
+}
+
+// No damage goes unnoticed: a flipped bit anywhere, an end that is missing, bytes that are too many.
+func TestDamagedFiles(t *testing.T) {
+	m := tinyModel(t)
+	packed, err := m.Marshal()
+	require.NoError(t, err)
+	require.Less(t, len(packed), 5000)
+	refused := func(b []byte, what string, at int) {
+		_, err := Unmarshal(b, m.backend)
+		require.Error(t, err, "%s at byte %d", what, at)
+		require.True(t, errors.Is(err, ErrFormat) || errors.Is(err, ErrUnsupported), "%s at byte %d: %v", what, at, err)
+	}
+	for i := range packed {
+		flipped := bytes.Clone(packed)
+		flipped[i] ^= 1
+		refused(flipped, "a flipped bit", i)
+		refused(packed[:i], "the end", i)
+	}
+	refused(append(bytes.Clone(packed), 0), "a surplus byte", len(packed))
+}
+
+func TestForeignFiles(t *testing.T) {
+	m, dir := tinyModel(t), t.TempDir()
+	packed, err := m.Marshal()
+	require.NoError(t, err)
+	weights := filepath.Join(dir, "weights.safetensors")
+	require.NoError(t, m.ExportSafetensors(weights, ExportOptions{}))
+	exported, err := os.ReadFile(weights)
+	require.NoError(t, err)
+	changed := func(key, value string) []byte {
+		return rewritten(t, packed, key, func(string) string { return value })
+	}
+	for _, test := range []struct {
+		name    string
+		content []byte
+		kind    error
+		message string
+	}{
+		{"empty", nil, ErrFormat, "the file has 0 bytes"},
+		{"text", []byte("PK\x03\x04 this is some other kind of file"), ErrFormat, "not a safetensors file"},
+		{"header is not JSON", []byte("\x04\x00\x00\x00\x00\x00\x00\x00nope"), ErrFormat, "the header is not JSON"},
+		{"weights alone", exported, ErrFormat, "import them with ImportSafetensors"},
+		{"later version", changed("govpn.version", "2"), ErrUnsupported, "format version 2, this govpn reads 1"},
+		{"bad configuration", changed("govpn.config", "[]"), ErrFormat, "the configuration does not decode"},
+		{"invalid configuration", changed("govpn.config", `{"base":"vgg"}`), ErrArgument, `Base is "vgg"`},
+		{"bad run", changed("govpn.run", "7"), ErrFormat, "the run does not decode"},
+	} {
+		path := filepath.Join(dir, test.name)
+		require.NoError(t, os.WriteFile(path, test.content, 0o600))
+		_, err := Load(path, m.backend)
+		require.ErrorIs(t, err, test.kind, test.name)
+		require.ErrorContains(t, err, test.message)
+		require.ErrorContains(t, err, path, "which file")
+	}
+	_, err = Load(filepath.Join(dir, "missing"), m.backend)
+	require.ErrorIs(t, err, ErrIO)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = Load(dir, m.backend)
+	require.ErrorIs(t, err, ErrIO)
+	_, err = Unmarshal(packed, nil)
+	require.ErrorIs(t, err, ErrArgument)
+}
+
+// What would block, never end or take more memory than there is, is refused before it is read.
+func TestFilesThatCannotBeRead(t *testing.T) {
+	m, dir := tinyModel(t), t.TempDir()
+	pipe, hole, huge := filepath.Join(dir, "pipe"), filepath.Join(dir, "hole"), filepath.Join(dir, "huge")
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	require.NoError(t, os.WriteFile(hole, nil, 0o600))
+	require.NoError(t, os.Truncate(hole, 1<<40))
+	header := fmt.Sprintf(`{"w":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}`, 1<<38, 1<<40)
+	require.NoError(t, os.WriteFile(huge, append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...), 0o600))
+	require.NoError(t, os.Truncate(huge, 8+int64(len(header))+1<<40))
+	for _, test := range []struct {
+		path, message string
+		kind          error
+	}{
+		{pipe, "not a regular file", ErrIO}, {"/dev/zero", "not a regular file", ErrIO}, {dir, "not a regular file", ErrIO},
+		{hole, "the header is not JSON", ErrFormat}, {huge, "the tensors take 1024.0 GiB", ErrMemory},
+	} {
+		_, err := Load(test.path, m.backend)
+		for _, err := range []error{err, m.ImportSafetensors(test.path, ImportOptions{})} {
+			require.ErrorIs(t, err, test.kind, test.path)
+			require.ErrorContains(t, err, test.message)
+			require.ErrorContains(t, err, test.path)
+		}
+	}
+}
+
+// A file that somebody cuts off while it is read is an error, and no zeros.
+func TestFileThatShrinks(t *testing.T) {
+	packed, err := tinyModel(t).Marshal()
+	require.NoError(t, err)
+	for _, left := range []int{0, 7, 100, len(packed) - 1} {
+		_, err := safetensors.Parse(bytes.NewReader(packed[:left]), int64(len(packed)))
+		require.ErrorIs(t, err, ErrIO, "%d bytes are left", left)
+	}
+}
+
+// A write that fails leaves the old file and nothing beside it.
+func TestFailedWrite(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "model.govpn")
+	require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
+	err := atomicfile.Write(path, func(w io.Writer) error {
+		_, _ = w.Write([]byte("half of the n"))
+		return errors.New("disk full")
+	})
+	require.ErrorIs(t, err, ErrIO)
+	require.ErrorContains(t, err, "disk full")
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "old", string(content))
+}
+
+func TestUnwritablePaths(t *testing.T) {
+	m, dir := tinyModel(t), t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "folder", "file"), 0o700))
+	paths := []string{filepath.Join(dir, "missing", "m"), filepath.Join(dir, "folder")}
+	if os.Geteuid() != 0 { // root may write anywhere
+		locked := filepath.Join(dir, "locked")
+		require.NoError(t, os.Mkdir(locked, 0o500))
+		paths = append(paths, filepath.Join(locked, "m"))
+	}
+	d := stripes(t, 6, 1)
+	other := newModel(t, smallConfig("plain"), m.backend)
+	for _, path := range paths {
+		for _, err := range []error{m.Save(path), m.ExportSafetensors(path, ExportOptions{}), other.Fit(ctx, d, nil, FitOptions{Checkpoint: path})} {
+			require.ErrorIs(t, err, ErrIO)
+			require.ErrorContains(t, err, path)
+		}
+	}
+	_, err := other.Predict(ctx, d, PredictOptions{})
+	require.NoError(t, err, "a checkpoint that cannot be written does not harm the model")
+}
+
+func TestNothingToSave(t *testing.T) {
+	m := newModel(t, smallConfig("joint"), openDevice(t, "go"))
+	_, err := m.Marshal()
+	for _, err := range []error{err, m.Save(t.TempDir() + "/m"), m.ExportSafetensors(t.TempDir()+"/m", ExportOptions{})} {
+		require.ErrorIs(t, err, ErrArgument)
+		require.ErrorContains(t, err, "no weights")
+	}
+}
+
+// A fit that was stopped after five batches goes on with a data set of three: that epoch is over.
+func TestResumeWithFewerImages(t *testing.T) {
+	cfg := smallConfig("plain")
+	cfg.BatchSize, cfg.Epochs = 2, 2
+	m := newModel(t, cfg, openDevice(t, "go"))
+	m.state.run.Batch = 5
+	require.NoError(t, m.Fit(ctx, stripes(t, 6, 1), nil, FitOptions{Resume: true}))
+	require.Len(t, m.History(), 2)
+	require.EqualValues(t, 3, m.state.run.Step)
+}
