@@ -4,7 +4,9 @@ import (
 	"context"
 	"math"
 
+	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/govpn/govpn/vpn/data"
+	"github.com/govpn/govpn/vpn/internal/engine"
 )
 
 // EvalOptions say what Evaluate computes. They mean what they mean in PredictOptions.
@@ -71,24 +73,68 @@ func (m *Model) Evaluate(ctx context.Context, d *data.Dataset, o EvalOptions) (E
 	return e, nil
 }
 
-// Description is a summary of a model.
-type Description struct {
-	Config     Config         `json:"config"`
-	Parameters map[string]int `json:"parameters"` // their number, by "base" and "generator"; empty before the sizes are known
-	Epochs     int            `json:"epochs_done"`
-	BestEpoch  int            `json:"best_epoch"` // 0 without validation data
-	Trained    bool           `json:"trained"`
-	Generator  bool           `json:"generator_trained"`
-	Warnings   []string       `json:"warnings"`
+// stdStatistics describe σ over a set of images, at their own labels. The changes take two more passes,
+// so they are over the first changeImages alone.
+type stdStatistics struct {
+	mean, min, max float64
+	rms            float64 // √ of the mean of σ²: the noise's power is its square
+	cv             float64 // coefficient of variation over the pixels of an image, mean over the images
+	labelChange    float64 // mean |σ(x, y) − σ(x, y+1 mod K)| over mean σ; NaN for one class
+	imageChange    float64 // mean |σ(xᵢ, yᵢ) − σ(xᵢ₊₁, yᵢ)| over mean σ; NaN for one image
 }
 
-// Describe summarises the model. It never waits for training.
-func (m *Model) Describe() Description {
-	m.state.Lock()
-	defer m.state.Unlock()
-	return Description{
-		Config: m.net.Config, Parameters: m.state.parameters, Epochs: m.state.run.Epoch,
-		BestEpoch: m.state.run.BestEpoch, Trained: m.state.trained, Generator: m.state.generatorTrained,
-		Warnings: append([]string{}, m.state.warnings...),
+// changeImages is how many images labelChange, imageChange and the warnings look at.
+const changeImages = 1024
+
+// firstOf returns a feed of the first n images, or of all if there are fewer, with hard labels and
+// without weights.
+func firstOf(f *feed, n int) *feed {
+	first := *f
+	first.size, first.soft, first.weights = min(f.size, n), column{}, column{}
+	return &first
+}
+
+// stdStatistics computes the statistics of σ over a feed.
+func (m *Model) stdStatistics(ctx context.Context, f *feed) (s stdStatistics, err error) {
+	rows, err := m.rowsOfStatistics(ctx, f, m.programs[statisticsProgram])
+	if err != nil {
+		return s, err
 	}
+	s.min = math.Inf(1)
+	for n := float64(f.size); len(rows) > 0; rows = rows[4:] {
+		mean := float64(rows[0])
+		s.mean += mean / n
+		s.rms += (mean*mean + float64(rows[3])*float64(rows[3])) / n
+		s.min, s.max = min(s.min, float64(rows[1])), max(s.max, float64(rows[2]))
+		s.cv += float64(rows[3]) / max(mean, 1e-30) / n
+	}
+	s.rms = math.Sqrt(s.rms)
+	if rows, err = m.rowsOfStatistics(ctx, firstOf(f, changeImages), m.programs[changesProgram]); err != nil {
+		return s, err
+	}
+	var mean, label, image float64
+	for ; len(rows) > 0; rows = rows[3:] {
+		mean, label, image = mean+float64(rows[0]), label+float64(rows[1]), image+float64(rows[2])
+	}
+	mean = max(mean, 1e-30)
+	s.labelChange, s.imageChange = label/mean, image/mean
+	if m.net.Config.Classes < 2 {
+		s.labelChange = math.NaN()
+	}
+	if f.size < 2 {
+		s.imageChange = math.NaN()
+	}
+	return s, nil
+}
+
+// rowsOfStatistics runs a program of statistics over a feed: a row per image.
+func (m *Model) rowsOfStatistics(ctx context.Context, f *feed, p *engine.Program) (rows []float32, err error) {
+	err = f.chunks(ctx, m.chunkSize("generator", f.size, chunkImages, 1), func(images, labels *tensors.Tensor, _, valid int) error {
+		out, err := p.Call(images, labels)
+		if err == nil {
+			rows = engine.AppendRows(rows, out[0], valid)
+		}
+		return err
+	})
+	return rows, err
 }

@@ -211,7 +211,8 @@ func (f *feed) partSize(images int) (int, error) {
 	}
 	part, n := images/parts, f.model.spread.Count()
 	if part%n != 0 {
-		return 0, argumentError("%d images at a time do not divide among %d devices: want batches (of each of Accumulate's parts) of a multiple", part, n)
+		return 0, argumentError("%d images at a time do not divide among %d devices: want batches (of each of Accumulate's parts) of a multiple",
+			part, n)
 	}
 	return part, nil
 }
@@ -290,4 +291,26 @@ func (f *feed) chunks(ctx context.Context, size int, fn func(images, labels *ten
 		}
 	}
 	return nil
+}
+
+// relativeWeights returns the weights of a set ([data.Dataset.Weights]) divided by their mean: (N),
+// or nil if it has none. Training multiplies what every image adds to the loss by it. Its program
+// compiles with weights or without.
+func relativeWeights(d *data.Dataset) ([]float32, error) {
+	weights := d.Weights()
+	if weights == nil {
+		return nil, nil
+	}
+	var sum float64
+	for _, w := range weights {
+		sum += float64(w)
+	}
+	if sum == 0 { // a slice of a set may have zeros alone
+		return nil, argumentError("the training set has weights that are all 0, want at least one above 0")
+	}
+	mean, relative := sum/float64(len(weights)), make([]float32, len(weights))
+	for i, w := range weights {
+		relative[i] = float32(float64(w) / mean)
+	}
+	return relative, nil
 }

@@ -131,10 +131,3 @@ func (m *Model) History() []Epoch {
 	defer m.state.Unlock()
 	return append([]Epoch(nil), m.state.run.History...)
 }
-
-// Warnings returns what looks wrong with the trained model, such as a σ that has collapsed.
-func (m *Model) Warnings() []string {
-	m.state.Lock()
-	defer m.state.Unlock()
-	return append([]string(nil), m.state.warnings...)
-}

@@ -228,3 +228,25 @@ func (m *Model) Config() Config {
 	defer m.state.Unlock()
 	return m.net.Config
 }
+
+// Description is a summary of a model.
+type Description struct {
+	Config     Config         `json:"config"`
+	Parameters map[string]int `json:"parameters"` // their number, by "base" and "generator"; empty before the sizes are known
+	Epochs     int            `json:"epochs_done"`
+	BestEpoch  int            `json:"best_epoch"` // 0 without validation data
+	Trained    bool           `json:"trained"`
+	Generator  bool           `json:"generator_trained"`
+	Warnings   []string       `json:"warnings"`
+}
+
+// Describe summarises the model. It never waits for training.
+func (m *Model) Describe() Description {
+	m.state.Lock()
+	defer m.state.Unlock()
+	return Description{
+		Config: m.net.Config, Parameters: m.state.parameters, Epochs: m.state.run.Epoch,
+		BestEpoch: m.state.run.BestEpoch, Trained: m.state.trained, Generator: m.state.generatorTrained,
+		Warnings: append([]string{}, m.state.warnings...),
+	}
+}

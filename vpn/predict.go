@@ -222,15 +222,17 @@ func (m *Model) logitsOf(ctx context.Context, f *feed) ([]float32, error) {
 
 // classwiseScores returns s_k for all images of a feed, averaged over the samples: (N, K), row-major.
 func (m *Model) classwiseScores(ctx context.Context, f *feed, o PredictOptions) ([]float32, error) {
-	return m.drawn(ctx, f, o, m.classwiseChunk(f.size), streamClasswise, func(images, _, state *tensors.Tensor, valid int) ([]float32, error) {
+	draw := func(images, _, state *tensors.Tensor, valid int) ([]float32, error) {
 		return rowsFrom(valid, m.programs[classwiseProgram], images, state)
-	})
+	}
+	return m.drawn(ctx, f, o, m.classwiseChunk(f.size), streamClasswise, draw)
 }
 
 // noisyRows returns (N, K), row-major, for all images of a feed with Noise "label" or "gaussian": the
 // logits of one sample, or the mean of the probabilities of several.
 func (m *Model) noisyRows(ctx context.Context, f *feed, o PredictOptions) ([]float32, error) {
-	size := min(m.noneChunk(f.size), m.chunkSize("generator", f.size, chunkImages, 1)) // the same for both kinds, so that both draw the same z
+	// The size is the same for both kinds of noise, so that both draw the same z.
+	size := min(m.noneChunk(f.size), m.chunkSize("generator", f.size, chunkImages, 1))
 	return m.drawn(ctx, f, o, size, streamNoisy, func(images, labels, state *tensors.Tensor, valid int) ([]float32, error) {
 		p, second := m.programs[labelNoiseProgram], labels
 		if o.Noise == "gaussian" {

@@ -62,7 +62,7 @@ type Config struct {
 	LabelFusion      string     `json:"label_fusion"`
 	LabelCoefficient float64    `json:"label_coefficient"` // κ of fusion "bias"
 	LabelEncoding    string     `json:"label_encoding"`    // of fusion "bias": "scaled" is κ·y/(K−1), "index" is κ·y
-	NoiseLayer       int        `json:"noise_layer"`       // 0: noise on pixels; l, experimental: on the output of the base's hidden layer l
+	NoiseLayer       int        `json:"noise_layer"`       // 0: noise on pixels; l: on the base's hidden layer l, experimental
 	Std              string     `json:"std"`               // parametrisation of σ, one of StdNames()
 	StdRange         [2]float64 `json:"std_range"`         // [lo, hi] of Std "bounded", in units of σ
 	StdRMS           float64    `json:"std_rms"`           // r of Std "rms", in units of σ
@@ -161,7 +161,8 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if c.BatchSize%c.Accumulate != 0 {
-		return argumentError("Accumulate is %d with BatchSize %d, want a divisor of it: the parts are of one size", c.Accumulate, c.BatchSize)
+		return argumentError("Accumulate is %d with BatchSize %d, want a divisor of it: the parts are of one size",
+			c.Accumulate, c.BatchSize)
 	}
 	if layers, about := models.HiddenLayers(c.Base); c.NoiseLayer > layers {
 		return argumentError("NoiseLayer is %d, want 0 to %d: base %s %s", c.NoiseLayer, layers, c.Base, about)
@@ -211,7 +212,8 @@ func (c *Config) validateNumbers() error {
 		got, min int
 	}{
 		{"Epochs", c.Epochs, 1}, {"BatchSize", c.BatchSize, 1}, {"EvalBatchSize", c.EvalBatchSize, 0},
-		{"Accumulate", c.Accumulate, 1}, {"NoiseSamples", c.NoiseSamples, 1}, {"Patience", c.Patience, 0}, {"Classes", c.Classes, 0}, {"NoiseLayer", c.NoiseLayer, 0},
+		{"Accumulate", c.Accumulate, 1}, {"NoiseSamples", c.NoiseSamples, 1}, {"Patience", c.Patience, 0},
+		{"Classes", c.Classes, 0}, {"NoiseLayer", c.NoiseLayer, 0},
 	} {
 		if f.got < f.min || f.got > math.MaxInt32 {
 			return argumentError("%s is %d, want %d to 2³¹−1", f.name, f.got, f.min)
@@ -251,15 +253,18 @@ func (c *Config) validateShape() error {
 		return argumentError("ClassNames has %d names, want %d, one per class", len(c.ClassNames), c.Classes)
 	}
 	if names := slices.Compact(slices.Sorted(slices.Values(c.ClassNames))); len(names) < len(c.ClassNames) {
-		return argumentError("ClassNames has %d names, %d of them different, want a name of its own for each class", len(c.ClassNames), len(names))
+		return argumentError("ClassNames has %d names, %d of them different, want a name of its own for each class",
+			len(c.ClassNames), len(names))
 	}
 	n := c.Normalize
 	if len(n.Mean) != len(n.Std) || (s[2] > 0 && len(n.Mean) > 0 && len(n.Mean) != s[2]) {
 		return argumentError("Normalize has %d means and %d deviations, want one of each per channel", len(n.Mean), len(n.Std))
 	}
 	for i := range n.Mean {
-		if !(float32(n.Std[i]) > 0) || math.IsInf(float64(float32(n.Std[i])), 0) || math.IsNaN(n.Mean[i]) || math.IsInf(float64(float32(n.Mean[i])), 0) {
-			return argumentError("Normalize has mean %g and deviation %g in channel %d, want finite numbers of float32, the second > 0", n.Mean[i], n.Std[i], i)
+		mean, std := float64(float32(n.Mean[i])), float64(float32(n.Std[i]))
+		if !(std > 0) || math.IsInf(std, 0) || math.IsNaN(mean) || math.IsInf(mean, 0) {
+			return argumentError("Normalize has mean %g and deviation %g in channel %d, want finite numbers of float32, the second > 0",
+				n.Mean[i], n.Std[i], i)
 		}
 	}
 	if err := c.Augment.Validate(); err != nil {

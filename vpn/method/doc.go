@@ -15,12 +15,12 @@
 //	g, θ                              generator.go
 //	u = x + κ·ȳ                       label.go; Config.LabelFusion, LabelCoefficient, LabelEncoding
 //	Σ = diag σ²                       Network.Std is σ; std.go has its parametrisations, Config.Std
-//	z ~ N(0, I)                       Network.Draw, noise.go
-//	x + ε, ε = σ⊙z                    Network.Noisy
+//	z ~ N(0, I)                       Network.draw, noise.go
+//	x + ε, ε = σ⊙z                    Network.noisy, noise.go
 //	m (Eq. 12)                        Config.NoiseSamples
-//	L_VPN (Eq. 12), L (Eq. 13)        Network.Objective, objective.go
+//	L_VPN (Eq. 12), L (Eq. 13)        Network.objective, objective.go
 //	λ (Eq. 13)                        Config.BaseLossWeight
-//	Algorithm 1, one step             Network.Objective, its gradients, and optimizer.go
+//	Algorithm 1, one step             Network.Step, training.go; optimizer.go
 //	Algorithm 2                       Network.Classwise, classwise.go
 //	a frozen base (Table IV)          Config.Mode "frozen"
 //	the paper's recipe (Section IV)   PaperConfig, presets.go
@@ -54,7 +54,7 @@
 //   - Other ways of the label into the generator, which put no order on the classes:
 //     Config.LabelFusion "plane", "embedding" and "film", label.go.
 //   - Laplace and uniform z: Config.NoiseDistribution.
-//   - A reward for the entropy of the noise in L: Config.EntropyWeight.
+//   - A reward for the entropy of the noise in L: Config.EntropyWeight, entropy.go.
 //   - Label smoothing: Config.LabelSmoothing.
 //   - Probabilities as labels. The loss is their cross-entropy, and the generator gets the mean
 //     label Σ_k Y_k·k̄.

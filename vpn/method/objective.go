@@ -38,7 +38,8 @@ func (n *Network) objective(s *model.Scope, x, labels, z, weights *Node) objecti
 		return o
 	}
 	if n.Config.Mode == "gaussian" {
-		o.std = FillScalar(x.Graph(), shapes.Make(x.DType(), append([]int{x.Shape().Dim(0)}, n.NoiseDims(x)...)...), n.Config.FixedStd)
+		dims := append([]int{x.Shape().Dim(0)}, n.NoiseDims(x)...)
+		o.std = FillScalar(x.Graph(), shapes.Make(x.DType(), dims...), n.Config.FixedStd)
 	} else {
 		o.std = n.Std(s, x, labels)
 	}
@@ -53,7 +54,8 @@ func (n *Network) objective(s *model.Scope, x, labels, z, weights *Node) objecti
 		return o
 	}
 	clean, dirty := n.bothLogits(s, x, noisy)
-	o.loss = Add(n.crossEntropy(dirty, repeated, repeatedWeights), MulScalar(n.crossEntropy(clean, labels, weights), n.Config.BaseLossWeight))
+	noisyLoss := n.crossEntropy(dirty, repeated, repeatedWeights)
+	o.loss = Add(noisyLoss, MulScalar(n.crossEntropy(clean, labels, weights), n.Config.BaseLossWeight))
 	o.loss, o.correct = n.entropyLoss(o.loss, o.std, weights), accuracy(clean, labels)
 	return o
 }

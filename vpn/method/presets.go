@@ -8,7 +8,8 @@ import "github.com/govpn/govpn/vpn/augment"
 func PaperConfig() Config {
 	return Config{
 		Base: "dnn3", Generator: "dnn3", Mode: "joint", Epochs: 40, BatchSize: 256, Accumulate: 1,
-		Optimizer: "adam", LearningRate: 1e-3, Momentum: 0.9, Schedule: "constant", ComputeDType: "float32", NoisyBatchNorm: "shared",
+		Optimizer: "adam", LearningRate: 1e-3, Momentum: 0.9, Schedule: "constant",
+		ComputeDType: "float32", NoisyBatchNorm: "shared",
 		NoiseSamples: 1, NoiseDistribution: "normal", LabelFusion: "bias", LabelCoefficient: 0.01, LabelEncoding: "scaled",
 		Std: "abs", StdRange: [2]float64{0.01, 0.3}, StdRMS: 0.1, FixedStd: 0.1,
 		Normalize: Normalize{Where: "image"}, RestoreBest: true,

@@ -7,8 +7,8 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// rmsEpsilon stands inside the root of the "rms" parametrisation. The generator's output starts near
-// 5e-5, where a division by its RMS alone would be unstable.
+// rmsEpsilon stands inside the root of the "rms" parametrisation. The output of generator dnn3 can
+// start near 5e-5, where a division by its RMS alone would be unstable.
 const rmsEpsilon = 1e-6
 
 // stdFunc turns the generator's output o (N, H, W, C) into σ of the same shape, in units of the pixel

@@ -99,7 +99,8 @@ func (p *Program) setVariables(g *Graph, store *model.Store, read Values, buffer
 		if !value.IsOnAnyDevice() {
 			uploaded += value.ByteSize()
 		}
-		parameter := int(g.GetParameterByName(v.Path()).GetParameterHandle()) // NodeValue is the new value where the program has one
+		// Not by NodeValue: that is the new value if the program has one.
+		parameter := int(g.GetParameterByName(v.Path()).GetParameterHandle())
 		for i, device := range p.devices() {
 			copied, err := p.copies.on(p.backend, device, value)
 			if err != nil {

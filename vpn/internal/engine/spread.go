@@ -134,7 +134,8 @@ func (p *Program) callSpread(inputs []any) (outputs []*tensors.Tensor, err error
 		}
 	}
 	if p.spread.mesh == nil {
-		outputs, _, err = p.exec.CallWithGraphOnDevice(p.spread.devices[0], args...) // CallOnDevice of GoMLX v0.28 takes the first
+		// Not CallOnDevice: that of GoMLX v0.28 ignores the device and takes the first.
+		outputs, _, err = p.exec.CallWithGraphOnDevice(p.spread.devices[0], args...)
 		return outputs, err
 	}
 	all, err := p.exec.Call(args...)

@@ -133,7 +133,8 @@ func Parse(r io.ReaderAt, size int64) (*File, error) {
 		return nil, err
 	}
 	if have := hostmemory.Available(); body > have {
-		return nil, fault.Errorf(fault.ErrMemory, "vpn: the tensors take %.1f GiB, %.1f GiB of memory are available", float64(body)/(1<<30), float64(have)/(1<<30))
+		return nil, fault.Errorf(fault.ErrMemory, "vpn: the tensors take %.1f GiB, %.1f GiB of memory are available",
+			float64(body)/(1<<30), float64(have)/(1<<30))
 	}
 	for name, e := range entries {
 		t := tensors.FromShape(shapes.Make(dtypeByName[e.DType], e.Shape...))
