@@ -5,14 +5,11 @@ import (
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
-	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
-	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/govpn/govpn/internal/fault"
 	"github.com/govpn/govpn/vpn/data"
 	"github.com/govpn/govpn/vpn/internal/engine"
-	"github.com/govpn/govpn/vpn/method"
 )
 
 // feed serves batches of a data set on the device.
@@ -28,18 +25,6 @@ type feed struct {
 	soft    column          // soft labels in the place of labels, in training
 	weights column          // sample weights, in training
 	size    int             // images of the view
-}
-
-// gatherBatch is the program that makes a batch: images (S, H, W, C), indices (N), positions (B),
-// labels (N) or soft labels (N, K), and perhaps weights (N) → (B, H, W, C), (B) or (B, K), and perhaps
-// (B).
-func gatherBatch(_ *model.Scope, in []*Node) ([]*Node, []method.Update) {
-	images, indices, positions := in[0], in[1], InsertAxes(in[2], -1)
-	out := []*Node{Gather(images, InsertAxes(Gather(indices, positions), -1))}
-	for _, values := range in[3:] {
-		out = append(out, Gather(values, positions))
-	}
-	return out, nil
 }
 
 // newFeed sends a data set to the device, unless it is streamed.
@@ -313,4 +298,30 @@ func relativeWeights(d *data.Dataset) ([]float32, error) {
 		relative[i] = float32(float64(w) / mean)
 	}
 	return relative, nil
+}
+
+// accept returns an error if a data set does not fit the model. name is what messages call the set.
+func (m *Model) accept(d *data.Dataset, name string, labelled bool) error {
+	if d == nil {
+		return argumentError("%s is nil, want a data set", name)
+	}
+	h, w, c := d.Shape()
+	shape, want := [3]int{h, w, c}, m.net.Config.ImageShape
+	if want != [3]int{} && shape != want {
+		return argumentError("%s has images of %d×%d×%d, want %d×%d×%d as the model", name, h, w, c, want[0], want[1], want[2])
+	}
+	if labelled && d.Labels() == nil {
+		return argumentError("%s has no labels, want one per image", name)
+	}
+	if k := m.net.Config.Classes; labelled && k > 0 {
+		if d.SoftLabels() != nil && d.Classes() != k {
+			return argumentError("%s has soft labels of %d classes, want %d, the model's number of classes", name, d.Classes(), k)
+		}
+		for i, y := range d.Labels() {
+			if int(y) >= k {
+				return argumentError("%s has label %d at index %d, want labels below %d, the model's number of classes", name, y, i, k)
+			}
+		}
+	}
+	return nil
 }

@@ -1,12 +1,15 @@
 package vpn
 
 import (
+	"math"
+
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/govpn/govpn/internal/hostmemory"
 	"github.com/govpn/govpn/models"
+	"github.com/govpn/govpn/vpn/data"
 	"github.com/govpn/govpn/vpn/internal/engine"
 	"github.com/govpn/govpn/vpn/method"
 )
@@ -83,4 +86,32 @@ func (m *Model) buildVariables(store *model.Store, images int) (largest map[stri
 		return nil
 	})
 	return largest, err
+}
+
+// shapeFrom takes the model's missing sizes from a training set, and creates the weights.
+func (m *Model) shapeFrom(d *data.Dataset) error {
+	if m.shaped() {
+		return nil
+	}
+	old := m.Config()
+	cfg := old
+	h, w, c := d.Shape()
+	cfg.ImageShape = [3]int{h, w, c}
+	if cfg.Classes == 0 {
+		cfg.Classes, cfg.ClassNames = d.Classes(), d.ClassNames()
+	}
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	set := func(c Config) {
+		m.state.Lock()
+		defer m.state.Unlock()
+		m.net.Config.ImageShape, m.net.Config.Classes, m.net.Config.ClassNames = c.ImageShape, c.Classes, c.ClassNames
+	}
+	set(cfg)
+	err := m.createVariables(math.MaxInt)
+	if err != nil {
+		set(old)
+	}
+	return err
 }

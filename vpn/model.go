@@ -11,7 +11,6 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/govpn/govpn/internal/fault"
-	"github.com/govpn/govpn/vpn/data"
 	"github.com/govpn/govpn/vpn/internal/engine"
 	"github.com/govpn/govpn/vpn/method"
 )
@@ -102,78 +101,6 @@ func (m *Model) setTrained(parts ...string) {
 	defer m.state.Unlock()
 	m.state.trained = m.state.trained || slices.Contains(parts, "base")
 	m.state.generatorTrained = m.state.generatorTrained || slices.Contains(parts, "generator")
-}
-
-// accept returns an error if a data set does not fit the model. name is what messages call the set.
-func (m *Model) accept(d *data.Dataset, name string, labelled bool) error {
-	if d == nil {
-		return argumentError("%s is nil, want a data set", name)
-	}
-	h, w, c := d.Shape()
-	shape, want := [3]int{h, w, c}, m.net.Config.ImageShape
-	if want != [3]int{} && shape != want {
-		return argumentError("%s has images of %d×%d×%d, want %d×%d×%d as the model", name, h, w, c, want[0], want[1], want[2])
-	}
-	if labelled && d.Labels() == nil {
-		return argumentError("%s has no labels, want one per image", name)
-	}
-	if k := m.net.Config.Classes; labelled && k > 0 {
-		if d.SoftLabels() != nil && d.Classes() != k {
-			return argumentError("%s has soft labels of %d classes, want %d, the model's number of classes", name, d.Classes(), k)
-		}
-		for i, y := range d.Labels() {
-			if int(y) >= k {
-				return argumentError("%s has label %d at index %d, want labels below %d, the model's number of classes", name, y, i, k)
-			}
-		}
-	}
-	return nil
-}
-
-// shapeFrom takes the model's missing sizes from a training set, and creates the weights.
-func (m *Model) shapeFrom(d *data.Dataset) error {
-	if m.shaped() {
-		return nil
-	}
-	old := m.Config()
-	cfg := old
-	h, w, c := d.Shape()
-	cfg.ImageShape = [3]int{h, w, c}
-	if cfg.Classes == 0 {
-		cfg.Classes, cfg.ClassNames = d.Classes(), d.ClassNames()
-	}
-	if err := cfg.Validate(); err != nil {
-		return err
-	}
-	set := func(c Config) {
-		m.state.Lock()
-		defer m.state.Unlock()
-		m.net.Config.ImageShape, m.net.Config.Classes, m.net.Config.ClassNames = c.ImageShape, c.Classes, c.ClassNames
-	}
-	set(cfg)
-	err := m.createVariables(math.MaxInt)
-	if err != nil {
-		set(old)
-	}
-	return err
-}
-
-// use begins a call of inference, which needs weights. done ends it.
-func (m *Model) use() (done func(), err error) {
-	m.mu.Lock()
-	switch {
-	case m.closed:
-		err = argumentError("the model is closed, want an open one")
-	case m.fitting:
-		err = fault.Errorf(ErrBusy, "vpn: the model is training; wait until it ends, or cancel it")
-	case !m.state.trained:
-		err = argumentError("the model has no weights: fit it, or import weights, first")
-	}
-	if err != nil {
-		m.mu.Unlock()
-		return nil, err
-	}
-	return m.mu.Unlock, nil
 }
 
 // Close frees the device memory. The model cannot be used afterwards. A second Close does nothing.

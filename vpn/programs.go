@@ -1,10 +1,12 @@
 package vpn
 
 import (
+	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/govpn/govpn/vpn/internal/engine"
+	"github.com/govpn/govpn/vpn/method"
 )
 
 // programID is the position of a program in programTable and in Model.programs.
@@ -167,4 +169,16 @@ func (m *Model) inferenceValue(v *model.Variable) (*tensors.Tensor, error) {
 		return t, nil
 	}
 	return v.Value()
+}
+
+// gatherBatch is the program that makes a batch: images (S, H, W, C), indices (N), positions (B),
+// labels (N) or soft labels (N, K), and perhaps weights (N) → (B, H, W, C), (B) or (B, K), and perhaps
+// (B).
+func gatherBatch(_ *model.Scope, in []*Node) ([]*Node, []method.Update) {
+	images, indices, positions := in[0], in[1], InsertAxes(in[2], -1)
+	out := []*Node{Gather(images, InsertAxes(Gather(indices, positions), -1))}
+	for _, values := range in[3:] {
+		out = append(out, Gather(values, positions))
+	}
+	return out, nil
 }

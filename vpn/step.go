@@ -3,12 +3,14 @@ package vpn
 import (
 	"context"
 	"math"
+	"slices"
 
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/tensors"
 
-	"github.com/govpn/govpn/internal/fault"
 	"github.com/govpn/govpn/vpn/data"
 	"github.com/govpn/govpn/vpn/internal/engine"
+	"github.com/govpn/govpn/vpn/method"
 )
 
 // step runs one training step on a batch, given as one part or as several of one size, and takes over
@@ -112,57 +114,6 @@ func (m *Model) TrainBatch(ctx context.Context, d *data.Dataset) (Metrics, error
 	return m.step(parts, min(m.state.run.Epoch, m.net.Config.Epochs-1), m.net.Config.Epochs)
 }
 
-// startTraining claims the model for training until end is called. Cancel cancels the context that it
-// returns.
-func (m *Model) startTraining(ctx context.Context) (cancellable context.Context, end func(), err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.closed {
-		return nil, nil, argumentError("the model is closed, want an open one")
-	}
-	if m.fitting {
-		return nil, nil, fault.Errorf(ErrBusy, "vpn: the model is already training; wait until it ends, or cancel it")
-	}
-	m.fitting = true
-	ctx, release := m.cancellable(ctx)
-	return ctx, func() {
-		release()
-		m.mu.Lock()
-		m.fitting = false
-		m.mu.Unlock()
-	}, nil
-}
-
-// cancellable returns a context that Cancel cancels, and a function that releases it.
-func (m *Model) cancellable(ctx context.Context) (context.Context, func()) {
-	if ctx == nil {
-		ctx = context.Background()
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	m.state.Lock()
-	m.state.cancel = cancel
-	m.state.Unlock()
-	return ctx, cancel
-}
-
-// Cancel stops the running Fit, Predict, Noise or Evaluate within one step. That call then returns
-// ErrCancelled.
-func (m *Model) Cancel() {
-	m.state.Lock()
-	defer m.state.Unlock()
-	if m.state.cancel != nil {
-		m.state.cancel()
-	}
-}
-
-// cancelled returns ErrCancelled if a context has ended.
-func cancelled(ctx context.Context) error {
-	if ctx.Err() == nil {
-		return nil
-	}
-	return fault.Errorf(ErrCancelled, "vpn: stopped on request")
-}
-
 // trainingFeed checks a training set, takes the model's missing sizes from it, and sends it to the
 // device.
 func (m *Model) trainingFeed(d *data.Dataset) (*feed, error) {
@@ -185,4 +136,115 @@ func (m *Model) trainingFeed(d *data.Dataset) (*feed, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// setPartBatch builds partProgram for batches of so many images, unless it is built for them already.
+func (m *Model) setPartBatch(images int) error {
+	if m.programs[partProgram] != nil && m.partBatch == images {
+		return nil
+	}
+	m.closeProgram(partProgram)
+	m.partBatch = images
+	return m.buildProgram(partProgram)
+}
+
+// sum is what the parts of a batch add up to, on the device.
+type sum struct {
+	values   *tensors.Tensor // gradients, statistics of batch norms and metrics: see method.Network.AddPart
+	extremes *tensors.Tensor // least and largest σ
+}
+
+// newSum returns the sum of no parts.
+func (m *Model) newSum() *sum {
+	return &sum{
+		values:   tensors.FromShape(shapes.Make(m.net.DType, m.net.SumSize(m.store))),
+		extremes: engine.Vector([]float64{math.Inf(1), math.Inf(-1)}, m.net.DType),
+	}
+}
+
+func (s *sum) free() { engine.Free(s.values, s.extremes) }
+
+// partInputs are the inputs of partProgram for a part whose first image has position start in the
+// batch.
+func (m *Model) partInputs(s *sum, cfg *Config, part []*tensors.Tensor, start int) []any {
+	in := m.stepInputs(cfg, part, 0, 1)
+	ofPart := []any{s.values, s.extremes, tensors.FromScalar(int32(start))}
+	return slices.Replace(in, 3, 4, ofPart...) // in the place of the rates
+}
+
+// add adds parts of a batch. The first image of the first part has position start in the batch.
+func (m *Model) add(s *sum, cfg *Config, parts [][]*tensors.Tensor, start int) error {
+	for _, part := range parts {
+		out, err := m.programs[partProgram].Call(m.partInputs(s, cfg, part, start)...)
+		if err != nil {
+			return err
+		}
+		s.free()
+		s.values, s.extremes = out[0], out[1]
+		start += part[0].Shape().Dim(0)
+	}
+	return nil
+}
+
+// stepInParts is step for parts that together are the batch, or this model's share of it.
+func (m *Model) stepInParts(cfg *Config, parts [][]*tensors.Tensor, epoch, epochs int) (Metrics, error) {
+	images := len(parts) * parts[0][0].Shape().Dim(0)
+	if err := m.setPartBatch(images * m.share.workers()); err != nil {
+		return Metrics{}, err
+	}
+	s := m.newSum()
+	defer func() { s.free() }()
+	if err := m.add(s, cfg, parts, m.share.start(images)); err != nil {
+		return Metrics{}, err
+	}
+	if err := m.share.add(s); err != nil {
+		return Metrics{}, err
+	}
+	return m.applySum(s, cfg, epoch, epochs)
+}
+
+// applySum makes the optimiser's step from the sum of all parts.
+func (m *Model) applySum(s *sum, cfg *Config, epoch, epochs int) (Metrics, error) {
+	got, err := s.metrics(cfg.Mode != "plain")
+	if err != nil {
+		return Metrics{}, err
+	}
+	apply := m.programs[applyProgram]
+	out, err := apply.Call(s.values, m.rates(cfg, epoch, epochs))
+	if err != nil {
+		return Metrics{}, err
+	}
+	return m.takeOver(apply, out, got, cfg.ScheduledRate(epoch, epochs))
+}
+
+// compileStep compiles the programs that step runs.
+func (m *Model) compileStep(cfg *Config, parts [][]*tensors.Tensor, epoch, epochs int) error {
+	if len(parts) == 1 && m.share == nil {
+		return m.programs[stepProgram].Compile(m.stepInputs(cfg, parts[0], epoch, epochs)...)
+	}
+	if err := m.setPartBatch(len(parts) * parts[0][0].Shape().Dim(0) * m.share.workers()); err != nil {
+		return err
+	}
+	s := m.newSum()
+	defer s.free()
+	if err := m.programs[partProgram].Compile(m.partInputs(s, cfg, parts[0], 0)...); err != nil {
+		return err
+	}
+	return m.programs[applyProgram].Compile(s.values, m.rates(cfg, epoch, epochs))
+}
+
+// metrics reads what a sum tells of the batch: loss, accuracy and, with noise, mean, minimum and
+// maximum of σ.
+func (s *sum) metrics(noise bool) (got []float64, err error) {
+	err = engine.Reading(func() error {
+		all := s.values.Shape().Size()
+		got = engine.FloatsFrom(s.values, all-method.SumMetrics)
+		if !noise {
+			got = got[:method.SumStd]
+			return nil
+		}
+		got = append(got, engine.Floats(s.extremes)...)
+		return nil
+	})
+	return got, err
 }
