@@ -1,4 +1,7 @@
-"""Writes the Python reference as HTML: python docs/reference.py build/docs. A warning is an error."""
+"""Writes the Python reference as HTML. Missing docstrings, wrong names and warnings are errors.
+
+python docs/reference.py build/docs
+"""
 
 import importlib
 import inspect
@@ -14,7 +17,10 @@ MODULES = tuple(f"govpn.{m}" for m in ("augment", "callbacks", "datasets", "erro
 
 
 def complain(modules: tuple[str, ...]) -> list[str]:
-    """What is public and has no docstring, and names in backticks that do not exist."""
+    """Lists public names without a docstring, and names in backticks that do not exist.
+
+    A module's public names are those of `__all__`; without one, what the module defines itself.
+    """
     wrong = []
     for name in modules:
         module = importlib.import_module(name)
@@ -30,12 +36,14 @@ def complain(modules: tuple[str, ...]) -> list[str]:
 
 
 def _own(module: object) -> list[str]:
+    """Lists the public names that a module defines, as opposed to those that it imports."""
     return [
         n for n, v in vars(module).items() if n[0] != "_" and getattr(v, "__module__", "") == module.__name__
     ]
 
 
 def _there(path: str) -> bool:
+    """Says whether an attribute such as govpn.plot.plot_noise exists."""
     thing = importlib.import_module("govpn")
     for part in path.split(".")[1:]:
         thing = getattr(thing, part, None)
@@ -47,6 +55,7 @@ if wrong := complain(("govpn", *MODULES)):
     sys.exit("\n".join(wrong))
 folder = Path(sys.argv[1])
 pdoc.render.configure(docformat="numpy", footer_text="govpn", show_source=False)
-others = [m for m in MODULES if m.removeprefix("govpn.") not in govpn.__all__]  # govpn brings what it lists
+# pdoc follows the names that govpn.__all__ lists; the other modules have to be named.
+others = [m for m in MODULES if m.removeprefix("govpn.") not in govpn.__all__]
 pdoc.pdoc("govpn", *others, "!govpn.__main__", output_directory=folder)
 print(folder / "index.html")
