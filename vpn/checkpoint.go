@@ -136,8 +136,8 @@ func restore(f *tensorFile, backend compute.Backend) (*Model, error) {
 	if sum, err := f.checksum(); err != nil || sum != f.metadata["govpn.sha256"] {
 		return nil, formatError("the checksum does not match: the file is damaged")
 	}
-	cfg := DefaultConfig() // what a model of an earlier version does not name
-	if err := json.Unmarshal([]byte(f.metadata["govpn.config"]), &cfg); err != nil {
+	cfg, err := configOfFile(f.metadata)
+	if err != nil {
 		return nil, formatError("the configuration does not decode: %v", err)
 	}
 	held := 0

@@ -126,8 +126,8 @@ func (m museum) train(t *testing.T, name, fit string) (d *data.Dataset) {
 	return d
 }
 
-// same compares rows of numbers, and a prediction that lists them.
-func same(t *testing.T, what string, want [][]float32, got []float32, delta float64) {
+// sameRows compares rows of numbers, and a prediction that lists them.
+func sameRows(t *testing.T, what string, want [][]float32, got []float32, delta float64) {
 	t.Helper()
 	require.Len(t, got, len(slices.Concat(want...)), what)
 	require.InDeltaSlice(t, slices.Concat(want...), got, delta, what)
@@ -147,17 +147,17 @@ func (a museumAnswers) check(t *testing.T, m *Model, set museumData, drawn bool,
 	}
 	p, err := m.Predict(ctx, test, PredictOptions{Output: "proba"})
 	require.NoError(t, err)
-	same(t, "proba", a.Proba, p.Scores, delta)
+	sameRows(t, "proba", a.Proba, p.Scores, delta)
 	if a.Gaussian != nil && drawn {
 		std := 0.25
 		p, err := m.Predict(ctx, test, PredictOptions{Output: "proba", Noise: "gaussian", Std: &std, Seed: 5})
 		require.NoError(t, err)
-		same(t, "gaussian", a.Gaussian, p.Scores, delta)
+		sameRows(t, "gaussian", a.Gaussian, p.Scores, delta)
 	}
 	if a.Scores != nil && drawn {
 		p, err := m.Predict(ctx, set.first(t), PredictOptions{Output: "scores", Noise: "classwise", Seed: 6})
 		require.NoError(t, err)
-		same(t, "scores", a.Scores, p.Scores, delta)
+		sameRows(t, "scores", a.Scores, p.Scores, delta)
 	}
 	if a.Std != nil {
 		sigma, dims, err := m.Noise(ctx, test, NoiseOptions{})
