@@ -5,6 +5,7 @@ import base64
 import bz2
 import gzip
 import importlib
+import inspect
 import json
 import operator
 import pickle
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import govpn
 import numpy as np
+import pyarrow as pa
 import pytest
+from govpn import _released
 
 FOLDERS = sorted((Path(__file__).parents[2] / "vpn" / "testdata" / "files").iterdir())
 MUSEUMS = {f.name: f / "museum" for f in FOLDERS if (f / "museum").is_dir()}
@@ -92,6 +95,42 @@ def test_pickles_without_later_parameters_have_their_defaults(released):
     assert old.get_params() == model.get_params()
     check(old, record["gaussian"], features(record["test"]))
     assert repr(pickle.loads(pickle.dumps(old))) == repr(model)
+
+
+def unpickled(kind, state):
+    value = kind.__new__(kind)
+    value.__setstate__(state)
+    return value
+
+
+def test_every_parameter_has_a_value_for_pickles_that_lack_it():
+    assert _released.PARAMETERS.keys() == inspect.signature(govpn.VPNClassifier).parameters.keys()
+    first = PICKLES["0.1.0"]["classifier"]["params"]  # of VPNClassifier() then
+    assert first.items() <= _released.PARAMETERS.items()
+
+
+def test_pickles_do_not_follow_the_defaults_of_today(monkeypatch):
+    init = govpn.VPNClassifier.__init__
+    frozen = _released.PARAMETERS
+    monkeypatch.setattr(init, "__defaults__", ("today", "today"))
+    monkeypatch.setattr(init, "__kwdefaults__", dict.fromkeys(init.__kwdefaults__, "today"))
+    assert set(govpn.VPNClassifier().get_params().values()) == {"today"}
+    whole = dict.fromkeys(frozen, "pickled")
+    for name in frozen:
+        short = {k: v for k, v in whole.items() if k != name}
+        assert unpickled(govpn.VPNClassifier, short).get_params() == short | {name: frozen[name]}
+
+
+def test_pickles_of_subclasses_have_their_own_defaults():
+    class Small(govpn.VPNClassifier):
+        def __init__(self, base="sr", *, epochs=1):
+            super().__init__(base, epochs=epochs)
+
+    class Same(govpn.VPNClassifier):
+        pass
+
+    assert unpickled(Small, {"base": "dnn3"}).get_params() == {"base": "dnn3", "epochs": 1}
+    assert unpickled(Same, {}).get_params() == _released.PARAMETERS
 
 
 # ---- the museum --------------------------------------------------------------------------------------------
@@ -242,3 +281,29 @@ def check_pickled(value, want, record):
         found = {k: len(v) if isinstance(v, bytes) else v for k, v in vars(value).items()}
         known = {k: int(v.split()[0]) if str(v).endswith(" bytes") else v for k, v in want["vars"].items()}
         assert {k: json.loads(json.dumps(found[k])) for k in known} == known
+
+
+@pytest.mark.parametrize("version", PICKLES)
+def test_callbacks_in_the_museum_work(version, tmp_path, monkeypatch):
+    names = ("callback", "early-stopping", "reduce-on-plateau", "learning-rate", "csv-logger")
+    callbacks = [
+        pickle.loads(bz2.decompress(base64.b64decode(PICKLES[version][name]["pickle"]))) for name in names
+    ]
+    monkeypatch.chdir(tmp_path)
+    data = [fixture_images(RECORDS[version], "grey", part) for part in ("train", "valid")]
+    model = govpn.VPNClassifier("sr", mode="plain", epochs=9, schedule="constant", device="go", verbose=0)
+    model.fit(*data[0], validation_data=data[1], callbacks=callbacks)
+    assert model.n_epochs_ == 3  # the first, and the patience of early-stopping, whose min_delta is 0.5
+    np.testing.assert_allclose(model.history_["learning_rate"], np.exp([1, 2, 3]))
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize("version", PICKLES)
+def test_a_scorer_in_the_museum_works(version):
+    scorer = pickle.loads(bz2.decompress(base64.b64decode(PICKLES[version]["scorer"]["pickle"])))
+    images = fixture_images(RECORDS[version], "colour", "test")[0]
+    scored = scorer(pa.record_batch({"image": govpn.to_arrow(images)}))
+    assert scored.column_names == ["guess", "proba"]
+    want = np.array(RECORDS[version]["models"]["augmented"]["proba"])
+    assert scored["guess"].to_pylist() == want.argmax(1).tolist()
+    np.testing.assert_allclose(scored["proba"].to_numpy_ndarray(), want, atol=1e-5)
