@@ -7,8 +7,9 @@ import (
 	"strings"
 )
 
-// metadataRelease is the key of a saved model's metadata that names the version of govpn that wrote the file. No version
-// writes it yet, and every version reads over metadata that it does not know. A file without it is from 0.1.0 or before.
+// metadataRelease is the key of a saved model's metadata that names the version of govpn that wrote
+// the file. No version writes it yet. Every version reads over metadata that it does not know. A
+// file without the key is from 0.1.0 or before.
 const metadataRelease = "govpn.release"
 
 // release is what a version of govpn did where a file says nothing.
@@ -18,14 +19,17 @@ type release struct {
 	augment map[string]string // JSON: by the augmentation's name, a value for every parameter
 }
 
-// releases lists what each version did, in the order of the versions. A saved model keeps the behaviour of the version that
-// wrote it. So each value stands here as a literal, and DefaultConfig may change without any effect on a file.
+// releases lists what each version did, in the order of the versions. A saved model keeps the
+// behaviour of the version that wrote it. So each value stands here as a literal: DefaultConfig may
+// change without any effect on a file.
 //
-// A version so far writes every key that it knows. A key that a file lacks is then one that its version did not know. So:
-//   - Who adds a key to Config, or a parameter to an augmentation, adds it to every release here, with the value that means
-//     what that release did. A test fails until then.
+// Every version so far writes every key that it knows. A key that a file lacks is then one that its
+// version did not know. From this follow three rules:
+//   - Who adds a key to Config, or a parameter to an augmentation, adds it to every release here,
+//     with the value that means what that release did. A test fails until then.
 //   - Who changes DefaultConfig changes nothing here.
-//   - The first version that leaves keys out of its files writes metadataRelease, and adds itself here with its own values.
+//   - The first version that leaves keys out of its files writes metadataRelease into them, and
+//     adds itself here with its own values.
 var releases = []release{
 	{
 		version: "0.1.0",
@@ -55,7 +59,8 @@ var releases = []release{
 	},
 }
 
-// configOfFile returns the configuration in a saved model's metadata, complete with the values of the release that wrote it.
+// configOfFile returns the configuration in a saved model's metadata. A key that the file lacks has
+// the value of the release that wrote it.
 func configOfFile(metadata map[string]string) (cfg Config, err error) {
 	r := releaseOf(metadata[metadataRelease])
 	if err := json.Unmarshal([]byte(r.config), &cfg); err != nil {
@@ -68,7 +73,8 @@ func configOfFile(metadata map[string]string) (cfg Config, err error) {
 	return cfg, json.Unmarshal(text, &cfg)
 }
 
-// releaseOf returns the last release that is not later than version. That is the first one where version is "".
+// releaseOf returns the last release that is not later than version, or else the first one. The
+// first one is also that of version "".
 func releaseOf(version string) release {
 	found := releases[0]
 	for _, r := range releases {
@@ -79,7 +85,8 @@ func releaseOf(version string) release {
 	return found
 }
 
-// numbersOf returns [0, 1, 0] for "0.1.0". It reads each part up to the first character that is no digit.
+// numbersOf returns [0, 1, 0] for "0.1.0". It reads each part up to the first character that is no
+// digit.
 func numbersOf(version string) (numbers []int) {
 	for part := range strings.SplitSeq(version, ".") {
 		end := strings.IndexFunc(part, func(c rune) bool { return c < '0' || c > '9' })
@@ -92,8 +99,9 @@ func numbersOf(version string) (numbers []int) {
 	return numbers
 }
 
-// completeAugment adds to the augmentations of a configuration, as JSON, the parameters that they lack. It leaves text that
-// holds no list of augmentations to the decoder, which says what is wrong.
+// completeAugment adds to the augmentations of a configuration, as JSON, the parameters that they
+// lack. It returns text without a list of augmentations as it is: the decoder says what is wrong
+// with it.
 func (r release) completeAugment(text []byte) ([]byte, error) {
 	var config map[string]json.RawMessage
 	var rows []map[string]json.RawMessage

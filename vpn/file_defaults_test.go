@@ -52,7 +52,8 @@ func withReleases(t *testing.T, other ...release) {
 	t.Cleanup(func() { releases = old })
 }
 
-// Who adds a key to Config or a parameter to an augmentation has to say what every earlier release did.
+// Who adds a key to Config or a parameter to an augmentation has to say what every earlier release
+// did.
 func TestEveryReleaseHasAValueForEveryKey(t *testing.T) {
 	for _, r := range releases {
 		keys := slices.Sorted(maps.Keys(jsonObject(t, r.config)))
@@ -83,8 +84,8 @@ func TestValuesOf010(t *testing.T) {
 	}), decodedConfig(t, "{}", ""))
 }
 
-// A file takes the value of its release for a key that it lacks, whatever DefaultConfig says today. The values here are
-// those of no version.
+// A file takes the value of its release for a key that it lacks, whatever DefaultConfig says today.
+// The second half invents a release whose every value differs from today's.
 func TestFilesTakeTheValuesOfTheirRelease(t *testing.T) {
 	eachMuseum(t, func(t *testing.T, m museum) {
 		whole := jsonText(t, m.Models["bounded-film"].Config)
@@ -192,7 +193,8 @@ func TestFilesMayNameTheirRelease(t *testing.T) {
 	}
 }
 
-// 0.1.0 reads over metadata that it does not know, so that a later version may name itself in its files.
+// 0.1.0 reads over metadata that it does not know, so that a later version may name itself in its
+// files.
 func TestFilesThatNameTheirReleaseLoad(t *testing.T) {
 	eachMuseum(t, func(t *testing.T, m museum) {
 		named := rewritten(t, m.content(t, "best-epoch.govpn"), metadataRelease, func(string) string { return "0.2.0" })
