@@ -143,8 +143,8 @@ func restore(f *safetensors.File, backend compute.Backend) (*Model, error) {
 	if sum, err := checksum(f); err != nil || sum != f.Metadata["govpn.sha256"] {
 		return nil, formatError("the checksum does not match: the file is damaged")
 	}
-	cfg := DefaultConfig() // what a model of an earlier version does not name
-	if err := json.Unmarshal([]byte(f.Metadata["govpn.config"]), &cfg); err != nil {
+	cfg, err := configOfFile(f.Metadata)
+	if err != nil {
 		return nil, formatError("the configuration does not decode: %v", err)
 	}
 	held := 0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 import numpy as np
 
-from . import _arrow, _features, _labels, _params, _sklearn, _soft
+from . import _arrow, _features, _labels, _params, _released, _sklearn, _soft
 from ._images import Images, as_images
 from ._inputs import read
 from ._model import Model
@@ -153,7 +152,5 @@ class State:
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Parameters that an older version did not pickle have their defaults."""
-        known = inspect.signature(type(self).__init__).parameters.values()
-        defaults = {p.name: p.default for p in known if p.default is not p.empty}
-        self.__dict__.update(defaults | state)
+        """A parameter that the pickle lacks has the value of the version that wrote it."""
+        self.__dict__.update(_released.parameters(type(self)) | state)
