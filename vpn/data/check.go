@@ -1,6 +1,9 @@
 package data
 
-import "math"
+import (
+	"math"
+	"strings"
+)
 
 // checkShape reports whether n images of h×w×c values need exactly size values.
 func checkShape(size, n, h, w, c int) error {
@@ -45,6 +48,23 @@ func checkPixels(pixels []float32, h, w, c int) error {
 		return argErrorf("images[%d, %d, %d, %d] is %v, want a value in [0, 1]: %s", image, row, column, channel, p, remedy)
 	}
 	return nil
+}
+
+// repeated returns the first of the names that equals one before it.
+func repeated(names []string) (name string, twice bool) {
+	seen := make(map[string]bool, len(names))
+	for _, name := range names {
+		if seen[name] {
+			return name, true
+		}
+		seen[name] = true
+	}
+	return "", false
+}
+
+// ofFile makes an error of a check an error that names the file or folder that was read.
+func ofFile(path string, err error) error {
+	return Errorf(ErrFormat, "data: %s: %s", path, strings.TrimPrefix(err.Error(), "data: "))
 }
 
 // checkLabels returns the number of classes of n labels.

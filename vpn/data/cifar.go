@@ -172,5 +172,8 @@ func (l cifarLabels) names(t *tree, dir string) ([]string, error) {
 	if len(names) != l.count {
 		return nil, Errorf(ErrFormat, "data: %s has %d names, want %d", t.name(p), len(names), l.count)
 	}
+	if name, twice := repeated(names); twice {
+		return nil, Errorf(ErrFormat, "data: %s lists %q twice", t.name(p), name)
+	}
 	return names, nil
 }

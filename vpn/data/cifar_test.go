@@ -105,6 +105,7 @@ func TestCIFARRefuses(t *testing.T) {
 		"test_batch.bin has 0 bytes, want a multiple of 3073":        {[]entry{{"test_batch.bin", nil}}, "test"},
 		"test_batch.bin: image 1 has the label 10, want 0..9":        {[]entry{{"test_batch.bin", append(image, record([]byte{10}, 0, 0, 0)...)}}, "test"},
 		"batches.meta.txt has 2 names, want 10":                      {[]entry{{"test_batch.bin", image}, {"batches.meta.txt", []byte("cat\ndog\n")}}, "test"},
+		`batches.meta.txt lists "b" twice`:                           {[]entry{{"test_batch.bin", image}, {"batches.meta.txt", []byte("a b c d e f g h b a")}}, "test"},
 	} {
 		for _, stream := range []bool{false, true} {
 			_, err := cifar10(OpenOptions{Path: folderOf(t, c.entries...), Split: c.split, Stream: stream})

@@ -36,6 +36,8 @@ func checkFuzzed(t *testing.T, path string, open func() (*found, error)) {
 		return
 	}
 	require.Positive(t, f.count)
+	_, err = checkLabels(f.labels, f.names, f.count)
+	require.NoError(t, err)
 	if f.labels != nil {
 		require.Len(t, f.labels, f.count)
 		assert.GreaterOrEqual(t, slices.Min(f.labels), int32(0))

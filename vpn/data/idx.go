@@ -28,7 +28,11 @@ func ReadIDX(images, labels string) (*Dataset, error) {
 			return nil, err
 		}
 	}
-	return FromUint8(pixels, dims[0], dims[1], dims[2], dims[3], o)
+	d, err := FromUint8(pixels, dims[0], dims[1], dims[2], dims[3], o)
+	if err != nil {
+		return nil, ofFile(images, err)
+	}
+	return d, nil
 }
 
 func readIDXLabels(path string, n int) ([]int32, error) {
@@ -104,8 +108,12 @@ func streamIDX(images, labels string) (f *found, err error) {
 	case surplus > 0:
 		return nil, surplusIDX(images, size, dims)
 	}
-	source := &records{header: header, shape: shape3(dims[1:]), files: []recordFile{{opened, images, dims[0], opened.Close}}}
-	found := &found{source: source, count: dims[0], shape: source.shape}
+	shape := shape3(dims[1:])
+	if err := checkSize(dims[0], shape[0], shape[1], shape[2]); err != nil {
+		return nil, ofFile(images, err)
+	}
+	source := &records{header: header, shape: shape, files: []recordFile{{opened, images, dims[0], opened.Close}}}
+	found := &found{source: source, count: dims[0], shape: shape}
 	if labels != "" {
 		if found.labels, err = readIDXLabels(labels, dims[0]); err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -37,7 +38,7 @@ func (o *OpenOptions) cancelled() error {
 	if o.ctx == nil || o.ctx.Err() == nil {
 		return nil
 	}
-	return Errorf(ErrCancelled, "data: opening %s was stopped on request", o.Path)
+	return Errorf(ErrCancelled, "data: opening %s was stopped on request", cmp.Or(o.Path, o.Images))
 }
 
 // uses reports an option that the format does not read: it would be ignored silently.

@@ -132,7 +132,7 @@ func (f *found) load() (*found, error) {
 	}
 	d, err := FromUint8(pixels, f.count, f.shape[0], f.shape[1], f.shape[2], Options{Labels: f.labels, ClassNames: f.names})
 	if err != nil {
-		return nil, err
+		return nil, ofFile(r.tree.path, err)
 	}
 	return &found{ready: d}, nil
 }

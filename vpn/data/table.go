@@ -202,7 +202,7 @@ func (t *table) found() (*found, error) {
 		return nil, err
 	}
 	if _, err := checkLabels(t.labels, t.names, t.rows); err != nil {
-		return nil, Errorf(ErrFormat, "data: %s: %s", t.options.Path, strings.TrimPrefix(err.Error(), "data: "))
+		return nil, ofFile(t.options.Path, err)
 	}
 	return &found{source: &tableSource{t}, count: t.rows, labels: t.labels, names: t.names}, nil
 }
@@ -211,7 +211,7 @@ func (t *table) found() (*found, error) {
 func (t *table) inMemory() (*found, error) {
 	d, err := t.tensors.dataset(nil, Options{Labels: t.labels, ClassNames: t.names, Release: t.close})
 	if err != nil {
-		return nil, Errorf(ErrFormat, "data: %s: %s", t.options.Path, strings.TrimPrefix(err.Error(), "data: "))
+		return nil, ofFile(t.options.Path, err)
 	}
 	return &found{ready: d}, nil
 }

@@ -88,10 +88,8 @@ func (t *tree) wnids() ([]string, error) {
 		return nil, Errorf(ErrFormat, "data: %s lists %d classes, want 1..%d, one a line", t.name("wnids.txt"), len(wnids), MaxClasses)
 	}
 	slices.Sort(wnids)
-	for i := 1; i < len(wnids); i++ {
-		if wnids[i] == wnids[i-1] {
-			return nil, Errorf(ErrFormat, "data: %s lists %q twice", t.name("wnids.txt"), wnids[i])
-		}
+	if wnid, twice := repeated(wnids); twice {
+		return nil, Errorf(ErrFormat, "data: %s lists %q twice", t.name("wnids.txt"), wnid)
 	}
 	return wnids, nil
 }
@@ -113,7 +111,8 @@ func (t *tree) wordsOf(wnids []string) ([]string, error) {
 		}
 	}
 	for i, word := range words {
-		if word == "" || uses[word] > 1 {
+		_, isWnid := slices.BinarySearch(wnids, word) // perhaps the name of another class
+		if word == "" || uses[word] > 1 || isWnid {
 			words[i] = wnids[i]
 		}
 	}

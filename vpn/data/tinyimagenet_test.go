@@ -43,6 +43,16 @@ func TestTinyImageNet(t *testing.T) {
 	}
 }
 
+// The first synonym of n01 is the wnid of n02, which has no name of its own.
+func TestTinyImageNetNameIsWnid(t *testing.T) {
+	entries := slices.DeleteFunc(tinyFiles(), func(e entry) bool { return e.name == "words.txt" })
+	path := folderOf(t, append(entries, entry{"words.txt", []byte("n01\tn02\nn03\tcrane\n")})...)
+	d, err := tinyImageNet(OpenOptions{Path: path, Split: "val"})
+	require.NoError(t, err)
+	defer d.close()
+	assert.Equal(t, []string{"n01", "n02", "crane", "n04"}, d.names)
+}
+
 func TestTinyImageNetRefuses(t *testing.T) {
 	with := func(name, content string) []entry {
 		entries := slices.DeleteFunc(tinyFiles(), func(e entry) bool { return e.name == name })
