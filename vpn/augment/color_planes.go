@@ -107,8 +107,8 @@ func (p planes) turn(turns *Node) planes {
 	for i, n := range []float64{5, 3, 1} {
 		k := AddScalar(sixths, n)
 		k = Sub(k, MulScalar(Floor(MulScalar(k, 1.0/6)), 6))
-		part := ClipScalar(Min(k, AddScalar(Neg(k), 4)), 0, 1)
-		turned[i] = Sub(largest, Mul(chroma, part))
+		ramp := ClipScalar(Min(k, AddScalar(Neg(k), 4)), 0, 1)
+		turned[i] = Sub(largest, Mul(chroma, ramp))
 	}
 	return turned
 }

@@ -10,16 +10,16 @@ import (
 // the images are: there are few.
 func uniforms(state *Node, k, n int) (newState *Node, u []*Node) {
 	newState, all := RandomUniform(state, shapes.Make(dtypes.Float64, k, n))
-	return newState, rows(all)
+	return newState, unstack(all)
 }
 
-// rows cuts x (k, n) in its rows (n).
-func rows(x *Node) []*Node {
-	parts := make([]*Node, x.Shape().Dim(0))
-	for i := range parts {
-		parts[i] = Squeeze(Slice(x, AxisElem(i), AxisRange()), 0)
+// unstack returns the rows of x: (k, n) → k nodes (n).
+func unstack(x *Node) []*Node {
+	rows := make([]*Node, x.Shape().Dim(0))
+	for i := range rows {
+		rows[i] = Squeeze(Slice(x, AxisElem(i), AxisRange()), 0)
 	}
-	return parts
+	return rows
 }
 
 // between moves u from [0, 1) to [low, high). It is low, exactly, where high is low.

@@ -78,7 +78,7 @@ func blur(x *Node, axis int, kernels *Node) *Node {
 	size := x.Shape().Dim(axis)
 	padded := pad(x, axis, k/2, k/2, "reflect", nil)
 	var sum *Node
-	for i, weight := range rows(Transpose(kernels, 0, 1)) {
+	for i, weight := range unstack(Transpose(kernels, 0, 1)) {
 		axes := []SliceAxisSpec{AxisRange(), AxisRange(), AxisRange(), AxisRange()}
 		axes[axis] = AxisRange(i, i+size)
 		term := Mul(Slice(padded, axes...), like(x, weight, 4))

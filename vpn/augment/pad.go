@@ -10,7 +10,7 @@ import (
 // the outermost one in mode "edge", its mirror image without and with the outermost one in modes "reflect" and "symmetric".
 func pad(x *Node, axis, before, after int, mode string, fill Floats) *Node {
 	size := x.Shape().Dim(axis)
-	part := func(from, to int) *Node {
+	cut := func(from, to int) *Node {
 		axes := []SliceAxisSpec{AxisRange(), AxisRange(), AxisRange(), AxisRange()}
 		axes[axis] = AxisRange(from, to)
 		return Slice(x, axes...)
@@ -30,20 +30,20 @@ func pad(x *Node, axis, before, after int, mode string, fill Floats) *Node {
 			values := ConstAsDType(x.Graph(), x.DType(), perChannel(fill, x.Shape().Dim(3)))
 			return repeated(InsertAxes(values, 0, 0, 0), count)
 		case mode == "edge":
-			return repeated(part(line, line+1), count)
+			return repeated(cut(line, line+1), count)
 		case mode == "reflect" && first:
 			mirror++
 		case mode == "reflect":
 			mirror--
 		}
-		return Reverse(part(mirror, mirror+count), axis)
+		return Reverse(cut(mirror, mirror+count), axis)
 	}
-	parts := []*Node{x}
+	pieces := []*Node{x}
 	if before > 0 {
-		parts = []*Node{border(before, true), x}
+		pieces = []*Node{border(before, true), x}
 	}
 	if after > 0 {
-		parts = append(parts, border(after, false))
+		pieces = append(pieces, border(after, false))
 	}
-	return Concatenate(parts, axis)
+	return Concatenate(pieces, axis)
 }

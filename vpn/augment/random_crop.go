@@ -90,6 +90,6 @@ func (a RandomCrop) apply(x *Node, params []*Node) *Node {
 	padded = pad(padded, 2, left, right, a.mode(), a.Fill) // (N, top+H+bottom, left+W+right, C)
 	image := Iota(x.Graph(), shapes.Make(dtypes.Int32, n), 0)
 	start := Stack([]*Node{image, ConvertDType(params[0], dtypes.Int32), ConvertDType(params[1], dtypes.Int32)}, -1) // (N, 3)
-	part := GatherSlices(padded, []int{0, 1, 2}, start, []int{1, h, w}, false)                                       // (N, 1, H, W, C)
-	return Reshape(part, n, h, w, c)
+	crop := GatherSlices(padded, []int{0, 1, 2}, start, []int{1, h, w}, false)                                       // (N, 1, H, W, C)
+	return Reshape(crop, n, h, w, c)
 }

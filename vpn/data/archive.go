@@ -69,11 +69,11 @@ func (t *tree) unique() error {
 
 // tarIndex makes the list of a tar file's entries.
 type tarIndex struct {
-	tree    *tree
-	wanted  func(string, bool) bool
-	folders map[string]bool
-	size    int64  // of the archive
-	spool   *spool // of a tar.gz file
+	tree     *tree
+	wanted   func(string, bool) bool
+	folders  map[string]bool
+	size     int64     // of the archive
+	unpacked *tempFile // of a tar.gz file
 }
 
 // gzip unpacks a tar.gz file.
@@ -83,10 +83,10 @@ func (x *tarIndex) gzip(archive *os.File) error {
 	if err != nil {
 		return readError(x.tree.path, err)
 	}
-	if x.spool, err = newSpool(); err != nil {
+	if x.unpacked, err = newTempFile(); err != nil {
 		return err
 	}
-	x.tree.archive = x.spool
+	x.tree.archive = x.unpacked
 	limited := &limitedReader{r: unzip, left: max(minUnpacked, maxUnpacked*x.size)}
 	if err := x.all(limited, nil); err != nil {
 		return err
@@ -94,7 +94,7 @@ func (x *tarIndex) gzip(archive *os.File) error {
 	if _, err := io.Copy(io.Discard, limited); err != nil { // which checks the sum at the end
 		return x.failed(err)
 	}
-	return x.spool.done()
+	return x.unpacked.flush()
 }
 
 // all lists the entries; position is that of a file that can be read by offset.
@@ -133,11 +133,11 @@ func (x *tarIndex) all(r io.Reader, position io.Seeker) error {
 				return x.failed(io.ErrUnexpectedEOF)
 			}
 		} else {
-			f.offset = x.spool.size
+			f.offset = x.unpacked.size
 			if f.offset+f.size > max(minUnpacked, maxUnpacked*x.size) {
 				return x.failed(errTooLarge)
 			}
-			if _, err := io.Copy(x.spool, entries); err != nil {
+			if _, err := io.Copy(x.unpacked, entries); err != nil {
 				return x.failed(err)
 			}
 		}
@@ -228,7 +228,7 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 
 // unwrap steps into the one folder that holds all others of an archive, as in tiny-imagenet-200/train, unless it is wanted itself.
 func (t *tree) unwrap(wanted func(path string, folder bool) bool, itself func(dir string) bool) {
-	if top := t.below(""); t.root == nil && len(top) == 1 && !itself(top[0]) {
+	if top := t.childFolders(""); t.root == nil && len(top) == 1 && !itself(top[0]) {
 		prefix := top[0] + "/"
 		strip := func(p string) string { return strings.TrimPrefix(p, prefix) }
 		t.folders = slices.DeleteFunc(t.folders, func(dir string) bool { return dir == top[0] })

@@ -43,7 +43,7 @@ func FromArrow(field arrow.Field, arrays []arrow.Array, o ArrowOptions, release 
 	}
 	columns := []column{{field, arrays}}
 	if table, ok := field.Type.(*arrow.StructType); ok {
-		if columns, err = split(table, arrays, at); err != nil {
+		if columns, err = structColumns(table, arrays, at); err != nil {
 			return nil, err
 		}
 	}
@@ -99,14 +99,14 @@ func (o ArrowOptions) Columns(field arrow.Field) ([]int, error) {
 		}
 		return nil, checkTypes([]arrow.Field{field})
 	}
-	images, err := find(table, "image_column", o.ImageColumn, "image", "images", "pixels")
+	images, err := findColumn(table, "image_column", o.ImageColumn, "image", "images", "pixels")
 	if err != nil {
 		return nil, err
 	}
 	if images < 0 {
 		return nil, argErrorf("columns are %s, want image, images or pixels: give image_column", columnNames(table))
 	}
-	labels, err := find(table, "label_column", o.LabelColumn, "label", "labels", "y")
+	labels, err := findColumn(table, "label_column", o.LabelColumn, "label", "labels", "y")
 	if err != nil {
 		return nil, err
 	}
@@ -128,8 +128,8 @@ func checkTypes(fields []arrow.Field) error {
 	return err
 }
 
-// find returns the column called name, or the first of the defaults that exists when name is ""; -1 when there is none.
-func find(table *arrow.StructType, option, name string, defaults ...string) (int, error) {
+// findColumn returns the column called name, or the first of the defaults that exists when name is ""; -1 when there is none.
+func findColumn(table *arrow.StructType, option, name string, defaults ...string) (int, error) {
 	if name != "" {
 		defaults = []string{name}
 	}
@@ -147,8 +147,8 @@ func find(table *arrow.StructType, option, name string, defaults ...string) (int
 	return -1, nil
 }
 
-// split returns the columns at some places of struct arrays.
-func split(table *arrow.StructType, arrays []arrow.Array, at []int) (columns []column, err error) {
+// structColumns returns the columns at some places of struct arrays.
+func structColumns(table *arrow.StructType, arrays []arrow.Array, at []int) (columns []column, err error) {
 	for i, a := range arrays {
 		if k := firstNull(a, 0, a.Len()); k >= 0 {
 			return nil, argErrorf("row %d of struct array %d is null, want no nulls", k, i)

@@ -120,7 +120,7 @@ func (t *table) arrowTensors(field arrow.Field, a arrow.Array) error {
 		return fmt.Errorf("after row %d %w", t.row(), err)
 	}
 	switch field.Type = a.DataType(); {
-	case t.spool != nil:
+	case t.encoded != nil:
 		return errors.New("has pixels, the file before it encoded images")
 	case t.tensors.arrays == nil:
 		t.tensors.field = field

@@ -23,12 +23,12 @@ type arrowMessages struct {
 	last   *ipc.Message
 	fields int // that the schema may still have
 
-	schema       arrowParts // of a record batch
-	dictionaries map[int64]arrowParts
+	schema       arrowCounts // of a record batch
+	dictionaries map[int64]arrowCounts
 }
 
-// arrowParts is how many arrays, and arrays of views among them, a batch has to describe: the library reads on where it describes fewer.
-type arrowParts struct{ arrays, views int }
+// arrowCounts is how many arrays, and arrays of views among them, a batch has to describe: the library reads on where it describes fewer.
+type arrowCounts struct{ arrays, views int }
 
 const (
 	maxArrowFields = 1 << 16
@@ -37,7 +37,7 @@ const (
 
 func newArrowMessages(r io.ReaderAt, size, limit int64, mem memory.Allocator) *arrowMessages {
 	return &arrowMessages{r: io.NewSectionReader(r, 0, size), mem: mem, limit: limit, fields: maxArrowFields,
-		dictionaries: map[int64]arrowParts{}}
+		dictionaries: map[int64]arrowCounts{}}
 }
 
 func (m *arrowMessages) Retain() {}
@@ -160,7 +160,7 @@ func checkVectors(t flatbuffers.Table, slots ...flatbuffers.VOffsetT) error {
 }
 
 // checkFields checks the Fields in a vector: name, nullable, type_type, type, dictionary, children, custom_metadata.
-func (m *arrowMessages) checkFields(parent flatbuffers.Table, slot flatbuffers.VOffsetT, depth int) (all arrowParts, err error) {
+func (m *arrowMessages) checkFields(parent flatbuffers.Table, slot flatbuffers.VOffsetT, depth int) (all arrowCounts, err error) {
 	at := flatbuffers.UOffsetT(parent.Offset(slot))
 	if at == 0 {
 		return all, nil
@@ -177,33 +177,33 @@ func (m *arrowMessages) checkFields(parent flatbuffers.Table, slot flatbuffers.V
 		if err := checkVectors(field, 16); err != nil {
 			return all, err
 		}
-		parts, err := m.checkFields(field, 14, depth+1)
+		counts, err := m.checkFields(field, 14, depth+1)
 		if err != nil {
 			return all, err
 		}
-		parts.arrays++
+		counts.arrays++
 		if kind := field.GetByteSlot(8, 0); kind == 23 || kind == 24 { // BinaryView, Utf8View
-			parts.views++
+			counts.views++
 		}
 		if at := flatbuffers.UOffsetT(field.Offset(12)); at != 0 { // its values come in a batch of their own, here are its indices
 			dictionary := flatbuffers.Table{Bytes: parent.Bytes, Pos: field.Indirect(field.Pos + at)}
-			m.dictionaries[dictionary.GetInt64Slot(4, 0)] = parts
-			parts = arrowParts{arrays: 1}
+			m.dictionaries[dictionary.GetInt64Slot(4, 0)] = counts
+			counts = arrowCounts{arrays: 1}
 		}
-		all.arrays += parts.arrays
-		all.views += parts.views
+		all.arrays += counts.arrays
+		all.views += counts.views
 	}
 	return all, nil
 }
 
-var errBatchParts = errors.New("a batch is damaged: it describes fewer arrays than the schema has")
+var errBatchCounts = errors.New("a batch is damaged: it describes fewer arrays than the schema has")
 
 // checkBatch checks a RecordBatch: length, nodes (of length and null_count), buffers (of 16 bytes), compression, variadicBufferCounts.
-func (m *arrowMessages) checkBatch(batch flatbuffers.Table, want arrowParts) error {
+func (m *arrowMessages) checkBatch(batch flatbuffers.Table, want arrowCounts) error {
 	if at := flatbuffers.UOffsetT(batch.Offset(6)); at != 0 {
 		n, vector := batch.VectorLen(at), batch.Vector(at)
 		if n < want.arrays {
-			return errBatchParts
+			return errBatchCounts
 		}
 		for i := range n {
 			if n := batch.GetInt64(vector + flatbuffers.UOffsetT(i)*16); n < 0 || n > m.limit {
@@ -218,7 +218,7 @@ func (m *arrowMessages) checkBatch(batch flatbuffers.Table, want arrowParts) err
 	if at := flatbuffers.UOffsetT(batch.Offset(12)); at != 0 {
 		n, vector := batch.VectorLen(at), batch.Vector(at)
 		if n < want.views {
-			return errBatchParts
+			return errBatchCounts
 		}
 		for i := range n {
 			if n := batch.GetInt64(vector + flatbuffers.UOffsetT(i)*8); n < 0 || n > int64(buffers) {

@@ -53,7 +53,7 @@ func checkPixelType(leaf arrow.DataType) error {
 }
 
 // finish makes the data set, counts the copy that why tells of, and releases the arrays where there was one.
-func finish[T number](pixels []T, width int64, why string, l layout, o Options,
+func finish[T pixelValue](pixels []T, width int64, why string, l layout, o Options,
 	from func(pixels []T, n, h, w, c int, o Options) (*Dataset, error)) (*Dataset, error) {
 	release := o.Release
 	if why != "" {
@@ -64,7 +64,7 @@ func finish[T number](pixels []T, width int64, why string, l layout, o Options,
 	if err != nil || why == "" {
 		return d, err
 	}
-	d.store.count(int64(len(pixels))*width, why)
+	d.store.recordCopy(int64(len(pixels))*width, why)
 	if release != nil {
 		release()
 	}
@@ -136,44 +136,44 @@ func extension(field arrow.Field) (name, text string, err error) {
 
 // gather returns the pixels of all arrays in the order (N, H, W, C): those of the array itself where they are so already, or else a copy,
 // with the reason for it.
-func gather[D, S number](c column, l layout) (pixels []D, why string, err error) {
-	parts := make([][]S, len(c.arrays))
+func gather[D, S pixelValue](c column, l layout) (pixels []D, why string, err error) {
+	chunks := make([][]S, len(c.arrays))
 	total, first := 0, 0
 	for i, a := range c.arrays {
-		if parts[i], err = values[S]("images", a, first); err != nil {
+		if chunks[i], err = values[S]("images", a, first); err != nil {
 			return nil, "", err
 		}
-		total += len(parts[i])
+		total += len(chunks[i])
 		first += a.Len()
 	}
-	same, ok := any(parts[0]).([]D)
-	if ok && len(parts) == 1 && l.inOrder() && aligned(same) {
+	same, ok := any(chunks[0]).([]D)
+	if ok && len(chunks) == 1 && l.inOrder() && aligned(same) {
 		return same, "", nil
 	}
 	if free := AvailableMemory(); int64(total) > free/int64(reflect.TypeFor[D]().Size()) {
 		return nil, "", Errorf(ErrMemory, "data: images has %d values, which must be copied (%s), but only %d bytes are available",
-			total, reason(parts, l, !ok), free)
+			total, copyReason(chunks, l, !ok), free)
 	}
 	pixels = make([]D, total)
 	k := 0
-	for _, part := range parts {
-		place(pixels[k:], part, l)
-		k += len(part)
+	for _, chunk := range chunks {
+		reorder(pixels[k:], chunk, l)
+		k += len(chunk)
 	}
-	return pixels, reason(parts, l, !ok), nil
+	return pixels, copyReason(chunks, l, !ok), nil
 }
 
 // aligned reports whether values lie where their type wants them.
-func aligned[T number](values []T) bool {
+func aligned[T pixelValue](values []T) bool {
 	v := reflect.ValueOf(values)
 	return v.Pointer()%uintptr(v.Type().Elem().Align()) == 0
 }
 
-// reason says why pixels were copied.
-func reason[S number](parts [][]S, l layout, converted bool) string {
+// copyReason says why pixels were copied.
+func copyReason[S pixelValue](chunks [][]S, l layout, converted bool) string {
 	var why []string
-	if len(parts) > 1 {
-		why = append(why, fmt.Sprintf("joined %d arrays", len(parts)))
+	if len(chunks) > 1 {
+		why = append(why, fmt.Sprintf("joined %d arrays", len(chunks)))
 	}
 	if !l.inOrder() {
 		why = append(why, fmt.Sprintf("transposed from memory of shape %v to (H, W, C) = %v", l.dims, l.shape()))
@@ -181,14 +181,14 @@ func reason[S number](parts [][]S, l layout, converted bool) string {
 	if converted {
 		why = append(why, "converted from float64 to float32")
 	}
-	if !converted && len(parts) == 1 && !aligned(parts[0]) {
+	if !converted && len(chunks) == 1 && !aligned(chunks[0]) {
 		why = append(why, "aligned")
 	}
 	return strings.Join(why, ", ")
 }
 
 // values returns the values of an array of lists, which messages call name and count from `first`. They are not copied.
-func values[S number](name string, a arrow.Array, first int) ([]S, error) {
+func values[S pixelValue](name string, a arrow.Array, first int) ([]S, error) {
 	if ext, ok := a.(array.ExtensionArray); ok {
 		a = ext.Storage()
 	}

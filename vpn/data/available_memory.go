@@ -20,7 +20,7 @@ func availableMemory(root fs.FS) int64 {
 }
 
 func systemMemory(root fs.FS) int64 {
-	if kib, ok := field(read(root, "proc/meminfo"), "MemAvailable:", 0); ok {
+	if kib, ok := numberIn(readText(root, "proc/meminfo"), "MemAvailable:", 0); ok {
 		return kib << 10
 	}
 	return math.MaxInt64
@@ -30,7 +30,7 @@ func systemMemory(root fs.FS) int64 {
 // nobody has read lately count as used there, but are given back when memory runs short.
 func groupMemory(root fs.FS) int64 {
 	least := int64(math.MaxInt64)
-	for line := range strings.Lines(read(root, "proc/self/cgroup")) { // hierarchy:controllers:path
+	for line := range strings.Lines(readText(root, "proc/self/cgroup")) { // hierarchy:controllers:path
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(parts) != 3 {
 			continue
@@ -43,9 +43,9 @@ func groupMemory(root fs.FS) int64 {
 		}
 		for group := path.Clean("/" + parts[2]); ; group = path.Dir(group) { // a container may not see its own: then the mount's root
 			dir := path.Join(mount, group)
-			most, limited := decimal(read(root, path.Join(dir, limit)))
-			used, known := decimal(read(root, path.Join(dir, usage)))
-			reclaimable, _ := field(read(root, path.Join(dir, "memory.stat")), cache+" ", 0)
+			most, limited := parseDecimal(readText(root, path.Join(dir, limit)))
+			used, known := parseDecimal(readText(root, path.Join(dir, usage)))
+			reclaimable, _ := numberIn(readText(root, path.Join(dir, "memory.stat")), cache+" ", 0)
 			if limited && known {
 				least = min(least, max(0, most-used+reclaimable))
 			}
@@ -60,10 +60,10 @@ func groupMemory(root fs.FS) int64 {
 // processMemory is what the limits of the process leave of its address space, and of its memory for data.
 func processMemory(root fs.FS) int64 {
 	least := int64(math.MaxInt64)
-	limits, pages := read(root, "proc/self/limits"), read(root, "proc/self/statm") // total, resident, shared, text, lib, data
+	limits, pages := readText(root, "proc/self/limits"), readText(root, "proc/self/statm") // total, resident, shared, text, lib, data
 	for name, at := range map[string]int{"Max address space": 0, "Max data size": 5} {
-		most, limited := field(limits, name, 0)
-		used, known := field(pages, "", at)
+		most, limited := numberIn(limits, name, 0)
+		used, known := numberIn(pages, "", at)
 		if limited && known {
 			least = min(least, max(0, most-used*int64(os.Getpagesize())))
 		}
@@ -71,24 +71,24 @@ func processMemory(root fs.FS) int64 {
 	return least
 }
 
-func read(root fs.FS, name string) string {
+func readText(root fs.FS, name string) string {
 	b, _ := fs.ReadFile(root, name)
 	return string(bytes.TrimSpace(b))
 }
 
-// field is the number in that column of what follows a name at the beginning of a line.
-func field(text, name string, column int) (int64, bool) {
+// numberIn is the number in that column of what follows a name at the beginning of a line.
+func numberIn(text, name string, column int) (int64, bool) {
 	for line := range strings.Lines(text) {
 		if rest, found := strings.CutPrefix(line, name); found {
 			if fields := strings.Fields(rest); len(fields) > column {
-				return decimal(fields[column])
+				return parseDecimal(fields[column])
 			}
 		}
 	}
 	return 0, false
 }
 
-func decimal(text string) (int64, bool) { // not "max", not "unlimited"
+func parseDecimal(text string) (int64, bool) { // not "max", not "unlimited"
 	n, err := strconv.ParseInt(text, 10, 64)
 	return n, err == nil
 }

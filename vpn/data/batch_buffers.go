@@ -5,37 +5,37 @@ import (
 	"sync"
 )
 
-// queue keeps the memory of batches for the next Batches of the same size, and knows how much there is.
-type queue struct {
+// bufferPool keeps the memory of batches for the next Batches of the same size, and knows how much there is.
+type bufferPool struct {
 	mu    sync.Mutex
 	spare [][]uint8
 	bytes int64 // in all batches
 	most  int64
 }
 
-func (q *queue) take(size int) []uint8 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for len(q.spare) > 0 {
-		last := q.spare[len(q.spare)-1]
-		q.spare = q.spare[:len(q.spare)-1]
+func (p *bufferPool) take(size int) []uint8 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for len(p.spare) > 0 {
+		last := p.spare[len(p.spare)-1]
+		p.spare = p.spare[:len(p.spare)-1]
 		if len(last) == size {
 			return last
 		}
-		q.bytes -= int64(len(last)) // of batches of another size: garbage
+		p.bytes -= int64(len(last)) // of batches of another size: garbage
 	}
-	q.bytes += int64(size)
-	q.most = max(q.most, q.bytes)
+	p.bytes += int64(size)
+	p.most = max(p.most, p.bytes)
 	return make([]uint8, size)
 }
 
 // put takes the memory that lies in a channel.
-func (q *queue) put(free chan []uint8) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
+func (p *bufferPool) put(free chan []uint8) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for len(free) > 0 {
 		if buffer := <-free; buffer != nil {
-			q.spare = append(q.spare, buffer)
+			p.spare = append(p.spare, buffer)
 		}
 	}
 }

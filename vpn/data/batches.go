@@ -109,7 +109,7 @@ func (b *Batches) start() {
 					return
 				}
 				if buffer == nil {
-					buffer = s.origin.queue.take(size)
+					buffer = s.origin.pool.take(size)
 				}
 				batch := &Batch{Uint8: buffer[:len(chunk)*image], Positions: chunk, from: b, buffer: buffer, filled: make(chan struct{})}
 				batch.pending.Store(int64(len(chunk)))
@@ -143,7 +143,7 @@ func (b *Batches) decode(jobs <-chan job) {
 			continue
 		}
 		out := j.batch.Uint8[j.slot*image : (j.slot+1)*image : (j.slot+1)*image]
-		i := b.view.row(int(j.batch.Positions[j.slot]))
+		i := b.view.storageIndex(int(j.batch.Positions[j.slot]))
 		j.batch.done(j.slot, d.decode(out, i, b.o.Seed, b.o.Epoch))
 	}
 }
@@ -207,33 +207,33 @@ func (b *Batches) fromMemory() (*Batch, error) {
 	}
 	b.at += len(positions)
 	batch := &Batch{Positions: positions, from: b}
-	rows := make([]int, len(positions))
+	indices := make([]int, len(positions))
 	for i, p := range positions {
-		rows[i] = b.view.row(int(p))
+		indices[i] = b.view.storageIndex(int(p))
 	}
 	s := b.view.store
 	return batch, s.onHost(func(flat any) {
 		switch pixels := flat.(type) {
 		case []uint8:
-			batch.Uint8 = rowsOf(pixels, rows, s.h*s.w*s.c, s.tensor != nil)
+			batch.Uint8 = imagesAt(pixels, indices, s.h*s.w*s.c, s.tensor != nil)
 		case []float32:
-			batch.Float32 = rowsOf(pixels, rows, s.h*s.w*s.c, s.tensor != nil)
+			batch.Float32 = imagesAt(pixels, indices, s.h*s.w*s.c, s.tensor != nil)
 		}
 	})
 }
 
-// rowsOf returns the rows of the given numbers, size values each: a copy, or where they lie if they follow one another.
-func rowsOf[T any](flat []T, rows []int, size int, always bool) []T {
-	first, inOrder := rows[0], !always
-	for i, row := range rows {
-		inOrder = inOrder && row == first+i
+// imagesAt returns the indices of the given numbers, size values each: a copy, or where they lie if they follow one another.
+func imagesAt[T any](flat []T, indices []int, size int, always bool) []T {
+	first, inOrder := indices[0], !always
+	for i, index := range indices {
+		inOrder = inOrder && index == first+i
 	}
 	if inOrder {
-		return flat[first*size : (first+len(rows))*size : (first+len(rows))*size]
+		return flat[first*size : (first+len(indices))*size : (first+len(indices))*size]
 	}
-	picked := make([]T, 0, len(rows)*size)
-	for _, row := range rows {
-		picked = append(picked, flat[row*size:(row+1)*size]...)
+	picked := make([]T, 0, len(indices)*size)
+	for _, index := range indices {
+		picked = append(picked, flat[index*size:(index+1)*size]...)
 	}
 	return picked
 }
@@ -260,11 +260,10 @@ func (b *Batch) OnDevice(backend compute.Backend, size int) (*tensors.Tensor, er
 	return s.upload(backend, flat, shapes.Make(s.dtype, size, s.h, s.w, s.c))
 }
 
-// padded appends copies of the last of n rows up to size.
-func padded[T any](flat []T, n, size int) []T {
-	row := len(flat) / n
-	last := flat[len(flat)-row:]
-	for ; n < size; n++ {
+// padded appends copies of the last of n indices up to size.
+func padded[T any](flat []T, n, want int) []T {
+	last := flat[len(flat)-len(flat)/n:]
+	for ; n < want; n++ {
 		flat = append(flat, last...) // reallocates, or writes to memory of this batch that is not in use
 	}
 	return flat
@@ -282,7 +281,7 @@ func (b *Batches) Close() {
 		for batch := range b.ready {
 			batch.Release()
 		}
-		b.view.store.origin.queue.put(b.free)
+		b.view.store.origin.pool.put(b.free)
 	}
 	b.view.Close()
 }

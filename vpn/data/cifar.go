@@ -104,7 +104,7 @@ func (v cifar) find(t *tree, files []string, which int) (f *found, err error) {
 			break
 		}
 	}
-	source := &records{labels: len(v.labels), shape: [3]int{cifarSide, cifarSide, 3}, planar: true, tree: t}
+	source := &rawFiles{labels: len(v.labels), shape: [3]int{cifarSide, cifarSide, 3}, planar: true, tree: t}
 	defer func() {
 		if err != nil {
 			_ = source.close()
@@ -144,21 +144,21 @@ func (v cifar) find(t *tree, files []string, which int) (f *found, err error) {
 }
 
 // file opens a file of records of so many bytes.
-func (v cifar) file(t *tree, name string, record int) (recordFile, error) {
+func (v cifar) file(t *tree, name string, record int) (rawFile, error) {
 	i := slices.IndexFunc(t.files, func(f file) bool { return f.path == name })
 	if i < 0 {
-		return recordFile{}, Errorf(ErrIO, "data: %s has no file %s: want the binary version of %s", t.path, name, v.name)
+		return rawFile{}, Errorf(ErrIO, "data: %s has no file %s: want the binary version of %s", t.path, name, v.name)
 	}
 	r, size, done, err := t.open(&t.files[i])
 	if err != nil {
-		return recordFile{}, Errorf(ErrIO, "data: opening %s: %w", t.name(name), err)
+		return rawFile{}, Errorf(ErrIO, "data: opening %s: %w", t.name(name), err)
 	}
 	if size == 0 || size%int64(record) != 0 {
 		_ = done()
-		return recordFile{}, Errorf(ErrFormat, "data: %s has %d bytes, want a multiple of %d, the size of an image with its labels: %s",
+		return rawFile{}, Errorf(ErrFormat, "data: %s has %d bytes, want a multiple of %d, the size of an image with its labels: %s",
 			t.name(name), size, record, "it is truncated, or another format")
 	}
-	return recordFile{r, t.name(name), int(size / int64(record)), done}, nil
+	return rawFile{r, t.name(name), int(size / int64(record)), done}, nil
 }
 
 // names reads the names of the classes, one a line.

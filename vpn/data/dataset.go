@@ -161,8 +161,8 @@ func (d *Dataset) Pixels() (u8 []uint8, f32 []float32) {
 	return d.store.u8, d.store.f32
 }
 
-// row is where image i of this view lies in the storage.
-func (d *Dataset) row(i int) int {
+// storageIndex is where image i of this view lies in the storage.
+func (d *Dataset) storageIndex(i int) int {
 	if d.indices != nil {
 		return int(d.indices[i])
 	}
@@ -221,7 +221,7 @@ func (d *Dataset) Subset(indices []int32) (*Dataset, error) {
 		v.indices[i] = k
 	}
 	var err error
-	if v.soft, err = d.subsetSoft(indices); err != nil {
+	if v.soft, err = d.softLabelsOf(indices); err != nil {
 		return nil, err
 	}
 	return d.attach(v)

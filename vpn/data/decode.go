@@ -19,7 +19,7 @@ type origin struct {
 	source    source
 	raw       [3]int // H, W, C of pixels that need no decoding; zeros: encoded files
 	transform imaging.Transform
-	queue     queue
+	pool      bufferPool
 	decoders  sync.Pool
 }
 

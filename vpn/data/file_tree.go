@@ -212,8 +212,8 @@ func (t *tree) close() error {
 	return nil
 }
 
-// below lists the names of the folders that lie directly in dir ("": the root).
-func (t *tree) below(dir string) []string {
+// childFolders lists the names of the folders that lie directly in dir ("": the root).
+func (t *tree) childFolders(dir string) []string {
 	prefix := ""
 	if dir != "" {
 		prefix = dir + "/"

@@ -112,7 +112,7 @@ func streamIDX(images, labels string) (f *found, err error) {
 	if err := checkSize(dims[0], shape[0], shape[1], shape[2]); err != nil {
 		return nil, ofFile(images, err)
 	}
-	source := &records{header: header, shape: shape, files: []recordFile{{opened, images, dims[0], opened.Close}}}
+	source := &rawFiles{header: header, shape: shape, files: []rawFile{{opened, images, dims[0], opened.Close}}}
 	found := &found{source: source, count: dims[0], shape: shape}
 	if labels != "" {
 		if found.labels, err = readIDXLabels(labels, dims[0]); err != nil {

@@ -52,10 +52,10 @@ func (t *tree) hasImages(dir string) bool {
 
 // classes makes a class of every folder in the split.
 func (t *tree) classes(split string) (*found, error) {
-	if top := t.below(""); split != "" && !slices.Contains(top, split) {
+	if top := t.childFolders(""); split != "" && !slices.Contains(top, split) {
 		return nil, argErrorf("split is %q, want one of the folders of %s: %q", split, t.path, top)
 	}
-	names := t.below(split)
+	names := t.childFolders(split)
 	if len(names) == 0 {
 		return nil, Errorf(ErrFormat, "data: %s has no folders, want one of images (%s) for each class", t.name(split),
 			strings.Join(imageSuffixes, ", "))

@@ -30,8 +30,8 @@ type storage struct {
 	why     []string // one reason for each kind of copy
 }
 
-// count records a copy of so many bytes.
-func (s *storage) count(bytes int64, why string) {
+// recordCopy records a copy of so many bytes.
+func (s *storage) recordCopy(bytes int64, why string) {
 	s.copied += bytes
 	if !slices.Contains(s.why, why) {
 		s.why = append(s.why, why)
@@ -83,9 +83,9 @@ func (s *storage) shape() shapes.Shape { return shapes.Make(s.dtype, s.n, s.h, s
 // memory is how many bytes of host memory the pixels take.
 func (s *storage) memory() int64 {
 	if s.origin != nil {
-		s.origin.queue.mu.Lock()
-		defer s.origin.queue.mu.Unlock()
-		return s.origin.queue.most
+		s.origin.pool.mu.Lock()
+		defer s.origin.pool.mu.Unlock()
+		return s.origin.pool.most
 	}
 	return s.shape().ByteSize()
 }
@@ -100,7 +100,7 @@ func (s *storage) upload(backend compute.Backend, flat any, shape shapes.Shape) 
 	if err != nil {
 		return nil, Errorf(ErrDevice, "data: sending %s to the device (%s): %w", shape, backend.Name(), err)
 	}
-	s.count(shape.ByteSize(), "sent to the device ("+backend.Name()+")")
+	s.recordCopy(shape.ByteSize(), "sent to the device ("+backend.Name()+")")
 	return images, nil
 }
 

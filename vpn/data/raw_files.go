@@ -17,9 +17,9 @@ func (f *found) close() {
 	}
 }
 
-// records are images of one shape that lie one after another in files, each after `labels` bytes of labels.
-type records struct {
-	files  []recordFile
+// rawFiles are images of one shape that lie one after another in files, each after `labels` bytes of labels.
+type rawFiles struct {
+	files  []rawFile
 	header int64 // bytes at the start of each file
 	labels int
 	shape  [3]int // H, W, C
@@ -27,17 +27,17 @@ type records struct {
 	tree   *tree  // that the files are of; nil: of none
 }
 
-type recordFile struct {
+type rawFile struct {
 	io.ReaderAt
 	name  string
 	count int
 	done  func() error
 }
 
-func (r *records) size() int { return r.shape[0] * r.shape[1] * r.shape[2] }
+func (r *rawFiles) size() int { return r.shape[0] * r.shape[1] * r.shape[2] }
 
 // at returns the file of image i, and its number there.
-func (r *records) at(i int) (recordFile, int) {
+func (r *rawFiles) at(i int) (rawFile, int) {
 	for _, f := range r.files {
 		if i < f.count {
 			return f, i
@@ -47,7 +47,7 @@ func (r *records) at(i int) (recordFile, int) {
 	panic("data: no such record")
 }
 
-func (r *records) read(i int, buffer []byte) ([]byte, error) {
+func (r *rawFiles) read(i int, buffer []byte) ([]byte, error) {
 	f, k := r.at(i)
 	size := r.size()
 	buffer = slices.Grow(buffer[:0], 2*size)[:2*size]
@@ -75,12 +75,12 @@ func interleave(pixels, planes []byte, c int) {
 	}
 }
 
-func (r *records) name(i int) string {
+func (r *rawFiles) name(i int) string {
 	f, k := r.at(i)
 	return fmt.Sprintf("%s: image %d", f.name, k)
 }
 
-func (r *records) close() error {
+func (r *rawFiles) close() error {
 	var failed []error
 	for _, f := range r.files {
 		failed = append(failed, f.done())
@@ -92,7 +92,7 @@ func (r *records) close() error {
 }
 
 // eachLabel calls visit with the label bytes of every image.
-func (r *records) eachLabel(visit func(i int, labels []byte) error) error {
+func (r *rawFiles) eachLabel(visit func(i int, labels []byte) error) error {
 	labels, next := make([]byte, r.labels), 0
 	for _, f := range r.files {
 		stride := int64(r.labels + r.size())
@@ -118,7 +118,7 @@ func (r *records) eachLabel(visit func(i int, labels []byte) error) error {
 
 // load reads all images to memory.
 func (f *found) load() (*found, error) {
-	r := f.source.(*records)
+	r := f.source.(*rawFiles)
 	defer r.close()
 	size := r.size()
 	pixels := make([]byte, f.count*size)

@@ -43,36 +43,36 @@ func (d *Dataset) WithArrowLabels(labels arrow.Array, names []string) (*Dataset,
 }
 
 // setSoftLabels checks and sets the probabilities of a view of n images.
-func (d *Dataset) setSoftLabels(rows []float32, names []string, n int) error {
-	if len(rows)%n != 0 || len(rows) == 0 {
-		return argErrorf("soft labels have %d values, want the probabilities of every class for each of %d images", len(rows), n)
+func (d *Dataset) setSoftLabels(probabilities []float32, names []string, n int) error {
+	if len(probabilities)%n != 0 || len(probabilities) == 0 {
+		return argErrorf("soft labels have %d values, want the probabilities of every class for each of %d images", len(probabilities), n)
 	}
-	k := len(rows) / n
+	k := len(probabilities) / n
 	if k < 2 || k > MaxClasses {
 		return argErrorf("the number of classes of the soft labels is %d, want 2..%d", k, MaxClasses)
 	}
 	if len(names) > 0 && len(names) != k {
 		return argErrorf("class_names has %d names, want %d: one for each class of the soft labels", len(names), k)
 	}
-	rows, err := normalised(rows, k)
+	probabilities, err := normalised(probabilities, k)
 	if err != nil {
 		return err
 	}
 	labels := make([]int32, n)
 	for i := range labels {
-		row := rows[i*k : (i+1)*k]
+		row := probabilities[i*k : (i+1)*k]
 		labels[i] = int32(slices.Index(row, slices.Max(row)))
 	}
 	if err := d.setLabels(labels, names, n); err != nil {
 		return err
 	}
-	d.soft, d.classes = rows, k
+	d.soft, d.classes = probabilities, k
 	return nil
 }
 
-// normalised are rows of k probabilities whose sums are 1: rows itself where they are so already, up to rounding, else a copy.
-func normalised(rows []float32, k int) ([]float32, error) {
-	given := rows
+// normalised are probabilities of k probabilities whose sums are 1: probabilities itself where they are so already, up to rounding, else a copy.
+func normalised(probabilities []float32, k int) ([]float32, error) {
+	given := probabilities
 	for at := 0; at < len(given); at += k {
 		row, sum := given[at:at+k], 0.
 		for j, p := range row {
@@ -87,22 +87,22 @@ func normalised(rows []float32, k int) ([]float32, error) {
 		if math.Abs(sum-1) <= roundTolerance {
 			continue
 		}
-		if &rows[0] == &given[0] {
+		if &probabilities[0] == &given[0] {
 			var err error
-			if rows, err = softRows(len(given)/k, k); err != nil {
+			if probabilities, err = newSoftLabels(len(given)/k, k); err != nil {
 				return nil, err
 			}
-			copy(rows, given)
+			copy(probabilities, given)
 		}
 		for j, p := range row {
-			rows[at+j] = float32(float64(p) / sum)
+			probabilities[at+j] = float32(float64(p) / sum)
 		}
 	}
-	return rows, nil
+	return probabilities, nil
 }
 
-// softRows is memory for the probabilities of n images, if there is enough.
-func softRows(n, k int) ([]float32, error) {
+// newSoftLabels is memory for the probabilities of n images, if there is enough.
+func newSoftLabels(n, k int) ([]float32, error) {
 	if have := AvailableMemory(); int64(n) > have/4/int64(k) {
 		return nil, Errorf(ErrMemory, "data: soft labels of %d classes for %d images need %.1f GiB, %.1f GiB are available",
 			k, n, float64(n)*float64(k)*4/(1<<30), float64(have)/(1<<30))
@@ -110,19 +110,19 @@ func softRows(n, k int) ([]float32, error) {
 	return make([]float32, n*k), nil
 }
 
-// subsetSoft are the probabilities of the images with these indices, which are valid.
-func (d *Dataset) subsetSoft(indices []int32) (rows []float32, err error) {
+// softLabelsOf are the probabilities of the images with these indices, which are valid.
+func (d *Dataset) softLabelsOf(indices []int32) (probabilities []float32, err error) {
 	if d.soft == nil {
 		return nil, nil
 	}
 	k := d.classes
-	if rows, err = softRows(len(indices), k); err != nil {
+	if probabilities, err = newSoftLabels(len(indices), k); err != nil {
 		return nil, err
 	}
 	for i, from := range indices {
-		copy(rows[i*k:(i+1)*k], d.soft[int(from)*k:])
+		copy(probabilities[i*k:(i+1)*k], d.soft[int(from)*k:])
 	}
-	return rows, nil
+	return probabilities, nil
 }
 
 // softType says whether labels of a type are probabilities.
@@ -151,7 +151,7 @@ func (o *Options) setArrowLabels(t arrow.DataType, arrays []arrow.Array, names [
 	for _, a := range arrays {
 		n += a.Len()
 	}
-	if o.SoftLabels, err = softRows(n, int(list.Len())); err != nil {
+	if o.SoftLabels, err = newSoftLabels(n, int(list.Len())); err != nil {
 		return err
 	}
 	to := o.SoftLabels[:0]

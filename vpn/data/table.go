@@ -26,14 +26,14 @@ type table struct {
 
 	size, unpacked int64 // of the present file, and of its images
 
-	spool *spool  // of encoded images; nil: none so far
-	ends  []int64 // of each image in the spool
+	encoded *tempFile // of encoded images; nil: none so far
+	ends    []int64   // of each image in the spool
 
 	labelled   bool
 	labels     []int32 // of the files read so far, and of the present one
 	fileLabels []int32
 	names      []string         // of the classes
-	number     map[string]int32 // of each of names, where they are fixed
+	numberOf   map[string]int32 // of each of names, where they are fixed
 	fixed      bool             // names are those that the caller or the file gave
 	strings    map[string]int32 // names of labels that are plain strings, in the order of their first use
 
@@ -168,18 +168,18 @@ func (t *table) add(image []byte) (err error) {
 	case t.tensors.arrays != nil:
 		return fmt.Errorf("has encoded images, the file before it pixels")
 	}
-	if t.spool == nil {
-		if t.spool, err = newSpool(); err != nil {
+	if t.encoded == nil {
+		if t.encoded, err = newTempFile(); err != nil {
 			return err
 		}
 	}
 	if t.unpacked += int64(len(image)); t.unpacked > max(minUnpacked, maxUnpacked*t.size) {
 		return fmt.Errorf("unpacks to more than %d bytes and %d times its size", int64(minUnpacked), maxUnpacked)
 	}
-	if _, err := t.spool.Write(image); err != nil {
+	if _, err := t.encoded.Write(image); err != nil {
 		return err
 	}
-	t.ends = append(t.ends, t.spool.size)
+	t.ends = append(t.ends, t.encoded.size)
 	t.rows++
 	return nil
 }
@@ -198,7 +198,7 @@ func (t *table) found() (*found, error) {
 	if t.tensors.arrays != nil {
 		return t.inMemory()
 	}
-	if err := t.spool.done(); err != nil {
+	if err := t.encoded.flush(); err != nil {
 		return nil, err
 	}
 	if _, err := checkLabels(t.labels, t.names, t.rows); err != nil {
@@ -221,8 +221,8 @@ func (t *table) close() {
 		free()
 	}
 	t.free = nil
-	if t.spool != nil {
-		_ = t.spool.Close()
+	if t.encoded != nil {
+		_ = t.encoded.Close()
 	}
 }
 
@@ -276,7 +276,7 @@ func (s *tableSource) read(i int, buffer []byte) ([]byte, error) {
 	}
 	size := int(s.table.ends[i] - start)
 	buffer = slices.Grow(buffer[:0], size)[:size]
-	if n, err := s.table.spool.ReadAt(buffer, start); n < size {
+	if n, err := s.table.encoded.ReadAt(buffer, start); n < size {
 		return nil, fmt.Errorf("got %d of %d bytes: %w", n, size, bare(err))
 	}
 	return buffer, nil
@@ -288,4 +288,4 @@ func (s *tableSource) name(i int) string {
 	return fmt.Sprintf("%s: row %d", s.table.files[k], i-s.table.first[k])
 }
 
-func (s *tableSource) close() error { return s.table.spool.Close() }
+func (s *tableSource) close() error { return s.table.encoded.Close() }

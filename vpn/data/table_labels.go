@@ -14,13 +14,13 @@ const noLabel = -1
 // addName adds a label that is a string. They are numbered in the order of the names, once all are known.
 func (t *table) addName(name string) error {
 	if t.fixed {
-		if t.number == nil {
-			t.number = map[string]int32{}
+		if t.numberOf == nil {
+			t.numberOf = map[string]int32{}
 			for i, n := range t.names {
-				t.number[n] = int32(i)
+				t.numberOf[n] = int32(i)
 			}
 		}
-		i, ok := t.number[name]
+		i, ok := t.numberOf[name]
 		if !ok {
 			return fmt.Errorf("row %d has the class %.100q, want one of class_names", len(t.fileLabels), name)
 		}
@@ -69,7 +69,7 @@ func (t *table) huggingFaceNames(metadata, column string) error {
 	if len(t.files) > 1 && !slices.Equal(t.names, feature.Names) {
 		return errors.New("has other class names than the file before it")
 	}
-	t.number = nil
+	t.numberOf = nil
 	t.names, t.fixed = feature.Names, len(feature.Names) > 0
 	return nil
 }

@@ -62,17 +62,17 @@ func parseTensor(text string) (tensorMetadata, error) {
 // decodeTensor reads the JSON of a tensorMetadata more strictly than encoding/json does: keys are written as specified, none is
 // twice there, and no number is null.
 func decodeTensor(text string) (m tensorMetadata, err error) {
-	all, err := object(text)
+	all, err := jsonObject(text)
 	if err != nil {
 		return m, err
 	}
-	if m.Shape, err = numbers(all, "shape"); err != nil {
+	if m.Shape, err = jsonNumbers(all, "shape"); err != nil {
 		return m, err
 	}
-	if m.Permutation, err = numbers(all, "permutation"); err != nil {
+	if m.Permutation, err = jsonNumbers(all, "permutation"); err != nil {
 		return m, err
 	}
-	other, err := numbers(all, "permutations") // what arrow-rs calls it
+	other, err := jsonNumbers(all, "permutations") // what arrow-rs calls it
 	if err != nil {
 		return m, err
 	}
@@ -88,8 +88,8 @@ func decodeTensor(text string) (m tensorMetadata, err error) {
 	return m, err
 }
 
-// object reads a JSON object.
-func object(text string) (map[string]json.RawMessage, error) {
+// jsonObject reads a JSON object.
+func jsonObject(text string) (map[string]json.RawMessage, error) {
 	if !json.Valid([]byte(text)) {
 		var v any
 		return nil, json.Unmarshal([]byte(text), &v) // says why
@@ -113,8 +113,8 @@ func object(text string) (map[string]json.RawMessage, error) {
 	return all, nil
 }
 
-// numbers reads a list of whole numbers; nil when it is missing or null.
-func numbers(all map[string]json.RawMessage, key string) ([]int, error) {
+// jsonNumbers reads a list of whole numbers; nil when it is missing or null.
+func jsonNumbers(all map[string]json.RawMessage, key string) ([]int, error) {
 	var list []*int
 	if raw, ok := all[key]; ok {
 		if err := json.Unmarshal(raw, &list); err != nil {
@@ -237,10 +237,10 @@ func shape3(dims []int) [3]int {
 	return shape
 }
 
-type number interface{ uint8 | float32 | float64 }
+type pixelValue interface{ uint8 | float32 | float64 }
 
-// place writes images of layout l to dst in the order (N, H, W, C), converting the values.
-func place[D, S number](dst []D, src []S, l layout) {
+// reorder writes images of layout l to dst in the order (N, H, W, C), converting the values.
+func reorder[D, S pixelValue](dst []D, src []S, l layout) {
 	stride := [3]int{l.dims[1] * l.dims[2], l.dims[2], 1} // of the physical dimensions
 	shape := l.shape()
 	sh, sw, sc := stride[l.axes[0]], stride[l.axes[1]], stride[l.axes[2]]

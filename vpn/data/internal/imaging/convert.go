@@ -100,8 +100,8 @@ func inkToRGB(dst, src []uint8) {
 	for i := 0; len(src) >= 4; i, src = i+3, src[4:] {
 		light := 255 - int32(src[3])
 		for k := range 3 {
-			part := int32(src[k])*light + 128
-			dst[i+k] = clip(light - (part>>8+part)>>8)
+			ink := int32(src[k])*light + 128
+			dst[i+k] = clip(light - (ink>>8+ink)>>8)
 		}
 	}
 }

@@ -57,17 +57,17 @@ func (p *plan) downFirst() bool {
 	return rows > 0 && rows > 2*columns
 }
 
-// part is the range of the resized pixels that the result shows, of one axis: from first, count of them.
-func part(from, want, have int) (first, count int) {
+// visible is the range of the resized pixels that the result shows, of one axis: from first, count of them.
+func visible(from, want, have int) (first, count int) {
 	first = max(from, 0)
 	return first, max(min(from+want, have)-first, 0)
 }
 
 // axes are the two axes of the resize.
 func (p *plan) axes() (x, y axis) {
-	first, count := part(p.left, p.w, p.rw)
+	first, count := visible(p.left, p.w, p.rw)
 	x = axis{at: p.box.Min.X, in: p.box.Dx(), out: p.rw, first: first, count: count}
-	first, count = part(p.top, p.h, p.rh)
+	first, count = visible(p.top, p.h, p.rh)
 	y = axis{at: p.box.Min.Y, in: p.box.Dy(), out: p.rh, first: first, count: count}
 	return x, y
 }

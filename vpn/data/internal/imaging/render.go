@@ -26,7 +26,7 @@ func (d *Decoder) region(p *plan) image.Rectangle {
 
 // render writes the plan's result, with c channels. The picture is upright.
 func (d *Decoder) render(out []uint8, c int, pic picture, p *plan) {
-	part := d.region(p)
+	region := d.region(p)
 	x, y := p.axes()
 	if x.count < p.w || y.count < p.h {
 		clear(out)
@@ -41,7 +41,7 @@ func (d *Decoder) render(out []uint8, c int, pic picture, p *plan) {
 		return
 	}
 	for i := range y.count {
-		d.read(line(i), c, pic, part.Min.Y+i, part.Min.X, part.Max.X)
+		d.read(line(i), c, pic, region.Min.Y+i, region.Min.X, region.Max.X)
 	}
 }
 

@@ -109,12 +109,12 @@ func (t *table) split(symbol byte) (run, size int) {
 func (t *table) enter(code, length int, symbol byte) {
 	run, size := t.split(symbol)
 	free := lutBits - length // bits after the code
-	part := t.lut[code<<free : (code+1)<<free]
-	for i := range part {
+	slots := t.lut[code<<free : (code+1)<<free]
+	for i := range slots {
 		if size > free {
-			part[i] = newEntry(int32(length<<8|size), run, 0)
+			slots[i] = newEntry(int32(length<<8|size), run, 0)
 		} else {
-			part[i] = newEntry(extend(uint64(i)>>(free-size), size), run, length+size)
+			slots[i] = newEntry(extend(uint64(i)>>(free-size), size), run, length+size)
 		}
 	}
 }
