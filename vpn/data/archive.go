@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// A tar.gz file may unpack to this many bytes, or this many times its own size, whichever is more.
+// A tar.gz file may unpack to minUnpacked bytes or to maxUnpacked times its own size, whichever is
+// more.
 const (
 	minUnpacked = 1 << 30
 	maxUnpacked = 20
@@ -21,10 +22,14 @@ const (
 
 const maxPath = 1024 // bytes of a name in an archive
 
-// unpack lists the archive t.path. The files of a tar file stay where they are; those of a tar.gz file, where nothing can be
-// found without unpacking what lies before it, are unpacked once to a temporary file, the wanted ones only.
+// unpack lists the wanted files of the archive t.path.
 //
-// A whole archive is refused where a name is absolute or has "..", a wanted file is a link, or sparse, or occurs twice.
+// The files of a tar file stay where they are. The wanted files of a tar.gz file are unpacked once,
+// to a temporary file, since nothing in a tar.gz file can be found without unpacking what comes
+// before.
+//
+// The whole archive is refused if a name is absolute or contains "..", or if a wanted file is a
+// link, is sparse, or occurs twice.
 func (t *tree) unpack(info os.FileInfo, wanted func(string, bool) bool) error {
 	if !info.Mode().IsRegular() {
 		return argErrorf("path is %q, want a folder, or a tar or tar.gz file", t.path)
@@ -56,7 +61,7 @@ func (t *tree) unpack(info os.FileInfo, wanted func(string, bool) bool) error {
 	return t.unique()
 }
 
-// unique reports a file that an archive holds twice.
+// unique returns an error if an archive holds a file twice.
 func (t *tree) unique() error {
 	slices.SortFunc(t.files, func(a, b file) int { return strings.Compare(a.path, b.path) })
 	for i := 1; i < len(t.files); i++ {
@@ -67,16 +72,16 @@ func (t *tree) unique() error {
 	return nil
 }
 
-// tarIndex makes the list of a tar file's entries.
+// tarIndex collects the entries of a tar file.
 type tarIndex struct {
 	tree     *tree
 	wanted   func(string, bool) bool
 	folders  map[string]bool
 	size     int64     // of the archive
-	unpacked *tempFile // of a tar.gz file
+	unpacked *tempFile // of a tar.gz file: the wanted files
 }
 
-// gzip unpacks a tar.gz file.
+// gzip lists and unpacks a tar.gz file.
 func (x *tarIndex) gzip(archive *os.File) error {
 	defer archive.Close()
 	unzip, err := gzip.NewReader(bufio.NewReaderSize(archive, 1<<16))
@@ -91,13 +96,14 @@ func (x *tarIndex) gzip(archive *os.File) error {
 	if err := x.all(limited, nil); err != nil {
 		return err
 	}
-	if _, err := io.Copy(io.Discard, limited); err != nil { // which checks the sum at the end
+	if _, err := io.Copy(io.Discard, limited); err != nil { // reads the checksum at the end
 		return x.failed(err)
 	}
 	return x.unpacked.flush()
 }
 
-// all lists the entries; position is that of a file that can be read by offset.
+// all lists the entries that r reads. position is the position in a plain tar file, or nil if r
+// unpacks a tar.gz file.
 func (x *tarIndex) all(r io.Reader, position io.Seeker) error {
 	entries := tar.NewReader(r)
 	for first := true; ; first = false {
@@ -145,7 +151,7 @@ func (x *tarIndex) all(r io.Reader, position io.Seeker) error {
 	}
 }
 
-// entry returns the name of an entry's file; "" where it is not wanted.
+// entry returns the path of an entry, or "" if it is not a wanted file.
 func (x *tarIndex) entry(h *tar.Header) (string, error) {
 	if h.Typeflag == tar.TypeXGlobalHeader {
 		return "", nil
@@ -168,8 +174,8 @@ func (x *tarIndex) entry(h *tar.Header) (string, error) {
 	if len(x.folders) > maxFolders {
 		return "", Errorf(ErrUnsupported, "data: %s has more than %d folders", x.tree.path, maxFolders)
 	}
-	_, inner, _ := strings.Cut(name, "/")                               // in the folder that wraps the archive
-	link := h.Typeflag == tar.TypeLink || h.Typeflag == tar.TypeSymlink // perhaps to a folder
+	_, inner, _ := strings.Cut(name, "/")                               // the path inside a folder that wraps the whole archive
+	link := h.Typeflag == tar.TypeLink || h.Typeflag == tar.TypeSymlink // may lead to a wanted folder
 	wanted := x.wanted(name, false) || inner != "" && x.wanted(inner, false) || link && (x.wanted(name, true) || inner != "" && x.wanted(inner, true))
 	if h.Typeflag == tar.TypeDir || !wanted {
 		return "", nil
@@ -196,7 +202,7 @@ func (x *tarIndex) entry(h *tar.Header) (string, error) {
 	return "", nil // a device
 }
 
-// failed says why an archive could not be read.
+// failed returns the error that says why an archive could not be read.
 func (x *tarIndex) failed(err error) error {
 	var known *kindError
 	switch {
@@ -212,7 +218,7 @@ func (x *tarIndex) failed(err error) error {
 
 var errTooLarge = fmt.Errorf("too large")
 
-// limitedReader fails beyond a number of bytes.
+// limitedReader returns errTooLarge after left bytes.
 type limitedReader struct {
 	r    io.Reader
 	left int64
@@ -226,7 +232,9 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// unwrap steps into the one folder that holds all others of an archive, as in tiny-imagenet-200/train, unless it is wanted itself.
+// unwrap removes the outermost folder from all paths if everything lies in it, as in
+// tiny-imagenet-200/train. It does nothing if itself reports that the folder has a meaning of its
+// own.
 func (t *tree) unwrap(wanted func(path string, folder bool) bool, itself func(dir string) bool) {
 	if top := t.childFolders(""); t.root == nil && len(top) == 1 && !itself(top[0]) {
 		prefix := top[0] + "/"

@@ -52,7 +52,8 @@ func checkPixelType(leaf arrow.DataType) error {
 	return argErrorf("images has values of type %s, want uint8 (0..255) or float32 ([0, 1])", leaf)
 }
 
-// finish makes the data set, counts the copy that why tells of, and releases the arrays where there was one.
+// finish makes the data set with from. If the pixels were copied (why is not ""), it records the
+// copy and releases the arrays.
 func finish[T pixelValue](pixels []T, width int64, why string, l layout, o Options,
 	from func(pixels []T, n, h, w, c int, o Options) (*Dataset, error)) (*Dataset, error) {
 	release := o.Release
@@ -71,7 +72,7 @@ func finish[T pixelValue](pixels []T, width int64, why string, l layout, o Optio
 	return d, nil
 }
 
-// tensorType returns the shape of the images of a column, and the type of their values.
+// tensorType returns the shape of a column's images and the type of their values.
 func tensorType(field arrow.Field) (m tensorMetadata, leaf arrow.DataType, err error) {
 	leaf = field.Type
 	name, text, err := extension(field)
@@ -109,7 +110,7 @@ func tensorType(field arrow.Field) (m tensorMetadata, leaf arrow.DataType, err e
 		return m, nil, err
 	}
 	rest := size
-	for _, dim := range m.Shape { // divides, as a product could overflow
+	for _, dim := range m.Shape { // divides instead of multiplying: the product could overflow
 		if rest%dim != 0 {
 			depth = 0
 			break
@@ -134,8 +135,8 @@ func extension(field arrow.Field) (name, text string, err error) {
 	return name, text, nil
 }
 
-// gather returns the pixels of all arrays in the order (N, H, W, C): those of the array itself where they are so already, or else a copy,
-// with the reason for it.
+// gather returns the pixels of all arrays in the order (N, H, W, C). It returns the memory of the
+// array itself if that is possible. Otherwise it returns a copy, and why says why.
 func gather[D, S pixelValue](c column, l layout) (pixels []D, why string, err error) {
 	chunks := make([][]S, len(c.arrays))
 	total, first := 0, 0
@@ -163,13 +164,13 @@ func gather[D, S pixelValue](c column, l layout) (pixels []D, why string, err er
 	return pixels, copyReason(chunks, l, !ok), nil
 }
 
-// aligned reports whether values lie where their type wants them.
+// aligned reports whether the values start at an address that their type requires.
 func aligned[T pixelValue](values []T) bool {
 	v := reflect.ValueOf(values)
 	return v.Pointer()%uintptr(v.Type().Elem().Align()) == 0
 }
 
-// copyReason says why pixels were copied.
+// copyReason returns why pixels were copied, for [Info].
 func copyReason[S pixelValue](chunks [][]S, l layout, converted bool) string {
 	var why []string
 	if len(chunks) > 1 {
@@ -187,7 +188,8 @@ func copyReason[S pixelValue](chunks [][]S, l layout, converted bool) string {
 	return strings.Join(why, ", ")
 }
 
-// values returns the values of an array of lists, which messages call name and count from `first`. They are not copied.
+// values returns the innermost values of an array of lists, without copying. name and first are for
+// error messages: a's first element is name[first].
 func values[S pixelValue](name string, a arrow.Array, first int) ([]S, error) {
 	if ext, ok := a.(array.ExtensionArray); ok {
 		a = ext.Storage()
@@ -204,7 +206,7 @@ func values[S pixelValue](name string, a arrow.Array, first int) ([]S, error) {
 		n := int(list.DataType().(*arrow.FixedSizeListType).Len())
 		child := list.ListValues()
 		offset := list.Data().Offset()
-		if end+offset > child.Len()/n { // (end + offset) × n > child.Len(), without overflow
+		if end+offset > child.Len()/n { // that is (end + offset) × n > child.Len(), without overflow
 			return nil, argErrorf("%s needs %d × %d values, its child array holds %d", name, end+offset, n, child.Len())
 		}
 		a, start, end, size = child, (start+offset)*n, (end+offset)*n, size*n

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fill returns an array of the builder's type; every value is read from its text, "" is null.
+// fill returns an array of the builder's type. Each text is one value; "" is null.
 func fill(t *testing.T, b array.Builder, texts ...string) arrow.Array {
 	for _, text := range texts {
 		if text == "" {

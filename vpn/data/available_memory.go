@@ -10,9 +10,11 @@ import (
 	"strings"
 )
 
-// AvailableMemory is how many bytes this process can still get: the least of what the system, the control groups that the
-// process is in (containers), and its own limits (RLIMIT_AS, RLIMIT_DATA) leave; math.MaxInt64 where none of them says. Running
-// out of memory ends the process in Go, so large requests are compared with it first.
+// AvailableMemory returns how many bytes this process can still allocate. That is the least of what
+// three limits leave: the system's memory, the process's control groups (containers), and its own
+// limits RLIMIT_AS and RLIMIT_DATA. It is math.MaxInt64 if none of them is known.
+//
+// Large requests are compared with it first, since a Go process ends when it runs out of memory.
 func AvailableMemory() int64 { return availableMemory(os.DirFS("/")) }
 
 func availableMemory(root fs.FS) int64 {
@@ -26,8 +28,9 @@ func systemMemory(root fs.FS) int64 {
 	return math.MaxInt64
 }
 
-// groupMemory is what the control groups leave, of version 2 or 1, from that of the process up to the root. Pages of files that
-// nobody has read lately count as used there, but are given back when memory runs short.
+// groupMemory returns what the control groups leave, of version 1 or 2, from the process's own
+// group up to the root. Inactive file pages are counted as used there, but the kernel frees them
+// when memory runs short, so they count as available.
 func groupMemory(root fs.FS) int64 {
 	least := int64(math.MaxInt64)
 	for line := range strings.Lines(readText(root, "proc/self/cgroup")) { // hierarchy:controllers:path
@@ -41,7 +44,7 @@ func groupMemory(root fs.FS) int64 {
 		} else if !strings.Contains(","+parts[1]+",", ",memory,") {
 			continue
 		}
-		for group := path.Clean("/" + parts[2]); ; group = path.Dir(group) { // a container may not see its own: then the mount's root
+		for group := path.Clean("/" + parts[2]); ; group = path.Dir(group) { // inside a container the group's own folder may be missing; the mount's root exists
 			dir := path.Join(mount, group)
 			most, limited := parseDecimal(readText(root, path.Join(dir, limit)))
 			used, known := parseDecimal(readText(root, path.Join(dir, usage)))
@@ -57,7 +60,7 @@ func groupMemory(root fs.FS) int64 {
 	return least
 }
 
-// processMemory is what the limits of the process leave of its address space, and of its memory for data.
+// processMemory returns what the limits of the process leave of its address space and its data.
 func processMemory(root fs.FS) int64 {
 	least := int64(math.MaxInt64)
 	limits, pages := readText(root, "proc/self/limits"), readText(root, "proc/self/statm") // total, resident, shared, text, lib, data
@@ -76,7 +79,8 @@ func readText(root fs.FS, name string) string {
 	return string(bytes.TrimSpace(b))
 }
 
-// numberIn is the number in that column of what follows a name at the beginning of a line.
+// numberIn finds the line that starts with name, and returns the number in the given column of the
+// rest of that line.
 func numberIn(text, name string, column int) (int64, bool) {
 	for line := range strings.Lines(text) {
 		if rest, found := strings.CutPrefix(line, name); found {
@@ -88,7 +92,7 @@ func numberIn(text, name string, column int) (int64, bool) {
 	return 0, false
 }
 
-func parseDecimal(text string) (int64, bool) { // not "max", not "unlimited"
+func parseDecimal(text string) (int64, bool) { // fails for "max" and "unlimited"
 	n, err := strconv.ParseInt(text, 10, 64)
 	return n, err == nil
 }

@@ -5,11 +5,12 @@ import (
 	"sync"
 )
 
-// bufferPool keeps the memory of batches for the next Batches of the same size, and knows how much there is.
+// bufferPool keeps the memory of closed Batches for the next Batches with the same batch size. It
+// also counts how much memory batches have.
 type bufferPool struct {
 	mu    sync.Mutex
 	spare [][]uint8
-	bytes int64 // in all batches
+	bytes int64 // of all buffers, in use or spare
 	most  int64
 }
 
@@ -22,14 +23,14 @@ func (p *bufferPool) take(size int) []uint8 {
 		if len(last) == size {
 			return last
 		}
-		p.bytes -= int64(len(last)) // of batches of another size: garbage
+		p.bytes -= int64(len(last)) // a buffer of another size: left to the garbage collector
 	}
 	p.bytes += int64(size)
 	p.most = max(p.most, p.bytes)
 	return make([]uint8, size)
 }
 
-// put takes the memory that lies in a channel.
+// put keeps the buffers in the channel free.
 func (p *bufferPool) put(free chan []uint8) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

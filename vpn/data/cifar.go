@@ -6,18 +6,19 @@ import (
 	"strings"
 )
 
-// cifar is what differs between the binary versions of CIFAR-10 and CIFAR-100: cs.toronto.edu/~kriz/cifar.html.
+// cifar describes how the binary version of CIFAR-10 or CIFAR-100 is stored:
+// cs.toronto.edu/~kriz/cifar.html.
 type cifar struct {
 	name   string
 	files  map[string][]string // of each split
-	labels []cifarLabels       // one byte each before the image
-	other  []string            // files of the versions for Python and MATLAB
+	labels []cifarLabels       // each takes one byte before an image
+	other  []string            // files of the Python and MATLAB versions, to recognise them
 }
 
 type cifarLabels struct {
-	name    string   // as the option labels calls them
-	file    string   // of the class names
-	classes []string // where that is missing
+	name    string   // value of the option labels
+	file    string   // holds the class names
+	classes []string // used if the file is missing
 	count   int
 }
 
@@ -45,8 +46,9 @@ var cifarVersions = map[string]cifar{
 
 const cifarSide = 32
 
-// cifar10 reads the binary version of CIFAR-10, uint8 images of shape (32, 32, 3), from a folder that holds its files, or that holds the
-// published folder cifar-10-batches-bin, or from the published archive.
+// cifar10 reads the binary version of CIFAR-10: uint8 images of shape (32, 32, 3). The path is the
+// published archive, a folder that holds its files, or a folder that holds the published folder
+// cifar-10-batches-bin.
 func cifar10(o OpenOptions) (*found, error) {
 	if err := o.uses("path", "split"); err != nil {
 		return nil, err
@@ -54,7 +56,8 @@ func cifar10(o OpenOptions) (*found, error) {
 	return cifarVersions["cifar10"].open(o, 0)
 }
 
-// cifar100 reads the binary version of CIFAR-100 likewise; the option labels says which of its two labels.
+// cifar100 reads the binary version of CIFAR-100 from the same kinds of paths. The option labels
+// chooses one of its two labels.
 func cifar100(o OpenOptions) (*found, error) {
 	if err := o.uses("path", "split", "labels"); err != nil {
 		return nil, err
@@ -66,7 +69,7 @@ func cifar100(o OpenOptions) (*found, error) {
 	return cifarVersions["cifar100"].open(o, which)
 }
 
-// open finds the files; which is the number of the label to use.
+// open opens a split. which is the index in v.labels of the label to use.
 func (v cifar) open(o OpenOptions, which int) (*found, error) {
 	files, ok := v.files[o.Split]
 	if !ok {
@@ -143,7 +146,7 @@ func (v cifar) find(t *tree, files []string, which int) (f *found, err error) {
 	return &found{source: source, count: count, labels: labels, names: names, shape: source.shape}, nil
 }
 
-// file opens a file of records of so many bytes.
+// file opens a file whose images take record bytes each, labels included.
 func (v cifar) file(t *tree, name string, record int) (rawFile, error) {
 	i := slices.IndexFunc(t.files, func(f file) bool { return f.path == name })
 	if i < 0 {
@@ -161,7 +164,7 @@ func (v cifar) file(t *tree, name string, record int) (rawFile, error) {
 	return rawFile{r, t.name(name), int(size / int64(record)), done}, nil
 }
 
-// names reads the names of the classes, one a line.
+// names returns the class names: the words of their file or, if there is none, the defaults.
 func (l cifarLabels) names(t *tree, dir string) ([]string, error) {
 	p := path.Join(dir, l.file)
 	text, ok, err := t.text(p)

@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// record is an image of CIFAR: its labels, then 1024 red, 1024 green and 1024 blue values; here each plane of one value.
+// record returns an image as CIFAR stores it: its labels, then 1024 red, 1024 green and 1024 blue
+// values. All values of one colour are equal.
 func record(labels []byte, red, green, blue byte) []byte {
 	out := slices.Clone(labels)
 	for _, v := range []byte{red, green, blue} {
@@ -25,7 +26,7 @@ func cifarFiles() []entry {
 	var entries []entry
 	for i := range 5 {
 		first := record([]byte{byte(i)}, byte(i), 50, 100)
-		first[1+32+1] = 200 // red, of row 1, column 1
+		first[1+32+1] = 200 // the red value in row 1, column 1
 		entries = append(entries, entry{"data_batch_" + string(rune('1'+i)) + ".bin", append(first, record([]byte{9}, 1, 2, 3)...)})
 	}
 	return append(entries, entry{"test_batch.bin", record([]byte{3}, 7, 8, 9)}, entry{"readme.html", []byte("x")},
@@ -115,7 +116,7 @@ func TestCIFARRefuses(t *testing.T) {
 	dir := folderOf(t, cifarFiles()...)
 	f, err := cifar10(OpenOptions{Path: dir, Split: "test", Stream: true})
 	require.NoError(t, err)
-	require.NoError(t, os.Truncate(filepath.Join(dir, "test_batch.bin"), 100)) // while it is used
+	require.NoError(t, os.Truncate(filepath.Join(dir, "test_batch.bin"), 100)) // after it was opened
 	_, err = f.source.read(0, nil)
 	assert.ErrorContains(t, err, "got 99 of 3072 bytes")
 	f.close()
