@@ -1,9 +1,6 @@
 package data
 
-import (
-	"context"
-	"sync"
-)
+import "sync"
 
 // bufferPool keeps the memory of closed Batches for the next Batches with the same batch size. It
 // also counts how much memory batches have.
@@ -38,23 +35,5 @@ func (p *bufferPool) put(free chan []uint8) {
 		if buffer := <-free; buffer != nil {
 			p.spare = append(p.spare, buffer)
 		}
-	}
-}
-
-func receive[T any](ctx context.Context, from <-chan T) (v T, ok bool) {
-	select {
-	case v, ok = <-from:
-		return v, ok
-	case <-ctx.Done():
-		return v, false
-	}
-}
-
-func send[T any](ctx context.Context, to chan<- T, v T) bool {
-	select {
-	case to <- v:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }

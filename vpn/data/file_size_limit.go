@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// LimitedWriter writes a new file from its beginning. Beyond the size that the process may give a file (RLIMIT_FSIZE) it fails,
-// where the system would also send SIGXFSZ: that ends a process which did not think of it, and a library has none of Go's
-// handlers for it.
+// LimitedWriter returns a writer to a new file. It fails before the file exceeds the size that the
+// process may write (RLIMIT_FSIZE). Otherwise the system would send SIGXFSZ, which ends a process
+// that has no handler for it. Go programs have one; hosts of the C library may not.
 func LimitedWriter(file *os.File) io.Writer { return &limitedWriter{file: file, limit: fileLimit()} }
 
 type limitedWriter struct {

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A file that would become too large for the process is an error before the system sends SIGXFSZ, which Go programs survive, but not
-// every host of the library (capi/testdata/faultfs.c).
+// Writing too much is an error before the system sends SIGXFSZ. Go programs survive that signal,
+// but not every host of the library does (capi/testdata/faultfs.c).
 func TestLimitedWriter(t *testing.T) {
 	if os.Getenv("GOVPN_TEST_LIMIT") == "" {
 		c := exec.Command(os.Args[0], "-test.run=^TestLimitedWriter$", "-test.count=1")

@@ -13,10 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The readers take any bytes for a file: they return a set whose images can all be read, or an error that names the file; and they
-// allocate no more than a bound.
+// Readers get any bytes as a file. They must return a set whose images can all be read, or an error
+// that names the file. They may not allocate more than a bound.
 
-// checkFuzzed checks what a reader made of a file.
+// checkFuzzed checks what a reader returns for a file.
 func checkFuzzed(t *testing.T, path string, open func() (*found, error)) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -104,7 +104,7 @@ func FuzzTar(f *testing.F) {
 	})
 }
 
-// FuzzTarHeader makes archives whose checksums are right.
+// FuzzTarHeader fuzzes the fields of headers, in archives whose checksums are right.
 func FuzzTarHeader(f *testing.F) {
 	f.Add("train/a/1.png", byte(tar.TypeReg), "", int64(1), "1")
 	f.Add("./train/a/1.png", byte(tar.TypeSymlink), "/etc/passwd", int64(0), "")
@@ -158,7 +158,7 @@ func FuzzArrowFile(f *testing.F) { fuzzTables(f, "testdata/*.arrow", "x.arrow") 
 
 func FuzzParquet(f *testing.F) { fuzzTables(f, "testdata/*.parquet", "x.parquet") }
 
-// FuzzParquetFooter checks that a footer that passes allocates no more than it holds.
+// FuzzParquetFooter checks that the check of a footer neither panics nor hangs.
 func FuzzParquetFooter(f *testing.F) {
 	f.Add([]byte("\x15\x04\x29\xfc\xff\xff\xff\xff\x0f\x00"))
 	f.Fuzz(func(t *testing.T, footer []byte) { _ = checkParquetFooter(footer) })

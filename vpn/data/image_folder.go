@@ -7,16 +7,17 @@ import (
 	"strings"
 )
 
-// imageSuffixes are those of the files that count as images, in any case.
+// imageSuffixes are the suffixes of image files, in upper or lower case.
 var imageSuffixes = []string{".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 func isImage(name string) bool {
 	return slices.Contains(imageSuffixes, strings.ToLower(path.Ext(name)))
 }
 
-// imageFolder reads root/split/class/*, or root/class/* without a split, from a folder, tar or tar.gz file. As torchvision's
-// ImageFolder does, it numbers the classes of the split in the order of their names and lists the files class by class,
-// folder by folder, each sorted. Files that are not images are ignored.
+// imageFolder reads root/split/class/* or, without a split, root/class/* from a folder, tar or
+// tar.gz file. Classes and files are ordered as in torchvision's ImageFolder: the classes of the
+// split by name, then the files of each class folder by folder, by name. Files that are not images
+// are ignored.
 func imageFolder(o OpenOptions) (*found, error) {
 	if err := o.uses("path", "split"); err != nil {
 		return nil, err
@@ -45,12 +46,12 @@ func imageFolder(o OpenOptions) (*found, error) {
 	return f, nil
 }
 
-// hasImages says whether images lie directly in dir.
+// hasImages reports whether images lie directly in dir.
 func (t *tree) hasImages(dir string) bool {
 	return slices.ContainsFunc(t.files, func(f file) bool { return path.Dir(f.path) == dir })
 }
 
-// classes makes a class of every folder in the split.
+// classes returns the images of a split. Each folder in the split is a class.
 func (t *tree) classes(split string) (*found, error) {
 	if top := t.childFolders(""); split != "" && !slices.Contains(top, split) {
 		return nil, argErrorf("split is %q, want one of the folders of %s: %q", split, t.path, top)
@@ -95,7 +96,7 @@ func (t *tree) classes(split string) (*found, error) {
 	return &found{source: &treeSource{t, t.files}, count: len(t.files), labels: labels, names: names}, nil
 }
 
-// sortByFolder sorts files by class, then by folder, then by name.
+// sortByFolder sorts the files by class, then by folder, then by name.
 func (t *tree) sortByFolder(class func(file) string) {
 	slices.SortFunc(t.files, func(a, b file) int {
 		dirA, nameA := path.Split(a.path)

@@ -9,8 +9,8 @@ import (
 	"github.com/klauspost/compress/snappy"
 )
 
-// The library's decompressors return as much as a compressed page says; these fail where it is more than the page's header says, which
-// was checked.
+// Arrow-go's decompressors return as many bytes as the compressed data claim. These replacements
+// fail if that is not the size in the page's header, which has been checked.
 func init() {
 	for _, c := range []compress.Compression{compress.Codecs.Gzip, compress.Codecs.Brotli, compress.Codecs.Zstd} {
 		if codec, err := compress.GetCodec(c); err == nil {
@@ -22,7 +22,7 @@ func init() {
 	}
 }
 
-// boundedCodec is a codec that fills dst, and never returns more.
+// boundedCodec is a codec that fills dst and never returns more.
 type boundedCodec struct {
 	compress.Codec
 	decode func(dst, src []byte) ([]byte, error)

@@ -40,10 +40,10 @@ const (
 
 var errFooter = errors.New("is damaged: its footer holds a size that lies, or is nested too deep")
 
-// checkParquetSchema checks the tree of a schema. children holds the number of children that each
-// element claims, in depth-first order.
+// checkParquetSchema checks that the elements of a schema form a tree. children is how many
+// children each element claims, in depth-first order.
 func checkParquetSchema(children []int64) error {
-	var open []int64 // children still to come, of each group from the root
+	var open []int64 // children still to come, of each group from the root down
 	for i, n := range children {
 		if n < 0 || n > int64(len(children)-i-1) || len(open) > maxParquetDepth || i > maxParquetSchema {
 			return errFooter
@@ -59,18 +59,19 @@ func checkParquetSchema(children []int64) error {
 	return nil
 }
 
-// thriftField is a field that is a struct or a list: a list whose elements have the type element.
-// fields belong to the struct or, if the elements are structs, to each of them.
+// thriftField is a field that is a struct or a list. element is the type of a list's elements.
+// fields are those of the struct or, if the elements of the list are structs, of each element.
 type thriftField struct {
 	id      int16
 	element thrift.TType // thrift.STOP (0): a struct
 	fields  []thriftField
 }
 
-// fileMetaData names every list that arrow-go reads in a footer, but for the schema, and the structs
-// around them. Arrow-go ignores the element type in a list's header and reads elements of the type
-// in parquet.thrift. If the two differed, arrow-go would read list headers where the check saw the
-// bytes of a string.
+// fileMetaData names the lists that arrow-go reads in a footer, except the schema, and the structs
+// around them.
+//
+// Arrow-go ignores the element type in a list's header and assumes the type in parquet.thrift. If
+// the two differed, arrow-go would read other lists than the check did.
 var fileMetaData = []thriftField{
 	{id: 4, element: thrift.STRUCT, fields: []thriftField{ // row_groups
 		{id: 1, element: thrift.STRUCT, fields: []thriftField{ // columns
@@ -99,7 +100,7 @@ var fileMetaData = []thriftField{
 	{id: 7, element: thrift.STRUCT}, // column_orders
 }
 
-// fieldOf returns the field of that number; the zero value, which names no list, if there is none.
+// fieldOf returns the field with this number, or the zero value, which names no list.
 func fieldOf(fields []thriftField, id int16) thriftField {
 	for _, f := range fields {
 		if f.id == id {
@@ -114,11 +115,11 @@ const (
 	childrenField = 5 // of SchemaElement: num_children
 )
 
-// footerReader walks over a footer and keeps none of it. Every element of a list takes at least one
-// byte, so a list that claims more elements than there are bytes ends in an error.
+// footerReader walks over a footer and keeps nothing. Every element of a list takes at least one
+// byte, so a list that claims too many elements ends in an error.
 type footerReader struct{ protocol *thrift.TCompactProtocol }
 
-// eachField reads a struct. use must read or skip the value of each field.
+// eachField reads a struct. For each field it calls use, which must read or skip the value.
 func (r footerReader) eachField(use func(id int16, kind thrift.TType) error) error {
 	if _, err := r.protocol.ReadStructBegin(context.Background()); err != nil {
 		return err
@@ -137,7 +138,8 @@ func (r footerReader) eachField(use func(id int16, kind thrift.TType) error) err
 	}
 }
 
-// eachElement reads a list of the type want. use must read or skip each element.
+// eachElement reads a list whose elements must have the type want. For each element it calls use,
+// which must read or skip it.
 func (r footerReader) eachElement(want thrift.TType, use func() error) error {
 	got, n, err := r.protocol.ReadListBegin(context.Background())
 	if err != nil {
@@ -154,7 +156,8 @@ func (r footerReader) eachElement(want thrift.TType, use func() error) error {
 	return nil
 }
 
-// value skips a value that nests at most depth levels, and checks the types of the lists in it.
+// value skips a value that is nested at most depth levels deep, and checks the element types of the
+// lists in it.
 func (r footerReader) value(kind thrift.TType, field thriftField, depth int) error {
 	switch {
 	case depth < 1:
@@ -171,7 +174,7 @@ func (r footerReader) value(kind thrift.TType, field thriftField, depth int) err
 	return thrift.Skip(context.Background(), r.protocol, kind, depth)
 }
 
-// schema reads a list of SchemaElement, and appends how many children each claims.
+// schema reads a list of SchemaElement. It appends how many children each element claims.
 func (r footerReader) schema(children []int64) ([]int64, error) {
 	err := r.eachElement(thrift.STRUCT, func() error {
 		count := int32(0)

@@ -8,23 +8,15 @@ import (
 	"slices"
 )
 
-// close frees what a reader found.
-func (f *found) close() {
-	if f.ready != nil {
-		f.ready.Close()
-	} else {
-		_ = f.source.close()
-	}
-}
-
-// rawFiles are images of one shape that lie one after another in files, each after `labels` bytes of labels.
+// rawFiles is a source of images of one shape that lie one after another in files. `labels` bytes
+// of labels come before each image.
 type rawFiles struct {
 	files  []rawFile
-	header int64 // bytes at the start of each file
+	header int64 // bytes at the start of each file, before the first image
 	labels int
 	shape  [3]int // H, W, C
-	planar bool   // in the file, (C, H, W)
-	tree   *tree  // that the files are of; nil: of none
+	planar bool   // images are stored as (C, H, W)
+	tree   *tree  // the tree that holds the files; nil if there is none
 }
 
 type rawFile struct {
@@ -36,7 +28,7 @@ type rawFile struct {
 
 func (r *rawFiles) size() int { return r.shape[0] * r.shape[1] * r.shape[2] }
 
-// at returns the file of image i, and its number there.
+// at returns the file that holds image i, and the image's index in it.
 func (r *rawFiles) at(i int) (rawFile, int) {
 	for _, f := range r.files {
 		if i < f.count {
@@ -91,7 +83,7 @@ func (r *rawFiles) close() error {
 	return errors.Join(failed...)
 }
 
-// eachLabel calls visit with the label bytes of every image.
+// eachLabel calls visit with the label bytes of each image.
 func (r *rawFiles) eachLabel(visit func(i int, labels []byte) error) error {
 	labels, next := make([]byte, r.labels), 0
 	for _, f := range r.files {
@@ -116,7 +108,7 @@ func (r *rawFiles) eachLabel(visit func(i int, labels []byte) error) error {
 	return nil
 }
 
-// load reads all images to memory.
+// load reads all images into memory.
 func (f *found) load() (*found, error) {
 	r := f.source.(*rawFiles)
 	defer r.close()

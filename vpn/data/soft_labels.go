@@ -8,19 +8,23 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 )
 
-// Soft labels are an image's probabilities of the classes, in place of one class: those of a teacher, of several annotators, of mixed images.
+// Soft labels are the probabilities of an image's classes, used in place of one class. They come
+// from a teacher model, from several annotators, or from mixed images.
 const (
-	softTolerance  = 1e-3 // how far from 1 the sum of an image's probabilities may be
-	roundTolerance = 1e-6 // how far float32 rounding leaves it; what is further is divided by its sum
+	softTolerance  = 1e-3 // how far the sum of an image's probabilities may be from 1
+	roundTolerance = 1e-6 // how far float32 rounding moves it; beyond that, probabilities are divided by their sum
 )
 
-// SoftLabels are the probabilities of this view's images, in order: (N, K), row-major, K = [Dataset.Classes], each row of sum 1; nil
-// where labels are classes, or none. They must not be changed. [Dataset.Labels] are then the classes of the largest (of equal ones
-// the first), which is what everything but training uses.
+// SoftLabels returns the probabilities of this view's images, in order: (N, K), row-major, with K =
+// [Dataset.Classes]. Each row has the sum 1. It returns nil if the labels are classes, or if there
+// are none. They must not be changed.
+//
+// With soft labels, [Dataset.Labels] holds the most probable class of each image (the first, if
+// several are). Everything except training uses those.
 func (d *Dataset) SoftLabels() []float32 { return d.soft }
 
-// WithSoftLabels is a view of the same images with probabilities in place of classes, as in [Options].SoftLabels; class names, if any,
-// are K.
+// WithSoftLabels returns a view of the same images with probabilities in place of classes: see
+// [Options].SoftLabels. If class names are given, there must be one for each class.
 func (d *Dataset) WithSoftLabels(probabilities []float32, names []string) (*Dataset, error) {
 	v := &Dataset{store: d.store, indices: d.indices, weights: d.weights}
 	if err := v.setSoftLabels(probabilities, names, d.Len()); err != nil {
@@ -29,8 +33,8 @@ func (d *Dataset) WithSoftLabels(probabilities []float32, names []string) (*Data
 	return d.attach(v)
 }
 
-// WithArrowLabels is a view of the same images with the labels that an array holds: classes, as [ArrowLabels] reads them, or FixedSizeLists
-// of float32 or float64, which are probabilities.
+// WithArrowLabels returns a view of the same images with the labels in an array. They are classes,
+// as [ArrowLabels] reads them, or FixedSizeLists of float32 or float64, which are probabilities.
 func (d *Dataset) WithArrowLabels(labels arrow.Array, names []string) (*Dataset, error) {
 	var o Options
 	if err := o.setArrowLabels(labels.DataType(), []arrow.Array{labels}, names); err != nil {
@@ -70,7 +74,8 @@ func (d *Dataset) setSoftLabels(probabilities []float32, names []string, n int) 
 	return nil
 }
 
-// normalised are probabilities of k probabilities whose sums are 1: probabilities itself where they are so already, up to rounding, else a copy.
+// normalised returns probabilities, k per image, with sums of 1. It returns the slice itself if
+// that is true already, up to rounding. Otherwise it returns a copy.
 func normalised(probabilities []float32, k int) ([]float32, error) {
 	given := probabilities
 	for at := 0; at < len(given); at += k {
@@ -101,7 +106,7 @@ func normalised(probabilities []float32, k int) ([]float32, error) {
 	return probabilities, nil
 }
 
-// newSoftLabels is memory for the probabilities of n images, if there is enough.
+// newSoftLabels allocates the probabilities of n images, or fails if there is too little memory.
 func newSoftLabels(n, k int) ([]float32, error) {
 	if have := AvailableMemory(); int64(n) > have/4/int64(k) {
 		return nil, Errorf(ErrMemory, "data: soft labels of %d classes for %d images need %.1f GiB, %.1f GiB are available",
@@ -110,7 +115,7 @@ func newSoftLabels(n, k int) ([]float32, error) {
 	return make([]float32, n*k), nil
 }
 
-// softLabelsOf are the probabilities of the images with these indices, which are valid.
+// softLabelsOf returns the probabilities of the images with these indices, which must be valid.
 func (d *Dataset) softLabelsOf(indices []int32) (probabilities []float32, err error) {
 	if d.soft == nil {
 		return nil, nil
@@ -125,13 +130,13 @@ func (d *Dataset) softLabelsOf(indices []int32) (probabilities []float32, err er
 	return probabilities, nil
 }
 
-// softType says whether labels of a type are probabilities.
+// softType reports whether labels of type t are probabilities.
 func softType(t arrow.DataType) bool {
 	list, ok := t.(*arrow.FixedSizeListType)
 	return ok && list.Len() > 0 && (list.Elem().ID() == arrow.FLOAT32 || list.Elem().ID() == arrow.FLOAT64)
 }
 
-// checkAnyLabelType refuses types that neither classes nor probabilities have.
+// checkAnyLabelType returns an error if type t is neither one of classes nor one of probabilities.
 func checkAnyLabelType(t arrow.DataType) error {
 	if softType(t) {
 		return nil
@@ -139,7 +144,7 @@ func checkAnyLabelType(t arrow.DataType) error {
 	return checkLabelType(t)
 }
 
-// setArrowLabels sets the labels and class names to those that arrays of type t hold.
+// setArrowLabels sets the labels and class names from arrays of type t.
 func (o *Options) setArrowLabels(t arrow.DataType, arrays []arrow.Array, names []string) (err error) {
 	if !softType(t) {
 		o.Labels, o.ClassNames, err = ArrowLabels(t, arrays, names)
@@ -172,7 +177,7 @@ func (o *Options) setArrowLabels(t arrow.DataType, arrays []arrow.Array, names [
 	return nil
 }
 
-// appendSoft appends the values of an array of lists, whose first has number `first` in messages.
+// appendSoft appends the values of an array of lists. Error messages call its first image `first`.
 func appendSoft[S float32 | float64](to []float32, a *array.FixedSizeList, first int) ([]float32, error) {
 	from, err := values[S]("labels", a, first)
 	if err != nil {

@@ -9,39 +9,39 @@ import (
 	"strings"
 )
 
-// Default columns of tables, in this order.
+// The default columns, in the order in which they are looked for.
 var (
 	imageColumns = []string{"image", "images", "img", "pixels"}
 	labelColumns = []string{"label", "labels", "y", "fine_label"}
 )
 
-// table gathers the rows of Arrow or Parquet files: encoded images, which go to a temporary file, or pixels, which stay in memory.
-// All files must have the same kind of images.
+// table collects the rows of Arrow or Parquet files. Encoded images are copied to a temporary file;
+// pixels stay in memory. All files must have the same kind of images.
 type table struct {
 	options OpenOptions
 	path    string   // of the file that is being read
-	files   []string // read so far
-	first   []int    // row of each file
+	files   []string // read so far, with the present one
+	first   []int    // index of each file's first row
 	rows    int
 
-	size, unpacked int64 // of the present file, and of its images
+	size, unpacked int64 // bytes of the present file, and of its encoded images
 
-	encoded *tempFile // of encoded images; nil: none so far
-	ends    []int64   // of each image in the spool
+	encoded *tempFile // encoded images; nil if there are none so far
+	ends    []int64   // where each image ends in that file
 
 	labelled   bool
-	labels     []int32 // of the files read so far, and of the present one
+	labels     []int32 // of the files read so far; fileLabels: of the present file
 	fileLabels []int32
 	names      []string         // of the classes
-	numberOf   map[string]int32 // of each of names, where they are fixed
-	fixed      bool             // names are those that the caller or the file gave
-	strings    map[string]int32 // names of labels that are plain strings, in the order of their first use
+	numberOf   map[string]int32 // the class of each name; used if fixed
+	fixed      bool             // names are given by the caller or the file
+	strings    map[string]int32 // labels that are plain strings, numbered in order of first use
 
 	tensors column // images that are pixels
 	free    []func()
 }
 
-// readTables reads the files that o names, one after another, with read.
+// readTables calls read for each of the files that o selects, in order.
 func readTables(o OpenOptions, suffix string, read func(t *table, f *os.File) error) (*found, error) {
 	if err := o.uses("path", "split", "image_column", "label_column"); err != nil {
 		return nil, err
@@ -64,11 +64,12 @@ func readTables(o OpenOptions, suffix string, read func(t *table, f *os.File) er
 	return f, err
 }
 
-// tableFiles lists o.Path itself or, of a folder, its files with the suffix, or those of its folder "data"; with a split, those whose
-// names begin with it, as in train-00000-of-00002.parquet.
+// tableFiles returns o.Path if it is a file. If it is a folder, tableFiles returns the files with
+// the suffix in it or, if there are none, in its folder "data". With a split, it returns those
+// whose names begin with the split's, such as train-00000-of-00002.parquet.
 func tableFiles(o OpenOptions, suffix string) ([]string, error) {
 	if inner, err := os.Stat(filepath.Join(o.Path, o.Split)); err == nil && inner.IsDir() && filepath.IsLocal(o.Split) {
-		o.Path, o.Split = filepath.Join(o.Path, o.Split), "" // as Hugging Face's save_to_disk lays splits out
+		o.Path, o.Split = filepath.Join(o.Path, o.Split), "" // the layout of Hugging Face's save_to_disk
 	}
 	info, err := os.Stat(o.Path)
 	switch {
@@ -107,7 +108,7 @@ func tableFiles(o OpenOptions, suffix string) ([]string, error) {
 	return nil, Errorf(ErrFormat, "data: %s holds no files *%s, nor does its folder data", o.Path, suffix)
 }
 
-// readFile reads one more file. A defect of the file that makes a library panic is an error as well.
+// readFile reads one more file. If a library panics on a damaged file, that is an error too.
 func (t *table) readFile(path string, read func(t *table, f *os.File) error) (err error) {
 	f, err := OpenRegular(path)
 	if err != nil {
@@ -139,7 +140,7 @@ func (t *table) readFile(path string, read func(t *table, f *os.File) error) (er
 	return nil
 }
 
-// failed names the file of an error, and gives it a kind where it has none.
+// failed adds the file's name to an error, and a kind if it has none.
 func (t *table) failed(err error) error {
 	kind := ErrFormat
 	for _, k := range []error{ErrIO, ErrMemory, ErrUnsupported, ErrCancelled} {
@@ -150,10 +151,10 @@ func (t *table) failed(err error) error {
 	return Errorf(kind, "data: %s: %s", t.path, strings.TrimPrefix(err.Error(), "data: "))
 }
 
-// row is the number in the present file of the next image.
+// row returns the index in the present file of the next image.
 func (t *table) row() int { return t.rows - t.first[len(t.first)-1] }
 
-// add keeps an encoded image.
+// add copies an encoded image to the temporary file.
 func (t *table) add(image []byte) (err error) {
 	if err := t.options.cancelled(); err != nil {
 		return err
@@ -184,7 +185,7 @@ func (t *table) add(image []byte) (err error) {
 	return nil
 }
 
-// found is what all files hold.
+// found returns what all files hold.
 func (t *table) found() (*found, error) {
 	if t.rows == 0 {
 		return nil, Errorf(ErrFormat, "data: %s holds no rows, want at least 1 image", t.options.Path)
@@ -207,7 +208,7 @@ func (t *table) found() (*found, error) {
 	return &found{source: &tableSource{t}, count: t.rows, labels: t.labels, names: t.names}, nil
 }
 
-// inMemory makes the set of images that are pixels.
+// inMemory returns the set of images that are pixels.
 func (t *table) inMemory() (*found, error) {
 	d, err := t.tensors.dataset(nil, Options{Labels: t.labels, ClassNames: t.names, Release: t.close})
 	if err != nil {
@@ -226,7 +227,8 @@ func (t *table) close() {
 	}
 }
 
-// pickColumn returns the number of the column that option names, or of the first default that exists; -1 where there is none.
+// pickColumn returns the index of the column called name or, if name is "", of the first default
+// that exists. It returns -1 if there is none.
 func pickColumn(names []string, option, name string, defaults []string) (int, error) {
 	wanted := defaults
 	if name != "" {
@@ -248,7 +250,7 @@ func pickColumn(names []string, option, name string, defaults []string) (int, er
 	return -1, nil
 }
 
-// columns finds the columns of images and labels; label is -1 where there is none.
+// columns returns the indices of the columns of images and labels. label is -1 if there is none.
 func (t *table) columns(names []string) (image, label int, err error) {
 	if image, err = pickColumn(names, "image_column", t.options.ImageColumn, imageColumns); err != nil {
 		return 0, 0, err
@@ -266,7 +268,7 @@ func (t *table) columns(names []string) (image, label int, err error) {
 	return image, label, nil
 }
 
-// tableSource are encoded images of tables.
+// tableSource is a source of the encoded images of tables.
 type tableSource struct{ table *table }
 
 func (s *tableSource) read(i int, buffer []byte) ([]byte, error) {
@@ -284,7 +286,7 @@ func (s *tableSource) read(i int, buffer []byte) ([]byte, error) {
 
 func (s *tableSource) name(i int) string {
 	k, _ := slices.BinarySearch(s.table.first, i+1)
-	k-- // the last file that begins at i or before
+	k-- // the last file whose first row is i or before
 	return fmt.Sprintf("%s: row %d", s.table.files[k], i-s.table.first[k])
 }
 

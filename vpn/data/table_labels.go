@@ -8,10 +8,12 @@ import (
 	"strings"
 )
 
-// noLabel stands for a label that is not known; where all are so, as in Hugging Face's test sets, the set is unlabelled.
+// noLabel stands for an unknown label. If all labels are unknown, as in Hugging Face's test sets,
+// the set is unlabelled.
 const noLabel = -1
 
-// addName adds a label that is a string. They are numbered in the order of the names, once all are known.
+// addName adds a label that is a string. Strings are numbered in order of first use; sortNames
+// numbers them anew when all are known.
 func (t *table) addName(name string) error {
 	if t.fixed {
 		if t.numberOf == nil {
@@ -47,8 +49,8 @@ func (t *table) addName(name string) error {
 
 var errLabelKinds = errors.New("has labels of another type than the file before it")
 
-// huggingFaceNames takes the names of the classes from the schema's metadata as Hugging Face's datasets writes it:
-// {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}}}.
+// huggingFaceNames takes the class names from the schema's metadata, as Hugging Face's datasets
+// writes them: {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}}}.
 func (t *table) huggingFaceNames(metadata, column string) error {
 	var schema struct {
 		Info struct {
@@ -74,7 +76,7 @@ func (t *table) huggingFaceNames(metadata, column string) error {
 	return nil
 }
 
-// sortNames numbers the labels that are strings by the order of the strings.
+// sortNames numbers the classes anew, in the sorted order of their names.
 func (t *table) sortNames() {
 	names := make([]string, len(t.strings))
 	for name, i := range t.strings {

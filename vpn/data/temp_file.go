@@ -5,8 +5,9 @@ import (
 	"os"
 )
 
-// tempFile is a temporary file without a name, in the folder that TMPDIR names (default /tmp): what was unpacked there is read by
-// offset, and the system frees it when it is closed, or when the process ends.
+// tempFile is a nameless temporary file in the folder TMPDIR (default /tmp). It is written from
+// front to back and then read by offset. The system frees it when it is closed or when the process
+// ends.
 type tempFile struct {
 	file   *os.File
 	buffer *bufio.Writer
@@ -34,7 +35,7 @@ func (s *tempFile) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// done ends the writing.
+// flush ends the writing.
 func (s *tempFile) flush() error {
 	if err := s.buffer.Flush(); err != nil {
 		return Errorf(ErrIO, "data: writing a temporary file (TMPDIR names the folder for it): %w", err)
@@ -42,7 +43,7 @@ func (s *tempFile) flush() error {
 	return nil
 }
 
-// ReadAt reads what was written, from any goroutine, after done.
+// ReadAt reads what was written before flush. It may be called from any goroutine.
 func (s *tempFile) ReadAt(p []byte, offset int64) (int, error) { return s.file.ReadAt(p, offset) }
 
 func (s *tempFile) Close() error { return s.file.Close() }

@@ -8,19 +8,21 @@ import (
 	"strings"
 )
 
-// layout is how one image lies in memory: its physical dimensions, outermost first, and which of them are height, width and channels.
-// A missing channel dimension is physical dimension 2, of size 1.
+// layout says how one image lies in memory. dims are its physical dimensions, outermost first. axes
+// are the physical dimensions of height, width and channels. If there is no dimension of channels,
+// it is physical dimension 2, of size 1.
 type layout struct {
 	dims [3]int
 	axes [3]int
 }
 
-// shape is the image's (height, width, channels).
+// shape returns the image's (height, width, channels).
 func (l layout) shape() [3]int {
 	return [3]int{l.dims[l.axes[0]], l.dims[l.axes[1]], l.dims[l.axes[2]]}
 }
 
-// inOrder reports whether memory is already in the order (height, width, channels); dimensions of size 1 do not matter.
+// inOrder reports whether memory is in the order (height, width, channels) already. Dimensions of
+// size 1 do not matter.
 func (l layout) inOrder() bool {
 	var order []int
 	for _, axis := range l.axes {
@@ -31,14 +33,15 @@ func (l layout) inOrder() bool {
 	return slices.IsSorted(order)
 }
 
-// tensorMetadata is the JSON of Arrow's fixed_shape_tensor: arrow.apache.org/docs/format/CanonicalExtensions.html#fixed-shape-tensor.
+// tensorMetadata is the JSON metadata of Arrow's fixed_shape_tensor:
+// arrow.apache.org/docs/format/CanonicalExtensions.html#fixed-shape-tensor.
 type tensorMetadata struct {
-	Shape       []int    // physical
+	Shape       []int    // of the physical dimensions
 	DimNames    []string // of the physical dimensions
 	Permutation []int    // logical dimension i is physical dimension permutation[i]
 }
 
-// parseTensor reads and checks a fixed_shape_tensor's metadata.
+// parseTensor reads and checks the metadata of a fixed_shape_tensor.
 func parseTensor(text string) (tensorMetadata, error) {
 	m, err := decodeTensor(text)
 	if err != nil {
@@ -59,8 +62,8 @@ func parseTensor(text string) (tensorMetadata, error) {
 	return m, nil
 }
 
-// decodeTensor reads the JSON of a tensorMetadata more strictly than encoding/json does: keys are written as specified, none is
-// twice there, and no number is null.
+// decodeTensor reads the JSON of a tensorMetadata. It is stricter than encoding/json: keys must be
+// written as specified, no key may occur twice, and no number may be null.
 func decodeTensor(text string) (m tensorMetadata, err error) {
 	all, err := jsonObject(text)
 	if err != nil {
@@ -72,7 +75,7 @@ func decodeTensor(text string) (m tensorMetadata, err error) {
 	if m.Permutation, err = jsonNumbers(all, "permutation"); err != nil {
 		return m, err
 	}
-	other, err := jsonNumbers(all, "permutations") // what arrow-rs calls it
+	other, err := jsonNumbers(all, "permutations") // arrow-rs calls it so
 	if err != nil {
 		return m, err
 	}
@@ -92,7 +95,7 @@ func decodeTensor(text string) (m tensorMetadata, err error) {
 func jsonObject(text string) (map[string]json.RawMessage, error) {
 	if !json.Valid([]byte(text)) {
 		var v any
-		return nil, json.Unmarshal([]byte(text), &v) // says why
+		return nil, json.Unmarshal([]byte(text), &v) // returns the syntax error
 	}
 	d := json.NewDecoder(strings.NewReader(text))
 	if start, _ := d.Token(); start != json.Delim('{') {
@@ -113,7 +116,7 @@ func jsonObject(text string) (map[string]json.RawMessage, error) {
 	return all, nil
 }
 
-// jsonNumbers reads a list of whole numbers; nil when it is missing or null.
+// jsonNumbers reads a list of whole numbers. It returns nil if the list is missing or null.
 func jsonNumbers(all map[string]json.RawMessage, key string) ([]int, error) {
 	var list []*int
 	if raw, ok := all[key]; ok {
@@ -134,7 +137,8 @@ func jsonNumbers(all map[string]json.RawMessage, key string) ([]int, error) {
 	return values, nil
 }
 
-// layout decides which physical dimension is which. want, (H, W, C), (H, W) or empty, is the shape that the caller asks for.
+// layout decides which physical dimension is which. want is the shape that the caller asks for: (H,
+// W, C), (H, W) or empty.
 func (m tensorMetadata) layout(want []int) (layout, error) {
 	if len(m.Shape) == 1 {
 		return flatLayout(m.Shape[0], want)
@@ -151,11 +155,12 @@ func (m tensorMetadata) layout(want []int) (layout, error) {
 	return layout{}, argErrorf("images has shape %v, want %v as the option shape says", readings[0].shape(), shape3(want))
 }
 
-// readings are the layouts that the metadata can mean, the likeliest first.
+// readings returns the layouts that the metadata can mean, the likeliest first.
 //
-// Dimensions named height, width and channels settle it, else the permutation does. A cyclic permutation has two readings: the
-// specification's, and its inverse, which pyarrow's from_numpy_ndarray writes (seen in version 26). The likelier is the one
-// with fewer channels, or the specification's when both have as many.
+// Dimensions named height, width and channels decide; otherwise the permutation does. A cyclic
+// permutation has two readings: the specification's, and the inverse, which pyarrow's
+// from_numpy_ndarray writes (seen in version 26). The likelier one has fewer channels. If both have
+// as many, it is the specification's.
 func (m tensorMetadata) readings() []layout {
 	if axes := namedAxes(m.DimNames); axes != nil {
 		return []layout{m.reading(axes)}
@@ -174,14 +179,15 @@ func (m tensorMetadata) readings() []layout {
 	return []layout{specified, inverted}
 }
 
-// reading is the layout with the given physical dimensions of height, width and channels.
+// reading returns the layout whose height, width and channels are these physical dimensions.
 func (m tensorMetadata) reading(axes []int) layout {
 	l := layout{dims: shape3(m.Shape), axes: [3]int{0, 1, 2}}
 	copy(l.axes[:], axes)
 	return l
 }
 
-// namedAxes returns the physical dimensions of height, width and channels; nil when the names do not tell.
+// namedAxes returns the physical dimensions of height, width and channels, or nil if the names do
+// not tell.
 func namedAxes(names []string) []int {
 	axes := make([]int, len(names))
 	seen := 0
@@ -199,7 +205,8 @@ func namedAxes(names []string) []int {
 	return axes
 }
 
-// flatLayout is the layout of images that are plain lists of size values, in the order of the shape that the caller gives.
+// flatLayout returns the layout of images that are flat lists of size values, in the order of the
+// shape want.
 func flatLayout(size int, want []int) (layout, error) {
 	if len(want) == 0 {
 		return layout{}, argErrorf("images are lists of %d values: the option shape is needed, (H, W, C) or (H, W)", size)
@@ -211,7 +218,7 @@ func flatLayout(size int, want []int) (layout, error) {
 	return layout{dims: dims, axes: [3]int{0, 1, 2}}, nil
 }
 
-// checkWanted checks the option shape; empty is fine.
+// checkWanted checks the option shape. It may be empty.
 func checkWanted(want []int) error {
 	if len(want) == 0 {
 		return nil
@@ -227,10 +234,10 @@ func checkWanted(want []int) error {
 	return nil
 }
 
-// maxImageSide bounds the option shape so that the product of three fits an int.
+// maxImageSide is the largest dimension in the option shape: the product of three fits an int.
 const maxImageSide = 1 << 20
 
-// shape3 is a shape (H, W) or (H, W, C) as (H, W, C).
+// shape3 returns a shape (H, W) or (H, W, C) as (H, W, C).
 func shape3(dims []int) [3]int {
 	shape := [3]int{1, 1, 1}
 	copy(shape[:], dims)
@@ -239,7 +246,7 @@ func shape3(dims []int) [3]int {
 
 type pixelValue interface{ uint8 | float32 | float64 }
 
-// reorder writes images of layout l to dst in the order (N, H, W, C), converting the values.
+// reorder writes images of layout l to dst in the order (N, H, W, C), and converts the values.
 func reorder[D, S pixelValue](dst []D, src []S, l layout) {
 	stride := [3]int{l.dims[1] * l.dims[2], l.dims[2], 1} // of the physical dimensions
 	shape := l.shape()

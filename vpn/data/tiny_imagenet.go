@@ -8,17 +8,18 @@ import (
 	"strings"
 )
 
-// tinyImageNet reads the published layout of Tiny ImageNet (cs231n.stanford.edu/tiny-imagenet-200.zip), from its folder, or a tar or
-// tar.gz file of it:
+// tinyImageNet reads Tiny ImageNet as published (cs231n.stanford.edu/tiny-imagenet-200.zip), from
+// its folder, or from a tar or tar.gz file of it:
 //
 //	wnids.txt                    the classes
 //	words.txt                    their names
 //	train/<wnid>/images/*.JPEG
-//	val/images/*.JPEG            and val/val_annotations.txt, which says of what class each is
+//	val/images/*.JPEG            the classes are in val/val_annotations.txt
 //	test/images/*.JPEG           unlabelled
 //
-// The classes are numbered in the order of their wnids, sorted, and named by the first synonym of words.txt ("Egyptian cat"), or
-// by the wnid where there is none or another class has the same. Images come class by class, sorted by name, in train and val.
+// Classes are numbered in the sorted order of their wnids. A class is named by its first synonym in
+// words.txt ("Egyptian cat"). It is named by its wnid if it has no synonym, or if the synonym is
+// also a name of another class. The images of train and val are sorted by class, then by name.
 func tinyImageNet(o OpenOptions) (*found, error) {
 	if err := o.uses("path", "split"); err != nil {
 		return nil, err
@@ -74,7 +75,7 @@ func (t *tree) tinyImageNet(split string) (*found, error) {
 	return f, err
 }
 
-// wnids reads the classes, sorted.
+// wnids returns the classes, sorted.
 func (t *tree) wnids() ([]string, error) {
 	text, ok, err := t.text("wnids.txt")
 	if err != nil {
@@ -94,7 +95,7 @@ func (t *tree) wnids() ([]string, error) {
 	return wnids, nil
 }
 
-// wordsOf returns the names of classes.
+// wordsOf returns the names of the classes.
 func (t *tree) wordsOf(wnids []string) ([]string, error) {
 	text, _, err := t.text("words.txt")
 	if err != nil {
@@ -111,7 +112,7 @@ func (t *tree) wordsOf(wnids []string) ([]string, error) {
 		}
 	}
 	for i, word := range words {
-		_, isWnid := slices.BinarySearch(wnids, word) // perhaps the name of another class
+		_, isWnid := slices.BinarySearch(wnids, word) // could be the name of another class
 		if word == "" || uses[word] > 1 || isWnid {
 			words[i] = wnids[i]
 		}
@@ -119,7 +120,7 @@ func (t *tree) wordsOf(wnids []string) ([]string, error) {
 	return words, nil
 }
 
-// trainLabels takes the class of each file from its folder.
+// trainLabels returns the class of each file: its folder.
 func (t *tree) trainLabels(wnids []string) ([]int32, error) {
 	class := func(f file) string {
 		name, _, _ := strings.Cut(strings.TrimPrefix(f.path, "train/"), "/")
@@ -134,7 +135,7 @@ func (t *tree) trainLabels(wnids []string) ([]int32, error) {
 			return nil, Errorf(ErrFormat, "data: %s is in no class of wnids.txt", t.name(f.path))
 		}
 		if i == 0 || int32(k) != labels[i-1] {
-			if k != seen { // the files are in the order of the classes
+			if k != seen { // files are sorted by class: a class without files
 				break
 			}
 			seen++
@@ -147,7 +148,7 @@ func (t *tree) trainLabels(wnids []string) ([]int32, error) {
 	return labels, nil
 }
 
-// valLabels takes the class of each file from the annotations, and sorts the files by class.
+// valLabels returns the class of each file as the annotations say, and sorts the files by class.
 func (t *tree) valLabels(annotations string, wnids []string) ([]int32, error) {
 	const dir = "val/images/"
 	classOf, err := parseAnnotations(annotations, wnids)
@@ -178,10 +179,10 @@ func (t *tree) valLabels(annotations string, wnids []string) ([]int32, error) {
 // annotation is a line of val_annotations.txt.
 type annotation struct {
 	class int32
-	line  int // from 1
+	line  int // counted from 1
 }
 
-// parseAnnotations reads lines of: file, wnid, and a box (x, y, x, y), separated by tabs.
+// parseAnnotations reads lines of file, wnid, and a box (x, y, x, y), separated by tabs.
 func parseAnnotations(text string, wnids []string) (map[string]annotation, error) {
 	classOf := map[string]annotation{}
 	number := 0
