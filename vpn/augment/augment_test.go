@@ -15,7 +15,7 @@ import (
 	"github.com/govpn/govpn/internal/golden"
 )
 
-// every is each augmentation, with all that it can do.
+// every holds each augmentation with all of its features in use.
 var every = List{
 	RandomCrop{Padding: Ints{2}},
 	RandomHorizontalFlip{P: 0.5},
@@ -27,7 +27,8 @@ var every = List{
 	GaussianNoise{Sigma: 0.1, Clip: true, Fraction: 0.5},
 }
 
-// The same state makes the same result, another state another one, and the images of a batch differ.
+// The same state gives the same result, and another state another result. The images of a batch
+// differ.
 func TestStatesAndImages(t *testing.T) {
 	const n, h, w, c = 16, 8, 9, 3
 	image := texture(h * w * c)
@@ -48,13 +49,13 @@ func TestStatesAndImages(t *testing.T) {
 			if a.Name() == "RandomHorizontalFlip" {
 				require.Len(t, kinds, 2)
 			} else {
-				require.Greater(t, len(kinds), n/2, name) // the 25 places of the crop are drawn with repetition
+				require.Greater(t, len(kinds), n/2, name) // the crop has 25 positions, which may repeat
 			}
 		}
 	})
 }
 
-// Parts of a batch are augmented as they are within it.
+// A part of a batch is augmented as it is within the whole batch.
 func TestParts(t *testing.T) {
 	const n, part, h, w, c = 6, 2, 7, 9, 3
 	golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
@@ -72,7 +73,7 @@ func TestParts(t *testing.T) {
 	})
 }
 
-// Parameters that ask for nothing change no bit.
+// Parameters that ask for no change leave every bit as it is.
 func TestIdentity(t *testing.T) {
 	const n, h, w, c = 3, 7, 10, 3
 	x := texture(n * h * w * c)
@@ -100,7 +101,7 @@ func TestIdentity(t *testing.T) {
 	})
 }
 
-// A list applies its augmentations in order, and each draws numbers of its own.
+// A list applies its augmentations in order. Each draws its own random numbers.
 func TestChain(t *testing.T) {
 	turn, flip := RandomRotation{Degrees: Floats{90, 90}}, RandomHorizontalFlip{P: 1}
 	image := []float64{
@@ -125,13 +126,13 @@ func TestChain(t *testing.T) {
 			return augmenter(t, backend, list, dtype, 1, 100, 100, 1)(constant(0, size), 1)
 		}
 		noise := GaussianNoise{Sigma: 0.1, Fraction: 1}
-		var square float64 // of two noises: 2σ², were they the same 4σ²
+		var square float64 // of the sum of two noises: 2σ² if independent, 4σ² if they were the same
 		for _, v := range chain(List{noise, noise}) {
 			square += v * v / size
 		}
 		require.InDelta(t, 0.02, square, 5*0.02*math.Sqrt(2./size))
 
-		var selected, sizes []float64 // the pixels that the first selects have the same noise of the second as others
+		var selected, sizes []float64 // the second noise is the same whether or not the first selects a pixel
 		for _, v := range chain(List{GaussianNoise{Mean: 2, Fraction: 0.5}, noise}) {
 			selected = append(selected, math.Round(v/2))
 			sizes = append(sizes, math.Abs(v-2*math.Round(v/2)))
@@ -140,7 +141,8 @@ func TestChain(t *testing.T) {
 	})
 }
 
-// One-channel images have neither saturation nor hue; other augmentations take any number of channels.
+// One-channel images have neither saturation nor hue. All other augmentations take any number of
+// channels.
 func TestChannels(t *testing.T) {
 	const n, h, w = 2, 5, 6
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {

@@ -11,7 +11,7 @@ import (
 	"github.com/govpn/govpn/vpn/device"
 )
 
-// What a batch costs; "nothing" is what calling the device costs.
+// The cost of a batch. "nothing" is the cost of calling the device.
 func BenchmarkAugment(b *testing.B) {
 	bilinear := RandomRotation{Degrees: Floats{15}, Interpolation: "bilinear"}
 	lists := []struct {

@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// UnmarshalJSON reads a list such as [{"name": "RandomCrop", "padding": 4}, …], and validates it. Parameters that are
-// left out take torchvision's defaults; a name or a parameter that does not exist is an error.
+// UnmarshalJSON reads a list such as [{"name": "RandomCrop", "padding": 4}, …] and validates it.
+// Parameters that are left out get torchvision's defaults. An unknown name or parameter is an
+// error.
 func (l *List) UnmarshalJSON(text []byte) error {
 	var items []map[string]json.RawMessage
 	if err := json.Unmarshal(text, &items); err != nil {
@@ -56,7 +57,8 @@ func parse(item map[string]json.RawMessage) (Augmentation, error) {
 			return nil, argumentError("%s has no parameter %q, want one of %s", name, key, oneOf(keys(into.Type())...))
 		}
 		field := reflect.New(into.Field(i).Type())
-		none := string(item[key]) == "null" && into.Field(i).Kind() != reflect.Slice // package json would take it for 0
+		// Package json would read null as 0.
+		none := string(item[key]) == "null" && into.Field(i).Kind() != reflect.Slice
 		if err := json.Unmarshal(item[key], field.Interface()); err != nil || none {
 			return nil, argumentError("%s.%s is %s, want %s", name, key, shorten(item[key]), wanted(field.Interface()))
 		}
@@ -65,7 +67,7 @@ func parse(item map[string]json.RawMessage) (Augmentation, error) {
 	return into.Interface().(Augmentation), nil
 }
 
-// keys are the JSON names of a struct's fields.
+// keys returns the JSON names of a struct's fields.
 func keys(t reflect.Type) []string {
 	names := make([]string, t.NumField())
 	for i := range names {
@@ -89,7 +91,7 @@ func wanted(field any) string {
 	}
 }
 
-// shorten is JSON for an error message.
+// shorten returns JSON text for an error message.
 func shorten(text []byte) string {
 	switch {
 	case text == nil:

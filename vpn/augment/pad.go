@@ -6,8 +6,12 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// pad puts so many rows (axis 1) or columns (axis 2) before and after x (N, H, W, C): of value fill in mode "constant",
-// the outermost one in mode "edge", its mirror image without and with the outermost one in modes "reflect" and "symmetric".
+// pad adds rows (axis 1) or columns (axis 2) before and after x (N, H, W, C). What they hold
+// depends on mode:
+//   - "constant": the value fill;
+//   - "edge": the outermost row or column;
+//   - "reflect": the mirror image without the outermost row or column;
+//   - "symmetric": the mirror image with it.
 func pad(x *Node, axis, before, after int, mode string, fill Floats) *Node {
 	size := x.Shape().Dim(axis)
 	cut := func(from, to int) *Node {
@@ -15,13 +19,14 @@ func pad(x *Node, axis, before, after int, mode string, fill Floats) *Node {
 		axes[axis] = AxisRange(from, to)
 		return Slice(x, axes...)
 	}
-	repeated := func(line *Node, count int) *Node { // line: 1 along axis
+	repeated := func(line *Node, count int) *Node { // line has size 1 along axis
 		dims := slices.Clone(x.Shape().Dimensions)
 		dims[axis] = count
 		return BroadcastToDims(line, dims...)
 	}
 	border := func(count int, first bool) *Node {
-		line, mirror := size-1, size-count // of the last border: the line next to it, and where its mirror image begins
+		// The line next to the last border, and where the lines that it mirrors begin.
+		line, mirror := size-1, size-count
 		if first {
 			line, mirror = 0, 0
 		}

@@ -174,7 +174,8 @@ func (x *tarIndex) entry(h *tar.Header) (string, error) {
 	if len(x.folders) > maxFolders {
 		return "", Errorf(ErrUnsupported, "data: %s has more than %d folders", x.tree.path, maxFolders)
 	}
-	_, inner, _ := strings.Cut(name, "/")                               // the path inside a folder that wraps the whole archive
+	// inner is the path inside a folder that wraps the whole archive.
+	_, inner, _ := strings.Cut(name, "/")
 	link := h.Typeflag == tar.TypeLink || h.Typeflag == tar.TypeSymlink // may lead to a wanted folder
 	wanted := x.wanted(name, false) || inner != "" && x.wanted(inner, false) || link && (x.wanted(name, true) || inner != "" && x.wanted(inner, true))
 	if h.Typeflag == tar.TypeDir || !wanted {

@@ -190,7 +190,8 @@ func (m *arrowMessages) checkFields(parent flatbuffers.Table, slot flatbuffers.V
 		if kind := field.GetByteSlot(8, 0); kind == 23 || kind == 24 { // BinaryView, Utf8View
 			counts.views++
 		}
-		if at := flatbuffers.UOffsetT(field.Offset(12)); at != 0 { // the batch holds indices; the values have a batch of their own
+		// A dictionary: the batch holds its indices, and the values have a batch of their own.
+		if at := flatbuffers.UOffsetT(field.Offset(12)); at != 0 {
 			dictionary := flatbuffers.Table{Bytes: parent.Bytes, Pos: field.Indirect(field.Pos + at)}
 			m.dictionaries[dictionary.GetInt64Slot(4, 0)] = counts
 			counts = arrowCounts{arrays: 1}

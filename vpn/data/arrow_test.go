@@ -158,7 +158,8 @@ func TestArrowPermutations(t *testing.T) {
 // channels than rows, only the option shape makes the reading right.
 func TestArrowAmbiguousPermutation(t *testing.T) {
 	images := wrap(uint8s(count(24)...), 24)
-	field := tensorField(images, `{"shape": [4, 2, 3], "permutation": [1, 2, 0]}`) // specification: (2, 3, 4); inverse: (3, 4, 2)
+	// The specification reads (2, 3, 4), the inverse (3, 4, 2).
+	field := tensorField(images, `{"shape": [4, 2, 3], "permutation": [1, 2, 0]}`)
 	for _, c := range []struct {
 		shape []int
 		want  [3]int

@@ -44,7 +44,8 @@ func groupMemory(root fs.FS) int64 {
 		} else if !strings.Contains(","+parts[1]+",", ",memory,") {
 			continue
 		}
-		for group := path.Clean("/" + parts[2]); ; group = path.Dir(group) { // inside a container the group's own folder may be missing; the mount's root exists
+		// Inside a container the group's own folder may be missing, but the mount's root exists.
+		for group := path.Clean("/" + parts[2]); ; group = path.Dir(group) {
 			dir := path.Join(mount, group)
 			most, limited := parseDecimal(readText(root, path.Join(dir, limit)))
 			used, known := parseDecimal(readText(root, path.Join(dir, usage)))
@@ -63,7 +64,8 @@ func groupMemory(root fs.FS) int64 {
 // processMemory returns what the limits of the process leave of its address space and its data.
 func processMemory(root fs.FS) int64 {
 	least := int64(math.MaxInt64)
-	limits, pages := readText(root, "proc/self/limits"), readText(root, "proc/self/statm") // total, resident, shared, text, lib, data
+	limits := readText(root, "proc/self/limits")
+	pages := readText(root, "proc/self/statm") // total, resident, shared, text, lib, data
 	for name, at := range map[string]int{"Max address space": 0, "Max data size": 5} {
 		most, limited := numberIn(limits, name, 0)
 		used, known := numberIn(pages, "", at)

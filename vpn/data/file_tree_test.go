@@ -64,7 +64,8 @@ func threeForms(t testing.TB, entries []entry) map[string]string {
 	dir := t.TempDir()
 	wrapped := tarOf(inFolder("wrapping", entries)...)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.tar"), wrapped, 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "x"), zip(wrapped), 0o600)) // recognised as a tar.gz file by its content
+	// A tar.gz file is recognised by its content.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "x"), zip(wrapped), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "flat.tar.gz"), zip(tarOf(entries...)), 0o600))
 	return map[string]string{
 		"folder": folderOf(t, entries...), "tar": filepath.Join(dir, "x.tar"), "tar.gz": filepath.Join(dir, "x"),

@@ -142,7 +142,8 @@ func readIDX(path string, minRank, maxRank int) (values []byte, dims []int, err 
 	if have := AvailableMemory(); size > have {
 		return nil, nil, Errorf(ErrMemory, "data: %s says that it holds %d bytes, %d are available", path, size, have)
 	}
-	content := bytes.NewBuffer(make([]byte, 0, min(size, idxAtOnce)+bytes.MinRead)) // grows as data arrive: the header's size may lie
+	// The buffer grows as data arrive: the header's size may lie.
+	content := bytes.NewBuffer(make([]byte, 0, min(size, idxAtOnce)+bytes.MinRead))
 	if n, err := io.CopyN(content, r, size); err == io.EOF || err == io.ErrUnexpectedEOF {
 		return nil, nil, truncatedIDX(path, n, size, dims)
 	} else if err != nil {

@@ -145,7 +145,8 @@ func TestFashionMNIST(t *testing.T) {
 	for _, p := range d.store.u8 {
 		total += int(p)
 	}
-	assert.InDelta(t, 0.2860, float64(total)/float64(len(d.store.u8))/255, 5e-5) // the mean that most recipes normalise by
+	// This is the mean that most recipes normalise by.
+	assert.InDelta(t, 0.2860, float64(total)/float64(len(d.store.u8))/255, 5e-5)
 	a, b, err := Split(d, 50000, 0)
 	require.NoError(t, err)
 	defer a.Close()

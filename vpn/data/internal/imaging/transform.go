@@ -10,8 +10,10 @@ import (
 // Transform is what is done to an image between its file and a batch, in the order of the fields.
 // Sizes are [s] or [height, width].
 type Transform struct {
-	Resize            []int              `json:"resize"`              // [s]: the shorter side becomes s; bilinear with antialiasing
-	CenterCrop        []int              `json:"center_crop"`         // [s] means [s, s]; a smaller image is padded with zeros
+	// Resize [s] makes the shorter side s: bilinear, with antialiasing.
+	Resize []int `json:"resize"`
+	// CenterCrop [s] means [s, s]. A smaller image is padded with zeros.
+	CenterCrop        []int              `json:"center_crop"`
 	RandomResizedCrop *RandomResizedCrop `json:"random_resized_crop"` // nil: none
 	// Channels is 3 (RGB), 1 (grey) or 0: 3 for encoded images, otherwise as they are.
 	Channels int `json:"channels"`

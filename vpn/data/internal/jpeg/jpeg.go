@@ -58,11 +58,13 @@ type Header struct {
 
 // Plane is one component of an image, or part of it.
 type Plane struct {
-	Pix           []uint8
-	Stride        int             // from one row of Pix to the next
-	Rect          image.Rectangle // the samples of the plane that Pix holds; Pix[0] is at Rect.Min
-	Width, Height int             // of the whole plane, in samples: the image's, divided by HSub and VSub and rounded up
-	HSub, VSub    int             // 1 or 2: pixels of the image per sample, horizontally and vertically
+	Pix    []uint8
+	Stride int             // from one row of Pix to the next
+	Rect   image.Rectangle // the samples of the plane that Pix holds; Pix[0] is at Rect.Min
+	// Width and Height are the size of the whole plane, in samples: the image's, divided by HSub and
+	// VSub and rounded up.
+	Width, Height int
+	HSub, VSub    int // 1 or 2: pixels of the image per sample, horizontally and vertically
 }
 
 // Decoder decodes images. It keeps its memory from one image to the next. Its zero value is ready
