@@ -60,5 +60,5 @@ func Ask(path string) (Version, error) {
 		defer C.free(unsafe.Pointer(wrong))
 		return Version{}, errors.New(C.GoString(wrong))
 	}
-	return Version{int(found.version.major), int(found.version.minor), uint64(found.struct_size)}, nil
+	return Version{Major: int(found.version.major), Minor: int(found.version.minor), Bytes: uint64(found.struct_size)}, nil
 }

@@ -50,7 +50,7 @@ func FromArrow(field arrow.Field, arrays []arrow.Array, o ArrowOptions, release 
 	if len(arrays) == 0 {
 		return nil, argErrorf("images is empty, want at least 1 image")
 	}
-	columns := []column{{field, arrays}}
+	columns := []column{{field: field, arrays: arrays}}
 	if table, ok := field.Type.(*arrow.StructType); ok {
 		if columns, err = structColumns(table, arrays, at); err != nil {
 			return nil, err

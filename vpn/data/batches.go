@@ -120,7 +120,7 @@ func (b *Batches) start() {
 				batch.pending.Store(int64(len(chunk)))
 				b.ready <- batch // does not block: there are no more batches than buffers
 				for slot := range chunk {
-					if !send(b.ctx, jobs, job{batch, slot}) {
+					if !send(b.ctx, jobs, job{batch: batch, slot: slot}) {
 						return
 					}
 				}

@@ -161,7 +161,7 @@ func (v cifar) file(t *tree, name string, record int) (rawFile, error) {
 		return rawFile{}, Errorf(ErrFormat, "data: %s has %d bytes, want a multiple of %d, the size of an image with its labels: %s",
 			t.name(name), size, record, "it is truncated, or another format")
 	}
-	return rawFile{r, t.name(name), int(size / int64(record)), done}, nil
+	return rawFile{ReaderAt: r, name: t.name(name), count: int(size / int64(record)), done: done}, nil
 }
 
 // names returns the class names: the words of their file or, if there is none, the defaults.

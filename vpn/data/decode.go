@@ -222,5 +222,5 @@ func (f *found) fromMemory() (*found, error) {
 	if names == nil {
 		names = d.names
 	}
-	return &found{source: &memorySource{pixels, h * w * c, d.Close}, count: d.Len(), labels: d.labels, names: names, shape: [3]int{h, w, c}}, nil
+	return &found{source: &memorySource{pixels: pixels, size: h * w * c, done: d.Close}, count: d.Len(), labels: d.labels, names: names, shape: [3]int{h, w, c}}, nil
 }

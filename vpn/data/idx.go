@@ -113,7 +113,7 @@ func streamIDX(images, labels string) (f *found, err error) {
 	if err := checkSize(dims[0], shape[0], shape[1], shape[2]); err != nil {
 		return nil, ofFile(images, err)
 	}
-	source := &rawFiles{header: header, shape: shape, files: []rawFile{{opened, images, dims[0], opened.Close}}}
+	source := &rawFiles{header: header, shape: shape, files: []rawFile{{ReaderAt: opened, name: images, count: dims[0], done: opened.Close}}}
 	found := &found{source: source, count: dims[0], shape: shape}
 	if labels != "" {
 		if found.labels, err = readIDXLabels(labels, dims[0]); err != nil {

@@ -93,7 +93,7 @@ func (t *tree) classes(split string) (*found, error) {
 		return nil, Errorf(ErrFormat, "data: %s has class folders without images: %.200q; want at least one file each (%s)", t.name(split),
 			empty, strings.Join(imageSuffixes, ", "))
 	}
-	return &found{source: &treeSource{t, t.files}, count: len(t.files), labels: labels, names: names}, nil
+	return &found{source: &treeSource{tree: t, files: t.files}, count: len(t.files), labels: labels, names: names}, nil
 }
 
 // sortByFolder sorts the files by class, then by folder, then by name.

@@ -14,11 +14,11 @@ import (
 func init() {
 	for _, c := range []compress.Compression{compress.Codecs.Gzip, compress.Codecs.Brotli, compress.Codecs.Zstd} {
 		if codec, err := compress.GetCodec(c); err == nil {
-			compress.RegisterCodec(c, boundedCodec{codec, readExactly(codec)})
+			compress.RegisterCodec(c, boundedCodec{Codec: codec, decode: readExactly(codec)})
 		}
 	}
 	if codec, err := compress.GetCodec(compress.Codecs.Snappy); err == nil {
-		compress.RegisterCodec(compress.Codecs.Snappy, boundedCodec{codec, decodeSnappy})
+		compress.RegisterCodec(compress.Codecs.Snappy, boundedCodec{Codec: codec, decode: decodeSnappy})
 	}
 }
 

@@ -205,7 +205,7 @@ func (t *table) found() (*found, error) {
 	if _, err := checkLabels(t.labels, t.names, t.rows); err != nil {
 		return nil, ofFile(t.options.Path, err)
 	}
-	return &found{source: &tableSource{t}, count: t.rows, labels: t.labels, names: t.names}, nil
+	return &found{source: &tableSource{table: t}, count: t.rows, labels: t.labels, names: t.names}, nil
 }
 
 // inMemory returns the set of images that are pixels.

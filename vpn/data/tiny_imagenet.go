@@ -71,7 +71,7 @@ func (t *tree) tinyImageNet(split string) (*found, error) {
 	case split == "val":
 		f.labels, err = t.valLabels(annotations, wnids)
 	}
-	f.source, f.count = &treeSource{t, t.files}, len(t.files)
+	f.source, f.count = &treeSource{tree: t, files: t.files}, len(t.files)
 	return f, err
 }
 
@@ -212,7 +212,7 @@ func parseAnnotations(text string, wnids []string) (map[string]annotation, error
 		if name == "" || strings.ContainsAny(name, `/\`) || strings.HasPrefix(name, ".") {
 			return nil, Errorf(ErrFormat, "line %d names %.100q, want a file in val/images", number, name)
 		}
-		classOf[name] = annotation{int32(k), number}
+		classOf[name] = annotation{class: int32(k), line: number}
 	}
 	return classOf, nil
 }

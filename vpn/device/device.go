@@ -136,7 +136,7 @@ func remember(key string, info Info, open func() (compute.Backend, error)) (comp
 	if info.Name == "cpu" {
 		info.Devices = CPUDevices
 	}
-	cache[key] = opened{backend, info}
+	cache[key] = opened{backend: backend, info: info}
 	return backend, info, nil
 }
 

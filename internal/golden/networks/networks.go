@@ -29,7 +29,9 @@ func Test(t *testing.T, kind string, build func(config json.RawMessage, s *model
 		t.Run(c.Name, func(t *testing.T) {
 			stored := c.Tensors(t)
 			c.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
-				n := comparison{c, stored, func(s *model.Scope, x *Node) *Node { return build(c.Config, s.At("%s", kind), x) }, nil}
+				n := comparison{Case: c, stored: stored, build: func(s *model.Scope, x *Node) *Node {
+					return build(c.Config, s.At("%s", kind), x)
+				}}
 				n.compare(t, backend, dtype)
 			})
 		})

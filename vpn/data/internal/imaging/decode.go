@@ -107,7 +107,7 @@ func (d *Decoder) Raw(out []uint8, h, w, c int, pixels []uint8, ph, pw, pc int, 
 	if err != nil {
 		return err
 	}
-	d.raster = raster{pixels, pw, pc}
+	d.raster = raster{pix: pixels, w: pw, c: pc}
 	d.render(out, c, &d.raster, &p)
 	d.raster.pix = nil
 	return nil
@@ -209,6 +209,6 @@ func (d *Decoder) turn(p picture, head header) picture {
 	grow(&d.turned, head.h*head.w*c)
 	turn(d.turned, p, head.h, head.w, head.orientation, line)
 	_, w := head.upright()
-	d.raster = raster{d.turned, w, c}
+	d.raster = raster{pix: d.turned, w: w, c: c}
 	return &d.raster
 }

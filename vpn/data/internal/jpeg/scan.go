@@ -114,7 +114,7 @@ func (c *component) setRegion(r image.Rectangle) {
 	low := func(pixel, sub int) int { return max(pixel/sub-(sub-1), 0) / 8 }
 	high := func(pixel, sub, blocks int) int { return min(ceilDiv(ceilDiv(pixel, sub)+sub-1, 8), blocks) }
 	c.want = image.Rect(low(r.Min.X, p.HSub), low(r.Min.Y, p.VSub), high(r.Max.X, p.HSub, c.blocks.X), high(r.Max.Y, p.VSub, c.blocks.Y))
-	p.Rect = image.Rectangle{c.want.Min.Mul(8), c.want.Max.Mul(8)}.Intersect(image.Rect(0, 0, p.Width, p.Height))
+	p.Rect = image.Rectangle{Min: c.want.Min.Mul(8), Max: c.want.Max.Mul(8)}.Intersect(image.Rect(0, 0, p.Width, p.Height))
 	p.Stride = c.want.Dx() * 8
 }
 
