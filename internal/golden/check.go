@@ -28,7 +28,11 @@ func (c Case) EachDevice(t *testing.T, test func(t *testing.T, backend compute.B
 	}
 }
 
-func eachDevice(t *testing.T, types []dtypes.DType, test func(t *testing.T, backend compute.Backend, dtype dtypes.DType)) {
+func eachDevice(
+	t *testing.T,
+	types []dtypes.DType,
+	test func(t *testing.T, backend compute.Backend, dtype dtypes.DType),
+) {
 	for _, name := range []string{"go", "cpu"} {
 		for _, dtype := range types {
 			t.Run(fmt.Sprintf("%s/%s", name, dtype), func(t *testing.T) {

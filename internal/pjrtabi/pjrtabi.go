@@ -60,5 +60,9 @@ func Ask(path string) (Version, error) {
 		defer C.free(unsafe.Pointer(wrong))
 		return Version{}, errors.New(C.GoString(wrong))
 	}
-	return Version{Major: int(found.version.major), Minor: int(found.version.minor), Bytes: uint64(found.struct_size)}, nil
+	return Version{
+		Major: int(found.version.major),
+		Minor: int(found.version.minor),
+		Bytes: uint64(found.struct_size),
+	}, nil
 }

@@ -21,7 +21,13 @@ var every = List{
 	RandomHorizontalFlip{P: 0.5},
 	RandomRotation{Degrees: Floats{90}},
 	RandomRotation{Degrees: Floats{90}, Interpolation: "bilinear"},
-	RandomAffine{Degrees: Floats{10}, Translate: Floats{0.2, 0.2}, Scale: Floats{0.8, 1.2}, Shear: Floats{5}, Interpolation: "bilinear"},
+	RandomAffine{
+		Degrees:       Floats{10},
+		Translate:     Floats{0.2, 0.2},
+		Scale:         Floats{0.8, 1.2},
+		Shear:         Floats{5},
+		Interpolation: "bilinear",
+	},
 	ColorJitter{Brightness: Floats{0.4}, Contrast: Floats{0.4}, Saturation: Floats{0.4}, Hue: Floats{0.1}},
 	GaussianBlur{KernelSize: Ints{3}},
 	GaussianNoise{Sigma: 0.1, Clip: true, Fraction: 0.5},
@@ -64,12 +70,14 @@ func TestParts(t *testing.T) {
 			x = ConvertDType(x, dtype)
 			var parts []*Node
 			for i := 0; i < n; i += part {
-				parts = append(parts, every.ApplyPart(Slice(x, AxisRange(i, i+part)), state, n, Const(x.Graph(), int32(i))))
+				parts = append(parts,
+					every.ApplyPart(Slice(x, AxisRange(i, i+part)), state, n, Const(x.Graph(), int32(i))))
 			}
 			same := func(x *Node) *Node { return ConvertDType(x, dtypes.Float64) }
 			return []*Node{same(every.Apply(x, state)), same(Concatenate(parts, 0))}
 		}, x, state(t, 1))
-		require.InDeltaSlice(t, tensors.MustCopyFlatData[float64](got[0]), tensors.MustCopyFlatData[float64](got[1]), 1e-6)
+		require.InDeltaSlice(t, tensors.MustCopyFlatData[float64](got[0]), tensors.MustCopyFlatData[float64](got[1]),
+			1e-6)
 	})
 }
 
@@ -119,7 +127,8 @@ func TestChain(t *testing.T) {
 			{List{flip, turn}, []float64{.1, .3, .2, .4}},
 			{List{RandomAffine{Degrees: Floats{90, 90}}}, []float64{.3, .1, .4, .2}}, // clockwise
 		} {
-			require.InDeltaSlice(t, c.want, augmenter(t, backend, c.list, dtype, 1, 2, 2, 1)(image, 1), 1e-7, "%#v", c.list)
+			require.InDeltaSlice(t, c.want, augmenter(t, backend, c.list, dtype, 1, 2, 2, 1)(image, 1), 1e-7, "%#v",
+				c.list)
 		}
 		const size = 10000
 		chain := func(list List) []float64 {

@@ -47,7 +47,8 @@ func (a ColorJitter) bounds() (bounds [4][2]float64, does [4]bool, err error) {
 	} {
 		bounds[i] = [2]float64{p.nothing, p.nothing}
 		if len(p.given) > 0 {
-			if bounds[i][0], bounds[i][1], err = interval("ColorJitter."+p.name, p.given, p.least, p.most, p.around); err != nil {
+			if bounds[i][0], bounds[i][1], err = interval("ColorJitter."+p.name, p.given, p.least, p.most,
+				p.around); err != nil {
 				return bounds, does, err
 			}
 		}

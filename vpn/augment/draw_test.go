@@ -96,7 +96,8 @@ func TestDrawsAreUniform(t *testing.T) {
 			require.NoError(t, c.a.validate())
 			requireUniform(t, c.bounds[0], c.bounds[1], drawn(t, backend, c.a, 1, draws, 8, 8, 1)[c.param])
 		}
-		require.Equal(t, constant(1.7, draws), drawn(t, backend, GaussianBlur{KernelSize: Ints{3}, Sigma: Floats{1.7}}, 1, draws, 8, 8, 1)[0])
+		require.Equal(t, constant(1.7, draws),
+			drawn(t, backend, GaussianBlur{KernelSize: Ints{3}, Sigma: Floats{1.7}}, 1, draws, 8, 8, 1)[0])
 	})
 }
 

@@ -24,7 +24,8 @@ func (a GaussianBlur) validate() error {
 		odd = odd && k > 0 && k%2 == 1
 	}
 	if !odd {
-		return argumentError("GaussianBlur.kernel_size is %s, want size or [width, height], odd numbers from 1", a.KernelSize)
+		return argumentError("GaussianBlur.kernel_size is %s, want size or [width, height], odd numbers from 1",
+			a.KernelSize)
 	}
 	low, high, err := a.bounds()
 	if err == nil && !(low > 0 && high <= math.MaxFloat32) {

@@ -52,7 +52,8 @@ func TestGolden(t *testing.T) {
 				want, got := golden.Float64s(stored["result"]), golden.Float64s(out[0])
 				require.Len(t, got, len(want))
 				for i := range want {
-					require.LessOrEqual(t, math.Abs(got[i]-want[i]), 3e-6, "value %d is %g, want %g", i, got[i], want[i])
+					require.LessOrEqual(t, math.Abs(got[i]-want[i]), 3e-6, "value %d is %g, want %g", i, got[i],
+						want[i])
 				}
 			})
 		})

@@ -16,7 +16,8 @@ import (
 func (l *List) UnmarshalJSON(text []byte) error {
 	var items []map[string]json.RawMessage
 	if err := json.Unmarshal(text, &items); err != nil {
-		return argumentError(`%s is no list of augmentations such as [{"name": "RandomHorizontalFlip", "p": 0.5}]`, shorten(text))
+		return argumentError(`%s is no list of augmentations such as [{"name": "RandomHorizontalFlip", "p": 0.5}]`,
+			shorten(text))
 	}
 	if items == nil {
 		*l = nil
@@ -40,7 +41,8 @@ func (l *List) UnmarshalJSON(text []byte) error {
 func parse(item map[string]json.RawMessage) (Augmentation, error) {
 	var name string
 	if item["name"] == nil || json.Unmarshal(item["name"], &name) != nil {
-		return nil, argumentError(`an augmentation's "name" is %s, want one of %s`, shorten(item["name"]), oneOf(Names()...))
+		return nil, argumentError(`an augmentation's "name" is %s, want one of %s`, shorten(item["name"]),
+			oneOf(Names()...))
 	}
 	base, err := New(name)
 	if err != nil {

@@ -66,7 +66,12 @@ func oneOf(values ...string) string { return strings.Join(values, ", ") }
 
 // interval checks a parameter and returns its range. The parameter is a number v, whose range is
 // around(v), or [low, high]. The range must be within [least, most].
-func interval(name string, f Floats, least, most float64, around func(v float64) (low, high float64)) (low, high float64, err error) {
+func interval(
+	name string,
+	f Floats,
+	least, most float64,
+	around func(v float64) (low, high float64),
+) (low, high float64, err error) {
 	switch {
 	case len(f) == 1 && f[0] >= 0:
 		low, high = around(f[0])

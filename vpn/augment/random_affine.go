@@ -33,7 +33,9 @@ func (a RandomAffine) validate() error {
 		return err
 	}
 	if t := a.Translate; len(t) != 0 && (len(t) != 2 || !(min(t[0], t[1]) >= 0 && max(t[0], t[1]) <= 1)) {
-		return argumentError("RandomAffine.translate is %s, want none or [horizontal, vertical], fractions of the image from 0 to 1", t)
+		return argumentError(
+			"RandomAffine.translate is %s, want none or [horizontal, vertical], fractions of the image from 0 to 1",
+			t)
 	}
 	if s := a.Scale; len(s) != 0 && (len(s) != 2 || !(0 < s[0] && s[0] <= s[1] && s[1] <= math.MaxFloat32)) {
 		return argumentError("RandomAffine.scale is %s, want none or [low, high] with 0 < low ≤ high", s)
@@ -66,7 +68,9 @@ func (a RandomAffine) draw(state *Node, images shapes.Shape) (newState *Node, pa
 	newState, u := uniforms(state, 6, images.Dim(0))
 	zero := ZerosLike(u[0])
 	params = []*Node{
-		between(u[0], must(interval("", a.Degrees, math.Inf(-1), math.Inf(1), plusMinus))), zero, zero, OnesLike(zero), zero, zero}
+		between(u[0], must(interval("", a.Degrees, math.Inf(-1), math.Inf(1), plusMinus))), zero, zero,
+		OnesLike(zero), zero, zero,
+	}
 	for i := range a.Translate {
 		most := a.Translate[i] * float64(images.Dim(2-i))
 		params[1+i] = Round(between(u[1+i], [2]float64{-most, most}))

@@ -31,8 +31,8 @@ func (a RandomCrop) validate() error {
 	}
 	outside := func(p int) bool { return p < 0 || p > maxPadding }
 	if !slices.Contains([]int{0, 1, 2, 4}, len(a.Padding)) || slices.ContainsFunc(a.Padding, outside) {
-		return argumentError("RandomCrop.padding is %s, want one, two (left and right, top and bottom) or four (left, top, right, bottom) "+
-			"numbers from 0 to %d", a.Padding, maxPadding)
+		return argumentError("RandomCrop.padding is %s, want one, two (left and right, top and bottom) "+
+			"or four (left, top, right, bottom) numbers from 0 to %d", a.Padding, maxPadding)
 	}
 	modes := []string{"constant", "edge", "reflect", "symmetric"}
 	if a.PaddingMode != "" && !slices.Contains(modes, a.PaddingMode) {
@@ -46,13 +46,15 @@ func (a RandomCrop) validate() error {
 
 func (a RandomCrop) fits(h, w, c int) error {
 	if len(a.Size) > 0 && (a.Size[0] != h || a.Size[len(a.Size)-1] != w) {
-		return argumentError("RandomCrop.size is %s, want none or [%d, %d], the size of the images: the result must be as large",
+		return argumentError(
+			"RandomCrop.size is %s, want none or [%d, %d], the size of the images: the result must be as large",
 			a.Size, h, w)
 	}
 	left, top, right, bottom := a.sides()
 	most := map[string]int{"reflect": -1, "symmetric": 0}
 	if beyond, limited := most[a.mode()]; limited && (max(left, right) > w+beyond || max(top, bottom) > h+beyond) {
-		return argumentError("RandomCrop.padding is %s, want at most %d and %d: padding_mode %q mirrors images of %d×%d (height×width)",
+		return argumentError(
+			"RandomCrop.padding is %s, want at most %d and %d: padding_mode %q mirrors images of %d×%d (height×width)",
 			a.Padding, w+beyond, h+beyond, a.mode(), h, w)
 	}
 	return fillFits("RandomCrop.fill", a.Fill, c)

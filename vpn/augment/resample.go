@@ -92,7 +92,8 @@ func bilinear(x, column, row *Node, fill Floats) *Node {
 	if slices.Max(values) == 0 {
 		return mixed
 	}
-	return Add(mixed, Mul(InsertAxes(OneMinus(mask), -1), ConstAsDType(x.Graph(), x.DType(), [][][][]float64{{{values}}})))
+	return Add(mixed,
+		Mul(InsertAxes(OneMinus(mask), -1), ConstAsDType(x.Graph(), x.DType(), [][][][]float64{{{values}}})))
 }
 
 // corner splits a coordinate in two: the pixel before it, in an image with one more pixel on each

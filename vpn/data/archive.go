@@ -157,8 +157,9 @@ func (x *tarIndex) entry(h *tar.Header) (string, error) {
 		return "", nil
 	}
 	if len(h.Name) > maxPath || path.IsAbs(h.Name) || slices.Contains(strings.Split(h.Name, "/"), "..") {
-		return "", Errorf(ErrFormat, "data: %s holds the name %.100q, want relative names without \"..\" of at most %d bytes",
-			x.tree.path, h.Name, maxPath)
+		return "", Errorf(ErrFormat,
+			"data: %s holds the name %.100q, want relative names without \"..\" of at most %d bytes", x.tree.path,
+			h.Name, maxPath)
 	}
 	name := path.Clean(h.Name)
 	if name == "." || strings.HasPrefix(name, ".") || strings.Contains(name, "/.") {
@@ -177,7 +178,8 @@ func (x *tarIndex) entry(h *tar.Header) (string, error) {
 	// inner is the path inside a folder that wraps the whole archive.
 	_, inner, _ := strings.Cut(name, "/")
 	link := h.Typeflag == tar.TypeLink || h.Typeflag == tar.TypeSymlink // may lead to a wanted folder
-	wanted := x.wanted(name, false) || inner != "" && x.wanted(inner, false) || link && (x.wanted(name, true) || inner != "" && x.wanted(inner, true))
+	wanted := x.wanted(name, false) || inner != "" && x.wanted(inner, false) ||
+		link && (x.wanted(name, true) || inner != "" && x.wanted(inner, true))
 	if h.Typeflag == tar.TypeDir || !wanted {
 		return "", nil
 	}
@@ -195,9 +197,11 @@ func (x *tarIndex) entry(h *tar.Header) (string, error) {
 		}
 		fallthrough
 	case tar.TypeGNUSparse:
-		return "", Errorf(ErrUnsupported, "data: %s is a sparse file, want plain files (tar without --sparse)", x.tree.name(name))
+		return "", Errorf(ErrUnsupported, "data: %s is a sparse file, want plain files (tar without --sparse)",
+			x.tree.name(name))
 	case tar.TypeLink, tar.TypeSymlink:
-		return "", Errorf(ErrUnsupported, "data: %s is a link to %.100q, want plain files (tar --dereference --hard-dereference)",
+		return "", Errorf(ErrUnsupported,
+			"data: %s is a link to %.100q, want plain files (tar --dereference --hard-dereference)",
 			x.tree.name(name), h.Linkname)
 	}
 	return "", nil // a device
@@ -210,7 +214,8 @@ func (x *tarIndex) failed(err error) error {
 	case errors.As(err, &known):
 		return err
 	case errors.Is(err, errTooLarge):
-		return Errorf(ErrFormat, "data: %s unpacks to more than %d bytes and %d times its size", x.tree.path, int64(minUnpacked), maxUnpacked)
+		return Errorf(ErrFormat, "data: %s unpacks to more than %d bytes and %d times its size", x.tree.path,
+			int64(minUnpacked), maxUnpacked)
 	case errors.Is(err, tar.ErrHeader), errors.Is(err, tar.ErrInsecurePath):
 		return Errorf(ErrFormat, "data: %s is damaged: %w", x.tree.path, err)
 	}

@@ -105,7 +105,8 @@ func (o ArrowOptions) Columns(field arrow.Field) ([]int, error) {
 	table, ok := field.Type.(*arrow.StructType)
 	if !ok {
 		if o.ImageColumn != "" || o.LabelColumn != "" {
-			return nil, argErrorf("images is a plain array of type %s: image_column and label_column need a struct array", field.Type)
+			return nil, argErrorf(
+				"images is a plain array of type %s: image_column and label_column need a struct array", field.Type)
 		}
 		return nil, checkTypes([]arrow.Field{field})
 	}
@@ -170,7 +171,8 @@ func structColumns(table *arrow.StructType, arrays []arrow.Array, at []int) (col
 		for i, a := range arrays {
 			child := a.(*array.Struct).Field(place)
 			if child.Len() != a.Len() {
-				return nil, argErrorf("column %q of array %d has %d rows, want %d", c.field.Name, i, child.Len(), a.Len())
+				return nil, argErrorf("column %q of array %d has %d rows, want %d", c.field.Name, i, child.Len(),
+					a.Len())
 			}
 			c.arrays = append(c.arrays, child)
 		}

@@ -46,7 +46,8 @@ func (t *table) arrowFile(f *os.File) error {
 		}
 	}
 	mem := newBoundedAllocator(size)
-	messages := newArrowMessages(io.NewSectionReader(f, start, size-start), size-start, max(minUnpacked, maxUnpacked*size), mem)
+	messages := newArrowMessages(io.NewSectionReader(f, start, size-start), size-start,
+		max(minUnpacked, maxUnpacked*size), mem)
 	r, err := ipc.NewReaderFromMessageReader(messages, ipc.WithAllocator(mem))
 	if err != nil {
 		return fmt.Errorf("is not an Arrow file or stream, or damaged: %w", err)
@@ -111,8 +112,8 @@ func (t *table) arrowImages(field arrow.Field, a arrow.Array) error {
 }
 
 func errNoBytes(row int) error {
-	return fmt.Errorf("row %d has no bytes (null), only perhaps the path of a file elsewhere: embed the images (datasets: push_to_hub "+
-		"and to_parquet do it)", row)
+	return fmt.Errorf("row %d has no bytes (null), only perhaps the path of a file elsewhere: "+
+		"embed the images (datasets: push_to_hub and to_parquet do it)", row)
 }
 
 // arrowTensors adds images whose values are pixels.
@@ -157,7 +158,8 @@ func regular(a arrow.Array) (arrow.Array, error) {
 	for i := range a.Len() {
 		from, to := list.ValueOffsets(i)
 		if firstNull(a, i, i+1) >= 0 || to-from != n || from != first+int64(i)*n || n < 1 || n > 1<<31-1 {
-			return nil, fmt.Errorf("has an image with a list of %d values or a null, want lists of one size: %d", to-from, n)
+			return nil, fmt.Errorf("has an image with a list of %d values or a null, want lists of one size: %d",
+				to-from, n)
 		}
 	}
 	inner, err := regular(array.NewSlice(list.ListValues(), first, first+int64(a.Len())*n))
@@ -165,7 +167,8 @@ func regular(a arrow.Array) (arrow.Array, error) {
 		return nil, err
 	}
 	kind := arrow.FixedSizeListOf(int32(n), inner.DataType())
-	return array.NewFixedSizeListData(array.NewData(kind, a.Len(), []*memory.Buffer{nil}, []arrow.ArrayData{inner.Data()}, 0, 0)), nil
+	return array.NewFixedSizeListData(
+		array.NewData(kind, a.Len(), []*memory.Buffer{nil}, []arrow.ArrayData{inner.Data()}, 0, 0)), nil
 }
 
 // arrowLabels adds the labels of a record batch.

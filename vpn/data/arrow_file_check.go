@@ -165,7 +165,11 @@ func checkVectors(t flatbuffers.Table, slots ...flatbuffers.VOffsetT) error {
 
 // checkFields checks a vector of Field tables, and returns how many arrays they have. A Field:
 // name, nullable, type_type, type, dictionary, children, custom_metadata.
-func (m *arrowMessages) checkFields(parent flatbuffers.Table, slot flatbuffers.VOffsetT, depth int) (all arrowCounts, err error) {
+func (m *arrowMessages) checkFields(
+	parent flatbuffers.Table,
+	slot flatbuffers.VOffsetT,
+	depth int,
+) (all arrowCounts, err error) {
 	at := flatbuffers.UOffsetT(parent.Offset(slot))
 	if at == 0 {
 		return all, nil

@@ -90,13 +90,15 @@ func tensorType(field arrow.Field) (m tensorMetadata, leaf arrow.DataType, err e
 		}
 		n := int(list.Len())
 		if n < 1 || size > math.MaxInt32/n || len(m.Shape) == 3 {
-			return m, nil, argErrorf("images has type %s, want lists of 1..%d values in 1 to 3 dimensions", field.Type, math.MaxInt32)
+			return m, nil, argErrorf("images has type %s, want lists of 1..%d values in 1 to 3 dimensions",
+				field.Type, math.MaxInt32)
 		}
 		size *= n
 		m.Shape = append(m.Shape, n)
 		leaf = list.Elem()
 		if inner, _, err := extension(list.ElemField()); err != nil || inner != "" {
-			return m, nil, cmp.Or(err, argErrorf("images has the extension type %q within its lists, want it outside", inner))
+			return m, nil, cmp.Or(err,
+				argErrorf("images has the extension type %q within its lists, want it outside", inner))
 		}
 	}
 	if m.Shape == nil {
@@ -118,7 +120,9 @@ func tensorType(field arrow.Field) (m tensorMetadata, leaf arrow.DataType, err e
 		rest /= dim
 	}
 	if depth != 1 || rest != 1 {
-		return m, nil, argErrorf("images has fixed_shape_tensor shape %v, want its product to be the list size %d, in one list", m.Shape, size)
+		return m, nil, argErrorf(
+			"images has fixed_shape_tensor shape %v, want its product to be the list size %d, in one list", m.Shape,
+			size)
 	}
 	return m, leaf, nil
 }
@@ -152,8 +156,9 @@ func gather[D, S pixelValue](c column, l layout) (pixels []D, why string, err er
 		return same, "", nil
 	}
 	if free := AvailableMemory(); int64(total) > free/int64(reflect.TypeFor[D]().Size()) {
-		return nil, "", Errorf(ErrMemory, "data: images has %d values, which must be copied (%s), but only %d bytes are available",
-			total, copyReason(chunks, l, !ok), free)
+		return nil, "", Errorf(ErrMemory,
+			"data: images has %d values, which must be copied (%s), but only %d bytes are available", total,
+			copyReason(chunks, l, !ok), free)
 	}
 	pixels = make([]D, total)
 	k := 0

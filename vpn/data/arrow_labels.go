@@ -12,7 +12,11 @@ import (
 // Labels are integers of any width, at least 0, or dictionaries of strings. The strings are class
 // names. If names are given, the strings must be among them and get their numbers. Otherwise
 // classes are numbered in the order of the dictionaries.
-func ArrowLabels(t arrow.DataType, arrays []arrow.Array, names []string) (labels []int32, classNames []string, err error) {
+func ArrowLabels(
+	t arrow.DataType,
+	arrays []arrow.Array,
+	names []string,
+) (labels []int32, classNames []string, err error) {
 	if err := checkLabelType(t); err != nil {
 		return nil, nil, err
 	}
@@ -45,7 +49,8 @@ func checkLabelType(t arrow.DataType) error {
 	remedy := "convert them to an integer type"
 	switch d, ok := t.(*arrow.DictionaryType); {
 	case ok && !isString(d.ValueType.ID()):
-		return argErrorf("labels is a dictionary of %s, want strings: decode it (pyarrow: dictionary_decode)", d.ValueType)
+		return argErrorf("labels is a dictionary of %s, want strings: decode it (pyarrow: dictionary_decode)",
+			d.ValueType)
 	case ok || arrow.IsInteger(t.ID()):
 		return nil
 	case arrow.IsBaseBinary(t.ID()) || t.ID() == arrow.STRING_VIEW:

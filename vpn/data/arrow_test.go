@@ -176,7 +176,8 @@ func TestArrowCopies(t *testing.T) {
 	b := array.NewFloat64Builder(memory.DefaultAllocator)
 	b.AppendValues([]float64{0, 0.25, 0.5, 1}, nil)
 	wide := wrap(b.NewArray(), 2)
-	d, err := FromArrow(plainField(wide), []arrow.Array{wide, array.NewSlice(wide, 0, 0), array.NewSlice(wide, 1, 2)}, ArrowOptions{Shape: []int{1, 2}}, nil)
+	d, err := FromArrow(plainField(wide), []arrow.Array{wide, array.NewSlice(wide, 0, 0), array.NewSlice(wide, 1, 2)},
+		ArrowOptions{Shape: []int{1, 2}}, nil)
 	require.NoError(t, err)
 	defer d.Close()
 	assert.Equal(t, []float32{0, 0.25, 0.5, 1, 0.5, 1}, d.store.f32)
@@ -194,7 +195,12 @@ func TestArrowRecords(t *testing.T) {
 	images := wrap(uint8s(count(12)...), 2, 2)
 	labels := int64s(3, 0, 1)
 	schema := arrow.NewSchema([]arrow.Field{
-		{Name: "id", Type: labels.DataType()}, {Name: "image", Type: images.DataType()}, {Name: "label", Type: labels.DataType()},
+		{
+			Name: "id",
+			Type: labels.DataType(),
+		},
+		{Name: "image", Type: images.DataType()},
+		{Name: "label", Type: labels.DataType()},
 	}, nil)
 	batch := array.NewRecordBatch(schema, []arrow.Array{labels, images, labels}, 3)
 	for _, c := range []struct {
@@ -216,7 +222,8 @@ func TestArrowRecords(t *testing.T) {
 		d.Close()
 		assert.Equal(t, 1, released)
 	}
-	d, err := FromRecords(schema, []arrow.RecordBatch{batch}, ArrowOptions{ImageColumn: "image", LabelColumn: "id", ClassNames: []string{"a", "b", "c", "d"}}, nil)
+	d, err := FromRecords(schema, []arrow.RecordBatch{batch},
+		ArrowOptions{ImageColumn: "image", LabelColumn: "id", ClassNames: []string{"a", "b", "c", "d"}}, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"a", "b", "c", "d"}, d.ClassNames())
 	d.Close()

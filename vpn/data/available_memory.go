@@ -38,9 +38,11 @@ func groupMemory(root fs.FS) int64 {
 		if len(parts) != 3 {
 			continue
 		}
-		mount, limit, usage, cache := "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+		mount, cache := "sys/fs/cgroup/memory", "total_inactive_file"
+		limit, usage := "memory.limit_in_bytes", "memory.usage_in_bytes"
 		if parts[1] == "" {
-			mount, limit, usage, cache = "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"
+			mount, cache = "sys/fs/cgroup", "inactive_file"
+			limit, usage = "memory.max", "memory.current"
 		} else if !strings.Contains(","+parts[1]+",", ",memory,") {
 			continue
 		}

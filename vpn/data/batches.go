@@ -78,7 +78,8 @@ func (d *Dataset) Batches(ctx context.Context, o BatchOptions) (*Batches, error)
 	h, w, c := d.Shape()
 	need, have := 2*int64(min(o.Size, max(1, len(o.Order))))*int64(h*w*c), AvailableMemory()
 	if d.Streamed() && need > have {
-		return nil, Errorf(ErrMemory, "data: two batches of %d images of %d×%d×%d need %.1f GiB, %.1f GiB are available: use smaller batches",
+		return nil, Errorf(ErrMemory,
+			"data: two batches of %d images of %d×%d×%d need %.1f GiB, %.1f GiB are available: use smaller batches",
 			o.Size, h, w, c, float64(need)/(1<<30), float64(have)/(1<<30))
 	}
 	view, err := d.Share()
@@ -116,7 +117,13 @@ func (b *Batches) start() {
 				if buffer == nil {
 					buffer = s.origin.pool.take(size)
 				}
-				batch := &Batch{Uint8: buffer[:len(chunk)*image], Positions: chunk, from: b, buffer: buffer, filled: make(chan struct{})}
+				batch := &Batch{
+					Uint8:     buffer[:len(chunk)*image],
+					Positions: chunk,
+					from:      b,
+					buffer:    buffer,
+					filled:    make(chan struct{}),
+				}
 				batch.pending.Store(int64(len(chunk)))
 				b.ready <- batch // does not block: there are no more batches than buffers
 				for slot := range chunk {

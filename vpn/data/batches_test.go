@@ -182,9 +182,17 @@ func TestConcurrentBatches(t *testing.T) {
 
 // An error names a broken image. SkipBroken leaves it out, in memory and in a stream, and lists it.
 func TestBrokenImages(t *testing.T) {
-	fails := map[int]error{1: fmt.Errorf("is truncated: %w", imaging.ErrFormat), 4: fmt.Errorf("is odd: %w", imaging.ErrFormat)}
+	fails := map[int]error{
+		1: fmt.Errorf("is truncated: %w", imaging.ErrFormat),
+		4: fmt.Errorf("is odd: %w", imaging.ErrFormat),
+	}
 	f := func() *found {
-		return &found{source: &pixelSource{size: 1, fails: fails}, count: 5, labels: []int32{0, 1, 2, 3, 4}, shape: [3]int{1, 1, 1}}
+		return &found{
+			source: &pixelSource{size: 1, fails: fails},
+			count:  5,
+			labels: []int32{0, 1, 2, 3, 4},
+			shape:  [3]int{1, 1, 1},
+		}
 	}
 	_, err := f().dataset(OpenOptions{})
 	assert.ErrorIs(t, err, ErrFormat)
@@ -212,7 +220,11 @@ func TestBrokenImages(t *testing.T) {
 	all.source.(*pixelSource).fails = map[int]error{0: fails[1], 1: fails[1], 2: fails[1], 3: fails[1], 4: fails[1]}
 	_, err = all.dataset(OpenOptions{SkipBroken: true})
 	assert.ErrorContains(t, err, "none of the 5 images can be decoded")
-	unreadable := &found{source: &pixelSource{size: 1, fails: map[int]error{0: io.ErrClosedPipe}}, count: 2, shape: [3]int{1, 1, 1}}
+	unreadable := &found{
+		source: &pixelSource{size: 1, fails: map[int]error{0: io.ErrClosedPipe}},
+		count:  2,
+		shape:  [3]int{1, 1, 1},
+	}
 	_, err = unreadable.dataset(OpenOptions{SkipBroken: true})
 	assert.ErrorIs(t, err, ErrIO, "a file that cannot be read is not a broken image")
 	panics := &found{source: &pixelSource{size: 1, panics: true}, count: 2, shape: [3]int{1, 1, 1}}

@@ -30,12 +30,18 @@ func newBoundedAllocator(size int64) *boundedAllocator {
 func (a *boundedAllocator) take(n int64) {
 	if a.left.Add(-n) < 0 {
 		a.left.Add(n)
-		panic(Errorf(ErrFormat, "a part of it needs %d bytes, more than the rest of %d MiB and %d times the file's size",
-			n, minTable>>20, maxTable))
+		panic(
+			Errorf(ErrFormat, "a part of it needs %d bytes, more than the rest of %d MiB and %d times the file's size",
+				n, minTable>>20, maxTable),
+		)
 	}
 	if n > minTable && n > AvailableMemory() {
 		a.left.Add(n)
-		panic(Errorf(ErrMemory, "a part of it needs %d bytes, which are not available: write smaller record batches or row groups", n))
+		panic(
+			Errorf(ErrMemory,
+				"a part of it needs %d bytes, which are not available: write smaller record batches or row groups",
+				n),
+		)
 	}
 }
 

@@ -26,12 +26,18 @@ var cifarVersions = map[string]cifar{
 	"cifar10": {
 		name: "CIFAR-10",
 		files: map[string][]string{
-			"train": {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
-			"test":  {"test_batch.bin"},
+			"train": {
+				"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+				"data_batch_5.bin",
+			},
+			"test": {"test_batch.bin"},
 		},
 		labels: []cifarLabels{{file: "batches.meta.txt", count: 10, classes: []string{
 			"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}}},
-		other: []string{"data_batch_1", "test_batch", "batches.meta", "data_batch_1.mat", "test_batch.mat", "batches.meta.mat"},
+		other: []string{
+			"data_batch_1", "test_batch", "batches.meta", "data_batch_1.mat", "test_batch.mat",
+			"batches.meta.mat",
+		},
 	},
 	"cifar100": {
 		name:  "CIFAR-100",
@@ -88,8 +94,9 @@ func (v cifar) open(o OpenOptions, which int) (*found, error) {
 	f, err := v.find(t, files, which)
 	switch {
 	case err != nil && other:
-		return nil, Errorf(ErrUnsupported, "data: %s holds the Python or MATLAB version of %s, want the binary version: %s",
-			o.Path, v.name, strings.Join(files, ", "))
+		return nil, Errorf(ErrUnsupported,
+			"data: %s holds the Python or MATLAB version of %s, want the binary version: %s", o.Path, v.name,
+			strings.Join(files, ", "))
 	case err != nil:
 		return nil, err
 	case o.Stream:
@@ -127,14 +134,16 @@ func (v cifar) find(t *tree, files []string, which int) (f *found, err error) {
 		return nil, err
 	}
 	if need, have := int64(count)*int64(source.size()), AvailableMemory(); !t.options.Stream && need > have {
-		return nil, Errorf(ErrMemory, "data: %s holds %d images of %d bytes, %d bytes are available: open it as a stream", t.path, count,
+		return nil, Errorf(ErrMemory,
+			"data: %s holds %d images of %d bytes, %d bytes are available: open it as a stream", t.path, count,
 			source.size(), have)
 	}
 	labels := make([]int32, count)
 	err = source.eachLabel(func(i int, bytes []byte) error {
 		for k, l := range v.labels {
 			if int(bytes[k]) >= l.count {
-				return Errorf(ErrFormat, "data: %s has the %s %d, want 0..%d", source.name(i), strings.TrimSpace(l.name+" label"), bytes[k], l.count-1)
+				return Errorf(ErrFormat, "data: %s has the %s %d, want 0..%d", source.name(i),
+					strings.TrimSpace(l.name+" label"), bytes[k], l.count-1)
 			}
 		}
 		labels[i] = int32(bytes[which])
@@ -158,8 +167,9 @@ func (v cifar) file(t *tree, name string, record int) (rawFile, error) {
 	}
 	if size == 0 || size%int64(record) != 0 {
 		_ = done()
-		return rawFile{}, Errorf(ErrFormat, "data: %s has %d bytes, want a multiple of %d, the size of an image with its labels: %s",
-			t.name(name), size, record, "it is truncated, or another format")
+		return rawFile{}, Errorf(ErrFormat,
+			"data: %s has %d bytes, want a multiple of %d, the size of an image with its labels: %s", t.name(name),
+			size, record, "it is truncated, or another format")
 	}
 	return rawFile{ReaderAt: r, name: t.name(name), count: int(size / int64(record)), done: done}, nil
 }

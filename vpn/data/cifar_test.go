@@ -27,7 +27,8 @@ func cifarFiles() []entry {
 	for i := range 5 {
 		first := record([]byte{byte(i)}, byte(i), 50, 100)
 		first[1+32+1] = 200 // the red value in row 1, column 1
-		entries = append(entries, entry{"data_batch_" + string(rune('1'+i)) + ".bin", append(first, record([]byte{9}, 1, 2, 3)...)})
+		entries = append(entries,
+			entry{"data_batch_" + string(rune('1'+i)) + ".bin", append(first, record([]byte{9}, 1, 2, 3)...)})
 	}
 	return append(entries, entry{"test_batch.bin", record([]byte{3}, 7, 8, 9)}, entry{"readme.html", []byte("x")},
 		entry{"batches.meta.txt", []byte(strings.Join(cifarVersions["cifar10"].labels[0].classes, "\n") + "\n\n")})
@@ -75,7 +76,10 @@ func TestCIFAR100(t *testing.T) {
 		return text
 	}
 	dir := folderOf(t, inFolder("cifar-100-binary", []entry{
-		{"test.bin", append(record([]byte{19, 99}, 1, 2, 3), record([]byte{2, 7}, 4, 5, 6)...)}, {"fine_label_names.txt", names(100)},
+		{
+			"test.bin", append(record([]byte{19, 99}, 1, 2, 3), record([]byte{2, 7}, 4, 5, 6)...),
+		},
+		{"fine_label_names.txt", names(100)},
 	})...)
 	for labels, want := range map[string][]int32{"": {99, 7}, "fine": {99, 7}, "coarse": {19, 2}} {
 		f, err := cifar100(OpenOptions{Path: dir, Split: "test", Labels: labels})

@@ -248,7 +248,15 @@ func (d *Dataset) Share() (*Dataset, error) { return d.attach(d.view()) }
 
 // view returns a copy of d that does not count yet as a view of the storage: see attach.
 func (d *Dataset) view() *Dataset {
-	return &Dataset{store: d.store, indices: d.indices, labels: d.labels, soft: d.soft, weights: d.weights, names: d.names, classes: d.classes}
+	return &Dataset{
+		store:   d.store,
+		indices: d.indices,
+		labels:  d.labels,
+		soft:    d.soft,
+		weights: d.weights,
+		names:   d.names,
+		classes: d.classes,
+	}
 }
 
 // attach counts v as an open view of d's storage.
@@ -272,11 +280,21 @@ func (d *Dataset) Info() Info {
 		names = []string{}
 	}
 	return Info{
-		Images: d.Len(), Height: s.h, Width: s.w, Channels: s.c, DType: strings.ToLower(s.dtype.String()),
-		Labelled: d.labels != nil, Classes: d.classes, ClassNames: names,
-		BytesCopied: s.copied, Why: strings.Join(s.why, "; "),
-		Streamed: d.Streamed(), MemoryBytes: s.memory(), Skipped: append([]string{}, s.skipped...), SoftLabels: d.soft != nil,
-		Weighted: d.weights != nil,
+		Images:      d.Len(),
+		Height:      s.h,
+		Width:       s.w,
+		Channels:    s.c,
+		DType:       strings.ToLower(s.dtype.String()),
+		Labelled:    d.labels != nil,
+		Classes:     d.classes,
+		ClassNames:  names,
+		BytesCopied: s.copied,
+		Why:         strings.Join(s.why, "; "),
+		Streamed:    d.Streamed(),
+		MemoryBytes: s.memory(),
+		Skipped:     append([]string{}, s.skipped...),
+		SoftLabels:  d.soft != nil,
+		Weighted:    d.weights != nil,
 	}
 }
 

@@ -81,7 +81,8 @@ func (o *origin) named(i int, err error) error {
 
 // broken reports whether an error is due to the image file itself.
 func broken(err error) bool {
-	return errors.Is(err, imaging.ErrFormat) || errors.Is(err, imaging.ErrUnsupported) || errors.Is(err, imaging.ErrLimit)
+	return errors.Is(err, imaging.ErrFormat) || errors.Is(err, imaging.ErrUnsupported) ||
+		errors.Is(err, imaging.ErrLimit)
 }
 
 // decoder converts images of a storage to pixels. Each goroutine has its own.
@@ -131,8 +132,9 @@ func (s *storage) decodeAll(o *OpenOptions) (kept []int32, err error) {
 	keep, skip := !o.Stream, o.SkipBroken
 	size := s.h * s.w * s.c
 	if need, have := int64(s.n)*int64(size), AvailableMemory(); keep && need > have {
-		return nil, Errorf(ErrMemory, "data: %d images of %d×%d×%d need %.1f GiB, %.1f GiB are available: open them as a stream",
-			s.n, s.h, s.w, s.c, float64(need)/(1<<30), float64(have)/(1<<30))
+		return nil, Errorf(ErrMemory,
+			"data: %d images of %d×%d×%d need %.1f GiB, %.1f GiB are available: open them as a stream", s.n, s.h, s.w,
+			s.c, float64(need)/(1<<30), float64(have)/(1<<30))
 	}
 	if keep {
 		s.u8 = make([]uint8, s.n*size)
@@ -216,11 +218,18 @@ func (f *found) fromMemory() (*found, error) {
 	pixels, _ := d.Pixels()
 	if pixels == nil {
 		d.Close()
-		return nil, Errorf(ErrUnsupported, "data: images are %s in memory: resize and crop need uint8 pixels", d.DType())
+		return nil, Errorf(ErrUnsupported, "data: images are %s in memory: resize and crop need uint8 pixels",
+			d.DType())
 	}
 	names := f.names
 	if names == nil {
 		names = d.names
 	}
-	return &found{source: &memorySource{pixels: pixels, size: h * w * c, done: d.Close}, count: d.Len(), labels: d.labels, names: names, shape: [3]int{h, w, c}}, nil
+	return &found{
+		source: &memorySource{pixels: pixels, size: h * w * c, done: d.Close},
+		count:  d.Len(),
+		labels: d.labels,
+		names:  names,
+		shape:  [3]int{h, w, c},
+	}, nil
 }

@@ -58,7 +58,8 @@ func (f *found) nameFashion(images, labels string) error {
 		values = f.ready.Labels()
 	}
 	if shape != [3]int{28, 28, 1} {
-		return Errorf(ErrFormat, "data: %s holds images of shape (%d, %d, %d), want (28, 28, 1)", images, shape[0], shape[1], shape[2])
+		return Errorf(ErrFormat, "data: %s holds images of shape (%d, %d, %d), want (28, 28, 1)", images, shape[0],
+			shape[1], shape[2])
 	}
 	if largest := slices.Max(values); int(largest) >= len(fashionClasses) {
 		return Errorf(ErrFormat, "data: %s holds label %d, want 0..9", labels, largest)

@@ -19,7 +19,8 @@ type limitedWriter struct {
 
 func (w *limitedWriter) Write(p []byte) (int, error) {
 	if uint64(len(p)) > w.limit-w.offset {
-		return 0, fmt.Errorf("a file of this process may have at most %d bytes (RLIMIT_FSIZE, see ulimit -f): %w", w.limit, syscall.EFBIG)
+		return 0, fmt.Errorf("a file of this process may have at most %d bytes (RLIMIT_FSIZE, see ulimit -f): %w",
+			w.limit, syscall.EFBIG)
 	}
 	n, err := w.file.Write(p)
 	w.offset += uint64(n)

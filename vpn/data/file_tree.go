@@ -90,7 +90,8 @@ func (t *tree) walk(dir string, above []os.FileInfo, wanted func(string, bool) b
 		var info os.FileInfo
 		if kind == fs.ModeSymlink {
 			if info, err = t.root.Stat(p); err != nil {
-				return Errorf(ErrFormat, "data: %s is a symbolic link that leaves %s or leads nowhere: %w", t.name(p), t.path, bare(err))
+				return Errorf(ErrFormat, "data: %s is a symbolic link that leaves %s or leads nowhere: %w", t.name(p),
+					t.path, bare(err))
 			}
 			kind = info.Mode().Type()
 		}
@@ -102,7 +103,9 @@ func (t *tree) walk(dir string, above []os.FileInfo, wanted func(string, bool) b
 			t.files = append(t.files, file{path: p})
 		case kind.IsDir():
 			if len(t.folders) == maxFolders {
-				return Errorf(ErrUnsupported, "data: %s has more than %d folders, or symbolic links that lead to them again and again", t.path, maxFolders)
+				return Errorf(ErrUnsupported,
+					"data: %s has more than %d folders, or symbolic links that lead to them again and again", t.path,
+					maxFolders)
 			}
 			t.folders = append(t.folders, p)
 			if !wanted(p, true) {

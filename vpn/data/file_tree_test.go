@@ -85,9 +85,24 @@ func contents(t *testing.T, f *found) (images []string) {
 }
 
 var classFolders = []entry{
-	{"train/dog/10.png", []byte("d10")}, {"train/dog/9.PNG", []byte("d9")}, {"train/dog/a/z/1.jpg", []byte("daz1")}, {"train/dog/a-b/1.JPEG", []byte("dab1")},
-	{"train/cat.x/1.webp", []byte("cx")}, {"train/cat/1.bmp", []byte("c1")}, {"train/cat/notes.txt", []byte("-")}, {"train/cat/.2.png", []byte("-")},
-	{"train/.hidden/1.png", []byte("-")}, {"train/readme.png", []byte("-")}, {"test/dog/1.png", []byte("t")}, {"notes.md", []byte("-")},
+	{
+		"train/dog/10.png", []byte("d10"),
+	},
+	{"train/dog/9.PNG", []byte("d9")},
+	{"train/dog/a/z/1.jpg", []byte("daz1")},
+	{"train/dog/a-b/1.JPEG", []byte("dab1")},
+	{
+		"train/cat.x/1.webp", []byte("cx"),
+	},
+	{"train/cat/1.bmp", []byte("c1")},
+	{"train/cat/notes.txt", []byte("-")},
+	{"train/cat/.2.png", []byte("-")},
+	{
+		"train/.hidden/1.png", []byte("-"),
+	},
+	{"train/readme.png", []byte("-")},
+	{"test/dog/1.png", []byte("t")},
+	{"notes.md", []byte("-")},
 }
 
 // The order is torchvision's: classes by name, then folders as by sorted(os.walk(class)), then

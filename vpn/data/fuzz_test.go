@@ -83,8 +83,10 @@ func FuzzCIFAR(f *testing.F) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
 		}
 		for _, stream := range []bool{false, true} {
-			checkFuzzed(t, dir, func() (*found, error) { return cifar10(OpenOptions{Path: dir, Split: "test", Stream: stream}) })
-			checkFuzzed(t, dir, func() (*found, error) { return cifar100(OpenOptions{Path: dir, Split: "test", Stream: stream}) })
+			checkFuzzed(t, dir,
+				func() (*found, error) { return cifar10(OpenOptions{Path: dir, Split: "test", Stream: stream}) })
+			checkFuzzed(t, dir,
+				func() (*found, error) { return cifar100(OpenOptions{Path: dir, Split: "test", Stream: stream}) })
 		}
 	})
 }

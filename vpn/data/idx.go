@@ -113,7 +113,11 @@ func streamIDX(images, labels string) (f *found, err error) {
 	if err := checkSize(dims[0], shape[0], shape[1], shape[2]); err != nil {
 		return nil, ofFile(images, err)
 	}
-	source := &rawFiles{header: header, shape: shape, files: []rawFile{{ReaderAt: opened, name: images, count: dims[0], done: opened.Close}}}
+	source := &rawFiles{
+		header: header,
+		shape:  shape,
+		files:  []rawFile{{ReaderAt: opened, name: images, count: dims[0], done: opened.Close}},
+	}
 	found := &found{source: source, count: dims[0], shape: shape}
 	if labels != "" {
 		if found.labels, err = readIDXLabels(labels, dims[0]); err != nil {
@@ -218,12 +222,14 @@ func readIDXHeader(r io.Reader, path string, minRank, maxRank int, limit int64) 
 	}
 	for _, dim := range dims {
 		if dim == 0 || size > math.MaxInt64/int64(dim) {
-			return nil, 0, Errorf(ErrFormat, "data: %s has shape %v, want at least 1 and fewer than 2^63 values", path, dims)
+			return nil, 0, Errorf(ErrFormat, "data: %s has shape %v, want at least 1 and fewer than 2^63 values",
+				path, dims)
 		}
 		size *= int64(dim)
 	}
 	if size > limit { // before memory is allocated for them
-		return nil, 0, Errorf(ErrFormat, "data: %s is truncated: shape %v needs %d bytes, the file holds at most %d", path, dims, size, limit)
+		return nil, 0, Errorf(ErrFormat, "data: %s is truncated: shape %v needs %d bytes, the file holds at most %d",
+			path, dims, size, limit)
 	}
 	return dims, size, nil
 }

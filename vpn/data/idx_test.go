@@ -107,7 +107,8 @@ func TestReadIDXRefuses(t *testing.T) {
 }
 
 func TestIDXStream(t *testing.T) {
-	f, err := idxFiles(OpenOptions{Images: write(t, "i", threeImages), Labels: write(t, "l.gz", zip(threeLabels)), Stream: true})
+	f, err := idxFiles(
+		OpenOptions{Images: write(t, "i", threeImages), Labels: write(t, "l.gz", zip(threeLabels)), Stream: true})
 	require.NoError(t, err)
 	assert.Equal(t, [3]int{1, 2, 1}, f.shape)
 	assert.Equal(t, []int32{4, 0, 9}, f.labels)

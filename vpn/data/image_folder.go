@@ -62,7 +62,8 @@ func (t *tree) classes(split string) (*found, error) {
 			strings.Join(imageSuffixes, ", "))
 	}
 	if len(names) > MaxClasses {
-		return nil, Errorf(ErrFormat, "data: %s has %d folders, want one for each of at most %d classes", t.name(split), len(names), MaxClasses)
+		return nil, Errorf(ErrFormat, "data: %s has %d folders, want one for each of at most %d classes",
+			t.name(split), len(names), MaxClasses)
 	}
 	depth := 0
 	if split != "" {
@@ -90,7 +91,8 @@ func (t *tree) classes(split string) (*found, error) {
 		}
 	}
 	if len(empty) > 0 {
-		return nil, Errorf(ErrFormat, "data: %s has class folders without images: %.200q; want at least one file each (%s)", t.name(split),
+		return nil, Errorf(ErrFormat,
+			"data: %s has class folders without images: %.200q; want at least one file each (%s)", t.name(split),
 			empty, strings.Join(imageSuffixes, ", "))
 	}
 	return &found{source: &treeSource{tree: t, files: t.files}, count: len(t.files), labels: labels, names: names}, nil
@@ -104,6 +106,7 @@ func (t *tree) sortByFolder(class func(file) string) {
 		if dirA == dirB {
 			return strings.Compare(nameA, nameB)
 		}
-		return cmp.Or(strings.Compare(class(a), class(b)), strings.Compare(strings.TrimSuffix(dirA, "/"), strings.TrimSuffix(dirB, "/")))
+		return cmp.Or(strings.Compare(class(a), class(b)),
+			strings.Compare(strings.TrimSuffix(dirA, "/"), strings.TrimSuffix(dirB, "/")))
 	})
 }

@@ -127,7 +127,11 @@ func (f *found) relabelled() (*Dataset, error) {
 
 // dataset makes a data set of encoded files or raw pixels: in memory or, with o.Stream, streamed.
 func (f *found) dataset(o OpenOptions) (*Dataset, error) {
-	s := &storage{n: f.count, dtype: dtypes.Uint8, origin: &origin{source: f.source, raw: f.shape, transform: o.Transform}}
+	s := &storage{
+		n:      f.count,
+		dtype:  dtypes.Uint8,
+		origin: &origin{source: f.source, raw: f.shape, transform: o.Transform},
+	}
 	s.origin.decoders.New = s.newDecoder
 	if err := s.measure(o.SkipBroken); err != nil {
 		return nil, err

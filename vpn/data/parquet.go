@@ -122,7 +122,8 @@ func leaf(s *schema.Schema, node schema.Node, what string) (int, error) {
 			return s.ColumnIndexByNode(node), nil
 		}
 		if group.NumFields() != 1 {
-			return 0, fmt.Errorf("has %s in a column of %d fields, want one, or a field \"bytes\"", what, group.NumFields())
+			return 0, fmt.Errorf("has %s in a column of %d fields, want one, or a field \"bytes\"", what,
+				group.NumFields())
 		}
 		node = group.Field(0)
 	}
@@ -173,7 +174,11 @@ func firstBelow(levels []int16, column *schema.Column) int {
 
 // eachBatch calls read until it has returned rows values. After each call it calls use with the
 // definition levels and the number of values that are not null.
-func eachBatch(rows int64, read func(n int64, levels []int16) (int64, int, error), use func(levels []int16, values int) error) error {
+func eachBatch(
+	rows int64,
+	read func(n int64, levels []int16) (int64, int, error),
+	use func(levels []int16, values int) error,
+) error {
 	levels := make([]int16, batchRows)
 	for left := rows; left > 0; {
 		total, values, err := read(min(left, batchRows), levels)
@@ -232,8 +237,12 @@ func (p *parquetFile) labels(group *pq.RowGroupReader, rows int64) error {
 }
 
 // readLabels adds integer labels.
-func readLabels[T int32 | int64](t *table, rows int64, read func(n int64, values []T, levels, repeats []int16) (int64, int, error),
-	nulls func(levels []int16, read int) error) error {
+func readLabels[T int32 | int64](
+	t *table,
+	rows int64,
+	read func(n int64, values []T, levels, repeats []int16) (int64, int, error),
+	nulls func(levels []int16, read int) error,
+) error {
 	if t.strings != nil {
 		return errLabelKinds
 	}

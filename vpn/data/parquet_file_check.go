@@ -58,8 +58,12 @@ func checkPages(group *pq.RowGroupReader, i int, values int64) error {
 	for pages.Next() {
 		page := pages.Page()
 		switch e := parquet.Encoding(page.Encoding()); e {
-		case parquet.Encodings.DeltaBinaryPacked, parquet.Encodings.DeltaByteArray, parquet.Encodings.DeltaLengthByteArray:
-			return Errorf(ErrUnsupported, "has pages of encoding %s, whose sizes cannot be checked: write it with PLAIN or dictionary encoding", e)
+		case parquet.Encodings.DeltaBinaryPacked,
+			parquet.Encodings.DeltaByteArray,
+			parquet.Encodings.DeltaLengthByteArray:
+			return Errorf(ErrUnsupported,
+				"has pages of encoding %s, whose sizes cannot be checked: write it with PLAIN or dictionary encoding",
+				e)
 		}
 		_, isDictionary := page.(*pq.DictionaryPage)
 		switch n := int64(page.NumValues()); {

@@ -43,8 +43,13 @@ func newParquetPixels(p *parquetFile, column *schema.Column, name string) (*parq
 	kind := column.PhysicalType()
 	isUint8 := kind == parquet.Types.Int32 && unsigned.BitWidth() == 8 && !unsigned.IsSigned()
 	if x.depth < 1 || x.depth > 3 || !isUint8 && kind != parquet.Types.Float && kind != parquet.Types.Double {
-		return nil, fmt.Errorf("has images of type %s (%s) in lists %d deep, want encoded images (binary), or uint8 (0..255) or float "+
-			"([0, 1]) values in lists 1 to 3 deep", kind, column.LogicalType(), x.depth)
+		return nil, fmt.Errorf(
+			"has images of type %s (%s) in lists %d deep, want encoded images (binary), or uint8 (0..255) or float "+
+				"([0, 1]) values in lists 1 to 3 deep",
+			kind,
+			column.LogicalType(),
+			x.depth,
+		)
 	}
 	text := p.reader.MetaData().KeyValueMetadata().FindValue("ARROW:schema")
 	if text == nil {
@@ -55,7 +60,8 @@ func newParquetPixels(p *parquetFile, column *schema.Column, name string) (*parq
 		return nil, fmt.Errorf("is damaged: the metadata ARROW:schema: %w", err)
 	}
 	mem, size := newBoundedAllocator(p.table.size), int64(len(message))
-	r, err := ipc.NewReaderFromMessageReader(newArrowMessages(bytes.NewReader(message), size, 0, mem), ipc.WithAllocator(mem))
+	r, err := ipc.NewReaderFromMessageReader(newArrowMessages(bytes.NewReader(message), size, 0, mem),
+		ipc.WithAllocator(mem))
 	if err != nil {
 		return nil, fmt.Errorf("is damaged: the metadata ARROW:schema: %w", err)
 	}
@@ -77,7 +83,8 @@ func (x *parquetPixels) add(group *pq.RowGroupReader, rows int64) error {
 	}
 	limit := max(minUnpacked, maxUnpacked*x.file.table.size)
 	if x.values += chunk.NumValues(); x.values < 0 || x.values > limit || 5*x.values > AvailableMemory() {
-		return Errorf(ErrMemory, "has %d values in images, want at most %d, 20 times the file's size, and what memory is available",
+		return Errorf(ErrMemory,
+			"has %d values in images, want at most %d, 20 times the file's size, and what memory is available",
 			x.values, int64(minUnpacked))
 	}
 	before := x.images
@@ -186,7 +193,8 @@ func (x *parquetPixels) finish() error {
 	data := array.NewData(kind, count, []*memory.Buffer{nil, memory.NewBufferBytes(buffer)}, nil, 0, 0)
 	for _, n := range slices.Backward(x.sizes) {
 		count /= n
-		data = array.NewData(arrow.FixedSizeListOf(int32(n), data.DataType()), count, []*memory.Buffer{nil}, []arrow.ArrayData{data}, 0, 0)
+		data = array.NewData(arrow.FixedSizeListOf(int32(n), data.DataType()), count, []*memory.Buffer{nil},
+			[]arrow.ArrayData{data}, 0, 0)
 	}
 	return x.file.table.arrowTensors(x.field, array.MakeFromData(data))
 }

@@ -122,7 +122,8 @@ func (f *found) load() (*found, error) {
 		}
 		copy(pixels[i*size:], image)
 	}
-	d, err := FromUint8(pixels, f.count, f.shape[0], f.shape[1], f.shape[2], Options{Labels: f.labels, ClassNames: f.names})
+	d, err := FromUint8(pixels, f.count, f.shape[0], f.shape[1], f.shape[2],
+		Options{Labels: f.labels, ClassNames: f.names})
 	if err != nil {
 		return nil, ofFile(r.tree.path, err)
 	}

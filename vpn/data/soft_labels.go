@@ -49,7 +49,8 @@ func (d *Dataset) WithArrowLabels(labels arrow.Array, names []string) (*Dataset,
 // setSoftLabels checks and sets the probabilities of a view of n images.
 func (d *Dataset) setSoftLabels(probabilities []float32, names []string, n int) error {
 	if len(probabilities)%n != 0 || len(probabilities) == 0 {
-		return argErrorf("soft labels have %d values, want the probabilities of every class for each of %d images", len(probabilities), n)
+		return argErrorf("soft labels have %d values, want the probabilities of every class for each of %d images",
+			len(probabilities), n)
 	}
 	k := len(probabilities) / n
 	if k < 2 || k > MaxClasses {
@@ -87,7 +88,8 @@ func normalised(probabilities []float32, k int) ([]float32, error) {
 			sum += float64(p)
 		}
 		if math.Abs(sum-1) > softTolerance {
-			return nil, argErrorf("labels[%d] has the sum %.6g, want probabilities of sum 1 (up to %g)", at/k, sum, softTolerance)
+			return nil, argErrorf("labels[%d] has the sum %.6g, want probabilities of sum 1 (up to %g)", at/k, sum,
+				softTolerance)
 		}
 		if math.Abs(sum-1) <= roundTolerance {
 			continue
@@ -109,8 +111,9 @@ func normalised(probabilities []float32, k int) ([]float32, error) {
 // newSoftLabels allocates the probabilities of n images, or fails if there is too little memory.
 func newSoftLabels(n, k int) ([]float32, error) {
 	if have := AvailableMemory(); int64(n) > have/4/int64(k) {
-		return nil, Errorf(ErrMemory, "data: soft labels of %d classes for %d images need %.1f GiB, %.1f GiB are available",
-			k, n, float64(n)*float64(k)*4/(1<<30), float64(have)/(1<<30))
+		return nil, Errorf(ErrMemory,
+			"data: soft labels of %d classes for %d images need %.1f GiB, %.1f GiB are available", k, n,
+			float64(n)*float64(k)*4/(1<<30), float64(have)/(1<<30))
 	}
 	return make([]float32, n*k), nil
 }

@@ -15,7 +15,8 @@ import (
 // softFour returns 4 images of shape (1, 2, 1), [0 1] [2 3] [4 5] [6 7], with probabilities of two
 // classes.
 func softFour(t *testing.T) *Dataset {
-	d, err := FromUint8(count(8), 4, 1, 2, 1, Options{SoftLabels: []float32{0.25, 0.75, 1, 0, 0.5, 0.5, 0, 1}, ClassNames: []string{"a", "b"}})
+	d, err := FromUint8(count(8), 4, 1, 2, 1,
+		Options{SoftLabels: []float32{0.25, 0.75, 1, 0, 0.5, 0.5, 0, 1}, ClassNames: []string{"a", "b"}})
 	require.NoError(t, err)
 	t.Cleanup(d.Close)
 	return d
@@ -131,9 +132,11 @@ func TestArrowSoftLabels(t *testing.T) {
 	images := wrap(uint8s(count(12)...), 2, 2)
 	rows := []float32{0.25, 0.75, 1, 0, 0.5, 0.5}
 	for _, labels := range []arrow.Array{wrap(float32s(rows...), 2), wrap(float64s(0.25, 0.75, 1, 0, 0.5, 0.5), 2)} {
-		schema := arrow.NewSchema([]arrow.Field{{Name: "image", Type: images.DataType()}, {Name: "label", Type: labels.DataType()}}, nil)
+		schema := arrow.NewSchema(
+			[]arrow.Field{{Name: "image", Type: images.DataType()}, {Name: "label", Type: labels.DataType()}}, nil)
 		batch := array.NewRecordBatch(schema, []arrow.Array{images, labels}, 3)
-		d, err := FromRecords(schema, []arrow.RecordBatch{batch, batch.NewSlice(1, 3)}, ArrowOptions{ClassNames: []string{"cat", "dog"}}, nil)
+		d, err := FromRecords(schema, []arrow.RecordBatch{batch, batch.NewSlice(1, 3)},
+			ArrowOptions{ClassNames: []string{"cat", "dog"}}, nil)
 		require.NoError(t, err)
 		assert.Equal(t, append(slices.Clone(rows), rows[2:]...), d.SoftLabels())
 		assert.Equal(t, []int32{1, 0, 0, 0, 0}, d.Labels())
@@ -158,8 +161,10 @@ func TestArrowSoftLabelsRefused(t *testing.T) {
 	b := array.NewFixedSizeListBuilder(memory.DefaultAllocator, 2, arrow.PrimitiveTypes.Float32)
 	b.AppendNull()
 	null := b.NewArray()
-	short := array.NewFixedSizeListData(array.NewData(arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Float32), 4, []*memory.Buffer{nil},
-		[]arrow.ArrayData{float32s(1, 0, 1).Data()}, 0, 0))
+	short := array.NewFixedSizeListData(
+		array.NewData(arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Float32), 4, []*memory.Buffer{nil},
+			[]arrow.ArrayData{float32s(1, 0, 1).Data()}, 0, 0),
+	)
 	for want, labels := range map[string]arrow.Array{
 		"labels[0] is null or has a null, want no nulls":               null,
 		"labels needs 4 × 2 values, its child array holds 3":           short,

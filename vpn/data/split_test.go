@@ -13,7 +13,8 @@ func labelled(t *testing.T, counts ...int) *Dataset {
 	var labels []int32
 	for len(labels) < sum(counts) {
 		for k := range counts {
-			if have := len(slices.DeleteFunc(slices.Clone(labels), func(y int32) bool { return y != int32(k) })); have < counts[k] {
+			if have := len(
+				slices.DeleteFunc(slices.Clone(labels), func(y int32) bool { return y != int32(k) })); have < counts[k] {
 				labels = append(labels, int32(k))
 			}
 		}

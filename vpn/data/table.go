@@ -94,7 +94,8 @@ func tableFiles(o OpenOptions, suffix string) ([]string, error) {
 				continue
 			}
 			all = append(all, name)
-			if rest, ok := strings.CutPrefix(name, o.Split); ok && (o.Split == "" || strings.ContainsAny(rest[:1], "-._")) {
+			if rest, ok := strings.CutPrefix(name, o.Split); ok &&
+				(o.Split == "" || strings.ContainsAny(rest[:1], "-._")) {
 				paths = append(paths, filepath.Join(dir, name))
 			}
 		}
@@ -102,7 +103,8 @@ func tableFiles(o OpenOptions, suffix string) ([]string, error) {
 			return paths, nil
 		}
 		if len(all) > 0 {
-			return nil, argErrorf("split is %q, want what the name of a file in %s begins with: %.300q", o.Split, dir, all)
+			return nil, argErrorf("split is %q, want what the name of a file in %s begins with: %.300q", o.Split, dir,
+				all)
 		}
 	}
 	return nil, Errorf(ErrFormat, "data: %s holds no files *%s, nor does its folder data", o.Path, suffix)

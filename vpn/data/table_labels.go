@@ -61,7 +61,8 @@ func (t *table) huggingFaceNames(metadata, column string) error {
 		Type  string   `json:"_type"`
 		Names []string `json:"names"`
 	}
-	if json.Unmarshal([]byte(metadata), &schema) != nil || json.Unmarshal(schema.Info.Features[column], &feature) != nil ||
+	if json.Unmarshal([]byte(metadata), &schema) != nil ||
+		json.Unmarshal(schema.Info.Features[column], &feature) != nil ||
 		feature.Type != "ClassLabel" || len(t.options.ClassNames) > 0 {
 		return nil
 	}

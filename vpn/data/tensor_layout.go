@@ -49,14 +49,16 @@ func parseTensor(text string) (tensorMetadata, error) {
 	}
 	rank := len(m.Shape)
 	if rank < 1 || rank > 3 || slices.Min(m.Shape) < 1 {
-		return m, argErrorf("images has fixed_shape_tensor shape %v, want (H, W, C) or (H, W), each at least 1", m.Shape)
+		return m, argErrorf("images has fixed_shape_tensor shape %v, want (H, W, C) or (H, W), each at least 1",
+			m.Shape)
 	}
 	if m.DimNames != nil && len(m.DimNames) != rank {
 		return m, argErrorf("images has fixed_shape_tensor dim_names %q, want %d names", m.DimNames, rank)
 	}
 	if m.Permutation != nil {
 		if sorted := slices.Sorted(slices.Values(m.Permutation)); !slices.Equal(sorted, []int{0, 1, 2}[:rank]) {
-			return m, argErrorf("images has fixed_shape_tensor permutation %v, want an order of 0..%d", m.Permutation, rank-1)
+			return m, argErrorf("images has fixed_shape_tensor permutation %v, want an order of 0..%d", m.Permutation,
+				rank-1)
 		}
 	}
 	return m, nil
@@ -152,7 +154,8 @@ func (m tensorMetadata) layout(want []int) (layout, error) {
 			return l, nil
 		}
 	}
-	return layout{}, argErrorf("images has shape %v, want %v as the option shape says", readings[0].shape(), shape3(want))
+	return layout{}, argErrorf("images has shape %v, want %v as the option shape says", readings[0].shape(),
+		shape3(want))
 }
 
 // readings returns the layouts that the metadata can mean, the likeliest first.
@@ -186,13 +189,16 @@ func (m tensorMetadata) reading(axes []int) layout {
 	return l
 }
 
+// axisOf maps the names of dimensions to 0, 1, 2: height, width, channels.
+var axisOf = map[string]int{"h": 0, "height": 0, "w": 1, "width": 1, "c": 2, "channel": 2, "channels": 2}
+
 // namedAxes returns the physical dimensions of height, width and channels, or nil if the names do
 // not tell.
 func namedAxes(names []string) []int {
 	axes := make([]int, len(names))
 	seen := 0
 	for i, name := range names {
-		axis, ok := map[string]int{"h": 0, "height": 0, "w": 1, "width": 1, "c": 2, "channel": 2, "channels": 2}[strings.ToLower(name)]
+		axis, ok := axisOf[strings.ToLower(name)]
 		if !ok || axis >= len(names) {
 			return nil
 		}
@@ -209,11 +215,13 @@ func namedAxes(names []string) []int {
 // shape want.
 func flatLayout(size int, want []int) (layout, error) {
 	if len(want) == 0 {
-		return layout{}, argErrorf("images are lists of %d values: the option shape is needed, (H, W, C) or (H, W)", size)
+		return layout{}, argErrorf("images are lists of %d values: the option shape is needed, (H, W, C) or (H, W)",
+			size)
 	}
 	dims := shape3(want)
 	if dims[0]*dims[1]*dims[2] != size {
-		return layout{}, argErrorf("shape is %v, which has %d values, want %d: the list size of images", want, dims[0]*dims[1]*dims[2], size)
+		return layout{}, argErrorf("shape is %v, which has %d values, want %d: the list size of images", want,
+			dims[0]*dims[1]*dims[2], size)
 	}
 	return layout{dims: dims, axes: [3]int{0, 1, 2}}, nil
 }

@@ -67,7 +67,8 @@ func (t *tree) tinyImageNet(split string) (*found, error) {
 	case split == "train":
 		f.labels, err = t.trainLabels(wnids)
 	case split == "val" && !annotated:
-		err = Errorf(ErrFormat, "data: %s has no val/val_annotations.txt; folders of classes are the format image-folder", t.path)
+		err = Errorf(ErrFormat,
+			"data: %s has no val/val_annotations.txt; folders of classes are the format image-folder", t.path)
 	case split == "val":
 		f.labels, err = t.valLabels(annotations, wnids)
 	}
@@ -82,11 +83,14 @@ func (t *tree) wnids() ([]string, error) {
 		return nil, err
 	}
 	if !ok {
-		return nil, Errorf(ErrFormat, "data: %s has no wnids.txt: it is not laid out as Tiny ImageNet; folders of classes are the format image-folder", t.path)
+		return nil, Errorf(ErrFormat,
+			"data: %s has no wnids.txt: it is not laid out as Tiny ImageNet; folders of classes are the format image-folder",
+			t.path)
 	}
 	wnids := strings.Fields(text)
 	if len(wnids) == 0 || len(wnids) > MaxClasses {
-		return nil, Errorf(ErrFormat, "data: %s lists %d classes, want 1..%d, one a line", t.name("wnids.txt"), len(wnids), MaxClasses)
+		return nil, Errorf(ErrFormat, "data: %s lists %d classes, want 1..%d, one a line", t.name("wnids.txt"),
+			len(wnids), MaxClasses)
 	}
 	slices.Sort(wnids)
 	if wnid, twice := repeated(wnids); twice {
@@ -143,7 +147,8 @@ func (t *tree) trainLabels(wnids []string) ([]int32, error) {
 		labels[i] = int32(k)
 	}
 	if seen < len(wnids) {
-		return nil, Errorf(ErrFormat, "data: %s holds no images of %s, which wnids.txt lists", t.name("train"), wnids[seen])
+		return nil, Errorf(ErrFormat, "data: %s holds no images of %s, which wnids.txt lists", t.name("train"),
+			wnids[seen])
 	}
 	return labels, nil
 }
@@ -162,7 +167,8 @@ func (t *tree) valLabels(annotations string, wnids []string) ([]int32, error) {
 	}
 	for name, a := range classOf {
 		if _, ok := slices.BinarySearchFunc(t.files, dir+name, comparePath); !ok {
-			return nil, Errorf(ErrFormat, "data: %s: line %d names %q, which is not in %s", t.name("val/val_annotations.txt"), a.line, name, dir)
+			return nil, Errorf(ErrFormat, "data: %s: line %d names %q, which is not in %s",
+				t.name("val/val_annotations.txt"), a.line, name, dir)
 		}
 	}
 	class := func(f file) annotation { return classOf[path.Base(f.path)] }
@@ -194,7 +200,8 @@ func parseAnnotations(text string, wnids []string) (map[string]annotation, error
 		}
 		fields := strings.Split(line, "\t")
 		if len(fields) != 6 {
-			return nil, Errorf(ErrFormat, "line %d has %d fields, want 6 separated by tabs: file, wnid, box", number, len(fields))
+			return nil, Errorf(ErrFormat, "line %d has %d fields, want 6 separated by tabs: file, wnid, box", number,
+				len(fields))
 		}
 		for _, side := range fields[2:] {
 			if n, err := strconv.Atoi(side); err != nil || n < 0 {

@@ -45,7 +45,8 @@ func checkPixels(pixels []float32, h, w, c int) error {
 		if v := float64(p); math.IsNaN(v) || math.IsInf(v, 0) {
 			remedy = "remove or replace such values"
 		}
-		return argErrorf("images[%d, %d, %d, %d] is %v, want a value in [0, 1]: %s", image, row, column, channel, p, remedy)
+		return argErrorf("images[%d, %d, %d, %d] is %v, want a value in [0, 1]: %s", image, row, column, channel, p,
+			remedy)
 	}
 	return nil
 }
@@ -75,7 +76,8 @@ func checkLabels(labels []int32, names []string, n int) (classes int, err error)
 	first := make(map[string]int, len(names))
 	for i, name := range names {
 		if j, twice := first[name]; twice {
-			return 0, argErrorf("class_names[%d] is %q, as class_names[%d] is: want a name of its own for each class", i, name, j)
+			return 0, argErrorf("class_names[%d] is %q, as class_names[%d] is: want a name of its own for each class",
+				i, name, j)
 		}
 		first[name] = i
 	}

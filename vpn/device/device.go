@@ -73,7 +73,9 @@ func Open(name string, o Options) (compute.Backend, Info, error) {
 		}
 	}
 	if !slices.Contains(Names(), name) {
-		return nil, Info{Name: name}, data.Errorf(data.ErrArgument, "device: device is %q, want one of auto, cuda, cpu, go", name)
+		return nil, Info{
+			Name: name,
+		}, data.Errorf(data.ErrArgument, "device: device is %q, want one of auto, cuda, cpu, go", name)
 	}
 	return open(name, o)
 }
@@ -114,7 +116,8 @@ func open(name string, o Options) (compute.Backend, Info, error) {
 		if o.Several && name == "cpu" {
 			count, key = CPUDevices, key+"\x00several"
 		}
-		backend, got, err := remember(key, info, func() (compute.Backend, error) { return openXLA(name, plugin, count) })
+		backend, got, err := remember(key, info,
+			func() (compute.Backend, error) { return openXLA(name, plugin, count) })
 		if err == nil {
 			return backend, got, nil
 		}
@@ -182,7 +185,8 @@ func findPlugins(name string, o Options) []string {
 	var plugins []string
 	for _, file := range files {
 		isCUDA := strings.Contains(strings.ToLower(filepath.Base(file)), "cuda")
-		if path, err := filepath.Abs(file); err == nil && isCUDA == (name == "cuda") && !slices.Contains(plugins, path) {
+		if path, err := filepath.Abs(file); err == nil && isCUDA == (name == "cuda") &&
+			!slices.Contains(plugins, path) {
 			plugins = append(plugins, path)
 		}
 	}

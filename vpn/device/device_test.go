@@ -33,7 +33,9 @@ func TestGoAlwaysOpens(t *testing.T) {
 	noPlugins(t)
 	backend, info, err := device.Open("go", device.Options{})
 	require.NoError(t, err)
-	require.Equal(t, device.Info{Name: "go", Available: true, Description: info.Description, Devices: 1, Why: "always there"}, info)
+	require.Equal(t,
+		device.Info{Name: "go", Available: true, Description: info.Description, Devices: 1, Why: "always there"},
+		info)
 	require.NotEmpty(t, info.Description)
 	again, _, err := device.Open("go", device.Options{PluginPaths: []string{"/nowhere"}})
 	require.NoError(t, err)

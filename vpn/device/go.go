@@ -17,7 +17,8 @@ func openGo() (compute.Backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	if b := reflect.Indirect(reflect.ValueOf(backend)); b.Kind() == reflect.Struct && b.FieldByName("Workers").IsValid() {
+	if b := reflect.Indirect(reflect.ValueOf(backend)); b.Kind() == reflect.Struct &&
+		b.FieldByName("Workers").IsValid() {
 		if pool, ok := b.FieldByName("Workers").Interface().(interface{ SetMaxParallelism(int) }); ok {
 			pool.SetMaxParallelism(-1)
 			return backend, nil

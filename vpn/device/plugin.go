@@ -30,12 +30,18 @@ func checkVersion(path string) error {
 	v, err := pjrtabi.Ask(path)
 	switch {
 	case err != nil && strings.Contains(err.Error(), "cannot open shared object file"):
-		return fmt.Errorf("a library that it needs is missing (%w): install it, or name its folder in LD_LIBRARY_PATH; "+
-			"ldd %s lists what is missing", err, path)
+		return fmt.Errorf(
+			"a library that it needs is missing (%w): install it, or name its folder in LD_LIBRARY_PATH; "+
+				"ldd %s lists what is missing",
+			err,
+			path,
+		)
 	case err != nil:
 		return err
 	case v.Bytes >= 40 && (v.Major != 0 || v.Minor < pjrtMinor):
-		return fmt.Errorf("it speaks PJRT API %d.%d, want 0.%d or a newer 0.x: another version of the plugin is needed", v.Major, v.Minor, pjrtMinor)
+		return fmt.Errorf(
+			"it speaks PJRT API %d.%d, want 0.%d or a newer 0.x: another version of the plugin is needed", v.Major,
+			v.Minor, pjrtMinor)
 	case v.Bytes < pjrtBytes:
 		return fmt.Errorf("it is damaged: its PJRT API has %d bytes, want at least %d", v.Bytes, pjrtBytes)
 	}
@@ -89,7 +95,8 @@ func checkELF(f *elf.File, size int64) error {
 		if known {
 			here = machineName(want)
 		}
-		return fmt.Errorf("it is a library for %s (%d-bit), this process is %s (%d-bit)", machineName(f.Machine), bits, here, strconv.IntSize)
+		return fmt.Errorf("it is a library for %s (%d-bit), this process is %s (%d-bit)", machineName(f.Machine),
+			bits, here, strconv.IntSize)
 	}
 	if f.Type != elf.ET_DYN {
 		return errors.New("it is a program or an object file, want a shared library")

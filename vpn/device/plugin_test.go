@@ -25,7 +25,9 @@ var goXLA, _ = exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/go
 // compiled compiles testdata/plugin.c, or another source, to a library with gcc.
 func compiled(t *testing.T, name string, flags ...string) string {
 	path := filepath.Join(t.TempDir(), name)
-	args := append([]string{"-shared", "-fPIC", "-O1", "-I" + strings.TrimSpace(string(goXLA)) + "/pjrt", "-o", path}, flags...)
+	args := append(
+		[]string{"-shared", "-fPIC", "-O1", "-I" + strings.TrimSpace(string(goXLA)) + "/pjrt", "-o", path},
+		flags...)
 	out, err := exec.Command("gcc", args...).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return path
@@ -97,7 +99,8 @@ func TestOtherLibraries(t *testing.T) {
 	le.PutUint32(small[20:], 1)
 	empty, needs := plugin(t, "empty.c", ""), filepath.Join(t.TempDir(), "libgovpn_missing.so")
 	require.NoError(t, exec.Command("gcc", "-shared", "-o", needs, empty).Run())
-	dependent := compiled(t, "libpjrt_cpu.so", source, "-Wl,--no-as-needed", "-L"+filepath.Dir(needs), "-lgovpn_missing")
+	dependent := compiled(t, "libpjrt_cpu.so", source, "-Wl,--no-as-needed", "-L"+filepath.Dir(needs),
+		"-lgovpn_missing")
 	require.NoError(t, os.Remove(needs))
 	for _, test := range []struct{ path, want string }{
 		{altered(func(b []byte) []byte { le.PutUint16(b[18:], 183); return b }), "it is a library for aarch64 (64-bit), this process is x86-64 (64-bit)"},

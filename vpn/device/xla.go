@@ -38,8 +38,11 @@ func openXLA(name, plugin string, count int) (compute.Backend, error) {
 		err = fmt.Errorf("it finds no %s device", name)
 	}
 	if err != nil && name == "cuda" {
-		err = fmt.Errorf("%w (it wants an NVIDIA GPU, its driver, and CUDA's libraries: nvidia-smi shows the first two, "+
-			"jax-cuda13-plugin[with-cuda] installs the last)", err)
+		err = fmt.Errorf(
+			"%w (it wants an NVIDIA GPU, its driver, and CUDA's libraries: nvidia-smi shows the first two, "+
+				"jax-cuda13-plugin[with-cuda] installs the last)",
+			err,
+		)
 	}
 	if err != nil {
 		return nil, err

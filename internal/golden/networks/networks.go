@@ -110,7 +110,8 @@ func (n *comparison) graph(s *model.Scope, x *Node) (out []*Node) {
 				names, values = append(names, golden.Name(v)), append(values, v.NodeValue(x.Graph()))
 			}
 		}
-		cotangent := ConstTensor(x.Graph(), golden.Tensor(golden.Uniform("cotangent", y.Shape().Size()), y.DType(), y.Shape().Dimensions...))
+		cotangent := ConstTensor(x.Graph(),
+			golden.Tensor(golden.Uniform("cotangent", y.Shape().Size()), y.DType(), y.Shape().Dimensions...))
 		for i, gradient := range Gradient(ReduceAllSum(Mul(y, cotangent)), values...) {
 			add(mode+"/grad/"+names[i], gradient)
 		}
@@ -157,5 +158,6 @@ func Weights(build func(plan *model.Store)) *model.Store {
 
 // Variables returns the variables of a store, sorted by path.
 func Variables(store *model.Store) []*model.Variable {
-	return slices.SortedFunc(store.IterVariables(), func(a, b *model.Variable) int { return strings.Compare(a.Path(), b.Path()) })
+	return slices.SortedFunc(store.IterVariables(),
+		func(a, b *model.Variable) int { return strings.Compare(a.Path(), b.Path()) })
 }

@@ -37,7 +37,8 @@ func BenchmarkDecode(b *testing.B) {
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
-				if err := d.Decode(out, bench.size, bench.size, 3, files[i%len(files)], &bench.transform, rng); err != nil {
+				if err := d.Decode(out, bench.size, bench.size, 3, files[i%len(files)], &bench.transform,
+					rng); err != nil {
 					b.Fatal(err)
 				}
 				i++

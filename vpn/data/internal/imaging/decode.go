@@ -159,7 +159,8 @@ func (d *Decoder) open(head header, data []byte, region image.Rectangle) (pic pi
 		return nil, err
 	}
 	if img.Bounds() != image.Rect(0, 0, head.w, head.h) {
-		return nil, fail(ErrFormat, "is a broken %s file: its header says %d×%d, its image %v", head.format, head.w, head.h, img.Bounds())
+		return nil, fail(ErrFormat, "is a broken %s file: its header says %d×%d, its image %v", head.format, head.w,
+			head.h, img.Bounds())
 	}
 	switch img := img.(type) {
 	case *image.YCbCr:

@@ -162,7 +162,8 @@ func TestOrientationTag(t *testing.T) {
 	good := entry(0x112, 3, 1, 6)
 	assert.Equal(t, 6, orientation(good))
 	assert.Equal(t, 6, orientation(entry(0x112, 4, 1, 6)), "a long number")
-	assert.Equal(t, 3, orientation([]byte("MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x03\x00\x00")))
+	assert.Equal(t, 3,
+		orientation([]byte("MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x03\x00\x00")))
 	for i := range good {
 		assert.Equal(t, 1, orientation(good[:i]), "%d bytes of %d", i, len(good))
 	}

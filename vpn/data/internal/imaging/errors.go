@@ -35,13 +35,18 @@ func fail(kind error, format string, values ...any) error {
 	return &failure{kind: kind, cause: kind, text: fmt.Sprintf(format, values...)}
 }
 
+// prefixes are those of the decoders' error messages.
+var prefixes = []string{
+	"jpeg: malformed: ", "invalid JPEG format: ", "png: invalid format: ", "webp: ", "bmp: ",
+}
+
 // failed returns the error of a decoder with a text that names the format.
 func failed(format string, cause error) error {
 	if errors.Is(cause, io.EOF) || errors.Is(cause, io.ErrUnexpectedEOF) {
 		return &failure{kind: ErrFormat, cause: cause, text: "is a truncated " + format + " file"}
 	}
 	text := cause.Error()
-	for _, prefix := range []string{"jpeg: malformed: ", "invalid JPEG format: ", "png: invalid format: ", "webp: ", "bmp: "} {
+	for _, prefix := range prefixes {
 		text = strings.TrimPrefix(text, prefix)
 	}
 	return &failure{kind: ErrFormat, cause: cause, text: fmt.Sprintf("is a broken %s file: %s", format, text)}
@@ -53,7 +58,8 @@ func checkSize(h, w int) error {
 		return fail(ErrFormat, "is %d×%d (height×width), want at least 1×1", h, w)
 	}
 	if h > maxSide || w > maxSide || h*w > MaxPixels {
-		return fail(ErrLimit, "is %d×%d (height×width), want at most %d pixels and no side over %d", h, w, MaxPixels, maxSide)
+		return fail(ErrLimit, "is %d×%d (height×width), want at most %d pixels and no side over %d", h, w, MaxPixels,
+			maxSide)
 	}
 	return nil
 }

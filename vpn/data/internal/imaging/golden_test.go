@@ -63,7 +63,13 @@ func (g *golden) decode(t *testing.T, d *Decoder) []uint8 {
 	}
 	head, err := readHeader(data)
 	require.NoError(t, err)
-	p := plan{box: image.Rect(g.Box[1], g.Box[0], g.Box[1]+g.Box[3], g.Box[0]+g.Box[2]), rh: g.H, rw: g.W, h: g.H, w: g.W}
+	p := plan{
+		box: image.Rect(g.Box[1], g.Box[0], g.Box[1]+g.Box[3], g.Box[0]+g.Box[2]),
+		rh:  g.H,
+		rw:  g.W,
+		h:   g.H,
+		w:   g.W,
+	}
 	pic, err := d.open(head, data, d.region(&p))
 	require.NoError(t, err)
 	d.render(out, g.C, pic, &p)
@@ -100,7 +106,8 @@ func TestGolden(t *testing.T) {
 		transform, err := json.Marshal(g.Transform)
 		require.NoError(t, err)
 		mean, largest := difference(g.decode(t, &d), g.want, g.Step)
-		t.Logf("%-18s %d×%d×%d %s box %v: mean %.4f, largest %d", g.File, g.H, g.W, g.C, transform, g.Box, mean, largest)
+		t.Logf("%-18s %d×%d×%d %s box %v: mean %.4f, largest %d", g.File, g.H, g.W, g.C, transform, g.Box, mean,
+			largest)
 		assert.LessOrEqual(t, mean, g.limit(), "%s to %d×%d×%d by %s, box %v", g.File, g.H, g.W, g.C, transform, g.Box)
 	}
 }

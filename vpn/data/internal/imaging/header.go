@@ -54,8 +54,9 @@ func readHeader(data []byte) (head header, err error) {
 		err = checkSize(head.h, head.w)
 	}
 	if err == nil && least > len(data) {
-		err = fail(ErrFormat, "is truncated, or its size lies: %d×%d (height×width) takes at least %d bytes as %s, got %d",
-			head.h, head.w, least, head.format, len(data))
+		err = fail(ErrFormat,
+			"is truncated, or its size lies: %d×%d (height×width) takes at least %d bytes as %s, got %d", head.h,
+			head.w, least, head.format, len(data))
 	}
 	return head, err
 }
@@ -74,10 +75,21 @@ func foreign(data []byte) string {
 		return "an MP4 file or one of its kin"
 	}
 	for _, known := range []struct{ start, name string }{
-		{"II*\x00", "a TIFF image"}, {"MM\x00*", "a TIFF image"}, {"GIF8", "a GIF image"}, {"%PDF", "a PDF document"},
-		{"\x00\x00\x00\x0cJXL ", "a JPEG XL image"}, {"\xff\x0a", "a JPEG XL image"}, {"\x00\x00\x00\x0cjP", "a JPEG 2000 image"},
-		{"\xff\x4f\xff\x51", "a JPEG 2000 image"}, {"\x00\x00\x01\x00", "an icon"}, {"\x1f\x8b", "a gzip file"}, {"PK\x03\x04", "a zip file"},
-		{"8BPS", "a Photoshop document"}, {"RIFF", "a RIFF file other than WebP"}, {"<", "markup (HTML or SVG)"}, {"P", "perhaps a PNM image"},
+		{start: "II*\x00", name: "a TIFF image"},
+		{start: "MM\x00*", name: "a TIFF image"},
+		{start: "GIF8", name: "a GIF image"},
+		{start: "%PDF", name: "a PDF document"},
+		{start: "\x00\x00\x00\x0cJXL ", name: "a JPEG XL image"},
+		{start: "\xff\x0a", name: "a JPEG XL image"},
+		{start: "\x00\x00\x00\x0cjP", name: "a JPEG 2000 image"},
+		{start: "\xff\x4f\xff\x51", name: "a JPEG 2000 image"},
+		{start: "\x00\x00\x01\x00", name: "an icon"},
+		{start: "\x1f\x8b", name: "a gzip file"},
+		{start: "PK\x03\x04", name: "a zip file"},
+		{start: "8BPS", name: "a Photoshop document"},
+		{start: "RIFF", name: "a RIFF file other than WebP"},
+		{start: "<", name: "markup (HTML or SVG)"},
+		{start: "P", name: "perhaps a PNM image"},
 	} {
 		if bytes.HasPrefix(data, []byte(known.start)) {
 			return known.name
@@ -108,7 +120,8 @@ func jpegHeader(data []byte) (head header, err error) {
 		switch {
 		case marker == 0xe1 && !seen && bytes.HasPrefix(body, []byte("Exif\x00\x00")):
 			head.orientation, seen = orientation(body[6:]), true
-		case marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc && len(body) >= 6 && head.w == 0:
+		case marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc &&
+			len(body) >= 6 && head.w == 0:
 			head.h, head.w = int(binary.BigEndian.Uint16(body[1:])), int(binary.BigEndian.Uint16(body[3:]))
 			if head.w == 0 || head.h == 0 {
 				return head, checkSize(head.h, head.w)

@@ -45,7 +45,8 @@ func (p *plan) check() error {
 		return err
 	}
 	if p.resizes() && p.box.Dy()*p.w > MaxPixels {
-		return fail(ErrLimit, "takes %d×%d pixels between the two passes of its resize, want at most %d", p.box.Dy(), p.w, MaxPixels)
+		return fail(ErrLimit, "takes %d×%d pixels between the two passes of its resize, want at most %d", p.box.Dy(),
+			p.w, MaxPixels)
 	}
 	return nil
 }

@@ -33,8 +33,23 @@ func (p *planar) set(img *image.YCbCr, webp bool) {
 		hsub, vsub = 4, 2
 	}
 	cw, ch := (w+hsub-1)/hsub, (h+vsub-1)/vsub
-	chroma := jpeg.Plane{Stride: img.CStride, Rect: image.Rect(0, 0, cw, ch), Width: cw, Height: ch, HSub: hsub, VSub: vsub}
-	p.three[0] = jpeg.Plane{Pix: img.Y, Stride: img.YStride, Rect: image.Rect(0, 0, w, h), Width: w, Height: h, HSub: 1, VSub: 1}
+	chroma := jpeg.Plane{
+		Stride: img.CStride,
+		Rect:   image.Rect(0, 0, cw, ch),
+		Width:  cw,
+		Height: ch,
+		HSub:   hsub,
+		VSub:   vsub,
+	}
+	p.three[0] = jpeg.Plane{
+		Pix:    img.Y,
+		Stride: img.YStride,
+		Rect:   image.Rect(0, 0, w, h),
+		Width:  w,
+		Height: h,
+		HSub:   1,
+		VSub:   1,
+	}
 	p.three[1], p.three[2] = chroma, chroma
 	p.three[1].Pix, p.three[2].Pix = img.Cb, img.Cr
 	p.planes, p.webp = p.three[:], webp

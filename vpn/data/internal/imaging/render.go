@@ -8,7 +8,8 @@ func (p *plan) fits(out []uint8, h, w, c int) error {
 		return fail(ErrSize, "is %d×%d (height×width), want %d×%d", p.h, p.w, h, w)
 	}
 	if c != 1 && c != 3 || len(out) != h*w*c {
-		return fail(ErrSize, "goes to %d values of %d×%d×%d, want 1 or 3 channels and as many values", len(out), h, w, c)
+		return fail(ErrSize, "goes to %d values of %d×%d×%d, want 1 or 3 channels and as many values", len(out), h, w,
+			c)
 	}
 	return nil
 }

@@ -50,7 +50,8 @@ func (t *Transform) Validate() error {
 			return fmt.Errorf("random_resized_crop.scale is %v, want two rising numbers above 0 and at most 1", scale)
 		}
 		if ratio := r.ratio(); !rising(ratio, maxTarget) {
-			return fmt.Errorf("random_resized_crop.ratio is %v, want two rising numbers above 0 and at most %d", ratio, maxTarget)
+			return fmt.Errorf("random_resized_crop.ratio is %v, want two rising numbers above 0 and at most %d",
+				ratio, maxTarget)
 		}
 	}
 	if c := t.Channels; c != 0 && c != 1 && c != 3 {
@@ -153,5 +154,10 @@ func (t *Transform) stages() (first, second *Transform, ok bool) {
 	if t.RandomResizedCrop == nil || t.Resize == nil && t.CenterCrop == nil {
 		return nil, nil, false
 	}
-	return &Transform{Resize: t.Resize, CenterCrop: t.CenterCrop}, &Transform{RandomResizedCrop: t.RandomResizedCrop}, true
+	return &Transform{
+			Resize:     t.Resize,
+			CenterCrop: t.CenterCrop,
+		}, &Transform{
+			RandomResizedCrop: t.RandomResizedCrop,
+		}, true
 }

@@ -121,7 +121,10 @@ func requireSame(t *testing.T, full, part []Plane, r image.Rectangle) {
 	for i, p := range part {
 		f := full[i]
 		dx, dy := p.HSub-1, p.VSub-1 // smoothing needs one more sample on each side
-		need := image.Rect(r.Min.X/p.HSub-dx, r.Min.Y/p.VSub-dy, ceilDiv(r.Max.X, p.HSub)+dx, ceilDiv(r.Max.Y, p.VSub)+dy).Intersect(f.Rect)
+		need := image.Rect(r.Min.X/p.HSub-dx, r.Min.Y/p.VSub-dy, ceilDiv(r.Max.X, p.HSub)+dx,
+			ceilDiv(r.Max.Y, p.VSub)+dy).Intersect(
+			f.Rect,
+		)
 		require.True(t, need.In(p.Rect), "region %v of plane %d needs %v, got %v", r, i, need, p.Rect)
 		for y := p.Rect.Min.Y; y < p.Rect.Max.Y; y++ {
 			for x := p.Rect.Min.X; x < p.Rect.Max.X; x++ {

@@ -61,13 +61,15 @@ func inverseGo(b *[64]int32, last int, dst []uint8, stride int) {
 		return
 	}
 	for i := range columns[last] { // the other columns stay zero
-		y0, y1, y2, y3, y4, y5, y6, y7 := transform8(b[i], b[8+i], b[16+i], b[24+i], b[32+i], b[40+i], b[48+i], b[56+i], 1<<(down-1))
+		y0, y1, y2, y3, y4, y5, y6, y7 := transform8(b[i], b[8+i], b[16+i], b[24+i], b[32+i], b[40+i], b[48+i],
+			b[56+i], 1<<(down-1))
 		b[i], b[8+i], b[16+i], b[24+i] = y0>>down, y1>>down, y2>>down, y3>>down
 		b[32+i], b[40+i], b[48+i], b[56+i] = y4>>down, y5>>down, y6>>down, y7>>down
 	}
 	for i := range 8 {
 		r := (*[8]int32)(b[8*i:])
-		y0, y1, y2, y3, y4, y5, y6, y7 := transform8(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], 128<<shift+1<<(shift-1))
+		y0, y1, y2, y3, y4, y5, y6, y7 := transform8(r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7],
+			128<<shift+1<<(shift-1))
 		p := (*[8]uint8)(dst[i*stride:])
 		p[0], p[1], p[2], p[3] = clamp(y0>>shift), clamp(y1>>shift), clamp(y2>>shift), clamp(y3>>shift)
 		p[4], p[5], p[6], p[7] = clamp(y4>>shift), clamp(y5>>shift), clamp(y6>>shift), clamp(y7>>shift)

@@ -79,8 +79,14 @@ func transpose(x *[8]lanes) {
 	a0, a1, a2, a3 := lo32(0, 1), hi32(0, 1), lo32(2, 3), hi32(2, 3)
 	a4, a5, a6, a7 := lo32(4, 5), hi32(4, 5), lo32(6, 7), hi32(6, 7)
 	// Columns 0 and 4, 1 and 5, 2 and 6, 3 and 7: u of the upper four rows, l of the lower.
-	u0, u1, u2, u3 := a0.InterleaveLoGrouped(a2), a0.InterleaveHiGrouped(a2), a1.InterleaveLoGrouped(a3), a1.InterleaveHiGrouped(a3)
-	l0, l1, l2, l3 := a4.InterleaveLoGrouped(a6), a4.InterleaveHiGrouped(a6), a5.InterleaveLoGrouped(a7), a5.InterleaveHiGrouped(a7)
+	u0, u1, u2, u3 := a0.InterleaveLoGrouped(a2), a0.InterleaveHiGrouped(a2), a1.InterleaveLoGrouped(
+		a3), a1.InterleaveHiGrouped(
+		a3,
+	)
+	l0, l1, l2, l3 := a4.InterleaveLoGrouped(a6), a4.InterleaveHiGrouped(a6), a5.InterleaveLoGrouped(
+		a7), a5.InterleaveHiGrouped(
+		a7,
+	)
 	x[0], x[4] = u0.Select128FromPair(0, 2, l0).AsInt32x8(), u0.Select128FromPair(1, 3, l0).AsInt32x8()
 	x[1], x[5] = u1.Select128FromPair(0, 2, l1).AsInt32x8(), u1.Select128FromPair(1, 3, l1).AsInt32x8()
 	x[2], x[6] = u2.Select128FromPair(0, 2, l2).AsInt32x8(), u2.Select128FromPair(1, 3, l2).AsInt32x8()

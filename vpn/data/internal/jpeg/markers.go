@@ -101,7 +101,8 @@ func (s segment) frameHeader() (Header, error) {
 	h := Header{Height: int(b[1])<<8 | int(b[2]), Width: int(b[3])<<8 | int(b[4]), Components: int(b[5])}
 	switch {
 	case len(b) != 6+3*h.Components:
-		return Header{}, formatError("the frame header has %d bytes, want %d for %d components", len(b), 6+3*h.Components, h.Components)
+		return Header{}, formatError("the frame header has %d bytes, want %d for %d components", len(b),
+			6+3*h.Components, h.Components)
 	case h.Width == 0 || h.Components == 0:
 		return Header{}, formatError("the image has width %d and %d components, want at least 1", h.Width, h.Components)
 	case h.Height == 0:
@@ -131,7 +132,9 @@ func (d *Decoder) readFrame(s segment) (err error) {
 		d.comp[i] = component{id: b[0], h: int(b[1] >> 4), v: int(b[1] & 15), quant: b[2]}
 		c := &d.comp[i]
 		if c.h < 1 || c.h > 4 || c.v < 1 || c.v > 4 || c.quant > 3 {
-			return formatError("component %d has sampling factors %d×%d and quantisation table %d, want 1 to 4 and 0 to 3", i, c.h, c.v, c.quant)
+			return formatError(
+				"component %d has sampling factors %d×%d and quantisation table %d, want 1 to 4 and 0 to 3", i, c.h,
+				c.v, c.quant)
 		}
 		if slices.ContainsFunc(d.comp[:i], func(o component) bool { return o.id == c.id }) {
 			return formatError("two components are numbered %d", c.id)
@@ -169,7 +172,8 @@ func (d *Decoder) readQuant(b []byte) error {
 	for len(b) > 0 {
 		wide, id := int(b[0]>>4), b[0]&15
 		if wide > 1 || id > 3 {
-			return formatError("quantisation table %d has precision %d, want tables 0 to 3 and precisions 0 and 1", id, wide)
+			return formatError("quantisation table %d has precision %d, want tables 0 to 3 and precisions 0 and 1",
+				id, wide)
 		}
 		size := 64 << wide
 		if b = b[1:]; len(b) < size {

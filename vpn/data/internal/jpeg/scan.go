@@ -42,7 +42,8 @@ func (d *Decoder) readScan(b, data []byte, pos int, region image.Rectangle) (end
 // fields for progressive files.
 func (d *Decoder) scanHeader(b []byte, s *scan) error {
 	if len(b) < 1 || len(b) != 4+2*int(b[0]) || b[0] < 1 || int(b[0]) > d.Components {
-		return formatError("the scan header has %d bytes, want 4 and 2 for each of 1 to %d components", len(b), d.Components)
+		return formatError("the scan header has %d bytes, want 4 and 2 for each of 1 to %d components", len(b),
+			d.Components)
 	}
 	n := int(b[0])
 	s.comps = s.store[:n]
@@ -54,8 +55,9 @@ func (d *Decoder) scanHeader(b []byte, s *scan) error {
 		}
 		c.scanned, c.dc, c.ac = true, tables>>4, tables&15
 		if c.dc > 3 || c.ac > 3 || !d.huff[0][c.dc].defined || !d.huff[1][c.ac].defined || !d.quant[c.quant].defined {
-			return formatError("component %d needs Huffman tables %d and %d and quantisation table %d, which are not all there",
-				id, c.dc, c.ac, c.quant)
+			return formatError(
+				"component %d needs Huffman tables %d and %d and quantisation table %d, which are not all there", id,
+				c.dc, c.ac, c.quant)
 		}
 		s.comps[i] = c
 	}
@@ -113,8 +115,12 @@ func (c *component) setRegion(r image.Rectangle) {
 	p := c.plane
 	low := func(pixel, sub int) int { return max(pixel/sub-(sub-1), 0) / 8 }
 	high := func(pixel, sub, blocks int) int { return min(ceilDiv(ceilDiv(pixel, sub)+sub-1, 8), blocks) }
-	c.want = image.Rect(low(r.Min.X, p.HSub), low(r.Min.Y, p.VSub), high(r.Max.X, p.HSub, c.blocks.X), high(r.Max.Y, p.VSub, c.blocks.Y))
-	p.Rect = image.Rectangle{Min: c.want.Min.Mul(8), Max: c.want.Max.Mul(8)}.Intersect(image.Rect(0, 0, p.Width, p.Height))
+	c.want = image.Rect(low(r.Min.X, p.HSub), low(r.Min.Y, p.VSub), high(r.Max.X, p.HSub, c.blocks.X),
+		high(r.Max.Y, p.VSub, c.blocks.Y))
+	p.Rect = image.Rectangle{
+		Min: c.want.Min.Mul(8),
+		Max: c.want.Max.Mul(8),
+	}.Intersect(image.Rect(0, 0, p.Width, p.Height))
 	p.Stride = c.want.Dx() * 8
 }
 
@@ -139,7 +145,8 @@ func (d *Decoder) readMCUs(s *scan, data []byte, pos int) (end int, err error) {
 		if pos == len(data) {
 			return 0, truncated("the coded data")
 		}
-		return 0, formatError("the coded data are not valid in row %d of %d, column %d of %d", i/s.size.X, s.size.Y, i%s.size.X, s.size.X)
+		return 0, formatError("the coded data are not valid in row %d of %d, column %d of %d", i/s.size.X, s.size.Y,
+			i%s.size.X, s.size.X)
 	}
 	return pos, nil
 }
