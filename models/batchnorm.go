@@ -16,33 +16,36 @@ const (
 	batchNormEpsilon  = 1e-5
 )
 
-// What batch norm reads from the graph parameters of its scope, or of the nearest scope above that has them: booleans,
-// false where unset.
+// Graph parameters (booleans) that batch norm reads from its scope, or from the nearest scope above
+// that sets them. They are false if no scope sets them.
 const (
-	// Training normalises by the batch's statistics and moves the running ones. Their new values are in the graph
-	// (Variable.ChangedInGraph); a program must return them.
+	// Training normalises by the statistics of the batch, and updates the running statistics. The
+	// graph holds their new values (Variable.ChangedInGraph); a program must return them.
 	Training = model.GraphParamIsTraining
-	// Auxiliary takes parameters and statistics of a second set: AdvProp (C. Xie et al., CVPR 2020), for noisy images.
+	// Auxiliary uses a second set of parameters and statistics, for noisy images: AdvProp (C. Xie
+	// et al., CVPR 2020).
 	Auxiliary = "auxiliary_batch_norm"
 )
 
-// AuxiliaryScope is where timm's SplitBatchNorm2d keeps its second sets, of which there is one: bn1.aux_bn.0.weight.
+// AuxiliaryScope is where timm's SplitBatchNorm2d keeps its second sets. Here there is one:
+// bn1.aux_bn.0.weight.
 const AuxiliaryScope = "aux_bn"
 
 var buffers = []string{"running_mean", "running_var", "num_batches_tracked"}
 
-// IsBuffer says whether the variable of that name (the last part of its path) is state that batch norm keeps, a "buffer"
-// in PyTorch, and no parameter. Buffers stay Trainable for GoMLX: it may build those that are not into a program as constants.
+// IsBuffer reports whether a variable is a "buffer" in PyTorch's sense: state of batch norm, not a
+// parameter. name is the last part of its path. Buffers stay Trainable for GoMLX, which may compile
+// other variables into a program as constants.
 func IsBuffer(name string) bool { return slices.Contains(buffers, name) }
 
-// BatchNorm is torch.nn.BatchNorm2d: x (N, H, W, C) → the same shape, with parameters weight (C), bias (C) and buffers
-// running_mean (C), running_var (C), num_batches_tracked.
+// BatchNorm is torch.nn.BatchNorm2d: x (N, H, W, C) → the same shape. Its parameters are weight (C)
+// and bias (C), its buffers running_mean (C), running_var (C) and num_batches_tracked.
 //
 //	training:   (x − mean)/√(var + ε)·weight + bias of the batch, var = E(x − mean)²;
 //	            running ← 0.9·running + 0.1·(mean, var·n/(n−1)), n = N·H·W
 //	inference:  the same with the running values
 //
-// Statistics are computed in float32 where x is bfloat16.
+// Statistics are computed in float32 if x is bfloat16.
 func BatchNorm(s *model.Scope, x *Node) *Node {
 	return inFloat32(x, func(x *Node) *Node { return batchNorm(s, x) })
 }
@@ -78,5 +81,5 @@ func batchNorm(s *model.Scope, x *Node) *Node {
 	return Add(Mul(Sub(x, channels(mean)), channels(scale)), channels(bias))
 }
 
-// channels is (C) → (1, 1, 1, C), which broadcasts over images.
+// channels returns v (C) as (1, 1, 1, C), which broadcasts over images.
 func channels(v *Node) *Node { return InsertAxes(v, 0, 0, 0) }

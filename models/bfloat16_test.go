@@ -14,12 +14,13 @@ import (
 	"github.com/govpn/govpn/models"
 )
 
-// In bfloat16, whose relative precision is 2⁻⁸, a model with the same initial weights, kept in float32, has nearly the
-// same logits.
+// A model that computes in bfloat16 has nearly the same logits as one with the same initial weights
+// in float32. The relative precision of bfloat16 is 2⁻⁸.
 func TestBFloat16(t *testing.T) {
 	for _, base := range []string{"dnn3", "vit_tiny_patch8"} {
 		golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
-			if dtype != dtypes.Float32 || backend.String() == gobackend.BackendName { // GoMLX's products are wrong there on some processors
+			// On the pure-Go backend, GoMLX's bfloat16 products are wrong on some processors.
+			if dtype != dtypes.Float32 || backend.String() == gobackend.BackendName {
 				return
 			}
 			build, err := models.ByName(base)

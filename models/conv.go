@@ -6,16 +6,17 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Conv is torch.nn.Conv2d with padding (kernel−1)/2 and no bias: x (N, H, W, in) → (N, ⌈H/stride⌉, ⌈W/stride⌉, out) for
-// odd kernels, with parameter weight (out, in, kernel, kernel).
+// Conv is torch.nn.Conv2d with padding (kernel−1)/2 and no bias, for odd kernels: x (N, H, W, in) →
+// (N, ⌈H/stride⌉, ⌈W/stride⌉, out). Its parameter is weight (out, in, kernel, kernel).
 func Conv(s *model.Scope, x *Node, out, kernel, stride int, init Init) *Node {
 	in := x.Shape().Dim(-1)
 	weight := Param(s, x.Graph(), x.DType(), "weight", init, in*kernel*kernel, out, in, kernel, kernel)
 	return convolve(x, weight, stride)
 }
 
-// convolve lowers a convolution, in the way that is fast on the graph's backend: x (N, H, W, in), weight (out, in, k, k)
-// → (N, H', W', out). XLA has it as an operation; the pure-Go backend's own is a naive loop, a matrix product is not.
+// convolve computes a convolution in the way that is fast on the graph's backend: x (N, H, W, in),
+// weight (out, in, k, k) → (N, H', W', out). XLA has the operation. The pure-Go backend has it only
+// as a naive loop, so there the convolution is a matrix product.
 func convolve(x, weight *Node, stride int) *Node {
 	k := weight.Shape().Dim(-1)
 	h, w := seen(x.Shape().Dim(1), k, stride), seen(x.Shape().Dim(2), k, stride)
@@ -33,7 +34,7 @@ func convolve(x, weight *Node, stride int) *Node {
 	return convolution(x, weight, false, pad, pad).Strides(stride).Done()
 }
 
-// convolution is the operation of the backend; transposed, the weight is (in, out, k, k).
+// convolution calls the backend's operation. If transposed, the weight is (in, out, k, k).
 func convolution(x, weight *Node, transposed bool, rows, columns [2]int) *ConvolutionBuilder {
 	in, out := 1, 0
 	if transposed {
@@ -46,9 +47,11 @@ func convolution(x, weight *Node, transposed bool, rows, columns [2]int) *Convol
 	})
 }
 
-// convolveHalving is a 3×3 convolution of stride 2 over maps of even sides. Its gradient with respect to x is four convolutions,
-// as each pixel is seen by one element of the kernel along an axis where its position is even, else by two; the backend's own is one
-// over a gradient that is three quarters zeros.
+// convolveHalving is a 3×3 convolution of stride 2 over maps with even sides. Its gradient with
+// respect to x is computed as four convolutions, one for each combination of even and odd
+// positions. Along an axis, one element of the kernel sees a pixel at an even position, and two see
+// a pixel at an odd one. The backend's own gradient is one convolution over an upstream gradient
+// that is three quarters zeros.
 func convolveHalving(x, weight *Node) *Node {
 	native := func(x *Node) *Node {
 		return convolution(x, weight, false, [2]int{1, 1}, [2]int{1, 1}).Strides(2).Done()
@@ -64,8 +67,8 @@ func convolveHalving(x, weight *Node) *Node {
 	})
 }
 
-// seenAt are the elements of 3×3 kernels of stride 2 that see pixels of even (0) or odd (1) position along each axis, in the order of
-// the results that they see them for.
+// seenAt returns the elements of 3×3 kernels of stride 2 that see pixels at even (0) or odd (1)
+// positions along each axis. Their order is that of the results for which they see the pixels.
 func seenAt(weight *Node, row, column int) *Node {
 	of := func(odd int) SliceAxisSpec {
 		if odd == 1 {
@@ -76,7 +79,8 @@ func seenAt(weight *Node, row, column int) *Node {
 	return Reverse(Slice(weight, AxisRange(), AxisRange(), of(row), of(column)), 2, 3)
 }
 
-// seen is how many positions a kernel of k elements has on a side of so many pixels where each of them covers all pixels, else 0.
+// seen returns how many positions a kernel of k elements has along a side of that many pixels, if
+// the kernel covers all pixels at each of them. Otherwise it returns 0.
 func seen(side, k, stride int) int {
 	positions, pad := (side+stride-1)/stride, (k-1)/2
 	if pad < (positions-1)*stride || pad < side-1 {
@@ -85,8 +89,9 @@ func seen(side, k, stride int) int {
 	return positions
 }
 
-// convolveDense is for maps that every position of the kernel covers: one product of all pixels with the elements of the kernel
-// over them. The others, of which a 3×3 kernel has 8 of 9 over a map of one pixel, only ever meet the padding.
+// convolveDense is for small maps that the kernel covers at every position. It is one product of
+// all pixels with the elements of the kernel over them. The other elements only ever meet the
+// padding: 8 of 9 in a 3×3 kernel over a map of one pixel.
 func convolveDense(x, weight *Node, stride, h, w int) *Node {
 	n, rows, columns, in := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
 	out, pad := weight.Shape().Dim(0), (weight.Shape().Dim(-1)-1)/2
@@ -115,7 +120,8 @@ func convolvePixels(x, weight *Node, stride int) *Node {
 	return Reshape(product(Reshape(x, n*h*w, in), Reshape(weight, out, in)), n, h, w, out)
 }
 
-// convolvePatches lays the k×k pixels under every position of the kernel side by side, and multiplies once.
+// convolvePatches lays the k×k pixels under each position of the kernel side by side, and
+// multiplies once.
 func convolvePatches(x, weight *Node, stride int) *Node {
 	out, in, k := weight.Shape().Dim(0), weight.Shape().Dim(1), weight.Shape().Dim(-1)
 	views := windows(x, k, stride, 0)
@@ -129,15 +135,15 @@ func convolvePatches(x, weight *Node, stride int) *Node {
 	return Reshape(product(patches, weight), n, h, w, out)
 }
 
-// windows pads x (N, H, W, C) by (k−1)/2 pixels of value fill and returns the k·k views of it, row by row, that hold the
-// pixel under each element of a k×k kernel at every position: (N, H', W', C) each.
+// windows pads x (N, H, W, C) by (k−1)/2 pixels of value fill. It returns k·k views, (N, H', W', C)
+// each: for each element of a k×k kernel, row by row, the pixel under it at every position.
 func windows(x *Node, k, stride int, fill float64) []*Node {
 	h, w, pad := x.Shape().Dim(1), x.Shape().Dim(2), (k-1)/2
 	if pad > 0 {
 		side := PadAxis{Start: pad, End: pad}
 		x = Pad(x, Scalar(x.Graph(), x.DType(), fill), PadAxis{}, side, side, PadAxis{})
 	}
-	last := func(size int) int { return (size + 2*pad - k) / stride * stride } // the kernel's last position
+	last := func(size int) int { return (size + 2*pad - k) / stride * stride } // of the kernel's last position
 	views := make([]*Node, 0, k*k)
 	for i := range k {
 		for j := range k {

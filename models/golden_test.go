@@ -11,7 +11,8 @@ import (
 	"github.com/govpn/govpn/models"
 )
 
-// The expected values of this file are PyTorch's, torchvision's and timm's; vpn/method/testdata/golden.py computes them.
+// The expected values in this file are PyTorch's, torchvision's and timm's. vpn/method/testdata/golden.py
+// computes them.
 
 func TestGoldenModels(t *testing.T) {
 	networks.Test(t, "base", func(config json.RawMessage, s *model.Scope, images *Node) *Node {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The head is what depends on the number of classes, in every base model.
+// In every base model, exactly the head depends on the number of classes.
 func TestHead(t *testing.T) {
 	for _, name := range Names() {
 		build, err := ByName(name)

@@ -8,11 +8,12 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// HiddenHook is the graph parameter, of a model's scope or of one above it, that holds a Hook.
+// HiddenHook is the graph parameter that holds a [Hook], in a model's scope or one above it.
 const HiddenHook = "hidden_hook"
 
-// Hook takes the place of the output h (N, …) of a model's hidden layer number layer, from 1: what it returns goes on through the
-// rest. It may hold another number of images, of which there then are as many logits.
+// Hook replaces the output h (N, …) of a model's hidden layer. layer counts from 1. The rest of the
+// model gets what the Hook returns. That may hold another number of images; there are then as many
+// logits.
 type Hook func(layer int, h *Node) *Node
 
 // The hidden layers whose output a Hook sees, by family of base models.
@@ -26,20 +27,21 @@ var hiddenLayers = map[string]struct {
 	"vit":    {12, "has hidden layers 1 to 12, the outputs of its blocks (tokens, width)"},
 }
 
-// HiddenLayers is how many hidden layers a base model shows to a Hook, and which they are, as in "has hidden layers 1 and 2, …".
+// HiddenLayers returns how many hidden layers of a base model a Hook sees. about describes them:
+// "has hidden layers 1 and 2, …".
 func HiddenLayers(base string) (count int, about string) {
 	h := hiddenLayers[family(base)]
 	return h.count, h.about
 }
 
-// family is that of a base model: "resnet" of "resnet18_3x3".
+// family returns the family of a base model: "resnet" for "resnet18_3x3".
 func family(base string) string {
 	name, _, _ := strings.Cut(base, "_")
 	return strings.TrimRight(name, "0123456789")
 }
 
-// hidden is the output x of hidden layer number layer as the rest of the model gets it: itself, or what the Hook of the scope makes of
-// it, which sees it in dims, where given.
+// hidden returns the output x of a hidden layer as the rest of the model gets it: x itself or, if
+// the scope has a Hook, what the Hook returns. If dims are given, the Hook sees x in that shape.
 func hidden(s *model.Scope, layer int, x *Node, dims ...int) *Node {
 	hook := model.GetGraphParamOr[Hook](s, x.Graph(), HiddenHook, nil)
 	if hook == nil {

@@ -12,23 +12,23 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Init draws one initial value of a parameter of a layer with fanIn inputs and fanOut outputs per value, as PyTorch
-// counts them; bias tells a bias from a weight.
+// Init draws one initial value of a parameter. fanIn and fanOut are the layer's inputs and outputs
+// per value, as PyTorch counts them. bias is true for a bias and false for a weight.
 type Init func(rng *rand.Rand, fanIn, fanOut int, bias bool) float64
 
 // TorchUniform is the default of torch.nn.Linear and torch.nn.Conv2d: weights and biases from
-// U(−1/√fanIn, 1/√fanIn), which is kaiming_uniform_(a=√5) for the weight.
+// U(−1/√fanIn, 1/√fanIn). For the weight, that is kaiming_uniform_(a=√5).
 func TorchUniform(rng *rand.Rand, fanIn, _ int, _ bool) float64 {
 	return (2*rng.Float64() - 1) / math.Sqrt(float64(fanIn))
 }
 
-// KaimingFanOut is kaiming_normal_(mode="fan_out", nonlinearity="relu"), torchvision's choice for the convolutions of a
-// ResNet: N(0, 2/fanOut).
+// KaimingFanOut is kaiming_normal_(mode="fan_out", nonlinearity="relu"), torchvision's choice for
+// the convolutions of a ResNet: N(0, 2/fanOut).
 func KaimingFanOut(rng *rand.Rand, _, fanOut int, _ bool) float64 {
 	return math.Sqrt(2/float64(fanOut)) * rng.NormFloat64()
 }
 
-// Constant is the same initial value everywhere.
+// Constant returns an Init with the same value everywhere.
 func Constant(value float64) Init {
 	return func(*rand.Rand, int, int, bool) float64 { return value }
 }
@@ -43,13 +43,16 @@ func Normal(std float64) Init {
 	}
 }
 
-// ShapesOnly is the store parameter (bool) under which Param creates variables without values, to count them.
+// ShapesOnly is the store parameter (bool) that makes Param create variables without values, to
+// count them.
 const ShapesOnly = "shapes_only"
 
-// Param returns the graph value, in dtype, of variable name in scope s, which it creates at its first use. It is stored
-// in float32 where dtype is bfloat16. A vector is a bias, (out, in, …) a weight. The initial values depend on the
-// store's seed (model.ParamInitialSeed) and the variable's path alone: they are the same on every device and whatever
-// else the model holds.
+// Param returns the value, in the graph and in dtype, of variable `name` in scope s. It creates the
+// variable at its first use, and stores it in float32 if dtype is bfloat16. A vector is a bias,
+// (out, in, …) a weight.
+//
+// Initial values depend only on the store's seed (model.ParamInitialSeed) and on the variable's
+// path. They are the same on every device, whatever else the model holds.
 func Param(s *model.Scope, g *Graph, dtype dtypes.DType, name string, init Init, fanIn int, dims ...int) *Node {
 	stored := dtype
 	if dtype == dtypes.BFloat16 {
@@ -60,7 +63,7 @@ func Param(s *model.Scope, g *Graph, dtype dtypes.DType, name string, init Init,
 	return ConvertDType(v.NodeValue(g), dtype)
 }
 
-// Variable is the variable of that name in scope s, created at its first use.
+// Variable returns the variable of that name in scope s. It creates it at its first use.
 func Variable(s *model.Scope, name string, shape shapes.Shape, initial func() *tensors.Tensor) *model.Variable {
 	if v := s.GetVariable(name); v != nil {
 		v.Shape().AssertDims(shape.Dimensions...)

@@ -10,12 +10,13 @@ import (
 	"github.com/gomlx/gomlx/ml/nn"
 )
 
-// sumsAtOnce is how many values XLA for CPU sums up in one loop, into which it fuses what computes them; longer sums take a pass
-// that reads them from memory (its TreeReductionRewriter).
+// sumsAtOnce is how many values XLA for CPU sums in one loop, fused with the computation of the
+// values. Longer sums read the values from memory in a pass of their own (XLA's
+// TreeReductionRewriter).
 const sumsAtOnce = 32
 
-// LayerNorm is torch.nn.LayerNorm over the last axis, (x − mean)/√(variance + epsilon)·weight + bias with the biased
-// variance, computed in float32 where x is bfloat16.
+// LayerNorm is torch.nn.LayerNorm over the last axis: (x − mean)/√(variance + epsilon)·weight +
+// bias with the biased variance. It computes in float32 if x is bfloat16.
 func LayerNorm(s *model.Scope, x *Node, epsilon float64) *Node {
 	return inFloat32(x, func(x *Node) *Node {
 		width := x.Shape().Dim(-1)
@@ -34,11 +35,13 @@ func LayerNorm(s *model.Scope, x *Node, epsilon float64) *Node {
 	})
 }
 
-// GELU is torch.nn.GELU, x·Φ(x) with the exact distribution function Φ(x) = (1 + erf(x/√2))/2, computed in float32 where x
-// is bfloat16. For a gradient, GoMLX's activation.Gelu takes erf, the slow part on the pure-Go backend, twice.
+// GELU is torch.nn.GELU: x·Φ(x) with the exact distribution function Φ(x) = (1 + erf(x/√2))/2. It
+// computes in float32 if x is bfloat16.
 //
-// On XLA the gradient, Φ(x) + x·Φ'(x), takes it twice, too: keeping Φ(x) until then costs more. It is written as (1 − erf(−x/√2))/2
-// there, the same function, because XLA would recognise the first one and keep it.
+// Its gradient is Φ(x) + x·Φ'(x). GoMLX's activation.Gelu computes erf twice for a gradient; on the
+// pure-Go backend erf is the slow part. XLA should compute it twice, since keeping Φ(x) until then
+// costs more. For XLA, the gradient therefore has the equivalent (1 − erf(−x/√2))/2, which XLA does
+// not recognise as the value it has.
 func GELU(x *Node) *Node {
 	return inFloat32(x, func(x *Node) *Node {
 		gelu := func(x *Node) *Node { return Mul(x, MulScalar(OnePlus(Erf(MulScalar(x, 1/math.Sqrt2))), 0.5)) }
@@ -53,8 +56,8 @@ func GELU(x *Node) *Node {
 	})
 }
 
-// softmax is torch.softmax over the last axis, computed in float32 where x is bfloat16. Its gradient, y·(u − Σ u·y) for the
-// gradient u of the result, keeps the result y alone.
+// softmax is torch.softmax over the last axis. It computes in float32 if x is bfloat16. Its
+// gradient, y·(u − Σ u·y) for the gradient u of the result, only needs the result y.
 func softmax(x *Node) *Node {
 	return inFloat32(x, func(x *Node) *Node {
 		return withGradient(x, func(x *Node) *Node { return Softmax(x) }, func(_, y, upstream *Node) *Node {
@@ -64,8 +67,8 @@ func softmax(x *Node) *Node {
 	})
 }
 
-// inFloat32 computes f(x) in float32 where x is bfloat16, whose 8 bits are too few for sums and tails, and gives the
-// result the dtype of x.
+// inFloat32 computes f(x) in float32 if x is bfloat16, whose 8 bits are too few for sums and tails.
+// The result has the dtype of x.
 func inFloat32(x *Node, f func(x *Node) *Node) *Node {
 	if x.DType() != dtypes.BFloat16 {
 		return f(x)

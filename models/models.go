@@ -1,8 +1,9 @@
 // Package models holds the base classifiers of govpn and the layers they share.
 //
-// A model is one function that builds a GoMLX graph. Its parameters are variables of the given scope, under the
-// names and in the layouts of PyTorch's state dictionary: scope "base", variable "fc1/weight" is PyTorch's
-// "base.fc1.weight" of shape (out, in). The package knows nothing of noise.
+// A model is one function that builds a GoMLX graph. Its parameters are variables of the given
+// scope, with the names and layouts of PyTorch's state dictionary: in scope "base", variable
+// "fc1/weight" is PyTorch's "base.fc1.weight" of shape (out, in). The package knows nothing of
+// noise.
 package models
 
 import (
@@ -15,10 +16,11 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Func builds a classifier in scope s: images (N, H, W, C) → logits (N, classes), in the dtype of the images.
+// Func builds a classifier in scope s: images (N, H, W, C) → logits (N, classes), in the dtype of
+// the images.
 type Func func(s *model.Scope, images *Node, classes int) *Node
 
-// ArgumentError is what a model panics with that cannot be built for the images given.
+// ArgumentError is what a model panics with if it cannot be built for the given images.
 type ArgumentError string
 
 func (e ArgumentError) Error() string { return string(e) }
@@ -37,10 +39,11 @@ func init() {
 	maps.Copy(byName, vitRows())
 }
 
-// Names lists the base models that ByName knows, sorted.
+// Names returns the names of the base models, sorted.
 func Names() []string { return slices.Sorted(maps.Keys(byName)) }
 
-// HasBatchNorm says whether a base model has batch norms: in training mode, an image's logits depend on the batch.
+// HasBatchNorm reports whether a base model has batch norm. In training mode, an image's logits
+// then depend on the whole batch.
 func HasBatchNorm(name string) bool { return strings.HasPrefix(name, "resnet") }
 
 // ByName returns the base model of that name.

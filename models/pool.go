@@ -6,8 +6,9 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// MaxPool3x3 is torch.nn.MaxPool2d(3, stride=2, padding=1): (N, H, W, C) → (N, ⌈H/2⌉, ⌈W/2⌉, C). The gradient goes to the first
-// of equal maxima in a window, row by row, as PyTorch's; that of GoMLX's MaxPool goes elsewhere, or is not there on go.
+// MaxPool3x3 is torch.nn.MaxPool2d(3, stride=2, padding=1): (N, H, W, C) → (N, ⌈H/2⌉, ⌈W/2⌉, C). As
+// in PyTorch, the gradient goes to the first of equal maxima in a window, row by row. GoMLX's
+// MaxPool sends it elsewhere, and has no gradient on go.
 func MaxPool3x3(x *Node) *Node {
 	views := windows(x, 3, 2, math.Inf(-1))
 	best := views[0]
@@ -17,8 +18,9 @@ func MaxPool3x3(x *Node) *Node {
 	return best
 }
 
-// Upsample is torch.nn.functional.interpolate(mode="bilinear", align_corners=True): (N, H, W, C) → (N, height, width, C).
-// It is a product with a constant matrix along each axis; GoMLX's Interpolate has no gradient for sides up to 3.
+// Upsample is torch.nn.functional.interpolate(mode="bilinear", align_corners=True): (N, H, W, C) →
+// (N, height, width, C). It multiplies by a constant matrix along each axis. GoMLX's Interpolate
+// has no gradient for sides up to 3.
 func Upsample(x *Node, height, width int) *Node {
 	rows := ConstAsDType(x.Graph(), x.DType(), bilinear(x.Shape().Dim(1), height))
 	columns := ConstAsDType(x.Graph(), x.DType(), bilinear(x.Shape().Dim(2), width))
@@ -26,8 +28,8 @@ func Upsample(x *Node, height, width int) *Node {
 	return Einsum("pw,nowc->nopc", columns, x)
 }
 
-// bilinear is the (to, from) matrix that interpolates a line of pixels: output i lies at i·(from−1)/(to−1), between the two
-// pixels beside it.
+// bilinear returns the (to, from) matrix that interpolates a line of pixels. Output i lies at
+// i·(from−1)/(to−1), between two neighbouring pixels.
 func bilinear(from, to int) [][]float64 {
 	matrix := make([][]float64, to)
 	for i := range matrix {

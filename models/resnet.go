@@ -6,10 +6,11 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Residual networks (K. He et al., CVPR 2016) in torchvision's layout and under its names: conv1, bn1, layer1.0.conv1, …,
-// layer1.0.downsample.0, …, fc. ResNet-50 is torchvision's v1.5: the 3×3 convolution has the stride.
+// Residual networks (K. He et al., CVPR 2016) with torchvision's layout and names: conv1, bn1,
+// layer1.0.conv1, …, layer1.0.downsample.0, …, fc. ResNet-50 is torchvision's v1.5, in which the
+// 3×3 convolution has the stride.
 
-// smallImage is the longest side of images that the 3×3 stem is chosen for.
+// smallImage is the longest side of images for which the 3×3 stem is chosen.
 const smallImage = 64
 
 // resNet is a row of the table of ResNets.
@@ -24,8 +25,8 @@ var resNets = map[string]resNet{
 	"resnet50": {bottleneck, [4]int{3, 4, 6, 3}},
 }
 
-// resNetRows are the models of the table: by name with the stem that suits the size of the images, by name_3x3 and
-// name_7x7 with that stem.
+// resNetRows returns the models of the table. A plain name chooses the stem by the size of the
+// images; name_3x3 and name_7x7 have that stem.
 func resNetRows() map[string]Func {
 	rows := map[string]Func{}
 	for name, r := range resNets {
@@ -45,18 +46,18 @@ func resNetRows() map[string]Func {
 	return rows
 }
 
-// build is everything after the stem: x (N, h, w, 64) → (N, classes).
+// build builds everything after the stem: x (N, h, w, 64) → (N, classes).
 func (r resNet) build(s *model.Scope, x *Node, classes int) *Node {
 	for i, depth := range r.depths {
-		x = Stage(s.In("layer%d", i+1), x, r.block, depth, 64<<i, min(i+1, 2)) // halves h and w, but in layer1
+		x = Stage(s.In("layer%d", i+1), x, r.block, depth, 64<<i, min(i+1, 2)) // halves h and w, except in layer1
 		x = hidden(s, i+1, x)
 	}
-	x = ReduceMean(x, 1, 2) // (N, 512), for bottlenecks (N, 2048)
+	x = ReduceMean(x, 1, 2) // (N, 512); with bottlenecks (N, 2048)
 	return Linear(s.In("fc"), x, classes, TorchUniform)
 }
 
-// Stem is torchvision's: 7×7/2 convolution, batch norm, ReLU, 3×3/2 max-pool: (N, H, W, C) → (N, ~H/4, ~W/4, 64), in dtype
-// inner after the convolution.
+// Stem is torchvision's: 7×7/2 convolution, batch norm, ReLU, 3×3/2 max-pool: (N, H, W, C) → (N,
+// ~H/4, ~W/4, 64). It computes in dtype inner after the convolution.
 func Stem(s *model.Scope, x *Node, inner dtypes.DType) *Node {
 	return MaxPool3x3(ReLU(StemFeatures(s, x, inner)))
 }
@@ -67,13 +68,14 @@ func StemFeatures(s *model.Scope, x *Node, inner dtypes.DType) *Node {
 	return BatchNorm(s.In("bn1"), x)
 }
 
-// smallStem keeps the size, for small images: 3×3/1 convolution, batch norm, ReLU: (N, H, W, C) → (N, H, W, 64).
+// smallStem is for small images and keeps their size: 3×3/1 convolution, batch norm, ReLU: (N, H,
+// W, C) → (N, H, W, 64).
 func smallStem(s *model.Scope, x *Node) *Node {
 	x = Conv(s.In("conv1"), x, 64, 3, 1, KaimingFanOut)
 	return ReLU(BatchNorm(s.In("bn1"), x))
 }
 
-// Stage is depth blocks in a row, the first with the stride.
+// Stage is a sequence of depth blocks. The first has the stride.
 func Stage(s *model.Scope, x *Node, block func(s *model.Scope, x *Node, width, stride int) *Node, depth, width, stride int) *Node {
 	for i := range depth {
 		x = remat(s, x, func(x *Node) *Node { return block(s.In("%d", i), x, width, stride) })
@@ -82,7 +84,8 @@ func Stage(s *model.Scope, x *Node, block func(s *model.Scope, x *Node, width, s
 	return x
 }
 
-// BasicBlock is two 3×3 convolutions beside a shortcut: (N, H, W, C) → (N, H/stride, W/stride, width).
+// BasicBlock is two 3×3 convolutions beside a shortcut: (N, H, W, C) → (N, H/stride, W/stride,
+// width).
 func BasicBlock(s *model.Scope, x *Node, width, stride int) *Node {
 	y := Conv(s.In("conv1"), x, width, 3, stride, KaimingFanOut)
 	y = ReLU(BatchNorm(s.In("bn1"), y))
@@ -91,7 +94,8 @@ func BasicBlock(s *model.Scope, x *Node, width, stride int) *Node {
 	return ReLU(Add(y, shortcut(s, x, width, stride)))
 }
 
-// bottleneck is 1×1, 3×3 and 1×1 convolutions beside a shortcut: (N, H, W, C) → (N, H/stride, W/stride, 4·width).
+// bottleneck is 1×1, 3×3 and 1×1 convolutions beside a shortcut: (N, H, W, C) → (N, H/stride,
+// W/stride, 4·width).
 func bottleneck(s *model.Scope, x *Node, width, stride int) *Node {
 	y := Conv(s.In("conv1"), x, width, 1, 1, KaimingFanOut)
 	y = ReLU(BatchNorm(s.In("bn1"), y))
@@ -102,7 +106,7 @@ func bottleneck(s *model.Scope, x *Node, width, stride int) *Node {
 	return ReLU(Add(y, shortcut(s, x, 4*width, stride)))
 }
 
-// shortcut is x itself or, where the block changes its shape, a 1×1 convolution of it with batch norm.
+// shortcut returns x or, if the block changes its shape, a 1×1 convolution of x with batch norm.
 func shortcut(s *model.Scope, x *Node, width, stride int) *Node {
 	if stride == 1 && x.Shape().Dim(-1) == width {
 		return x

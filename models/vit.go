@@ -8,16 +8,17 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 )
 
-// Vision transformers in timm's layout and under its names (A. Dosovitskiy et al., ICLR 2021, arXiv 2010.11929).
+// Vision transformers with timm's layout and names (A. Dosovitskiy et al., ICLR 2021, arXiv
+// 2010.11929).
 
-// vit is a row of the table: depth blocks on tokens of width D, with that many heads in each attention; patch is the side
-// of the square patches, in pixels.
+// vit is a row of the table: depth blocks on tokens of the given width D, each with that many
+// attention heads. patch is the side of the square patches, in pixels.
 type vit struct {
 	name                       string
 	width, depth, heads, patch int
 }
 
-// vits has timm's three sizes; every size comes with every one of vitPatches.
+// vits holds timm's three sizes. Each comes with each of vitPatches.
 var vits = []vit{
 	{name: "vit_tiny", width: 192, depth: 12, heads: 3},
 	{name: "vit_small", width: 384, depth: 12, heads: 6},
@@ -26,8 +27,8 @@ var vits = []vit{
 
 var vitPatches = []int{4, 8, 16}
 
-// vitRows are the models of the table: vit_tiny_patch4 and so on, and "vit", which is vit_tiny with the patch that suits the size of
-// the images: 4 up to 32×32, 8 up to 64×64, else 16.
+// vitRows returns the models of the table: vit_tiny_patch4 and so on, and "vit". That is vit_tiny
+// with the patch that suits the size of the images: 4 up to 32×32, 8 up to 64×64, otherwise 16.
 func vitRows() map[string]Func {
 	rows := map[string]Func{}
 	for _, v := range vits {
@@ -49,15 +50,19 @@ func vitRows() map[string]Func {
 	return rows
 }
 
-// The initial values of timm's VisionTransformer (init_weights with weight_init=""): every Linear weight and pos_embed
-// trunc_normal_(std=.02), which cuts at ±2, that is at 100 standard deviations, and so is a normal distribution;
-// biases 0; cls_token N(0, 1e-6²); patch_embed.proj keeps PyTorch's default.
+// The initial values of timm's VisionTransformer (init_weights with weight_init=""):
+//   - weights of Linear layers and pos_embed: trunc_normal_(std=.02). It cuts at ±2, which is 100
+//     standard
+//     deviations, so it is a normal distribution.
+//   - biases: 0
+//   - cls_token: N(0, 1e-6²)
+//   - patch_embed.proj: PyTorch's default
 var (
 	vitInit   = Normal(0.02)
 	classInit = Normal(1e-6)
 )
 
-// vitEpsilon is that of timm's LayerNorm.
+// vitEpsilon is the epsilon of timm's LayerNorm.
 const vitEpsilon = 1e-6
 
 // build is timm's VisionTransformer: images (N, H, W, C) → logits (N, classes).
@@ -78,13 +83,14 @@ func (v vit) build(s *model.Scope, images *Node, classes int) *Node {
 		n = x.Shape().Dim(0) / tokens
 	}
 	x = Reshape(x, n, -1, v.width)                     // (N, T, D)
-	x = Squeeze(Slice(x, AxisRange(), AxisElem(0)), 1) // (N, D), the class token, the only one that the head sees
+	x = Squeeze(Slice(x, AxisRange(), AxisElem(0)), 1) // (N, D): the class token, the only one that the head sees
 	x = LayerNorm(s.In("norm"), x, vitEpsilon)
 	return Linear(s.In("head"), x, classes, vitInit) // (N, classes)
 }
 
-// patches is timm's PatchEmbed, a convolution whose stride is its kernel: each patch, (C, p, p) in a row, times weight
-// (D, C, p, p). (N, H, W, C) → (N, P, D), the patches of the image's first rows first.
+// patches is timm's PatchEmbed, a convolution whose stride equals its kernel: each patch, as a row
+// (C, p, p), times weight (D, C, p, p). (N, H, W, C) → (N, P, D), with the patches in the order of
+// the image's rows.
 func (v vit) patches(s *model.Scope, images *Node) *Node {
 	g, dtype, p, dims := images.Graph(), images.DType(), v.patch, images.Shape().Dimensions
 	n, h, w, c := dims[0], dims[1], dims[2], dims[3]
@@ -98,7 +104,7 @@ func (v vit) patches(s *model.Scope, images *Node) *Node {
 	return Affine(x, Reshape(weight, v.width, c*p*p), bias)
 }
 
-// checkSize panics where patches do not tile images of that size.
+// checkSize panics if patches do not tile images of that size.
 func (v vit) checkSize(h, w int) {
 	if h%v.patch == 0 && w%v.patch == 0 {
 		return
@@ -112,8 +118,8 @@ func (v vit) checkSize(h, w int) {
 	panicArgument("base %s_patch%d is given images of %d×%d, want %s", v.name, v.patch, h, w, want)
 }
 
-// block is timm's Block, with the norms before the branches: x + attention(norm(x)), then x + MLP(norm(x)). Tokens of n images
-// (N·T, D) → (N·T, D).
+// block is timm's Block, with the norm before each branch: x + attention(norm(x)), then x +
+// MLP(norm(x)). It maps tokens of n images, (N·T, D) → (N·T, D).
 func (v vit) block(s *model.Scope, x *Node, n int) *Node {
 	x = Add(x, v.attention(s.In("attn"), LayerNorm(s.In("norm1"), x, vitEpsilon), n))
 
@@ -122,8 +128,8 @@ func (v vit) block(s *model.Scope, x *Node, n int) *Node {
 	return Add(x, Linear(mlp.In("fc2"), GELU(y), v.width, vitInit)) // (N·T, D)
 }
 
-// attention is timm's Attention: softmax(q·kᵀ/√d)·v in each head of dimension d. Tokens of n images (N·T, D) →
-// (N·T, D).
+// attention is timm's Attention: softmax(q·kᵀ/√d)·v in each head of dimension d. It maps tokens of
+// n images, (N·T, D) → (N·T, D).
 func (v vit) attention(s *model.Scope, x *Node, n int) *Node {
 	t, d := x.Shape().Dim(0)/n, v.width/v.heads
 	qkv := Reshape(Linear(s.In("qkv"), x, 3*v.width, vitInit), n, t, 3, v.heads, d)

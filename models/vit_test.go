@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shapesOf builds a base model without values for RGB images, to look at its variables.
+// shapesOf builds a base model without values for RGB images, so that its variables can be counted.
 func shapesOf(name string, height, width, classes int) (store *model.Store, err error) {
 	store = model.NewStore()
 	store.SetParam("/"+ShapesOnly, true)
@@ -25,7 +25,8 @@ func shapesOf(name string, height, width, classes int) (store *model.Store, err 
 	return store, err
 }
 
-// From timm 1.0.31: sum(p.numel() for p in timm.create_model("vit_tiny_patch16_224").parameters()), and so on.
+// From timm 1.0.31: sum(p.numel() for p in timm.create_model("vit_tiny_patch16_224").parameters()),
+// and so on.
 func TestViTParameters(t *testing.T) {
 	for name, want := range map[string]int{
 		"vit_tiny_patch16": 5_717_416, "vit_small_patch16": 22_050_664, "vit_base_patch16": 86_567_656,
@@ -36,8 +37,8 @@ func TestViTParameters(t *testing.T) {
 	}
 }
 
-// The tokens are the class and the patches: vit cuts 28×28 into 7×7 of side 4, 64×64 into 8×8 of side 8, 96×80 into 6×5
-// of side 16.
+// The tokens are the class and the patches. vit cuts 28×28 into 7×7 patches of side 4, 64×64 into
+// 8×8 of side 8, and 96×80 into 6×5 of side 16.
 func TestViTPatch(t *testing.T) {
 	for tokens, size := range map[int][2]int{1 + 7*7: {28, 28}, 1 + 8*8: {64, 64}, 1 + 6*5: {96, 80}} {
 		store, err := shapesOf("vit", size[0], size[1], 10)
@@ -55,7 +56,7 @@ func TestViTImageSize(t *testing.T) {
 	require.ErrorContains(t, err, "base vit_tiny_patch4 is given images of 30×30, want sides that are multiples of 4")
 }
 
-// A kernel that picks channel 1 of the pixel in row 2, column 3 of each patch.
+// This kernel picks channel 1 of the pixel in row 2, column 3 of each patch.
 func TestViTPatchOrder(t *testing.T) {
 	store, weight, images := model.NewStore(), make([]float32, 2*4*4), make([]float32, 8*8*2)
 	weight[1*16+2*4+3] = 1

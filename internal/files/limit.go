@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// LimitedWriter writes a new file from its beginning. It returns an error before the file would
-// exceed RLIMIT_FSIZE. There the system would also send SIGXFSZ. That signal ends a process without
-// a handler for it, and Go installs none when it is a library.
+// LimitedWriter returns a writer to a new file. It fails before the file exceeds the size that the
+// process may write (RLIMIT_FSIZE). Otherwise the system would send SIGXFSZ, which ends a process
+// that has no handler for it. Go programs have one; hosts of the C library may not.
 func LimitedWriter(file *os.File) io.Writer { return &limitedWriter{file: file, limit: fileLimit()} }
 
 type limitedWriter struct {
@@ -19,7 +19,8 @@ type limitedWriter struct {
 
 func (w *limitedWriter) Write(p []byte) (int, error) {
 	if uint64(len(p)) > w.limit-w.offset {
-		return 0, fmt.Errorf("a file of this process may have at most %d bytes (RLIMIT_FSIZE, see ulimit -f): %w", w.limit, syscall.EFBIG)
+		return 0, fmt.Errorf("a file of this process may have at most %d bytes (RLIMIT_FSIZE, see ulimit -f): %w",
+			w.limit, syscall.EFBIG)
 	}
 	n, err := w.file.Write(p)
 	w.offset += uint64(n)

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// fileLimit is how many bytes the process may write to a file.
+// fileLimit returns how many bytes the process may write to a file.
 func fileLimit() uint64 {
 	var l syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_FSIZE, &l) != nil {

@@ -14,12 +14,12 @@ import (
 	"github.com/govpn/govpn/vpn/device"
 )
 
-// EachDevice runs test on go and, where its plugin is found, on cpu, in float32 and float64.
+// EachDevice runs test on go and, if its plugin is found, on cpu, in float32 and in float64.
 func EachDevice(t *testing.T, test func(t *testing.T, backend compute.Backend, dtype dtypes.DType)) {
 	eachDevice(t, []dtypes.DType{dtypes.Float32, dtypes.Float64}, test)
 }
 
-// EachDevice is that for a case: in float64 alone where the case says so.
+// EachDevice is like the function [EachDevice], but runs a case with DoubleOnly in float64 only.
 func (c Case) EachDevice(t *testing.T, test func(t *testing.T, backend compute.Backend, dtype dtypes.DType)) {
 	if c.DoubleOnly {
 		eachDevice(t, []dtypes.DType{dtypes.Float64}, test)
@@ -28,7 +28,11 @@ func (c Case) EachDevice(t *testing.T, test func(t *testing.T, backend compute.B
 	}
 }
 
-func eachDevice(t *testing.T, types []dtypes.DType, test func(t *testing.T, backend compute.Backend, dtype dtypes.DType)) {
+func eachDevice(
+	t *testing.T,
+	types []dtypes.DType,
+	test func(t *testing.T, backend compute.Backend, dtype dtypes.DType),
+) {
 	for _, name := range []string{"go", "cpu"} {
 		for _, dtype := range types {
 			t.Run(fmt.Sprintf("%s/%s", name, dtype), func(t *testing.T) {
@@ -42,8 +46,8 @@ func eachDevice(t *testing.T, types []dtypes.DType, test func(t *testing.T, back
 	}
 }
 
-// SkipDevice ends a test of a device that is not there: by a skip, or by a failure where $GOVPN_TEST_REQUIRE names it,
-// as `make test` does.
+// SkipDevice skips a test because a device is missing. It fails the test if $GOVPN_TEST_REQUIRE
+// names the device, as in `make test`.
 func SkipDevice(t testing.TB, info device.Info) {
 	if os.Getenv("GOVPN_TEST_REQUIRE") == info.Name && device.HasXLA {
 		t.Fatal(info.Why)
@@ -51,7 +55,7 @@ func SkipDevice(t testing.TB, info device.Info) {
 	t.Skip(info.Why)
 }
 
-// RelativeL2 is ‖got − want‖/‖want‖.
+// RelativeL2 returns ‖got − want‖/‖want‖.
 func RelativeL2(got, want []float64) float64 {
 	var difference, norm float64
 	for i := range want {
@@ -61,14 +65,15 @@ func RelativeL2(got, want []float64) float64 {
 	return math.Sqrt(difference / norm)
 }
 
-// RequireClose fails where got is not of the shape of want or differs by more than tolerance in relative L2.
+// RequireClose fails unless got has the shape of want and is within tolerance in relative L2.
 func RequireClose(t testing.TB, want, got *tensors.Tensor, tolerance float64, message string) {
 	require.Equal(t, want.Shape().Dimensions, got.Shape().Dimensions, message)
 	require.LessOrEqual(t, RelativeL2(Float64s(got), Float64s(want)), tolerance, message)
 }
 
-// RequireDigest compares got with a digest of PyTorch's, see files.py: its norm and its products with vectors of signs.
-// The root mean square of the products of the difference, which estimates the norm of that, may be tolerance times the norm.
+// RequireDigest compares got with a digest that PyTorch's values gave (see files.py): their norm,
+// and their products with vectors of signs. The root mean square of the differences of the products
+// estimates the norm of the difference. It may be at most tolerance times the norm.
 func RequireDigest(t testing.TB, want, got *tensors.Tensor, tolerance float64, message string) {
 	require.NotNil(t, want, "no golden value for "+message)
 	stored := Float64s(want)
@@ -91,7 +96,7 @@ func RequireDigest(t testing.TB, want, got *tensors.Tensor, tolerance float64, m
 	require.LessOrEqual(t, math.Sqrt(sum/float64(len(dots))), tolerance*stored[0], message)
 }
 
-// Tolerance is single for float32 and 1e-8 for float64.
+// Tolerance returns single for float32, and 1e-8 for float64.
 func Tolerance(dtype dtypes.DType, single float64) float64 {
 	if dtype == dtypes.Float64 {
 		return 1e-8

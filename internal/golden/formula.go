@@ -15,13 +15,14 @@ func mix(x uint32) uint32 {
 	return x ^ x>>16
 }
 
-// hashes gives hash i of a name, mix(2654435761·i + crc32(name)), as networks.py does.
+// hashes returns the hash function of a name: i → mix(2654435761·i + crc32(name)), as in
+// networks.py.
 func hashes(name string) func(i int) uint32 {
 	offset := crc32.ChecksumIEEE([]byte(name))
 	return func(i int) uint32 { return mix(uint32(i)*2654435761 + offset) }
 }
 
-// Uniform returns the n values in [−1, 1) that belong to a name; see networks.py.
+// Uniform returns the n values in [−1, 1) that belong to a name: see networks.py.
 func Uniform(name string, n int) []float64 {
 	hash, values := hashes(name), make([]float64, n)
 	for i := range values {
@@ -30,7 +31,8 @@ func Uniform(name string, n int) []float64 {
 	return values
 }
 
-// Formula is that of networks.py: the value of a variable, from its PyTorch name and its shape.
+// Formula returns the values of a variable, from its PyTorch name and its shape, as networks.py
+// does.
 func Formula(name string, dims []int) []float64 {
 	size := 1
 	for _, dim := range dims {
@@ -53,7 +55,7 @@ func Formula(name string, dims []int) []float64 {
 	return values
 }
 
-// Name is the PyTorch name of a variable: "base.fc1.weight" for /base/fc1/weight.
+// Name returns the PyTorch name of a variable: "base.fc1.weight" for /base/fc1/weight.
 func Name(v *model.Variable) string {
 	return strings.ReplaceAll(strings.TrimPrefix(v.Path(), "/"), "/", ".")
 }

@@ -1,5 +1,6 @@
-// Package golden reads, for tests, the files that vpn/method/testdata/golden.py writes from a PyTorch reference. Its own
-// reader of safetensors keeps the tests apart from the code they test.
+// Package golden reads, for tests, the files that vpn/method/testdata/golden.py writes from a PyTorch
+// reference. It has its own reader of safetensors files, so that tests do not depend on the code
+// they test.
 package golden
 
 import (
@@ -16,21 +17,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Case is a row of testdata/cases.json.
+// Case is an entry of testdata/cases.json.
 type Case struct {
 	Name, Kind, File string
-	Config           json.RawMessage // keys of vpn.Config; layer: what the layer needs
+	Config           json.RawMessage // keys of vpn.Config; for layers: what the layer needs
 	Trained          int             // objective: how many parameters have a gradient
 	Batch            int             // base, generator, layer: how many images
-	Levels           int             // the same: round the input to multiples of 1/Levels; 0 for none
-	Parameters       int             // the same: how many the network has
-	DoubleOnly       bool            `json:"double_only"` // test in float64 alone
+	Levels           int             // base, generator, layer: the input is rounded to multiples of 1/Levels; 0: not
+	Parameters       int             // base, generator, layer: how many parameters the network has
+	DoubleOnly       bool            `json:"double_only"` // test in float64 only
 	Gradients        [][]float64     // optimizer: one row per step
-	Params           [][]float64     // optimizer: the start, then one row per step
+	Params           [][]float64     // optimizer: the initial values, then one row per step
 	LearningRates    []float64       `json:"learning_rates"` // training: one per step
 }
 
-// Cases returns the cases of one kind in the folder testdata of the package under test.
+// Cases returns the cases of one kind, from the folder testdata of the package under test.
 func Cases(t testing.TB, kind string) []Case {
 	text, err := os.ReadFile(filepath.Join("testdata", "cases.json"))
 	require.NoError(t, err)
@@ -45,7 +46,7 @@ func Cases(t testing.TB, kind string) []Case {
 	return found
 }
 
-// Tensors reads what the file holds under the name of a case. Float tensors come as stored; As converts them.
+// Tensors returns what the file stores under the name of a case, in the stored dtypes.
 func (c Case) Tensors(t testing.TB) map[string]*tensors.Tensor {
 	raw, err := os.ReadFile(filepath.Join("testdata", c.File))
 	require.NoError(t, err)
@@ -85,7 +86,7 @@ func decode[T float32 | float64 | int32](data []byte, shape []int) *tensors.Tens
 	return tensors.FromFlatDataAndDimensions(values, shape...)
 }
 
-// Float64s returns the values of a float or int64 tensor.
+// Float64s returns the values of a float or int64 tensor as float64.
 func Float64s(x *tensors.Tensor) []float64 {
 	switch x.DType() {
 	case dtypes.Float64:
@@ -105,7 +106,7 @@ func widen[T float32 | int64](narrow []T) []float64 {
 	return wide
 }
 
-// Tensor makes a float32 or float64 tensor of values.
+// Tensor returns a float32 or float64 tensor with these values.
 func Tensor(values []float64, dtype dtypes.DType, dims ...int) *tensors.Tensor {
 	if dtype == dtypes.Float64 {
 		return tensors.FromFlatDataAndDimensions(values, dims...)
@@ -122,7 +123,7 @@ func As(x *tensors.Tensor, dtype dtypes.DType) *tensors.Tensor {
 	return Tensor(Float64s(x), dtype, x.Shape().Dimensions...)
 }
 
-// Part cuts the first axis of x in n equal parts and returns part i.
+// Part splits the first axis of x into n equal parts and returns part i.
 func Part(x *tensors.Tensor, i, n int) *tensors.Tensor {
 	dims := slices.Clone(x.Shape().Dimensions)
 	dims[0] /= n

@@ -11,10 +11,11 @@ import (
 	"strings"
 )
 
-// Available returns how many bytes this process can still get: the least of what the system, the
-// process's control groups (containers) and its own limits (RLIMIT_AS, RLIMIT_DATA) leave. It is
-// math.MaxInt64 where none of them says. A Go process that runs out of memory ends, so large
-// requests are compared with this number first.
+// Available returns how many bytes this process can still allocate. That is the least of what
+// three limits leave: the system's memory, the process's control groups (containers), and its own
+// limits RLIMIT_AS and RLIMIT_DATA. It is math.MaxInt64 if none of them is known.
+//
+// Large requests are compared with it first, since a Go process ends when it runs out of memory.
 func Available() int64 { return available(os.DirFS("/")) }
 
 func available(root fs.FS) int64 {
@@ -22,32 +23,36 @@ func available(root fs.FS) int64 {
 }
 
 func systemMemory(root fs.FS) int64 {
-	if kib, ok := field(read(root, "proc/meminfo"), "MemAvailable:", 0); ok {
+	if kib, ok := numberIn(readText(root, "proc/meminfo"), "MemAvailable:", 0); ok {
 		return kib << 10
 	}
 	return math.MaxInt64
 }
 
-// groupMemory is what the control groups leave, of version 2 or 1, from that of the process up to the root. Pages of files that
-// nobody has read lately count as used there, but are given back when memory runs short.
+// groupMemory returns what the control groups leave, of version 1 or 2, from the process's own
+// group up to the root. Inactive file pages are counted as used there, but the kernel frees them
+// when memory runs short, so they count as available.
 func groupMemory(root fs.FS) int64 {
 	least := int64(math.MaxInt64)
-	for line := range strings.Lines(read(root, "proc/self/cgroup")) { // hierarchy:controllers:path
+	for line := range strings.Lines(readText(root, "proc/self/cgroup")) { // hierarchy:controllers:path
 		parts := strings.SplitN(strings.TrimSpace(line), ":", 3)
 		if len(parts) != 3 {
 			continue
 		}
-		mount, limit, usage, cache := "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+		mount, cache := "sys/fs/cgroup/memory", "total_inactive_file"
+		limit, usage := "memory.limit_in_bytes", "memory.usage_in_bytes"
 		if parts[1] == "" {
-			mount, limit, usage, cache = "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"
+			mount, cache = "sys/fs/cgroup", "inactive_file"
+			limit, usage = "memory.max", "memory.current"
 		} else if !strings.Contains(","+parts[1]+",", ",memory,") {
 			continue
 		}
-		for group := path.Clean("/" + parts[2]); ; group = path.Dir(group) { // a container may not see its own: then the mount's root
+		// Inside a container the group's own folder may be missing, but the mount's root exists.
+		for group := path.Clean("/" + parts[2]); ; group = path.Dir(group) {
 			dir := path.Join(mount, group)
-			most, limited := decimal(read(root, path.Join(dir, limit)))
-			used, known := decimal(read(root, path.Join(dir, usage)))
-			reclaimable, _ := field(read(root, path.Join(dir, "memory.stat")), cache+" ", 0)
+			most, limited := parseDecimal(readText(root, path.Join(dir, limit)))
+			used, known := parseDecimal(readText(root, path.Join(dir, usage)))
+			reclaimable, _ := numberIn(readText(root, path.Join(dir, "memory.stat")), cache+" ", 0)
 			if limited && known {
 				least = min(least, max(0, most-used+reclaimable))
 			}
@@ -59,13 +64,14 @@ func groupMemory(root fs.FS) int64 {
 	return least
 }
 
-// processMemory is what the limits of the process leave of its address space, and of its memory for data.
+// processMemory returns what the limits of the process leave of its address space and its data.
 func processMemory(root fs.FS) int64 {
 	least := int64(math.MaxInt64)
-	limits, pages := read(root, "proc/self/limits"), read(root, "proc/self/statm") // total, resident, shared, text, lib, data
+	limits := readText(root, "proc/self/limits")
+	pages := readText(root, "proc/self/statm") // total, resident, shared, text, lib, data
 	for name, at := range map[string]int{"Max address space": 0, "Max data size": 5} {
-		most, limited := field(limits, name, 0)
-		used, known := field(pages, "", at)
+		most, limited := numberIn(limits, name, 0)
+		used, known := numberIn(pages, "", at)
 		if limited && known {
 			least = min(least, max(0, most-used*int64(os.Getpagesize())))
 		}
@@ -73,24 +79,25 @@ func processMemory(root fs.FS) int64 {
 	return least
 }
 
-func read(root fs.FS, name string) string {
+func readText(root fs.FS, name string) string {
 	b, _ := fs.ReadFile(root, name)
 	return string(bytes.TrimSpace(b))
 }
 
-// field is the number in that column of what follows a name at the beginning of a line.
-func field(text, name string, column int) (int64, bool) {
+// numberIn finds the line that starts with name, and returns the number in the given column of the
+// rest of that line.
+func numberIn(text, name string, column int) (int64, bool) {
 	for line := range strings.Lines(text) {
 		if rest, found := strings.CutPrefix(line, name); found {
 			if fields := strings.Fields(rest); len(fields) > column {
-				return decimal(fields[column])
+				return parseDecimal(fields[column])
 			}
 		}
 	}
 	return 0, false
 }
 
-func decimal(text string) (int64, bool) { // not "max", not "unlimited"
+func parseDecimal(text string) (int64, bool) { // fails for "max" and "unlimited"
 	n, err := strconv.ParseInt(text, 10, 64)
 	return n, err == nil
 }

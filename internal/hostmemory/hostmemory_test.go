@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// machine is a file system with these files.
+// machine returns a file system that holds the given files.
 func machine(files map[string]string) fstest.MapFS {
 	m := fstest.MapFS{}
 	for name, content := range files {
@@ -21,7 +21,7 @@ func machine(files map[string]string) fstest.MapFS {
 
 const meminfo = "MemTotal:       1000 kB\nMemFree:         100 kB\nMemAvailable:    600 kB\n"
 
-// The least of what anything leaves is what there is.
+// The smallest of the limits counts.
 func TestAvailable(t *testing.T) {
 	page := int64(os.Getpagesize())
 	pages := fmt.Sprintf("%d 9 8 7 0 %d 0\n", 10, 5)

@@ -1,6 +1,6 @@
 //go:build govpn_inject
 
-// Package inject makes govpn panic where a test wants it, in builds with the tag govpn_inject.
+// Package inject makes govpn panic where a test wants it to, in builds with the tag govpn_inject.
 package inject
 
 import (
@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// Armed says where to panic: the names of functions, separated by commas. After "error:" the panic is an ordinary error, such as
-// graph code's; else a nil pointer is followed.
+// Armed returns where to panic: names of functions, separated by commas. After the prefix "error:",
+// Panic panics with an ordinary error, as graph code does. Without it, Panic follows a nil pointer.
 var Armed = func() string { return os.Getenv("GOVPN_INJECT") }
 
-// Panic panics when all of those functions are on the stack.
+// Panic panics if all of those functions are on the stack.
 func Panic() {
 	where, ordinary := strings.CutPrefix(Armed(), "error:")
 	if where == "" || !onStack(strings.Split(where, ",")) {
@@ -27,7 +27,7 @@ func Panic() {
 	*none = 1
 }
 
-// onStack says whether each of the names is part of a function's name on the stack.
+// onStack reports whether each name is part of the name of a function on the stack.
 func onStack(names []string) bool {
 	callers := make([]uintptr, 100)
 	frames := runtime.CallersFrames(callers[:runtime.Callers(2, callers)])

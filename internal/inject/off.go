@@ -1,6 +1,6 @@
 //go:build !govpn_inject
 
-// Package inject makes govpn panic where a test wants it, in builds with the tag govpn_inject.
+// Package inject makes govpn panic where a test wants it to, in builds with the tag govpn_inject.
 package inject
 
 // Panic does nothing.

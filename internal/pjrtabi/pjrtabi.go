@@ -1,7 +1,8 @@
 //go:build cgo
 
-// Package pjrtabi asks a PJRT plugin which version of PJRT's C interface it speaks. go-xla calls a plugin without looking at that,
-// and a plugin that is too old, or cut short, ends the process. Beside capi, this is the one package with cgo.
+// Package pjrtabi asks a PJRT plugin which version of PJRT's C interface it implements. go-xla does
+// not ask, and a plugin that is too old or cut off ends the process. Besides capi, this is the only
+// package that uses cgo.
 package pjrtabi
 
 /*
@@ -44,13 +45,13 @@ import (
 	"unsafe"
 )
 
-// Version is what a plugin says of itself.
+// Version is what a plugin says about itself.
 type Version struct {
 	Major, Minor int
-	Bytes        uint64 // of its table of functions
+	Bytes        uint64 // size of its table of functions
 }
 
-// Ask loads a plugin. Check before that it is a library which this process can load.
+// Ask loads a plugin. The caller must know that the file is a library that this process can load.
 func Ask(path string) (Version, error) {
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
@@ -59,5 +60,9 @@ func Ask(path string) (Version, error) {
 		defer C.free(unsafe.Pointer(wrong))
 		return Version{}, errors.New(C.GoString(wrong))
 	}
-	return Version{int(found.version.major), int(found.version.minor), uint64(found.struct_size)}, nil
+	return Version{
+		Major: int(found.version.major),
+		Minor: int(found.version.minor),
+		Bytes: uint64(found.struct_size),
+	}, nil
 }

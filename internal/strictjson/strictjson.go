@@ -1,5 +1,5 @@
-// Package strictjson finds what encoding/json lets pass: of a key that stands twice in an object it takes the last, and it
-// takes keys of other case for those of a struct.
+// Package strictjson refuses what encoding/json accepts silently: a key that occurs twice in an
+// object (it takes the last), and a key that matches a struct's only in another case.
 package strictjson
 
 import (
@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// Check refuses a key that is twice in one object, or not in lower case, as all of govpn's are. What is no JSON is left to the
-// reader of the values.
+// Check returns an error if an object has a key twice, or a key that is not in lower case, as all
+// of govpn's are. It ignores syntax errors, which the reader of the values reports.
 func Check(text []byte) error {
 	d := json.NewDecoder(bytes.NewReader(text))
-	var inside []map[string]bool // the keys of the objects, nil for lists, that lie around the next token
+	var inside []map[string]bool // the objects (their keys) and lists (nil) around the next token
 	isKey := false
 	for {
 		token, err := d.Token()

@@ -1,19 +1,21 @@
-// Package augment changes images at random, as torchvision.transforms.v2 does: the same names, parameters, defaults,
-// ranges and units, on float images in [0, 1] in the layout (N, H, W, C).
+// Package augment changes images at random, as torchvision.transforms.v2 does. Names, parameters,
+// defaults, ranges and units are torchvision's. Images are floats in [0, 1] of shape (N, H, W, C).
 //
-// Everything happens inside a GoMLX graph, so that it runs on the device where the images are. Every image of a batch
-// draws parameters of its own, as if torchvision were applied to one image after another. The random numbers come from
-// a state of GoMLX's generator that the caller passes: the same state, the same result.
+// Everything happens inside a GoMLX graph, so it runs on the device that holds the images. Each
+// image of a batch gets random parameters of its own, as if torchvision were applied to one image
+// after another. The caller passes the state of GoMLX's random generator. The same state gives the
+// same result.
 //
-// A List is what a configuration holds:
+// A configuration holds a [List]:
 //
 //	[{"name": "RandomCrop", "padding": 4}, {"name": "RandomHorizontalFlip"}]
 //
-// Deviations from torchvision:
-//   - The result has the size of the image: RandomCrop.size can be left out, and RandomRotation has no "expand".
-//   - "fill" is in the units of the pixels, 0 to 1, as it is there for float images.
-//   - GaussianNoise has one parameter more, "fraction".
-//   - Where nearest interpolation falls exactly between two pixels, rounding may choose the other one.
+// Differences from torchvision:
+//   - The result has the size of the image: RandomCrop.size is optional, and RandomRotation has no
+//     "expand".
+//   - "fill" is in the units of the pixels, 0 to 1, as torchvision has it for float images.
+//   - GaussianNoise has one more parameter, "fraction".
+//   - If nearest interpolation falls exactly between two pixels, rounding may choose the other one.
 package augment
 
 import (
@@ -26,22 +28,24 @@ import (
 	"github.com/govpn/govpn/internal/random"
 )
 
-// Augmentation is one of the structs of this package. Their zero values of slices and strings mean torchvision's
-// defaults, those of numbers mean 0: New sets all defaults.
+// Augmentation is one of the structs of this package. A nil slice or an empty string means
+// torchvision's default. A zero number means 0. [New] returns a struct with all defaults set.
 type Augmentation interface {
-	// Name is the name of the struct, torchvision's.
+	// Name returns the name of the struct, which is also torchvision's name.
 	Name() string
 
-	// validate checks the parameters, fits whether images of h×w pixels and c channels can be augmented with them.
+	// validate checks the parameters. fits checks whether they suit images of h×w pixels and c
+	// channels.
 	validate() error
 	fits(h, w, c int) error
 
-	// draw makes the random parameters of the images of a shape, apply uses them: x (N, H, W, C) → the same shape.
+	// draw returns random parameters for images of this shape. apply uses them: x (N, H, W, C) →
+	// the same shape.
 	draw(state *Node, images shapes.Shape) (newState *Node, params []*Node)
 	apply(x *Node, params []*Node) *Node
 }
 
-// defaults are the augmentations with torchvision's default parameters.
+// defaults lists the augmentations with torchvision's default parameters.
 var defaults = []Augmentation{
 	RandomCrop{PaddingMode: "constant", Fill: Floats{0}},
 	RandomHorizontalFlip{P: 0.5},
@@ -52,7 +56,7 @@ var defaults = []Augmentation{
 	GaussianNoise{Sigma: 0.1, Clip: true, Fraction: 1},
 }
 
-// Names lists the augmentations that New knows.
+// Names returns the names that [New] knows.
 func Names() []string {
 	names := make([]string, len(defaults))
 	for i, a := range defaults {
@@ -61,8 +65,8 @@ func Names() []string {
 	return names
 }
 
-// New returns the augmentation of that name with torchvision's defaults. Parameters without one (degrees, kernel_size)
-// are left empty, which Validate refuses.
+// New returns the augmentation of that name with torchvision's defaults. Parameters without a
+// default (degrees, kernel_size) are empty, which Validate rejects.
 func New(name string) (Augmentation, error) {
 	for _, a := range defaults {
 		if a.Name() == name {
@@ -72,7 +76,8 @@ func New(name string) (Augmentation, error) {
 	return nil, argumentError("name is %q, want one of %s", name, oneOf(Names()...))
 }
 
-// ArgumentError is the type of this package's errors: a parameter is wrong, or does not suit the images.
+// ArgumentError is the type of this package's errors: a parameter is wrong, or does not suit the
+// images.
 type ArgumentError string
 
 func (e ArgumentError) Error() string { return string(e) }
@@ -81,7 +86,7 @@ func argumentError(format string, args ...any) error {
 	return ArgumentError(fmt.Sprintf("augment: "+format, args...))
 }
 
-// List is a chain of augmentations, applied in order.
+// List is a chain of augmentations that are applied in order.
 type List []Augmentation
 
 // Validate checks the parameters.
@@ -94,7 +99,7 @@ func (l List) Validate() error {
 	return nil
 }
 
-// Check checks the parameters, and whether images of height×width pixels can be augmented with them.
+// Check checks the parameters, and whether they suit images of height×width pixels.
 func (l List) Check(height, width, channels int) error {
 	for _, a := range l {
 		if err := a.validate(); err != nil {
@@ -107,12 +112,14 @@ func (l List) Check(height, width, channels int) error {
 	return nil
 }
 
-// Apply augments float images x (N, H, W, C) in [0, 1], each with random parameters of its own, drawn from a state
-// (3 × uint64) of GoMLX's generator. Like all graph-building code it panics, with the ArgumentError of Check.
+// Apply augments float images x (N, H, W, C) in [0, 1]. Each image gets random parameters of its
+// own, drawn from state, a state (3 × uint64) of GoMLX's generator. Like all code that builds
+// graphs it panics, with the ArgumentError that Check returns.
 func (l List) Apply(x, state *Node) (augmented *Node) { return l.apply(x, state, nil) }
 
-// ApplyPart is what Apply makes of N images within a batch of so many, the first of them at position start (a scalar of int32): x
-// (N, H, W, C) → the same shape.
+// ApplyPart augments x (N, H, W, C), which is part of a larger batch, and returns the same shape.
+// Each image gets exactly the augmentation that it would get in the whole batch. `of` is the number
+// of images in that batch. start, an int32 scalar, is the position in it of the first image of x.
 func (l List) ApplyPart(x, state *Node, of int, start *Node) (augmented *Node) {
 	return l.apply(x, state, &random.Part{Of: of, Start: start})
 }

@@ -15,19 +15,26 @@ import (
 	"github.com/govpn/govpn/internal/golden"
 )
 
-// every is each augmentation, with all that it can do.
+// every holds each augmentation with all of its features in use.
 var every = List{
 	RandomCrop{Padding: Ints{2}},
 	RandomHorizontalFlip{P: 0.5},
 	RandomRotation{Degrees: Floats{90}},
 	RandomRotation{Degrees: Floats{90}, Interpolation: "bilinear"},
-	RandomAffine{Degrees: Floats{10}, Translate: Floats{0.2, 0.2}, Scale: Floats{0.8, 1.2}, Shear: Floats{5}, Interpolation: "bilinear"},
+	RandomAffine{
+		Degrees:       Floats{10},
+		Translate:     Floats{0.2, 0.2},
+		Scale:         Floats{0.8, 1.2},
+		Shear:         Floats{5},
+		Interpolation: "bilinear",
+	},
 	ColorJitter{Brightness: Floats{0.4}, Contrast: Floats{0.4}, Saturation: Floats{0.4}, Hue: Floats{0.1}},
 	GaussianBlur{KernelSize: Ints{3}},
 	GaussianNoise{Sigma: 0.1, Clip: true, Fraction: 0.5},
 }
 
-// The same state makes the same result, another state another one, and the images of a batch differ.
+// The same state gives the same result, and another state another result. The images of a batch
+// differ.
 func TestStatesAndImages(t *testing.T) {
 	const n, h, w, c = 16, 8, 9, 3
 	image := texture(h * w * c)
@@ -48,13 +55,13 @@ func TestStatesAndImages(t *testing.T) {
 			if a.Name() == "RandomHorizontalFlip" {
 				require.Len(t, kinds, 2)
 			} else {
-				require.Greater(t, len(kinds), n/2, name) // the 25 places of the crop are drawn with repetition
+				require.Greater(t, len(kinds), n/2, name) // the crop has 25 positions, which may repeat
 			}
 		}
 	})
 }
 
-// Parts of a batch are augmented as they are within it.
+// A part of a batch is augmented as it is within the whole batch.
 func TestParts(t *testing.T) {
 	const n, part, h, w, c = 6, 2, 7, 9, 3
 	golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
@@ -63,16 +70,18 @@ func TestParts(t *testing.T) {
 			x = ConvertDType(x, dtype)
 			var parts []*Node
 			for i := 0; i < n; i += part {
-				parts = append(parts, every.ApplyPart(Slice(x, AxisRange(i, i+part)), state, n, Const(x.Graph(), int32(i))))
+				parts = append(parts,
+					every.ApplyPart(Slice(x, AxisRange(i, i+part)), state, n, Const(x.Graph(), int32(i))))
 			}
 			same := func(x *Node) *Node { return ConvertDType(x, dtypes.Float64) }
 			return []*Node{same(every.Apply(x, state)), same(Concatenate(parts, 0))}
 		}, x, state(t, 1))
-		require.InDeltaSlice(t, tensors.MustCopyFlatData[float64](got[0]), tensors.MustCopyFlatData[float64](got[1]), 1e-6)
+		require.InDeltaSlice(t, tensors.MustCopyFlatData[float64](got[0]), tensors.MustCopyFlatData[float64](got[1]),
+			1e-6)
 	})
 }
 
-// Parameters that ask for nothing change no bit.
+// Parameters that ask for no change leave every bit as it is.
 func TestIdentity(t *testing.T) {
 	const n, h, w, c = 3, 7, 10, 3
 	x := texture(n * h * w * c)
@@ -100,7 +109,7 @@ func TestIdentity(t *testing.T) {
 	})
 }
 
-// A list applies its augmentations in order, and each draws numbers of its own.
+// A list applies its augmentations in order. Each draws its own random numbers.
 func TestChain(t *testing.T) {
 	turn, flip := RandomRotation{Degrees: Floats{90, 90}}, RandomHorizontalFlip{P: 1}
 	image := []float64{
@@ -118,20 +127,21 @@ func TestChain(t *testing.T) {
 			{List{flip, turn}, []float64{.1, .3, .2, .4}},
 			{List{RandomAffine{Degrees: Floats{90, 90}}}, []float64{.3, .1, .4, .2}}, // clockwise
 		} {
-			require.InDeltaSlice(t, c.want, augmenter(t, backend, c.list, dtype, 1, 2, 2, 1)(image, 1), 1e-7, "%#v", c.list)
+			require.InDeltaSlice(t, c.want, augmenter(t, backend, c.list, dtype, 1, 2, 2, 1)(image, 1), 1e-7, "%#v",
+				c.list)
 		}
 		const size = 10000
 		chain := func(list List) []float64 {
 			return augmenter(t, backend, list, dtype, 1, 100, 100, 1)(constant(0, size), 1)
 		}
 		noise := GaussianNoise{Sigma: 0.1, Fraction: 1}
-		var square float64 // of two noises: 2σ², were they the same 4σ²
+		var square float64 // of the sum of two noises: 2σ² if independent, 4σ² if they were the same
 		for _, v := range chain(List{noise, noise}) {
 			square += v * v / size
 		}
 		require.InDelta(t, 0.02, square, 5*0.02*math.Sqrt(2./size))
 
-		var selected, sizes []float64 // the pixels that the first selects have the same noise of the second as others
+		var selected, sizes []float64 // the second noise is the same whether or not the first selects a pixel
 		for _, v := range chain(List{GaussianNoise{Mean: 2, Fraction: 0.5}, noise}) {
 			selected = append(selected, math.Round(v/2))
 			sizes = append(sizes, math.Abs(v-2*math.Round(v/2)))
@@ -140,7 +150,8 @@ func TestChain(t *testing.T) {
 	})
 }
 
-// One-channel images have neither saturation nor hue; other augmentations take any number of channels.
+// One-channel images have neither saturation nor hue. All other augmentations take any number of
+// channels.
 func TestChannels(t *testing.T) {
 	const n, h, w = 2, 5, 6
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {

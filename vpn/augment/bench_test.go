@@ -11,7 +11,7 @@ import (
 	"github.com/govpn/govpn/vpn/device"
 )
 
-// What a batch costs; "nothing" is what calling the device costs.
+// The cost of a batch. "nothing" is the cost of calling the device.
 func BenchmarkAugment(b *testing.B) {
 	bilinear := RandomRotation{Degrees: Floats{15}, Interpolation: "bilinear"}
 	lists := []struct {
@@ -26,8 +26,16 @@ func BenchmarkAugment(b *testing.B) {
 		{"RandomRotation bilinear", List{bilinear}},
 		{"RandomAffine translate", List{RandomAffine{Degrees: Floats{0}, Translate: Floats{0.1, 0.1}}}},
 		{"ColorJitter brightness", List{ColorJitter{Brightness: Floats{0.4}}}},
-		{"ColorJitter all but hue", List{ColorJitter{Brightness: Floats{0.4}, Contrast: Floats{0.4}, Saturation: Floats{0.4}}}},
-		{"ColorJitter", List{ColorJitter{Brightness: Floats{0.4}, Contrast: Floats{0.4}, Saturation: Floats{0.4}, Hue: Floats{0.1}}}},
+		{
+			"ColorJitter all but hue",
+			List{ColorJitter{Brightness: Floats{0.4}, Contrast: Floats{0.4}, Saturation: Floats{0.4}}},
+		},
+		{
+			"ColorJitter",
+			List{
+				ColorJitter{Brightness: Floats{0.4}, Contrast: Floats{0.4}, Saturation: Floats{0.4}, Hue: Floats{0.1}},
+			},
+		},
 		{"GaussianBlur 3", List{GaussianBlur{KernelSize: Ints{3}}}},
 		{"GaussianBlur 5", List{GaussianBlur{KernelSize: Ints{5}}}},
 		{"GaussianBlur 9", List{GaussianBlur{KernelSize: Ints{9}}}},
@@ -47,7 +55,8 @@ func BenchmarkAugment(b *testing.B) {
 			require.NoError(b, err)
 			for _, row := range lists {
 				b.Run(fmt.Sprintf("%s/%v/%s", name, dims, row.name), func(b *testing.B) {
-					exec := MustNewExec(backend, func(x, state *Node) *Node { return AddScalar(row.list.Apply(x, state), 0) })
+					exec := MustNewExec(backend,
+						func(x, state *Node) *Node { return AddScalar(row.list.Apply(x, state), 0) })
 					defer exec.Finalize()
 					for b.Loop() {
 						out, err := exec.Call(x, state)

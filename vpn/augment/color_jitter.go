@@ -7,16 +7,19 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// ColorJitter changes brightness, contrast, saturation and hue, in an order drawn anew for each image. Images have one
-// channel, which has neither saturation nor hue, or three: red, green and blue.
+// ColorJitter changes brightness, contrast, saturation and hue. Each image gets these changes in an
+// order of its own. Images have three channels (red, green, blue) or one, which has neither
+// saturation nor hue.
 type ColorJitter struct {
-	Brightness Floats `json:"brightness"` // factor: b for max(0, 1−b) to 1+b, or [low, high]; none for 0
-	Contrast   Floats `json:"contrast"`   // factor, likewise
-	Saturation Floats `json:"saturation"` // factor, likewise
-	Hue        Floats `json:"hue"`        // turns of the colour wheel, −0.5 to 0.5: h for −h to h, or [low, high]; none for 0
+	// Brightness is a factor: b for max(0, 1−b) to 1+b, or [low, high]. None means 0: no change.
+	Brightness Floats `json:"brightness"`
+	Contrast   Floats `json:"contrast"`   // a factor like Brightness
+	Saturation Floats `json:"saturation"` // a factor like Brightness
+	// Hue is turns of the colour wheel, −0.5 to 0.5: h for −h to h, or [low, high]. None means 0.
+	Hue Floats `json:"hue"`
 }
 
-// Name is torchvision's.
+// Name returns torchvision's name.
 func (ColorJitter) Name() string { return "ColorJitter" }
 
 // The adjustments, in the order of the parameters.
@@ -27,7 +30,7 @@ const (
 	hue
 )
 
-// bounds are those of the adjustments. An adjustment that changes nothing is false in does.
+// bounds returns the range of each adjustment. does[i] is false if adjustment i changes nothing.
 func (a ColorJitter) bounds() (bounds [4][2]float64, does [4]bool, err error) {
 	factor := func(v float64) (low, high float64) { return max(0, 1-v), 1 + v }
 	for i, p := range []struct {
@@ -44,7 +47,8 @@ func (a ColorJitter) bounds() (bounds [4][2]float64, does [4]bool, err error) {
 	} {
 		bounds[i] = [2]float64{p.nothing, p.nothing}
 		if len(p.given) > 0 {
-			if bounds[i][0], bounds[i][1], err = interval("ColorJitter."+p.name, p.given, p.least, p.most, p.around); err != nil {
+			if bounds[i][0], bounds[i][1], err = interval("ColorJitter."+p.name, p.given, p.least, p.most,
+				p.around); err != nil {
 				return bounds, does, err
 			}
 		}
@@ -65,7 +69,8 @@ func (ColorJitter) fits(_, _, c int) error {
 	return nil
 }
 
-// draw makes the four factors and four numbers whose order is that of the adjustments, (N) each.
+// draw returns four factors and four numbers, (N) each. The order of the numbers is the order of
+// the adjustments.
 func (a ColorJitter) draw(state *Node, images shapes.Shape) (newState *Node, params []*Node) {
 	bounds, _, _ := a.bounds()
 	newState, params = uniforms(state, 8, images.Dim(0))
@@ -75,8 +80,8 @@ func (a ColorJitter) draw(state *Node, images shapes.Shape) (newState *Node, par
 	return newState, params
 }
 
-// apply makes the adjustments that come before the hue's, then the hue's, then the others. So every image has its own
-// order, and the hue's adjustment, the costly one, is computed once.
+// apply makes the adjustments that come before hue, then hue, then the others. Each image thus has
+// an order of its own, but the costly adjustment of hue is computed only once.
 func (a ColorJitter) apply(x *Node, params []*Node) *Node {
 	_, does, _ := a.bounds()
 	factors, order := params[:4], params[4:]

@@ -23,9 +23,12 @@ func (p planes) join(images shapes.Shape) *Node {
 	return Reshape(Stack(p, -1), images.Dimensions...)
 }
 
-// blend makes the given adjustments, brightness, contrast and saturation, for the images where when says so, in the
-// order of the numbers order. Each is clip(f·x + (1−f)·y, 0, 1): y is black for brightness, the mean of the grey image
-// for contrast, the grey image for saturation. Where an image has nothing to do, f is 1.
+// blend applies the given adjustments (brightness, contrast, saturation) to the images for which
+// when is true. Their order is that of the numbers in order.
+//
+// Each adjustment is clip(f·x + (1−f)·y, 0, 1). y is black for brightness, the mean of the grey
+// image for contrast, and the grey image for saturation. For an image without the adjustment, f is
+// 1.
 func (p planes) blend(adjustments []int, factors, order []*Node, when func(adjustment int) *Node) planes {
 	for place := range adjustments {
 		one := OnesLike(factors[0])
@@ -40,7 +43,7 @@ func (p planes) blend(adjustments []int, factors, order []*Node, when func(adjus
 	return p
 }
 
-// rank is the place of adjustment i among the adjustments: how many have a smaller number.
+// rank returns the place of adjustment i in the order: how many adjustments have a smaller number.
 func rank(i int, adjustments []int, order []*Node) *Node {
 	place := Zeros(order[i].Graph(), shapes.Make(dtypes.Int32, order[i].Shape().Dim(0)))
 	for _, j := range adjustments {
@@ -55,7 +58,8 @@ func rank(i int, adjustments []int, order []*Node) *Node {
 	return place
 }
 
-// mix is clip(f·x + toMean·mean(grey) + toGrey·grey, 0, 1), with a weight (N) per image; nil is 0.
+// mix returns clip(f·x + toMean·mean(grey) + toGrey·grey, 0, 1). f, toMean and toGrey are factors
+// (N) per image; nil means 0.
 func (p planes) mix(f, toMean, toGrey *Node) planes {
 	var y *Node
 	if toGrey != nil {
@@ -80,7 +84,7 @@ func (p planes) mix(f, toMean, toGrey *Node) planes {
 	return mixed
 }
 
-// grey weighs the colours as torchvision's rgb_to_grayscale (ITU-R BT.601).
+// grey returns torchvision's rgb_to_grayscale (ITU-R BT.601).
 func (p planes) grey() *Node {
 	if len(p) == 1 {
 		return p[0]
@@ -88,9 +92,10 @@ func (p planes) grey() *Node {
 	return Add(Add(MulScalar(p[0], 0.2989), MulScalar(p[1], 0.587)), MulScalar(p[2], 0.114))
 }
 
-// turn turns the hue of each image by so many turns (N). In HSV, hue h in sixths of a turn and chroma Δ = max − min give
-// the colours max − Δ·clip(min(k, 4−k), 0, 1) with k = (n + h) mod 6 and n = 5, 3, 1 for red, green, blue (A. R. Smith,
-// SIGGRAPH 1978, as one formula).
+// turn rotates the hue of each image by turns (N), in turns of the colour wheel. In HSV, let h be
+// the hue in sixths of a turn and Δ = max − min the chroma. Then each colour is max − Δ·clip(min(k,
+// 4−k), 0, 1) with k = (n + h) mod 6 and n = 5, 3, 1 for red, green, blue (A. R. Smith, SIGGRAPH
+// 1978, as one formula).
 func (p planes) turn(turns *Node) planes {
 	r, g, b := p[0], p[1], p[2]
 	largest := Max(Max(r, g), b)
@@ -99,7 +104,7 @@ func (p planes) turn(turns *Node) planes {
 	number := func(v float64) *Node { return Scalar(r.Graph(), r.DType(), v) }
 	sixths := Div(
 		Where(isR, Sub(g, b), Where(isG, Sub(b, r), Sub(r, g))),
-		Where(Equal(chroma, number(0)), number(1), chroma)) // grey has no hue: any will do
+		Where(Equal(chroma, number(0)), number(1), chroma)) // grey has no hue, so any divisor is right
 	sixths = Add(sixths, Where(isR, number(0), Where(isG, number(2), number(4))))
 	sixths = Add(sixths, like(r, MulScalar(turns, 6), 2))
 
@@ -107,8 +112,8 @@ func (p planes) turn(turns *Node) planes {
 	for i, n := range []float64{5, 3, 1} {
 		k := AddScalar(sixths, n)
 		k = Sub(k, MulScalar(Floor(MulScalar(k, 1.0/6)), 6))
-		part := ClipScalar(Min(k, AddScalar(Neg(k), 4)), 0, 1)
-		turned[i] = Sub(largest, Mul(chroma, part))
+		ramp := ClipScalar(Min(k, AddScalar(Neg(k), 4)), 0, 1)
+		turned[i] = Sub(largest, Mul(chroma, ramp))
 	}
 	return turned
 }

@@ -6,33 +6,34 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// uniforms draws k numbers from [0, 1) for each of n images: k nodes (n). They are float64, as torchvision's, whatever
-// the images are: there are few.
+// uniforms draws k numbers from [0, 1) for each of n images: k nodes (n). They are float64, as in
+// torchvision, whatever the dtype of the images is; there are few of them.
 func uniforms(state *Node, k, n int) (newState *Node, u []*Node) {
 	newState, all := RandomUniform(state, shapes.Make(dtypes.Float64, k, n))
-	return newState, rows(all)
+	return newState, unstack(all)
 }
 
-// rows cuts x (k, n) in its rows (n).
-func rows(x *Node) []*Node {
-	parts := make([]*Node, x.Shape().Dim(0))
-	for i := range parts {
-		parts[i] = Squeeze(Slice(x, AxisElem(i), AxisRange()), 0)
+// unstack returns the rows of x: (k, n) → k nodes (n).
+func unstack(x *Node) []*Node {
+	rows := make([]*Node, x.Shape().Dim(0))
+	for i := range rows {
+		rows[i] = Squeeze(Slice(x, AxisElem(i), AxisRange()), 0)
 	}
-	return parts
+	return rows
 }
 
-// between moves u from [0, 1) to [low, high). It is low, exactly, where high is low.
+// between maps u from [0, 1) to [low, high). The result is exactly low if high equals low.
 func between(u *Node, bounds [2]float64) *Node {
 	return AddScalar(MulScalar(u, bounds[1]-bounds[0]), bounds[0])
 }
 
-// below turns u from [0, 1) into whole numbers 0 … n−1, as floats.
+// below maps u from [0, 1) to whole numbers 0 … n−1, as floats.
 func below(u *Node, n int) *Node {
 	return MinScalar(Floor(MulScalar(u, float64(n))), float64(n-1))
 }
 
-// like turns a parameter per image (N) into the dtype of x and the shape (N, 1, …) of the given rank.
+// like converts a parameter per image (N) to the dtype of x and to shape (N, 1, …) of the given
+// rank.
 func like(x, param *Node, rank int) *Node {
 	dims := make([]int, rank)
 	for i := range dims {

@@ -29,8 +29,9 @@ func eachDevice(t *testing.T, test func(t *testing.T, backend compute.Backend)) 
 
 const draws = 24000
 
-// requireUniform fails where values are not like independent draws from [low, high): the largest distance of their
-// distribution function from the uniform one exceeds 2.5/√n once in 130,000 times (Kolmogorov).
+// requireUniform fails if values are not independent draws from [low, high). It compares their
+// distribution function with the uniform one. The largest distance exceeds 2.5/√n by chance once in
+// 130,000 times (Kolmogorov).
 func requireUniform(t *testing.T, low, high float64, values []float64) {
 	sorted, n := slices.Sorted(slices.Values(values)), float64(len(values))
 	require.GreaterOrEqual(t, sorted[0], low)
@@ -40,8 +41,8 @@ func requireUniform(t *testing.T, low, high float64, values []float64) {
 	}
 }
 
-// requireCounts fails where the n draws do not fall on all of k values as often as chance lets them: within five
-// standard deviations.
+// requireCounts fails unless there are k different values, each as often as chance allows: within
+// five standard deviations.
 func requireCounts[T comparable](t *testing.T, k int, values []T) {
 	counts, n := map[T]int{}, float64(len(values))
 	for _, v := range values {
@@ -54,7 +55,7 @@ func requireCounts[T comparable](t *testing.T, k int, values []T) {
 	}
 }
 
-// requireIndependent fails where two rows of draws are correlated.
+// requireIndependent fails if two sequences of draws are correlated.
 func requireIndependent(t *testing.T, a, b []float64) {
 	mean := func(x []float64, f func(i int) float64) (sum float64) {
 		for i := range x {
@@ -95,19 +96,20 @@ func TestDrawsAreUniform(t *testing.T) {
 			require.NoError(t, c.a.validate())
 			requireUniform(t, c.bounds[0], c.bounds[1], drawn(t, backend, c.a, 1, draws, 8, 8, 1)[c.param])
 		}
-		require.Equal(t, constant(1.7, draws), drawn(t, backend, GaussianBlur{KernelSize: Ints{3}, Sigma: Floats{1.7}}, 1, draws, 8, 8, 1)[0])
+		require.Equal(t, constant(1.7, draws),
+			drawn(t, backend, GaussianBlur{KernelSize: Ints{3}, Sigma: Floats{1.7}}, 1, draws, 8, 8, 1)[0])
 	})
 }
 
 func TestDrawsOfWholePixels(t *testing.T) {
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
 		crop := drawn(t, backend, RandomCrop{Padding: Ints{1, 2, 3, 4}}, 1, draws, 8, 8, 1)
-		requireCounts(t, 2+4+1, crop[0]) // rows: top and bottom
+		requireCounts(t, 2+4+1, crop[0]) // rows: padding at top and bottom
 		requireCounts(t, 1+3+1, crop[1])
 		require.Equal(t, 0., slices.Min(crop[0]))
 		require.Equal(t, 6., slices.Max(crop[0]))
 
-		// up to 0.25·10 columns and 0.5·8 rows, rounded: −2 to 2 and −4 to 4
+		// Shifts are at most 0.25·10 columns and 0.5·8 rows, rounded: −2 to 2 and −4 to 4.
 		shift := drawn(t, backend, RandomAffine{Degrees: Floats{0}, Translate: Floats{0.25, 0.5}}, 1, draws, 8, 10, 1)
 		for i, most := range []float64{2, 4} {
 			require.Equal(t, -most, slices.Min(shift[1+i]))
@@ -115,7 +117,8 @@ func TestDrawsOfWholePixels(t *testing.T) {
 		}
 		inner := slices.DeleteFunc(slices.Clone(shift[1]), func(v float64) bool { return math.Abs(v) == 2 })
 		requireCounts(t, 3, inner)
-		require.InDelta(t, draws*0.6, len(inner), 5*math.Sqrt(draws*0.6*0.4)) // −1.5 to 1.5 of −2.5 to 2.5
+		// These are the draws in −1.5 to 1.5, out of −2.5 to 2.5.
+		require.InDelta(t, draws*0.6, len(inner), 5*math.Sqrt(draws*0.6*0.4))
 
 		for _, p := range []float64{0, 0.3, 1} {
 			flips := drawn(t, backend, RandomHorizontalFlip{P: p}, 1, draws, 8, 8, 1)[0]
@@ -128,7 +131,7 @@ func TestDrawsOfWholePixels(t *testing.T) {
 	})
 }
 
-// What an image draws for one parameter says nothing about the others.
+// An image's draw for one parameter is independent of its other parameters.
 func TestDrawsAreIndependent(t *testing.T) {
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
 		for _, a := range []Augmentation{
@@ -141,13 +144,13 @@ func TestDrawsAreIndependent(t *testing.T) {
 				for j := range i {
 					requireIndependent(t, params[i], params[j])
 				}
-				requireIndependent(t, params[i][1:], params[i][:draws-1]) // nor about the next image
+				requireIndependent(t, params[i][1:], params[i][:draws-1]) // and of the next image's draw
 			}
 		}
 	})
 }
 
-// The four adjustments come in all 24 orders, whatever their factors are.
+// The four adjustments occur in all 24 orders, whatever their factors are.
 func TestColorOrderIsUniform(t *testing.T) {
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
 		params := drawn(t, backend, ColorJitter{Brightness: Floats{0.4}, Hue: Floats{0.1}}, 1, draws, 8, 8, 3)
@@ -198,7 +201,7 @@ func TestNoise(t *testing.T) {
 	})
 }
 
-// A draw next to 1 stays in range.
+// A draw close to 1 stays in range.
 func TestBelowOne(t *testing.T) {
 	const most = 70
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {

@@ -10,7 +10,7 @@ import (
 	"github.com/govpn/govpn/vpn/augment"
 )
 
-// Two images of 2×2 pixels, mirrored, and turned by 90° counter-clockwise.
+// Two images of 2×2 pixels are mirrored, and then turned by 90° counter-clockwise.
 func Example() {
 	var list augment.List
 	text := `[{"name": "RandomHorizontalFlip", "p": 1}, {"name": "RandomRotation", "degrees": [90, 90]}]`

@@ -8,13 +8,14 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// GaussianBlur blurs an image with a Gaussian kernel; outside, the image goes on as its mirror image.
+// GaussianBlur blurs an image with a Gaussian kernel. Beyond its borders the image is continued by
+// its mirror image.
 type GaussianBlur struct {
 	KernelSize Ints   `json:"kernel_size"` // size or [width, height], odd
-	Sigma      Floats `json:"sigma"`       // in pixels: s, or [low, high]; none for torchvision's [0.1, 2]
+	Sigma      Floats `json:"sigma"`       // in pixels: s, or [low, high]; nil for torchvision's [0.1, 2]
 }
 
-// Name is torchvision's.
+// Name returns torchvision's name.
 func (GaussianBlur) Name() string { return "GaussianBlur" }
 
 func (a GaussianBlur) validate() error {
@@ -23,7 +24,8 @@ func (a GaussianBlur) validate() error {
 		odd = odd && k > 0 && k%2 == 1
 	}
 	if !odd {
-		return argumentError("GaussianBlur.kernel_size is %s, want size or [width, height], odd numbers from 1", a.KernelSize)
+		return argumentError("GaussianBlur.kernel_size is %s, want size or [width, height], odd numbers from 1",
+			a.KernelSize)
 	}
 	low, high, err := a.bounds()
 	if err == nil && !(low > 0 && high <= math.MaxFloat32) {
@@ -39,7 +41,7 @@ func (a GaussianBlur) bounds() (low, high float64, err error) {
 	return interval("GaussianBlur.sigma", a.Sigma, 0, math.Inf(1), func(v float64) (low, high float64) { return v, v })
 }
 
-// size of the kernel.
+// size returns the size of the kernel.
 func (a GaussianBlur) size() (width, height int) {
 	return a.KernelSize[0], a.KernelSize[len(a.KernelSize)-1]
 }
@@ -52,7 +54,7 @@ func (a GaussianBlur) fits(h, w, _ int) error {
 	return nil
 }
 
-// draw makes σ (N).
+// draw returns σ (N).
 func (a GaussianBlur) draw(state *Node, images shapes.Shape) (newState *Node, params []*Node) {
 	newState, u := uniforms(state, 1, images.Dim(0))
 	return newState, []*Node{between(u[0], must(a.bounds()))}
@@ -63,13 +65,14 @@ func (a GaussianBlur) apply(x *Node, params []*Node) *Node {
 	return blur(blur(x, 1, gaussian(params[0], h)), 2, gaussian(params[0], w))
 }
 
-// gaussian is a kernel of k weights for each σ (N): exp(−i²/2σ²) at distance i from its middle, of sum 1: (N, k).
+// gaussian returns a kernel of k weights for each σ (N): exp(−i²/2σ²) at distance i from the
+// middle, normalised to sum 1: (N, k).
 func gaussian(sigma *Node, k int) *Node {
 	at := AddScalar(Iota(sigma.Graph(), shapes.Make(dtypes.Float64, 1, k), 1), -float64(k-1)/2)
 	return Softmax(MulScalar(Square(Div(at, InsertAxes(sigma, -1))), -0.5), -1)
 }
 
-// blur slides the kernels (N, k) of the images along an axis, 1 or 2, of x (N, H, W, C).
+// blur convolves x (N, H, W, C) along axis 1 or 2 with each image's own kernel, kernels (N, k).
 func blur(x *Node, axis int, kernels *Node) *Node {
 	k := kernels.Shape().Dim(1)
 	if k == 1 {
@@ -78,7 +81,7 @@ func blur(x *Node, axis int, kernels *Node) *Node {
 	size := x.Shape().Dim(axis)
 	padded := pad(x, axis, k/2, k/2, "reflect", nil)
 	var sum *Node
-	for i, weight := range rows(Transpose(kernels, 0, 1)) {
+	for i, weight := range unstack(Transpose(kernels, 0, 1)) {
 		axes := []SliceAxisSpec{AxisRange(), AxisRange(), AxisRange(), AxisRange()}
 		axes[axis] = AxisRange(i, i+size)
 		term := Mul(Slice(padded, axes...), like(x, weight, 4))

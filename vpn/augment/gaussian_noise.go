@@ -9,16 +9,16 @@ import (
 	"github.com/govpn/govpn/internal/random"
 )
 
-// GaussianNoise adds noise of mean Mean and standard deviation Sigma to randomly selected pixels: to all channels of each
-// pixel with probability Fraction.
+// GaussianNoise adds noise of mean Mean and standard deviation Sigma to random pixels. It selects
+// each pixel with probability Fraction, and changes all of its channels.
 type GaussianNoise struct {
 	Mean     float64 `json:"mean"`     // in units of the pixels
 	Sigma    float64 `json:"sigma"`    // torchvision: 0.1
-	Clip     bool    `json:"clip"`     // the result to [0, 1]; torchvision: true
-	Fraction float64 `json:"fraction"` // 0 to 1, all pixels: torchvision, which lacks this parameter
+	Clip     bool    `json:"clip"`     // clip the result to [0, 1]; torchvision: true
+	Fraction float64 `json:"fraction"` // 0 to 1; torchvision has no such parameter: 1
 }
 
-// Name is torchvision's.
+// Name returns torchvision's name.
 func (GaussianNoise) Name() string { return "GaussianNoise" }
 
 func (a GaussianNoise) validate() error {
@@ -35,7 +35,8 @@ func (a GaussianNoise) validate() error {
 
 func (GaussianNoise) fits(_, _, _ int) error { return nil }
 
-// draw makes standard normal noise (N, H, W, C) and says which pixels get it (N, H, W), unless all do.
+// draw returns standard normal noise (N, H, W, C) and, unless all pixels get it, which pixels do
+// (N, H, W).
 func (a GaussianNoise) draw(state *Node, images shapes.Shape) (newState *Node, params []*Node) {
 	state, z := random.Normal(state, images)
 	if a.Fraction == 1 {

@@ -14,7 +14,7 @@ import (
 	"github.com/govpn/govpn/internal/golden"
 )
 
-// With the same parameters, the results are torchvision's; testdata/golden.py computes them.
+// With the same parameters, the results are torchvision's. testdata/golden.py computes them.
 func TestGolden(t *testing.T) {
 	text, err := os.ReadFile("testdata/cases.json")
 	require.NoError(t, err)
@@ -43,7 +43,7 @@ func TestGolden(t *testing.T) {
 				}
 				out := call(t, backend, func(in []*Node) *Node {
 					params := in[1:]
-					if c.Name == "flip" { // its parameter is a boolean
+					if c.Name == "flip" { // the parameter of a flip is a boolean
 						params = []*Node{NotEqual(params[0], ZerosLike(params[0]))}
 					}
 					return list[0].apply(in[0], params)
@@ -52,7 +52,8 @@ func TestGolden(t *testing.T) {
 				want, got := golden.Float64s(stored["result"]), golden.Float64s(out[0])
 				require.Len(t, got, len(want))
 				for i := range want {
-					require.LessOrEqual(t, math.Abs(got[i]-want[i]), 3e-6, "value %d is %g, want %g", i, got[i], want[i])
+					require.LessOrEqual(t, math.Abs(got[i]-want[i]), 3e-6, "value %d is %g, want %g", i, got[i],
+						want[i])
 				}
 			})
 		})

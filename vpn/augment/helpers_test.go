@@ -13,7 +13,7 @@ import (
 	"github.com/govpn/govpn/internal/golden"
 )
 
-// call compiles and runs a graph, and frees what it takes.
+// call compiles and runs a graph, and frees the program.
 func call[F ExecGraphFn](t testing.TB, backend compute.Backend, build F, inputs ...any) []*tensors.Tensor {
 	exec, err := NewExec(backend, build)
 	require.NoError(t, err)
@@ -23,18 +23,20 @@ func call[F ExecGraphFn](t testing.TB, backend compute.Backend, build F, inputs 
 	return out
 }
 
-// state is a random state.
+// state returns a random state.
 func state(t testing.TB, seed int64) *tensors.Tensor {
 	s, err := RNGStateFromSeed(seed)
 	require.NoError(t, err)
 	return s
 }
 
-// augmenter compiles a list for images of a shape: a function of their values and a seed.
+// augmenter compiles a list for images of one shape. It returns a function of the images' values
+// and of a seed.
 func augmenter(t testing.TB, backend compute.Backend, list List, dtype dtypes.DType,
 	dims ...int) func(values []float64, seed int64) []float64 {
 	exec, err := NewExec(backend, func(x, state *Node) *Node {
-		// The pure-Go backend (compute v0.1.6) cannot return an input as it is while another is unused.
+		// The pure-Go backend (compute v0.1.6) cannot return an unchanged input if another input is
+		// unused.
 		return AddScalar(list.Apply(x, state), 0)
 	})
 	require.NoError(t, err)
@@ -47,7 +49,7 @@ func augmenter(t testing.TB, backend compute.Backend, list List, dtype dtypes.DT
 	}
 }
 
-// drawn are the parameters that an augmentation draws for images of a shape, as float64.
+// drawn returns the parameters that an augmentation draws for images of one shape, as float64.
 func drawn(t testing.TB, backend compute.Backend, a Augmentation, seed int64, dims ...int) [][]float64 {
 	out := call(t, backend, func(state *Node) []*Node {
 		_, params := a.draw(state, shapes.Make(dtypes.Float32, dims...))
@@ -63,7 +65,7 @@ func drawn(t testing.TB, backend compute.Backend, a Augmentation, seed int64, di
 	return values
 }
 
-// constant is n times v.
+// constant returns n times v.
 func constant(v float64, n int) []float64 {
 	values := make([]float64, n)
 	for i := range values {
@@ -72,7 +74,7 @@ func constant(v float64, n int) []float64 {
 	return values
 }
 
-// texture is n values in [0, 1].
+// texture returns n values in [0, 1].
 func texture(n int) []float64 {
 	values := golden.Uniform("texture", n)
 	for i, v := range values {

@@ -10,21 +10,23 @@ import (
 	"strings"
 )
 
-// UnmarshalJSON reads a list such as [{"name": "RandomCrop", "padding": 4}, …], and validates it. Parameters that are
-// left out take torchvision's defaults; a name or a parameter that does not exist is an error.
+// UnmarshalJSON reads a list such as [{"name": "RandomCrop", "padding": 4}, …] and validates it.
+// Parameters that are left out get torchvision's defaults. An unknown name or parameter is an
+// error.
 func (l *List) UnmarshalJSON(text []byte) error {
-	var rows []map[string]json.RawMessage
-	if err := json.Unmarshal(text, &rows); err != nil {
-		return argumentError(`%s is no list of augmentations such as [{"name": "RandomHorizontalFlip", "p": 0.5}]`, shorten(text))
+	var items []map[string]json.RawMessage
+	if err := json.Unmarshal(text, &items); err != nil {
+		return argumentError(`%s is no list of augmentations such as [{"name": "RandomHorizontalFlip", "p": 0.5}]`,
+			shorten(text))
 	}
-	if rows == nil {
+	if items == nil {
 		*l = nil
 		return nil
 	}
-	list := make(List, len(rows))
-	for i, row := range rows {
+	list := make(List, len(items))
+	for i, item := range items {
 		var err error
-		if list[i], err = parse(row); err != nil {
+		if list[i], err = parse(item); err != nil {
 			return err
 		}
 	}
@@ -36,10 +38,11 @@ func (l *List) UnmarshalJSON(text []byte) error {
 }
 
 // parse reads one augmentation.
-func parse(row map[string]json.RawMessage) (Augmentation, error) {
+func parse(item map[string]json.RawMessage) (Augmentation, error) {
 	var name string
-	if row["name"] == nil || json.Unmarshal(row["name"], &name) != nil {
-		return nil, argumentError(`an augmentation's "name" is %s, want one of %s`, shorten(row["name"]), oneOf(Names()...))
+	if item["name"] == nil || json.Unmarshal(item["name"], &name) != nil {
+		return nil, argumentError(`an augmentation's "name" is %s, want one of %s`, shorten(item["name"]),
+			oneOf(Names()...))
 	}
 	base, err := New(name)
 	if err != nil {
@@ -47,7 +50,7 @@ func parse(row map[string]json.RawMessage) (Augmentation, error) {
 	}
 	into := reflect.New(reflect.TypeOf(base)).Elem()
 	into.Set(reflect.ValueOf(base))
-	for _, key := range slices.Sorted(maps.Keys(row)) {
+	for _, key := range slices.Sorted(maps.Keys(item)) {
 		if key == "name" {
 			continue
 		}
@@ -56,16 +59,17 @@ func parse(row map[string]json.RawMessage) (Augmentation, error) {
 			return nil, argumentError("%s has no parameter %q, want one of %s", name, key, oneOf(keys(into.Type())...))
 		}
 		field := reflect.New(into.Field(i).Type())
-		none := string(row[key]) == "null" && into.Field(i).Kind() != reflect.Slice // package json would take it for 0
-		if err := json.Unmarshal(row[key], field.Interface()); err != nil || none {
-			return nil, argumentError("%s.%s is %s, want %s", name, key, shorten(row[key]), wanted(field.Interface()))
+		// Package json would read null as 0.
+		none := string(item[key]) == "null" && into.Field(i).Kind() != reflect.Slice
+		if err := json.Unmarshal(item[key], field.Interface()); err != nil || none {
+			return nil, argumentError("%s.%s is %s, want %s", name, key, shorten(item[key]), wanted(field.Interface()))
 		}
 		into.Field(i).Set(field.Elem())
 	}
 	return into.Interface().(Augmentation), nil
 }
 
-// keys are the JSON names of a struct's fields.
+// keys returns the JSON names of a struct's fields.
 func keys(t reflect.Type) []string {
 	names := make([]string, t.NumField())
 	for i := range names {
@@ -89,7 +93,7 @@ func wanted(field any) string {
 	}
 }
 
-// shorten is JSON for an error message.
+// shorten returns JSON text for an error message.
 func shorten(text []byte) string {
 	switch {
 	case text == nil:
@@ -106,13 +110,13 @@ func (l List) MarshalJSON() ([]byte, error) {
 	if l == nil {
 		return []byte("null"), nil
 	}
-	rows := make([][]byte, len(l))
+	items := make([][]byte, len(l))
 	for i, a := range l {
 		text, err := json.Marshal(a)
 		if err != nil {
 			return nil, err
 		}
-		rows[i] = fmt.Appendf(nil, `{"name":%q,%s`, a.Name(), text[1:]) // every augmentation has a parameter
+		items[i] = fmt.Appendf(nil, `{"name":%q,%s`, a.Name(), text[1:]) // every augmentation has a parameter
 	}
-	return fmt.Appendf(nil, "[%s]", bytes.Join(rows, []byte(","))), nil
+	return fmt.Appendf(nil, "[%s]", bytes.Join(items, []byte(","))), nil
 }

@@ -8,31 +8,32 @@ import (
 	"strings"
 )
 
-// Floats are numbers that JSON writes as a list, or a single one without brackets, as torchvision accepts them.
+// Floats is a list of numbers. In JSON, a list of one number is written without brackets, as
+// torchvision accepts it.
 type Floats []float64
 
 // UnmarshalJSON reads a number or a list of numbers.
 func (f *Floats) UnmarshalJSON(text []byte) error { return unmarshalList((*[]float64)(f), text) }
 
-// MarshalJSON writes one number without brackets.
+// MarshalJSON writes a single number without brackets.
 func (f Floats) MarshalJSON() ([]byte, error) { return marshalList(f) }
 
 func (f Floats) String() string { return listText(f) }
 
-// Ints are whole numbers that JSON writes as Floats.
+// Ints is a list of whole numbers, written in JSON as [Floats] is.
 type Ints []int
 
 // UnmarshalJSON reads a whole number or a list of them.
 func (i *Ints) UnmarshalJSON(text []byte) error { return unmarshalList((*[]int)(i), text) }
 
-// MarshalJSON writes one number without brackets.
+// MarshalJSON writes a single number without brackets.
 func (i Ints) MarshalJSON() ([]byte, error) { return marshalList(i) }
 
 func (i Ints) String() string { return listText(i) }
 
 func unmarshalList[T int | float64](list *[]T, text []byte) error {
 	if text[0] == '[' && strings.Contains(string(text), "null") {
-		return errors.New("null in a list") // which package json would skip
+		return errors.New("null in a list") // package json would skip null
 	}
 	if text[0] == '[' || string(text) == "null" {
 		return json.Unmarshal(text, list)
@@ -48,7 +49,7 @@ func marshalList[T int | float64](list []T) ([]byte, error) {
 	return json.Marshal(list)
 }
 
-// listText is "[10, -10]", and "15" for one number.
+// listText returns a list as "[10, -10]", and a single number as "15".
 func listText[T int | float64](list []T) string {
 	texts := make([]string, len(list))
 	for i, v := range list {
@@ -60,12 +61,17 @@ func listText[T int | float64](list []T) string {
 	return "[" + strings.Join(texts, ", ") + "]"
 }
 
-// oneOf is "a, b, c".
+// oneOf returns "a, b, c".
 func oneOf(values ...string) string { return strings.Join(values, ", ") }
 
-// interval checks a parameter that is a number v, which stands for around(v), or [low, high] within [least, most], and
-// returns low and high.
-func interval(name string, f Floats, least, most float64, around func(v float64) (low, high float64)) (low, high float64, err error) {
+// interval checks a parameter and returns its range. The parameter is a number v, whose range is
+// around(v), or [low, high]. The range must be within [least, most].
+func interval(
+	name string,
+	f Floats,
+	least, most float64,
+	around func(v float64) (low, high float64),
+) (low, high float64, err error) {
 	switch {
 	case len(f) == 1 && f[0] >= 0:
 		low, high = around(f[0])
@@ -86,10 +92,10 @@ func interval(name string, f Floats, least, most float64, around func(v float64)
 	}
 }
 
-// plusMinus is what one number of degrees means.
+// plusMinus returns the range that a single number of degrees means.
 func plusMinus(v float64) (low, high float64) { return -v, v }
 
-// must drops the error of parameters that have been checked.
+// must drops the error of parameters that were checked before.
 func must(low, high float64, err error) [2]float64 {
 	if err != nil {
 		panic(err)
@@ -97,7 +103,7 @@ func must(low, high float64, err error) [2]float64 {
 	return [2]float64{low, high}
 }
 
-// validateFill checks fill: a value, or one per channel.
+// validateFill checks fill, which is one value, or one per channel.
 func validateFill(name string, fill Floats) error {
 	for _, v := range fill {
 		if !(v >= 0 && v <= 1) {
@@ -107,7 +113,7 @@ func validateFill(name string, fill Floats) error {
 	return nil
 }
 
-// fillFits checks that fill has a value per channel, or one.
+// fillFits checks that fill has one value, or one per channel.
 func fillFits(name string, fill Floats, channels int) error {
 	if len(fill) > 1 && len(fill) != channels {
 		return argumentError("%s is %s, want one value, or one for each of the %d channels", name, fill, channels)
@@ -115,7 +121,7 @@ func fillFits(name string, fill Floats, channels int) error {
 	return nil
 }
 
-// perChannel is fill with one value per channel.
+// perChannel returns fill with one value per channel.
 func perChannel(fill Floats, channels int) []float64 {
 	values := make([]float64, channels)
 	for i := range values {

@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is left out takes torchvision's defaults; writing shows all parameters, and reading them again gives the same.
+// Parameters that are left out get torchvision's defaults. MarshalJSON writes all parameters, and
+// reading them gives the same list.
 func TestJSON(t *testing.T) {
 	for given, want := range map[string]string{
 		`null`: `null`,

@@ -7,18 +7,25 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// RandomAffine turns, moves, scales and shears an image.
+// RandomAffine rotates, shifts, scales and shears an image.
 type RandomAffine struct {
-	Degrees       Floats `json:"degrees"`       // clockwise: d for −d to d, or [low, high]
-	Translate     Floats `json:"translate"`     // [a, b]: up to a·width and b·height to each side, in whole pixels; or none
-	Scale         Floats `json:"scale"`         // [low, high], or none
-	Shear         Floats `json:"shear"`         // degrees along x: s, [low, high]; with y: [low, high, low, high]; or none
-	Interpolation string `json:"interpolation"` // "nearest" or "bilinear"; "" for "nearest"
-	Fill          Floats `json:"fill"`          // of what lies outside the image: a value or one per channel; none for 0
-	Center        Floats `json:"center"`        // [x, y] from the upper left corner, in pixels; none for the middle
+	// Degrees is clockwise: d for −d to d, or [low, high].
+	Degrees Floats `json:"degrees"`
+	// Translate [a, b] shifts by up to a·width and b·height in each direction, in whole pixels.
+	// None: no shift.
+	Translate Floats `json:"translate"`
+	Scale     Floats `json:"scale"` // [low, high]; nil: no scaling
+	// Shear is in degrees, along x: s or [low, high]; along x and y: [low, high, low, high]. None:
+	// no shear.
+	Shear         Floats `json:"shear"`
+	Interpolation string `json:"interpolation"` // "nearest" or "bilinear"; "" means "nearest"
+	// Fill is the value outside the image: one, or one per channel. None: 0.
+	Fill Floats `json:"fill"`
+	// Center is [x, y] in pixels from the upper left corner. None: the middle.
+	Center Floats `json:"center"`
 }
 
-// Name is torchvision's.
+// Name returns torchvision's name.
 func (RandomAffine) Name() string { return "RandomAffine" }
 
 func (a RandomAffine) validate() error {
@@ -26,7 +33,9 @@ func (a RandomAffine) validate() error {
 		return err
 	}
 	if t := a.Translate; len(t) != 0 && (len(t) != 2 || !(min(t[0], t[1]) >= 0 && max(t[0], t[1]) <= 1)) {
-		return argumentError("RandomAffine.translate is %s, want none or [horizontal, vertical], fractions of the image from 0 to 1", t)
+		return argumentError(
+			"RandomAffine.translate is %s, want none or [horizontal, vertical], fractions of the image from 0 to 1",
+			t)
 	}
 	if s := a.Scale; len(s) != 0 && (len(s) != 2 || !(0 < s[0] && s[0] <= s[1] && s[1] <= math.MaxFloat32)) {
 		return argumentError("RandomAffine.scale is %s, want none or [low, high] with 0 < low ≤ high", s)
@@ -39,7 +48,7 @@ func (a RandomAffine) validate() error {
 	return validateSampling("RandomAffine", a.Interpolation, a.Fill, a.Center)
 }
 
-// shears are the bounds of the shear along x, and those of the shear along y, as far as they are given.
+// shears returns the ranges of the shears along x and along y, as far as they are given.
 func (a RandomAffine) shears() []Floats {
 	switch len(a.Shear) {
 	case 0:
@@ -53,12 +62,15 @@ func (a RandomAffine) shears() []Floats {
 
 func (a RandomAffine) fits(_, _, c int) error { return fillFits("RandomAffine.fill", a.Fill, c) }
 
-// draw makes the angle, the shifts in x and y, the scale and the shears along x and y, (N) each.
+// draw returns the angle, the shifts along x and y, the scale, and the shears along x and y: (N)
+// each.
 func (a RandomAffine) draw(state *Node, images shapes.Shape) (newState *Node, params []*Node) {
 	newState, u := uniforms(state, 6, images.Dim(0))
 	zero := ZerosLike(u[0])
 	params = []*Node{
-		between(u[0], must(interval("", a.Degrees, math.Inf(-1), math.Inf(1), plusMinus))), zero, zero, OnesLike(zero), zero, zero}
+		between(u[0], must(interval("", a.Degrees, math.Inf(-1), math.Inf(1), plusMinus))), zero, zero,
+		OnesLike(zero), zero, zero,
+	}
 	for i := range a.Translate {
 		most := a.Translate[i] * float64(images.Dim(2-i))
 		params[1+i] = Round(between(u[1+i], [2]float64{-most, most}))
@@ -76,9 +88,12 @@ func (a RandomAffine) apply(x *Node, params []*Node) *Node {
 	return sample(x, inverseAffine(params, center(x, a.Center)), a.Interpolation, a.Fill)
 }
 
-// inverseAffine is the inverse of torchvision's matrix M = T·C·R·S·C⁻¹, which moves an image's pixels: T is the
-// translation, C the one of the centre, R the rotation, S scale and shears. It returns the two rows of M⁻¹, (N) each, in
-// the coordinates whose origin is the middle of the image:
+// inverseAffine returns the inverse of torchvision's matrix M = T·C·R·S·C⁻¹, which moves an image's
+// pixels. T is the translation, C the translation of the centre, R the rotation, S scale and
+// shears.
+//
+// The result is the two rows of M⁻¹, (N) each, in coordinates whose origin is the middle of the
+// image:
 //
 //	(x, y) ← (m₀x + m₁y + m₂, m₃x + m₄y + m₅)
 func inverseAffine(params []*Node, center [2]float64) [6]*Node {
@@ -96,7 +111,7 @@ func inverseAffine(params []*Node, center [2]float64) [6]*Node {
 	return [6]*Node{m0, m1, m2, m3, m4, m5}
 }
 
-// center is the point that stays where it is, relative to the middle of the image.
+// center returns the fixed point of the map, relative to the middle of the image.
 func center(x *Node, given Floats) [2]float64 {
 	if len(given) == 0 {
 		return [2]float64{}

@@ -10,7 +10,7 @@ type RandomHorizontalFlip struct {
 	P float64 `json:"p"` // 0 to 1; torchvision: 0.5
 }
 
-// Name is torchvision's.
+// Name returns torchvision's name.
 func (RandomHorizontalFlip) Name() string { return "RandomHorizontalFlip" }
 
 func (a RandomHorizontalFlip) validate() error {
@@ -22,7 +22,7 @@ func (a RandomHorizontalFlip) validate() error {
 
 func (RandomHorizontalFlip) fits(_, _, _ int) error { return nil }
 
-// draw says which images are mirrored (N).
+// draw returns which images are mirrored (N).
 func (a RandomHorizontalFlip) draw(state *Node, images shapes.Shape) (newState *Node, params []*Node) {
 	newState, u := uniforms(state, 1, images.Dim(0))
 	return newState, []*Node{LessThan(u[0], Scalar(u[0].Graph(), u[0].DType(), a.P))}

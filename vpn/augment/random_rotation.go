@@ -7,15 +7,17 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// RandomRotation turns an image about a point.
+// RandomRotation rotates an image around a point.
 type RandomRotation struct {
 	Degrees       Floats `json:"degrees"`       // counter-clockwise: d for −d to d, or [low, high]
-	Interpolation string `json:"interpolation"` // "nearest" or "bilinear"; "" for "nearest"
-	Fill          Floats `json:"fill"`          // of what lies outside the image: a value or one per channel; none for 0
-	Center        Floats `json:"center"`        // [x, y] from the upper left corner, in pixels; none for the middle
+	Interpolation string `json:"interpolation"` // "nearest" or "bilinear"; "" means "nearest"
+	// Fill is the value outside the image: one, or one per channel. None: 0.
+	Fill Floats `json:"fill"`
+	// Center is [x, y] in pixels from the upper left corner. None: the middle.
+	Center Floats `json:"center"`
 }
 
-// Name is torchvision's.
+// Name returns torchvision's name.
 func (RandomRotation) Name() string { return "RandomRotation" }
 
 func (a RandomRotation) validate() error {
@@ -27,7 +29,7 @@ func (a RandomRotation) validate() error {
 
 func (a RandomRotation) fits(_, _, c int) error { return fillFits("RandomRotation.fill", a.Fill, c) }
 
-// draw makes the angle (N).
+// draw returns the angle (N).
 func (a RandomRotation) draw(state *Node, images shapes.Shape) (newState *Node, params []*Node) {
 	newState, u := uniforms(state, 1, images.Dim(0))
 	return newState, []*Node{between(u[0], must(interval("", a.Degrees, math.Inf(-1), math.Inf(1), plusMinus)))}

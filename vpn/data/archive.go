@@ -15,7 +15,8 @@ import (
 	"github.com/govpn/govpn/internal/fault"
 )
 
-// A tar.gz file may unpack to this many bytes, or this many times its own size, whichever is more.
+// A tar.gz file may unpack to minUnpacked bytes or to maxUnpacked times its own size, whichever is
+// more.
 const (
 	minUnpacked = 1 << 30
 	maxUnpacked = 20
@@ -23,10 +24,14 @@ const (
 
 const maxPath = 1024 // bytes of a name in an archive
 
-// unpack lists the archive t.path. The files of a tar file stay where they are; those of a tar.gz file, where nothing can be
-// found without unpacking what lies before it, are unpacked once to a temporary file, the wanted ones only.
+// unpack lists the wanted files of the archive t.path.
 //
-// A whole archive is refused where a name is absolute or has "..", a wanted file is a link, or sparse, or occurs twice.
+// The files of a tar file stay where they are. The wanted files of a tar.gz file are unpacked once,
+// to a temporary file, since nothing in a tar.gz file can be found without unpacking what comes
+// before.
+//
+// The whole archive is refused if a name is absolute or contains "..", or if a wanted file is a
+// link, is sparse, or occurs twice.
 func (t *tree) unpack(info os.FileInfo, wanted func(string, bool) bool) error {
 	if !info.Mode().IsRegular() {
 		return argErrorf("path is %q, want a folder, or a tar or tar.gz file", t.path)
@@ -58,7 +63,7 @@ func (t *tree) unpack(info os.FileInfo, wanted func(string, bool) bool) error {
 	return t.unique()
 }
 
-// unique reports a file that an archive holds twice.
+// unique returns an error if an archive holds a file twice.
 func (t *tree) unique() error {
 	slices.SortFunc(t.files, func(a, b file) int { return strings.Compare(a.path, b.path) })
 	for i := 1; i < len(t.files); i++ {
@@ -69,37 +74,38 @@ func (t *tree) unique() error {
 	return nil
 }
 
-// tarIndex makes the list of a tar file's entries.
+// tarIndex collects the entries of a tar file.
 type tarIndex struct {
-	tree    *tree
-	wanted  func(string, bool) bool
-	folders map[string]bool
-	size    int64  // of the archive
-	spool   *spool // of a tar.gz file
+	tree     *tree
+	wanted   func(string, bool) bool
+	folders  map[string]bool
+	size     int64     // of the archive
+	unpacked *tempFile // of a tar.gz file: the wanted files
 }
 
-// gzip unpacks a tar.gz file.
+// gzip lists and unpacks a tar.gz file.
 func (x *tarIndex) gzip(archive *os.File) error {
 	defer archive.Close()
 	unzip, err := gzip.NewReader(bufio.NewReaderSize(archive, 1<<16))
 	if err != nil {
 		return readError(x.tree.path, err)
 	}
-	if x.spool, err = newSpool(); err != nil {
+	if x.unpacked, err = newTempFile(); err != nil {
 		return err
 	}
-	x.tree.archive = x.spool
+	x.tree.archive = x.unpacked
 	limited := &limitedReader{r: unzip, left: max(minUnpacked, maxUnpacked*x.size)}
 	if err := x.all(limited, nil); err != nil {
 		return err
 	}
-	if _, err := io.Copy(io.Discard, limited); err != nil { // which checks the sum at the end
+	if _, err := io.Copy(io.Discard, limited); err != nil { // reads the checksum at the end
 		return x.failed(err)
 	}
-	return x.spool.done()
+	return x.unpacked.flush()
 }
 
-// all lists the entries; position is that of a file that can be read by offset.
+// all lists the entries that r reads. position is the position in a plain tar file, or nil if r
+// unpacks a tar.gz file.
 func (x *tarIndex) all(r io.Reader, position io.Seeker) error {
 	entries := tar.NewReader(r)
 	for first := true; ; first = false {
@@ -135,11 +141,11 @@ func (x *tarIndex) all(r io.Reader, position io.Seeker) error {
 				return x.failed(io.ErrUnexpectedEOF)
 			}
 		} else {
-			f.offset = x.spool.size
+			f.offset = x.unpacked.size
 			if f.offset+f.size > max(minUnpacked, maxUnpacked*x.size) {
 				return x.failed(errTooLarge)
 			}
-			if _, err := io.Copy(x.spool, entries); err != nil {
+			if _, err := io.Copy(x.unpacked, entries); err != nil {
 				return x.failed(err)
 			}
 		}
@@ -147,14 +153,15 @@ func (x *tarIndex) all(r io.Reader, position io.Seeker) error {
 	}
 }
 
-// entry returns the name of an entry's file; "" where it is not wanted.
+// entry returns the path of an entry, or "" if it is not a wanted file.
 func (x *tarIndex) entry(h *tar.Header) (string, error) {
 	if h.Typeflag == tar.TypeXGlobalHeader {
 		return "", nil
 	}
 	if len(h.Name) > maxPath || path.IsAbs(h.Name) || slices.Contains(strings.Split(h.Name, "/"), "..") {
-		return "", Errorf(ErrFormat, "data: %s holds the name %.100q, want relative names without \"..\" of at most %d bytes",
-			x.tree.path, h.Name, maxPath)
+		return "", Errorf(ErrFormat,
+			"data: %s holds the name %.100q, want relative names without \"..\" of at most %d bytes", x.tree.path,
+			h.Name, maxPath)
 	}
 	name := path.Clean(h.Name)
 	if name == "." || strings.HasPrefix(name, ".") || strings.Contains(name, "/.") {
@@ -170,9 +177,11 @@ func (x *tarIndex) entry(h *tar.Header) (string, error) {
 	if len(x.folders) > maxFolders {
 		return "", Errorf(ErrUnsupported, "data: %s has more than %d folders", x.tree.path, maxFolders)
 	}
-	_, inner, _ := strings.Cut(name, "/")                               // in the folder that wraps the archive
-	link := h.Typeflag == tar.TypeLink || h.Typeflag == tar.TypeSymlink // perhaps to a folder
-	wanted := x.wanted(name, false) || inner != "" && x.wanted(inner, false) || link && (x.wanted(name, true) || inner != "" && x.wanted(inner, true))
+	// inner is the path inside a folder that wraps the whole archive.
+	_, inner, _ := strings.Cut(name, "/")
+	link := h.Typeflag == tar.TypeLink || h.Typeflag == tar.TypeSymlink // may lead to a wanted folder
+	wanted := x.wanted(name, false) || inner != "" && x.wanted(inner, false) ||
+		link && (x.wanted(name, true) || inner != "" && x.wanted(inner, true))
 	if h.Typeflag == tar.TypeDir || !wanted {
 		return "", nil
 	}
@@ -190,21 +199,24 @@ func (x *tarIndex) entry(h *tar.Header) (string, error) {
 		}
 		fallthrough
 	case tar.TypeGNUSparse:
-		return "", Errorf(ErrUnsupported, "data: %s is a sparse file, want plain files (tar without --sparse)", x.tree.name(name))
+		return "", Errorf(ErrUnsupported, "data: %s is a sparse file, want plain files (tar without --sparse)",
+			x.tree.name(name))
 	case tar.TypeLink, tar.TypeSymlink:
-		return "", Errorf(ErrUnsupported, "data: %s is a link to %.100q, want plain files (tar --dereference --hard-dereference)",
+		return "", Errorf(ErrUnsupported,
+			"data: %s is a link to %.100q, want plain files (tar --dereference --hard-dereference)",
 			x.tree.name(name), h.Linkname)
 	}
 	return "", nil // a device
 }
 
-// failed says why an archive could not be read.
+// failed returns the error that says why an archive could not be read.
 func (x *tarIndex) failed(err error) error {
 	switch {
 	case fault.HasKind(err):
 		return err
 	case errors.Is(err, errTooLarge):
-		return Errorf(ErrFormat, "data: %s unpacks to more than %d bytes and %d times its size", x.tree.path, int64(minUnpacked), maxUnpacked)
+		return Errorf(ErrFormat, "data: %s unpacks to more than %d bytes and %d times its size", x.tree.path,
+			int64(minUnpacked), maxUnpacked)
 	case errors.Is(err, tar.ErrHeader), errors.Is(err, tar.ErrInsecurePath):
 		return Errorf(ErrFormat, "data: %s is damaged: %w", x.tree.path, err)
 	}
@@ -213,7 +225,7 @@ func (x *tarIndex) failed(err error) error {
 
 var errTooLarge = fmt.Errorf("too large")
 
-// limitedReader fails beyond a number of bytes.
+// limitedReader returns errTooLarge after left bytes.
 type limitedReader struct {
 	r    io.Reader
 	left int64
@@ -227,9 +239,11 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// unwrap steps into the one folder that holds all others of an archive, as in tiny-imagenet-200/train, unless it is wanted itself.
+// unwrap removes the outermost folder from all paths if everything lies in it, as in
+// tiny-imagenet-200/train. It does nothing if itself reports that the folder has a meaning of its
+// own.
 func (t *tree) unwrap(wanted func(path string, folder bool) bool, itself func(dir string) bool) {
-	if top := t.below(""); t.root == nil && len(top) == 1 && !itself(top[0]) {
+	if top := t.childFolders(""); t.root == nil && len(top) == 1 && !itself(top[0]) {
 		prefix := top[0] + "/"
 		strip := func(p string) string { return strings.TrimPrefix(p, prefix) }
 		t.folders = slices.DeleteFunc(t.folders, func(dir string) bool { return dir == top[0] })

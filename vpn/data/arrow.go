@@ -9,24 +9,33 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 )
 
-// ArrowOptions tell how to read Arrow arrays; all are optional. It is the JSON of govpn_data_import.
+// ArrowOptions configure how Arrow arrays are read. All are optional. In C they are the JSON
+// argument of govpn_data_import.
 type ArrowOptions struct {
-	Shape       []int    `json:"shape"`        // of an image: (H, W, C) or (H, W); needed where the arrays do not tell it
-	ImageColumn string   `json:"image_column"` // default: "image", "images" or "pixels"
-	LabelColumn string   `json:"label_column"` // default: "label", "labels" or "y", where present
+	// Shape is the shape of an image, (H, W, C) or (H, W). It is needed if the arrays do not tell
+	// it.
+	Shape []int `json:"shape"`
+	// ImageColumn defaults to the first column called "image", "images" or "pixels".
+	ImageColumn string `json:"image_column"`
+	// LabelColumn defaults to the first column called "label", "labels" or "y", if there is one.
+	LabelColumn string   `json:"label_column"`
 	ClassNames  []string `json:"class_names"`
 }
 
-// FromArrow makes a data set of the arrays, one after another, which all have the type and metadata of field:
-//   - images, each a FixedSizeList of uint8 (0..255) or float ([0, 1]) values, nested or with a shape, or a fixed_shape_tensor with
-//     any permutation; float64 is converted to float32;
-//   - or structs with a column of such images and perhaps a column of labels: integers, or a dictionary of class names, or
-//     FixedSizeLists of float32 or float64, which are probabilities.
+// FromArrow makes a data set of arrays, which are joined in order. All have the type and metadata
+// of field, which is one of these:
+//   - images: each a FixedSizeList of uint8 (0..255) or float ([0, 1]) values. Lists are nested, or
+//     flat with o.Shape, or a fixed_shape_tensor with any permutation. float64 becomes float32.
+//   - structs with a column of such images and, optionally, a column of labels. Labels are
+//     integers, a
+//     dictionary of class names, or FixedSizeLists of float32 or float64, which are probabilities.
 //
-// There must be no nulls. A single uint8 or float32 array in the order (H, W, C) is kept and not copied; [Dataset.Info] tells of copies.
+// Nulls are errors. A single uint8 or float32 array in the order (H, W, C) is kept without a copy;
+// everything else is copied. [Dataset.Info] reports copies.
 //
-// The arrays must stay valid until release (nil: none) is called. It is called exactly once: when the last view is closed, or at once
-// when the pixels had to be copied. It is not called on error.
+// The arrays must stay valid until release is called (nil: they always are). FromArrow calls
+// release exactly once: when the last view is closed or, if the pixels were copied, before
+// FromArrow returns. It does not call release if it returns an error.
 func FromArrow(field arrow.Field, arrays []arrow.Array, o ArrowOptions, release func()) (*Dataset, error) {
 	at, err := o.Columns(field)
 	if err != nil {
@@ -41,9 +50,9 @@ func FromArrow(field arrow.Field, arrays []arrow.Array, o ArrowOptions, release 
 	if len(arrays) == 0 {
 		return nil, argErrorf("images is empty, want at least 1 image")
 	}
-	columns := []column{{field, arrays}}
+	columns := []column{{field: field, arrays: arrays}}
 	if table, ok := field.Type.(*arrow.StructType); ok {
-		if columns, err = split(table, arrays, at); err != nil {
+		if columns, err = structColumns(table, arrays, at); err != nil {
 			return nil, err
 		}
 	}
@@ -56,7 +65,7 @@ func FromArrow(field arrow.Field, arrays []arrow.Array, o ArrowOptions, release 
 	return columns[0].dataset(o.Shape, options)
 }
 
-// FromRecords is FromArrow for record batches, for example those of a stream.
+// FromRecords is like [FromArrow] for record batches, for example those of a stream.
 func FromRecords(schema *arrow.Schema, batches []arrow.RecordBatch, o ArrowOptions, release func()) (*Dataset, error) {
 	field := arrow.Field{Type: arrow.StructOf(schema.Fields()...), Metadata: schema.Metadata()}
 	structs := make([]arrow.Array, len(batches))
@@ -80,14 +89,15 @@ func FromRecords(schema *arrow.Schema, batches []arrow.RecordBatch, o ArrowOptio
 	return d, err
 }
 
-// column is one column of all arrays.
+// column holds the arrays of one column.
 type column struct {
 	field  arrow.Field
 	arrays []arrow.Array
 }
 
-// Columns checks that arrays of a field can be images, and finds the columns to read in a struct: that of the images, and that of the
-// labels if there is one. It is nil where the field is not a struct.
+// Columns checks that arrays of this field can be images. If the field is a struct, it returns the
+// index of the column of images and, if there is one, that of the column of labels. Otherwise it
+// returns nil.
 func (o ArrowOptions) Columns(field arrow.Field) ([]int, error) {
 	if err := checkWanted(o.Shape); err != nil {
 		return nil, err
@@ -95,18 +105,19 @@ func (o ArrowOptions) Columns(field arrow.Field) ([]int, error) {
 	table, ok := field.Type.(*arrow.StructType)
 	if !ok {
 		if o.ImageColumn != "" || o.LabelColumn != "" {
-			return nil, argErrorf("images is a plain array of type %s: image_column and label_column need a struct array", field.Type)
+			return nil, argErrorf(
+				"images is a plain array of type %s: image_column and label_column need a struct array", field.Type)
 		}
 		return nil, checkTypes([]arrow.Field{field})
 	}
-	images, err := find(table, "image_column", o.ImageColumn, "image", "images", "pixels")
+	images, err := findColumn(table, "image_column", o.ImageColumn, "image", "images", "pixels")
 	if err != nil {
 		return nil, err
 	}
 	if images < 0 {
 		return nil, argErrorf("columns are %s, want image, images or pixels: give image_column", columnNames(table))
 	}
-	labels, err := find(table, "label_column", o.LabelColumn, "label", "labels", "y")
+	labels, err := findColumn(table, "label_column", o.LabelColumn, "label", "labels", "y")
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +127,7 @@ func (o ArrowOptions) Columns(field arrow.Field) ([]int, error) {
 	return []int{images, labels}, checkTypes([]arrow.Field{table.Field(images), table.Field(labels)})
 }
 
-// checkTypes checks the types of images, and of labels after them.
+// checkTypes checks the type of images and, if there is a second field, the type of labels.
 func checkTypes(fields []arrow.Field) error {
 	_, leaf, err := tensorType(fields[0])
 	if err == nil {
@@ -128,8 +139,9 @@ func checkTypes(fields []arrow.Field) error {
 	return err
 }
 
-// find returns the column called name, or the first of the defaults that exists when name is ""; -1 when there is none.
-func find(table *arrow.StructType, option, name string, defaults ...string) (int, error) {
+// findColumn returns the index of the column called name. If name is "", it returns the first
+// column that has one of the default names, or -1 if there is none.
+func findColumn(table *arrow.StructType, option, name string, defaults ...string) (int, error) {
 	if name != "" {
 		defaults = []string{name}
 	}
@@ -147,8 +159,8 @@ func find(table *arrow.StructType, option, name string, defaults ...string) (int
 	return -1, nil
 }
 
-// split returns the columns at some places of struct arrays.
-func split(table *arrow.StructType, arrays []arrow.Array, at []int) (columns []column, err error) {
+// structColumns returns the columns with the indices at.
+func structColumns(table *arrow.StructType, arrays []arrow.Array, at []int) (columns []column, err error) {
 	for i, a := range arrays {
 		if k := firstNull(a, 0, a.Len()); k >= 0 {
 			return nil, argErrorf("row %d of struct array %d is null, want no nulls", k, i)
@@ -159,7 +171,8 @@ func split(table *arrow.StructType, arrays []arrow.Array, at []int) (columns []c
 		for i, a := range arrays {
 			child := a.(*array.Struct).Field(place)
 			if child.Len() != a.Len() {
-				return nil, argErrorf("column %q of array %d has %d rows, want %d", c.field.Name, i, child.Len(), a.Len())
+				return nil, argErrorf("column %q of array %d has %d rows, want %d", c.field.Name, i, child.Len(),
+					a.Len())
 			}
 			c.arrays = append(c.arrays, child)
 		}
@@ -176,8 +189,8 @@ func columnNames(table *arrow.StructType) string {
 	return "[" + strings.Join(names, ", ") + "]"
 }
 
-// firstNull returns the first null of a[start:end]; -1 when there is none. (a.NullN would panic on a count of -1 without a bitmap,
-// which a C producer may send.)
+// firstNull returns the index of the first null in a[start:end], or -1. It does not call a.NullN,
+// which panics if an array from a C producer has null_count -1 and no bitmap.
 func firstNull(a arrow.Array, start, end int) int {
 	if a.Data().NullN() == 0 || len(a.NullBitmapBytes()) == 0 {
 		return -1

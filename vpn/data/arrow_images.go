@@ -52,8 +52,9 @@ func checkPixelType(leaf arrow.DataType) error {
 	return argErrorf("images has values of type %s, want uint8 (0..255) or float32 ([0, 1])", leaf)
 }
 
-// finish makes the data set, counts the copy that why tells of, and releases the arrays where there was one.
-func finish[T number](pixels []T, width int64, why string, l layout, o Options,
+// finish makes the data set with from. If the pixels were copied (why is not ""), it records the
+// copy and releases the arrays.
+func finish[T pixelValue](pixels []T, width int64, why string, l layout, o Options,
 	from func(pixels []T, n, h, w, c int, o Options) (*Dataset, error)) (*Dataset, error) {
 	release := o.Release
 	if why != "" {
@@ -64,14 +65,14 @@ func finish[T number](pixels []T, width int64, why string, l layout, o Options,
 	if err != nil || why == "" {
 		return d, err
 	}
-	d.store.count(int64(len(pixels))*width, why)
+	d.store.recordCopy(int64(len(pixels))*width, why)
 	if release != nil {
 		release()
 	}
 	return d, nil
 }
 
-// tensorType returns the shape of the images of a column, and the type of their values.
+// tensorType returns the shape of a column's images and the type of their values.
 func tensorType(field arrow.Field) (m tensorMetadata, leaf arrow.DataType, err error) {
 	leaf = field.Type
 	name, text, err := extension(field)
@@ -89,13 +90,15 @@ func tensorType(field arrow.Field) (m tensorMetadata, leaf arrow.DataType, err e
 		}
 		n := int(list.Len())
 		if n < 1 || size > math.MaxInt32/n || len(m.Shape) == 3 {
-			return m, nil, argErrorf("images has type %s, want lists of 1..%d values in 1 to 3 dimensions", field.Type, math.MaxInt32)
+			return m, nil, argErrorf("images has type %s, want lists of 1..%d values in 1 to 3 dimensions",
+				field.Type, math.MaxInt32)
 		}
 		size *= n
 		m.Shape = append(m.Shape, n)
 		leaf = list.Elem()
 		if inner, _, err := extension(list.ElemField()); err != nil || inner != "" {
-			return m, nil, cmp.Or(err, argErrorf("images has the extension type %q within its lists, want it outside", inner))
+			return m, nil, cmp.Or(err,
+				argErrorf("images has the extension type %q within its lists, want it outside", inner))
 		}
 	}
 	if m.Shape == nil {
@@ -109,7 +112,7 @@ func tensorType(field arrow.Field) (m tensorMetadata, leaf arrow.DataType, err e
 		return m, nil, err
 	}
 	rest := size
-	for _, dim := range m.Shape { // divides, as a product could overflow
+	for _, dim := range m.Shape { // divides instead of multiplying: the product could overflow
 		if rest%dim != 0 {
 			depth = 0
 			break
@@ -117,7 +120,9 @@ func tensorType(field arrow.Field) (m tensorMetadata, leaf arrow.DataType, err e
 		rest /= dim
 	}
 	if depth != 1 || rest != 1 {
-		return m, nil, argErrorf("images has fixed_shape_tensor shape %v, want its product to be the list size %d, in one list", m.Shape, size)
+		return m, nil, argErrorf(
+			"images has fixed_shape_tensor shape %v, want its product to be the list size %d, in one list", m.Shape,
+			size)
 	}
 	return m, leaf, nil
 }
@@ -134,46 +139,47 @@ func extension(field arrow.Field) (name, text string, err error) {
 	return name, text, nil
 }
 
-// gather returns the pixels of all arrays in the order (N, H, W, C): those of the array itself where they are so already, or else a copy,
-// with the reason for it.
-func gather[D, S number](c column, l layout) (pixels []D, why string, err error) {
-	parts := make([][]S, len(c.arrays))
+// gather returns the pixels of all arrays in the order (N, H, W, C). It returns the memory of the
+// array itself if that is possible. Otherwise it returns a copy, and why says why.
+func gather[D, S pixelValue](c column, l layout) (pixels []D, why string, err error) {
+	chunks := make([][]S, len(c.arrays))
 	total, first := 0, 0
 	for i, a := range c.arrays {
-		if parts[i], err = values[S]("images", a, first); err != nil {
+		if chunks[i], err = values[S]("images", a, first); err != nil {
 			return nil, "", err
 		}
-		total += len(parts[i])
+		total += len(chunks[i])
 		first += a.Len()
 	}
-	same, ok := any(parts[0]).([]D)
-	if ok && len(parts) == 1 && l.inOrder() && aligned(same) {
+	same, ok := any(chunks[0]).([]D)
+	if ok && len(chunks) == 1 && l.inOrder() && aligned(same) {
 		return same, "", nil
 	}
 	if free := AvailableMemory(); int64(total) > free/int64(reflect.TypeFor[D]().Size()) {
-		return nil, "", Errorf(ErrMemory, "data: images has %d values, which must be copied (%s), but only %d bytes are available",
-			total, reason(parts, l, !ok), free)
+		return nil, "", Errorf(ErrMemory,
+			"data: images has %d values, which must be copied (%s), but only %d bytes are available", total,
+			copyReason(chunks, l, !ok), free)
 	}
 	pixels = make([]D, total)
 	k := 0
-	for _, part := range parts {
-		place(pixels[k:], part, l)
-		k += len(part)
+	for _, chunk := range chunks {
+		reorder(pixels[k:], chunk, l)
+		k += len(chunk)
 	}
-	return pixels, reason(parts, l, !ok), nil
+	return pixels, copyReason(chunks, l, !ok), nil
 }
 
-// aligned reports whether values lie where their type wants them.
-func aligned[T number](values []T) bool {
+// aligned reports whether the values start at an address that their type requires.
+func aligned[T pixelValue](values []T) bool {
 	v := reflect.ValueOf(values)
 	return v.Pointer()%uintptr(v.Type().Elem().Align()) == 0
 }
 
-// reason says why pixels were copied.
-func reason[S number](parts [][]S, l layout, converted bool) string {
+// copyReason returns why pixels were copied, for [Info].
+func copyReason[S pixelValue](chunks [][]S, l layout, converted bool) string {
 	var why []string
-	if len(parts) > 1 {
-		why = append(why, fmt.Sprintf("joined %d arrays", len(parts)))
+	if len(chunks) > 1 {
+		why = append(why, fmt.Sprintf("joined %d arrays", len(chunks)))
 	}
 	if !l.inOrder() {
 		why = append(why, fmt.Sprintf("transposed from memory of shape %v to (H, W, C) = %v", l.dims, l.shape()))
@@ -181,14 +187,15 @@ func reason[S number](parts [][]S, l layout, converted bool) string {
 	if converted {
 		why = append(why, "converted from float64 to float32")
 	}
-	if !converted && len(parts) == 1 && !aligned(parts[0]) {
+	if !converted && len(chunks) == 1 && !aligned(chunks[0]) {
 		why = append(why, "aligned")
 	}
 	return strings.Join(why, ", ")
 }
 
-// values returns the values of an array of lists, which messages call name and count from `first`. They are not copied.
-func values[S number](name string, a arrow.Array, first int) ([]S, error) {
+// values returns the innermost values of an array of lists, without copying. name and first are for
+// error messages: a's first element is name[first].
+func values[S pixelValue](name string, a arrow.Array, first int) ([]S, error) {
 	if ext, ok := a.(array.ExtensionArray); ok {
 		a = ext.Storage()
 	}
@@ -204,7 +211,7 @@ func values[S number](name string, a arrow.Array, first int) ([]S, error) {
 		n := int(list.DataType().(*arrow.FixedSizeListType).Len())
 		child := list.ListValues()
 		offset := list.Data().Offset()
-		if end+offset > child.Len()/n { // (end + offset) × n > child.Len(), without overflow
+		if end+offset > child.Len()/n { // that is (end + offset) × n > child.Len(), without overflow
 			return nil, argErrorf("%s needs %d × %d values, its child array holds %d", name, end+offset, n, child.Len())
 		}
 		a, start, end, size = child, (start+offset)*n, (end+offset)*n, size*n

@@ -7,14 +7,20 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 )
 
-// ArrowLabels returns the labels that arrays of type t hold, one after another, as int32, and the names of the classes. They are
-// integers of any width, 0 or more, or dictionaries of strings, which are class names. Where names are given, a
-// dictionary's strings must be among them and take their numbers; else they are numbered as the dictionaries list them.
-func ArrowLabels(t arrow.DataType, arrays []arrow.Array, names []string) (labels []int32, classNames []string, err error) {
+// ArrowLabels returns the labels in arrays of type t, joined in order, and the class names.
+//
+// Labels are integers of any width, at least 0, or dictionaries of strings. The strings are class
+// names. If names are given, the strings must be among them and get their numbers. Otherwise
+// classes are numbered in the order of the dictionaries.
+func ArrowLabels(
+	t arrow.DataType,
+	arrays []arrow.Array,
+	names []string,
+) (labels []int32, classNames []string, err error) {
 	if err := checkLabelType(t); err != nil {
 		return nil, nil, err
 	}
-	labels = []int32{} // not nil, which means unlabelled
+	labels = []int32{} // nil would mean unlabelled
 	classNames = slices.Clone(names)
 	for _, a := range arrays {
 		first := len(labels)
@@ -34,15 +40,17 @@ func ArrowLabels(t arrow.DataType, arrays []arrow.Array, names []string) (labels
 	return labels, classNames, nil
 }
 
-// LabelColumns checks that arrays of a field can be labels; there are no columns to choose.
+// LabelColumns checks that arrays of this field can be labels. It returns nil: there are no columns
+// to choose from.
 func LabelColumns(field arrow.Field) ([]int, error) { return nil, checkAnyLabelType(field.Type) }
 
-// checkLabelType refuses types that labels cannot have.
+// checkLabelType returns an error if arrays of type t cannot be labels.
 func checkLabelType(t arrow.DataType) error {
 	remedy := "convert them to an integer type"
 	switch d, ok := t.(*arrow.DictionaryType); {
 	case ok && !isString(d.ValueType.ID()):
-		return argErrorf("labels is a dictionary of %s, want strings: decode it (pyarrow: dictionary_decode)", d.ValueType)
+		return argErrorf("labels is a dictionary of %s, want strings: decode it (pyarrow: dictionary_decode)",
+			d.ValueType)
 	case ok || arrow.IsInteger(t.ID()):
 		return nil
 	case arrow.IsBaseBinary(t.ID()) || t.ID() == arrow.STRING_VIEW:
@@ -55,7 +63,7 @@ func isString(id arrow.Type) bool {
 	return id == arrow.STRING || id == arrow.LARGE_STRING || id == arrow.STRING_VIEW
 }
 
-// appendIntegers appends the values of an integer array, which must be in least..limit-1.
+// appendIntegers appends the values of an integer array. Each must be in least..limit-1.
 func appendIntegers(labels []int32, a arrow.Array, least, limit int) ([]int32, error) {
 	switch a := a.(type) {
 	case *array.Int8:
@@ -90,7 +98,8 @@ func appendChecked[T arrow.IntType | arrow.UintType](labels []int32, values []T,
 	return labels, nil
 }
 
-// appendDictionary appends the class numbers of a dictionary array's values. New names get the next numbers, unless names is fixed.
+// appendDictionary appends the class numbers of a dictionary array's values. A new class name gets
+// the next number or, if fixed, is an error.
 func appendDictionary(labels []int32, a *array.Dictionary, names []string, fixed bool) ([]int32, []string, error) {
 	values, ok := a.Dictionary().(interface {
 		arrow.Array
@@ -109,7 +118,7 @@ func appendDictionary(labels []int32, a *array.Dictionary, names []string, fixed
 	for i, name := range names {
 		numberOf[name] = int32(i)
 	}
-	class := make([]int32, values.Len()) // of each entry
+	class := make([]int32, values.Len()) // the class of each entry of the dictionary
 	for i := range class {
 		name := values.Value(i)
 		number, known := numberOf[name]

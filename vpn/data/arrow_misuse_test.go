@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fill returns an array of the builder's type; every value is read from its text, "" is null.
+// fill returns an array of the builder's type. Each text is one value; "" is null.
 func fill(t *testing.T, b array.Builder, texts ...string) arrow.Array {
 	for _, text := range texts {
 		if text == "" {
@@ -70,7 +70,8 @@ func TestArrowLabelsRefused(t *testing.T) {
 		assert.EqualError(t, err, "data: "+want)
 		assert.ErrorIs(t, err, ErrArgument)
 	}
-	empty := array.NewDictionaryArray(strings32, build(t, arrow.PrimitiveTypes.Int32, "0"), build(t, arrow.BinaryTypes.String))
+	empty := array.NewDictionaryArray(strings32, build(t, arrow.PrimitiveTypes.Int32, "0"),
+		build(t, arrow.BinaryTypes.String))
 	_, _, err := ArrowLabels(strings32, []arrow.Array{empty}, nil)
 	assert.EqualError(t, err, "data: labels[0] is 0, want 0..-1")
 	_, _, err = ArrowLabels(strings32, []arrow.Array{build(t, strings32, "dog")}, []string{"cat"})
@@ -80,7 +81,8 @@ func TestArrowLabelsRefused(t *testing.T) {
 func TestArrowMisuse(t *testing.T) {
 	images := wrap(uint8s(count(12)...), 4) // 3 images of 4 values
 	with := func(a arrow.Array, shape ...int) error {
-		_, err := FromArrow(plainField(a), []arrow.Array{a}, ArrowOptions{Shape: shape}, func() { t.Error("released on error") })
+		_, err := FromArrow(plainField(a), []arrow.Array{a}, ArrowOptions{Shape: shape},
+			func() { t.Error("released on error") })
 		return err
 	}
 	tensor := func(metadata string, shape ...int) error {
@@ -91,8 +93,10 @@ func TestArrowMisuse(t *testing.T) {
 		_, err := FromArrow(plainField(images), []arrow.Array{images, uint8s(1)}, ArrowOptions{}, nil)
 		return err
 	}
-	short := array.NewFixedSizeListData(array.NewData(images.DataType(), 4, []*memory.Buffer{nil}, images.Data().Children(), 0, 0))
-	late := array.NewFixedSizeListData(array.NewData(images.DataType(), 3, []*memory.Buffer{nil}, images.Data().Children(), 0, 1))
+	short := array.NewFixedSizeListData(
+		array.NewData(images.DataType(), 4, []*memory.Buffer{nil}, images.Data().Children(), 0, 0))
+	late := array.NewFixedSizeListData(
+		array.NewData(images.DataType(), 3, []*memory.Buffer{nil}, images.Data().Children(), 0, 1))
 	nulls := build(t, arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Uint8), "[1, 2]", "", "[3, 4]")
 	inner := wrap(build(t, arrow.PrimitiveTypes.Uint8, "1", "2", "3", "4", "", "6"), 1, 2)
 	for want, err := range map[string]error{

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// wrap makes fixed-size lists of n values of each level, innermost first, over a flat array.
+// wrap nests a flat array in fixed-size lists. sizes are innermost first.
 func wrap(flat arrow.Array, sizes ...int) arrow.Array {
 	for _, n := range sizes {
 		data := array.NewData(arrow.FixedSizeListOf(int32(n), flat.DataType()), flat.Len()/n, []*memory.Buffer{nil},
@@ -48,7 +48,7 @@ func tensorField(a arrow.Array, metadata string) arrow.Field {
 
 func plainField(a arrow.Array) arrow.Field { return arrow.Field{Type: a.DataType()} }
 
-// pixels8 are the uint8 pixels of a whole storage.
+// pixels8 returns the uint8 pixels of the whole storage.
 func pixels8(d *Dataset) []uint8 { return d.store.u8 }
 
 func TestArrowWithoutCopy(t *testing.T) {
@@ -86,7 +86,8 @@ func TestArrowWithoutCopy(t *testing.T) {
 	}
 }
 
-// A slice of a slice: the pixels start at (1 + 1) lists of 4 values, in a child that is itself a slice from value 4.
+// A slice of a slice: the pixels start 1 + 1 lists of 4 values into a child array, which itself is
+// a slice that starts at value 4.
 func TestArrowSlices(t *testing.T) {
 	flat := uint8s(count(24)...)
 	images := array.NewSlice(array.NewSlice(wrap(array.NewSlice(flat, 4, 24), 2, 2), 1, 5), 1, 3)
@@ -98,8 +99,8 @@ func TestArrowSlices(t *testing.T) {
 	assert.Equal(t, 8, cap(pixels8(d)), "nothing beyond the slice can be reached")
 }
 
-// layOut returns one image of (H, W, C) = (4, 5, 3), whose pixel (y, x, c) is 100c + 10y + x, in the given order of dimensions (0, 1, 2 =
-// H, W, C), outermost first.
+// layOut returns one image of (H, W, C) = (4, 5, 3) whose dimensions lie in memory in the given
+// order, outermost first (0, 1, 2 = H, W, C). Pixel (y, x, c) is 100c + 10y + x.
 func layOut(order [3]int) (memory []uint8) {
 	shape := [3]int{4, 5, 3}
 	var i [3]int
@@ -114,7 +115,7 @@ func layOut(order [3]int) (memory []uint8) {
 	return memory
 }
 
-// Every order of the dimensions in memory, described in every way.
+// All orders of the dimensions in memory, each described in all possible ways.
 func TestArrowPermutations(t *testing.T) {
 	list := func(p ...int) string { return strings.ReplaceAll(fmt.Sprint(p), " ", ", ") }
 	for _, order := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
@@ -153,10 +154,12 @@ func TestArrowPermutations(t *testing.T) {
 	}
 }
 
-// The rule for cyclic permutations without a shape: fewer channels. Where the image has more channels than rows, only the shape helps.
+// A cyclic permutation without a shape means the reading with fewer channels. If the image has more
+// channels than rows, only the option shape makes the reading right.
 func TestArrowAmbiguousPermutation(t *testing.T) {
 	images := wrap(uint8s(count(24)...), 24)
-	field := tensorField(images, `{"shape": [4, 2, 3], "permutation": [1, 2, 0]}`) // specification: (2, 3, 4); inverse: (3, 4, 2)
+	// The specification reads (2, 3, 4), the inverse (3, 4, 2).
+	field := tensorField(images, `{"shape": [4, 2, 3], "permutation": [1, 2, 0]}`)
 	for _, c := range []struct {
 		shape []int
 		want  [3]int
@@ -173,7 +176,8 @@ func TestArrowCopies(t *testing.T) {
 	b := array.NewFloat64Builder(memory.DefaultAllocator)
 	b.AppendValues([]float64{0, 0.25, 0.5, 1}, nil)
 	wide := wrap(b.NewArray(), 2)
-	d, err := FromArrow(plainField(wide), []arrow.Array{wide, array.NewSlice(wide, 0, 0), array.NewSlice(wide, 1, 2)}, ArrowOptions{Shape: []int{1, 2}}, nil)
+	d, err := FromArrow(plainField(wide), []arrow.Array{wide, array.NewSlice(wide, 0, 0), array.NewSlice(wide, 1, 2)},
+		ArrowOptions{Shape: []int{1, 2}}, nil)
 	require.NoError(t, err)
 	defer d.Close()
 	assert.Equal(t, []float32{0, 0.25, 0.5, 1, 0.5, 1}, d.store.f32)
@@ -191,7 +195,12 @@ func TestArrowRecords(t *testing.T) {
 	images := wrap(uint8s(count(12)...), 2, 2)
 	labels := int64s(3, 0, 1)
 	schema := arrow.NewSchema([]arrow.Field{
-		{Name: "id", Type: labels.DataType()}, {Name: "image", Type: images.DataType()}, {Name: "label", Type: labels.DataType()},
+		{
+			Name: "id",
+			Type: labels.DataType(),
+		},
+		{Name: "image", Type: images.DataType()},
+		{Name: "label", Type: labels.DataType()},
 	}, nil)
 	batch := array.NewRecordBatch(schema, []arrow.Array{labels, images, labels}, 3)
 	for _, c := range []struct {
@@ -213,7 +222,8 @@ func TestArrowRecords(t *testing.T) {
 		d.Close()
 		assert.Equal(t, 1, released)
 	}
-	d, err := FromRecords(schema, []arrow.RecordBatch{batch}, ArrowOptions{ImageColumn: "image", LabelColumn: "id", ClassNames: []string{"a", "b", "c", "d"}}, nil)
+	d, err := FromRecords(schema, []arrow.RecordBatch{batch},
+		ArrowOptions{ImageColumn: "image", LabelColumn: "id", ClassNames: []string{"a", "b", "c", "d"}}, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"a", "b", "c", "d"}, d.ClassNames())
 	d.Close()

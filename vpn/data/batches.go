@@ -13,51 +13,56 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// The queue of one Batches holds at most so many bytes of decoded images, though two batches always, and so many batches.
+// A streamed Batches holds at most queueBatches batches and at most queueBytes of decoded images,
+// but never fewer than two batches.
 const (
 	queueBytes   = 64 << 20
 	queueBatches = 8
 )
 
-// BatchOptions say which images Batches serves.
+// BatchOptions say which images [Dataset.Batches] returns, and in what order.
 type BatchOptions struct {
 	Order []int32 // positions in the view; nil: all, in order
 	Size  int     // images per batch; the last may have fewer
-	Seed  int64   // with Epoch, of random crops: an image's crop is the same whatever the order and the number of cores
+	// Seed and Epoch determine the random crop of each image, whatever the order and the number of
+	// cores.
+	Seed  int64
 	Epoch int
 }
 
-// Batches serves the images of a set in batches, on the host. Those of a streamed set are decoded ahead on all cores, no
-// further than a bounded queue. Its methods are for one goroutine.
+// Batches returns the images of a set batch by batch, in host memory. It decodes the images of a
+// streamed set ahead of use, on all cores, into a bounded queue. Its methods may be called from one
+// goroutine at a time.
 type Batches struct {
 	view   *Dataset
 	o      BatchOptions
-	at     int // of the next batch in o.Order, for a set in memory
+	at     int // where the next batch starts in o.Order; for a set in memory
 	stop   context.CancelFunc
 	ctx    context.Context
-	ready  chan *Batch  // in order; each may still be filling
-	free   chan []uint8 // memory of batches
+	ready  chan *Batch  // in order; a batch may still be filling
+	free   chan []uint8 // buffers for batches to come
 	work   sync.WaitGroup
-	defect atomic.Pointer[error] // a panic in one of the goroutines
+	defect atomic.Pointer[error] // a panic in one of the decoding goroutines
 	closed bool
 }
 
-// Batch holds pixels of shape (len(Positions), H, W, C), in one of two types.
+// Batch holds pixels of shape (len(Positions), H, W, C). Either Uint8 or Float32 is set.
 type Batch struct {
 	Uint8     []uint8
 	Float32   []float32
-	Positions []int32 // of its images, in the view
+	Positions []int32 // positions of the images in the view
 
 	from    *Batches
-	buffer  []uint8 // of the queue; nil: other memory
+	buffer  []uint8 // memory of the queue; nil if the pixels lie elsewhere
 	pending atomic.Int64
 	filled  chan struct{}
 	mu      sync.Mutex
-	err     error // of the first image that failed
+	err     error // the error of the first image that failed
 	errAt   int
 }
 
-// Batches starts to serve images; Close must be called in the end. ctx stops it early.
+// Batches starts to return images in batches. The caller must close the result. When ctx ends,
+// [Batches.Next] fails.
 func (d *Dataset) Batches(ctx context.Context, o BatchOptions) (*Batches, error) {
 	if o.Size < 1 {
 		return nil, argErrorf("batch size is %d, want at least 1", o.Size)
@@ -73,7 +78,8 @@ func (d *Dataset) Batches(ctx context.Context, o BatchOptions) (*Batches, error)
 	h, w, c := d.Shape()
 	need, have := 2*int64(min(o.Size, max(1, len(o.Order))))*int64(h*w*c), AvailableMemory()
 	if d.Streamed() && need > have {
-		return nil, Errorf(ErrMemory, "data: two batches of %d images of %d×%d×%d need %.1f GiB, %.1f GiB are available: use smaller batches",
+		return nil, Errorf(ErrMemory,
+			"data: two batches of %d images of %d×%d×%d need %.1f GiB, %.1f GiB are available: use smaller batches",
 			o.Size, h, w, c, float64(need)/(1<<30), float64(have)/(1<<30))
 	}
 	view, err := d.Share()
@@ -88,7 +94,7 @@ func (d *Dataset) Batches(ctx context.Context, o BatchOptions) (*Batches, error)
 	return b, nil
 }
 
-// start begins to decode.
+// start starts the goroutines that decode.
 func (b *Batches) start() {
 	s := b.view.store
 	image := s.h * s.w * s.c
@@ -96,7 +102,7 @@ func (b *Batches) start() {
 	count := max(2, min(queueBytes/size, queueBatches, (len(b.o.Order)+b.o.Size-1)/b.o.Size))
 	b.ready, b.free = make(chan *Batch, count), make(chan []uint8, count)
 	for range count {
-		b.free <- nil // made when first needed
+		b.free <- nil // allocated when first needed
 	}
 	jobs := make(chan job, 4*runtime.GOMAXPROCS(0))
 	b.work.Go(func() {
@@ -109,13 +115,19 @@ func (b *Batches) start() {
 					return
 				}
 				if buffer == nil {
-					buffer = s.origin.queue.take(size)
+					buffer = s.origin.pool.take(size)
 				}
-				batch := &Batch{Uint8: buffer[:len(chunk)*image], Positions: chunk, from: b, buffer: buffer, filled: make(chan struct{})}
+				batch := &Batch{
+					Uint8:     buffer[:len(chunk)*image],
+					Positions: chunk,
+					from:      b,
+					buffer:    buffer,
+					filled:    make(chan struct{}),
+				}
 				batch.pending.Store(int64(len(chunk)))
-				b.ready <- batch // there is room: as many as there are buffers
+				b.ready <- batch // does not block: there are no more batches than buffers
 				for slot := range chunk {
-					if !send(b.ctx, jobs, job{batch, slot}) {
+					if !send(b.ctx, jobs, job{batch: batch, slot: slot}) {
 						return
 					}
 				}
@@ -127,7 +139,7 @@ func (b *Batches) start() {
 	}
 }
 
-// A job is one image of a batch.
+// job is one image of a batch to decode.
 type job struct {
 	batch *Batch
 	slot  int
@@ -143,12 +155,13 @@ func (b *Batches) decode(jobs <-chan job) {
 			continue
 		}
 		out := j.batch.Uint8[j.slot*image : (j.slot+1)*image : (j.slot+1)*image]
-		i := b.view.row(int(j.batch.Positions[j.slot]))
+		i := b.view.storageIndex(int(j.batch.Positions[j.slot]))
 		j.batch.done(j.slot, d.decode(out, i, b.o.Seed, b.o.Epoch))
 	}
 }
 
-// guard makes a panic of a goroutine the error of Next, and stops the others.
+// guard calls work. If work panics, Next returns the panic as an error and the other goroutines
+// stop.
 func (b *Batches) guard(work func()) {
 	if err := recovered("decoding ahead", work); err != nil {
 		b.defect.CompareAndSwap(nil, &err)
@@ -156,7 +169,7 @@ func (b *Batches) guard(work func()) {
 	}
 }
 
-// done notes that an image is decoded, or why not.
+// done records that an image was decoded, or the error.
 func (b *Batch) done(slot int, err error) {
 	if err != nil {
 		b.mu.Lock()
@@ -170,7 +183,8 @@ func (b *Batch) done(slot int, err error) {
 	}
 }
 
-// Next waits for the next batch; io.EOF says that there is none. An image that does not decode is an error that names it.
+// Next returns the next batch, or io.EOF after the last one. If an image cannot be decoded, the
+// error names it.
 func (b *Batches) Next() (*Batch, error) {
 	if b.closed {
 		return nil, argErrorf("the batches are closed")
@@ -196,7 +210,7 @@ func (b *Batches) Next() (*Batch, error) {
 	return batch, nil
 }
 
-// fromMemory is Next for a set in memory: without a copy where the batch lies there as a whole.
+// fromMemory is Next for a set in memory. It does not copy pixels that are contiguous in memory.
 func (b *Batches) fromMemory() (*Batch, error) {
 	if err := b.ctx.Err(); err != nil {
 		return nil, Errorf(ErrCancelled, "data: stopped: %w", err)
@@ -207,46 +221,48 @@ func (b *Batches) fromMemory() (*Batch, error) {
 	}
 	b.at += len(positions)
 	batch := &Batch{Positions: positions, from: b}
-	rows := make([]int, len(positions))
+	indices := make([]int, len(positions))
 	for i, p := range positions {
-		rows[i] = b.view.row(int(p))
+		indices[i] = b.view.storageIndex(int(p))
 	}
 	s := b.view.store
 	return batch, s.onHost(func(flat any) {
 		switch pixels := flat.(type) {
 		case []uint8:
-			batch.Uint8 = rowsOf(pixels, rows, s.h*s.w*s.c, s.tensor != nil)
+			batch.Uint8 = imagesAt(pixels, indices, s.h*s.w*s.c, s.tensor != nil)
 		case []float32:
-			batch.Float32 = rowsOf(pixels, rows, s.h*s.w*s.c, s.tensor != nil)
+			batch.Float32 = imagesAt(pixels, indices, s.h*s.w*s.c, s.tensor != nil)
 		}
 	})
 }
 
-// rowsOf returns the rows of the given numbers, size values each: a copy, or where they lie if they follow one another.
-func rowsOf[T any](flat []T, rows []int, size int, always bool) []T {
-	first, inOrder := rows[0], !always
-	for i, row := range rows {
-		inOrder = inOrder && row == first+i
+// imagesAt returns the images with the given indices, size values each. It copies them if they are
+// not contiguous, or if always is set.
+func imagesAt[T any](flat []T, indices []int, size int, always bool) []T {
+	first, inOrder := indices[0], !always
+	for i, index := range indices {
+		inOrder = inOrder && index == first+i
 	}
 	if inOrder {
-		return flat[first*size : (first+len(rows))*size : (first+len(rows))*size]
+		return flat[first*size : (first+len(indices))*size : (first+len(indices))*size]
 	}
-	picked := make([]T, 0, len(rows)*size)
-	for _, row := range rows {
-		picked = append(picked, flat[row*size:(row+1)*size]...)
+	picked := make([]T, 0, len(indices)*size)
+	for _, index := range indices {
+		picked = append(picked, flat[index*size:(index+1)*size]...)
 	}
 	return picked
 }
 
-// Release hands the memory of a batch back to the queue. It must not be used afterwards.
+// Release returns the batch's memory to the queue. The batch must not be used afterwards.
 func (b *Batch) Release() {
 	if b.buffer != nil {
-		b.from.free <- b.buffer // there is room for all
+		b.from.free <- b.buffer // does not block: the channel has room for all buffers
 		b.buffer = nil
 	}
 }
 
-// OnDevice copies the batch to a backend's first device, filled up to size images with copies of its last one.
+// OnDevice copies the batch to the backend's first device. It repeats the last image until there
+// are size images, so that one compiled program serves all batches.
 func (b *Batch) OnDevice(backend compute.Backend, size int) (*tensors.Tensor, error) {
 	s := b.from.view.store
 	var flat any
@@ -260,17 +276,16 @@ func (b *Batch) OnDevice(backend compute.Backend, size int) (*tensors.Tensor, er
 	return s.upload(backend, flat, shapes.Make(s.dtype, size, s.h, s.w, s.c))
 }
 
-// padded appends copies of the last of n rows up to size.
-func padded[T any](flat []T, n, size int) []T {
-	row := len(flat) / n
-	last := flat[len(flat)-row:]
-	for ; n < size; n++ {
-		flat = append(flat, last...) // reallocates, or writes to memory of this batch that is not in use
+// padded repeats the last of n images until there are want.
+func padded[T any](flat []T, n, want int) []T {
+	last := flat[len(flat)-len(flat)/n:]
+	for ; n < want; n++ {
+		flat = append(flat, last...) // reallocates, or writes to the unused rest of this batch's buffer
 	}
 	return flat
 }
 
-// Close stops the decoding and waits for it to end: an image's time at most.
+// Close stops the decoding and waits until it ends, which takes at most the time of one image.
 func (b *Batches) Close() {
 	if b.closed {
 		return
@@ -282,7 +297,25 @@ func (b *Batches) Close() {
 		for batch := range b.ready {
 			batch.Release()
 		}
-		b.view.store.origin.queue.put(b.free)
+		b.view.store.origin.pool.put(b.free)
 	}
 	b.view.Close()
+}
+
+func receive[T any](ctx context.Context, from <-chan T) (v T, ok bool) {
+	select {
+	case v, ok = <-from:
+		return v, ok
+	case <-ctx.Done():
+		return v, false
+	}
+}
+
+func send[T any](ctx context.Context, to chan<- T, v T) bool {
+	select {
+	case to <- v:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

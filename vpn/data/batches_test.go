@@ -17,7 +17,8 @@ import (
 	"github.com/govpn/govpn/vpn/data/internal/imaging"
 )
 
-// pixelSource gives images of 1×1×1 or larger whose pixels are all the image's number; some fail.
+// pixelSource is a source of images of at least 1×1×1. All values of an image are the image's
+// number. Some images fail.
 type pixelSource struct {
 	size   int
 	fails  map[int]error
@@ -42,7 +43,7 @@ func (p *pixelSource) read(i int, buffer []byte) ([]byte, error) {
 func (p *pixelSource) name(i int) string { return fmt.Sprintf("test: image %d", i) }
 func (p *pixelSource) close() error      { p.closed.Add(1); return nil }
 
-// opened is a set of n images of side×side×1 pixels from p.
+// opened returns a set of n images of side×side×1 from p.
 func opened(t *testing.T, p *pixelSource, n, side int, o OpenOptions) *Dataset {
 	p.size = side * side
 	labels := make([]int32, n)
@@ -69,7 +70,8 @@ func collect(t *testing.T, b *Batches) (pixels []uint8, sizes []int) {
 	}
 }
 
-// A streamed view and the same view in memory give the same batches, in any order; the last has what is left.
+// A streamed view returns the same batches as the same view in memory, in any order. The last batch
+// has the images that are left.
 func TestBatches(t *testing.T) {
 	for _, stream := range []bool{true, false} {
 		d := opened(t, &pixelSource{}, 7, 1, OpenOptions{Stream: stream})
@@ -93,7 +95,8 @@ func TestBatches(t *testing.T) {
 	}
 }
 
-// However slow the consumer, no more is decoded than fits the queue, and its memory is reported and used again.
+// However slow the consumer is, no more is decoded than the queue holds. Its memory is reported,
+// and used again.
 func TestQueueIsBounded(t *testing.T) {
 	const side, size = 2048, 4 // 16 MiB a batch, 4 batches
 	p := &pixelSource{}
@@ -119,7 +122,7 @@ func TestQueueIsBounded(t *testing.T) {
 	assert.EqualValues(t, 12, data.Info().MemoryBytes)
 }
 
-// Close ends the decoding, and the files are closed with the last view, once.
+// Close stops the decoding. The last view to close closes the files, once.
 func TestCloseWhileDecoding(t *testing.T) {
 	before := runtime.NumGoroutine()
 	p := &pixelSource{}
@@ -158,7 +161,7 @@ func TestCancelDecoding(t *testing.T) {
 	}
 }
 
-// Several goroutines stream views of one set at once.
+// Several goroutines stream views of one set at the same time.
 func TestConcurrentBatches(t *testing.T) {
 	d := opened(t, &pixelSource{}, 200, 3, OpenOptions{Stream: true})
 	defer d.Close()
@@ -177,11 +180,19 @@ func TestConcurrentBatches(t *testing.T) {
 	wait.Wait()
 }
 
-// A broken image is named; with SkipBroken it is left out, in memory and in a stream, and listed.
+// An error names a broken image. SkipBroken leaves it out, in memory and in a stream, and lists it.
 func TestBrokenImages(t *testing.T) {
-	fails := map[int]error{1: fmt.Errorf("is truncated: %w", imaging.ErrFormat), 4: fmt.Errorf("is odd: %w", imaging.ErrFormat)}
+	fails := map[int]error{
+		1: fmt.Errorf("is truncated: %w", imaging.ErrFormat),
+		4: fmt.Errorf("is odd: %w", imaging.ErrFormat),
+	}
 	f := func() *found {
-		return &found{source: &pixelSource{size: 1, fails: fails}, count: 5, labels: []int32{0, 1, 2, 3, 4}, shape: [3]int{1, 1, 1}}
+		return &found{
+			source: &pixelSource{size: 1, fails: fails},
+			count:  5,
+			labels: []int32{0, 1, 2, 3, 4},
+			shape:  [3]int{1, 1, 1},
+		}
 	}
 	_, err := f().dataset(OpenOptions{})
 	assert.ErrorIs(t, err, ErrFormat)
@@ -209,7 +220,11 @@ func TestBrokenImages(t *testing.T) {
 	all.source.(*pixelSource).fails = map[int]error{0: fails[1], 1: fails[1], 2: fails[1], 3: fails[1], 4: fails[1]}
 	_, err = all.dataset(OpenOptions{SkipBroken: true})
 	assert.ErrorContains(t, err, "none of the 5 images can be decoded")
-	unreadable := &found{source: &pixelSource{size: 1, fails: map[int]error{0: io.ErrClosedPipe}}, count: 2, shape: [3]int{1, 1, 1}}
+	unreadable := &found{
+		source: &pixelSource{size: 1, fails: map[int]error{0: io.ErrClosedPipe}},
+		count:  2,
+		shape:  [3]int{1, 1, 1},
+	}
 	_, err = unreadable.dataset(OpenOptions{SkipBroken: true})
 	assert.ErrorIs(t, err, ErrIO, "a file that cannot be read is not a broken image")
 	panics := &found{source: &pixelSource{size: 1, panics: true}, count: 2, shape: [3]int{1, 1, 1}}
@@ -217,7 +232,7 @@ func TestBrokenImages(t *testing.T) {
 	assert.ErrorIs(t, err, ErrInternal)
 }
 
-// Opening stops in the middle: of decoding, and of unpacking an archive.
+// A cancelled Open stops while it decodes, and while it unpacks an archive.
 func TestCancelOpen(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

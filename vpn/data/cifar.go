@@ -6,18 +6,19 @@ import (
 	"strings"
 )
 
-// cifar is what differs between the binary versions of CIFAR-10 and CIFAR-100: cs.toronto.edu/~kriz/cifar.html.
+// cifar describes how the binary version of CIFAR-10 or CIFAR-100 is stored:
+// cs.toronto.edu/~kriz/cifar.html.
 type cifar struct {
 	name   string
 	files  map[string][]string // of each split
-	labels []cifarLabels       // one byte each before the image
-	other  []string            // files of the versions for Python and MATLAB
+	labels []cifarLabels       // each takes one byte before an image
+	other  []string            // files of the Python and MATLAB versions, to recognise them
 }
 
 type cifarLabels struct {
-	name    string   // as the option labels calls them
-	file    string   // of the class names
-	classes []string // where that is missing
+	name    string   // value of the option labels
+	file    string   // holds the class names
+	classes []string // used if the file is missing
 	count   int
 }
 
@@ -25,12 +26,18 @@ var cifarVersions = map[string]cifar{
 	"cifar10": {
 		name: "CIFAR-10",
 		files: map[string][]string{
-			"train": {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"},
-			"test":  {"test_batch.bin"},
+			"train": {
+				"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+				"data_batch_5.bin",
+			},
+			"test": {"test_batch.bin"},
 		},
 		labels: []cifarLabels{{file: "batches.meta.txt", count: 10, classes: []string{
 			"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}}},
-		other: []string{"data_batch_1", "test_batch", "batches.meta", "data_batch_1.mat", "test_batch.mat", "batches.meta.mat"},
+		other: []string{
+			"data_batch_1", "test_batch", "batches.meta", "data_batch_1.mat", "test_batch.mat",
+			"batches.meta.mat",
+		},
 	},
 	"cifar100": {
 		name:  "CIFAR-100",
@@ -45,8 +52,9 @@ var cifarVersions = map[string]cifar{
 
 const cifarSide = 32
 
-// cifar10 reads the binary version of CIFAR-10, uint8 images of shape (32, 32, 3), from a folder that holds its files, or that holds the
-// published folder cifar-10-batches-bin, or from the published archive.
+// cifar10 reads the binary version of CIFAR-10: uint8 images of shape (32, 32, 3). The path is the
+// published archive, a folder that holds its files, or a folder that holds the published folder
+// cifar-10-batches-bin.
 func cifar10(o OpenOptions) (*found, error) {
 	if err := o.uses("path", "split"); err != nil {
 		return nil, err
@@ -54,7 +62,8 @@ func cifar10(o OpenOptions) (*found, error) {
 	return cifarVersions["cifar10"].open(o, 0)
 }
 
-// cifar100 reads the binary version of CIFAR-100 likewise; the option labels says which of its two labels.
+// cifar100 reads the binary version of CIFAR-100 from the same kinds of paths. The option labels
+// chooses one of its two labels.
 func cifar100(o OpenOptions) (*found, error) {
 	if err := o.uses("path", "split", "labels"); err != nil {
 		return nil, err
@@ -66,7 +75,7 @@ func cifar100(o OpenOptions) (*found, error) {
 	return cifarVersions["cifar100"].open(o, which)
 }
 
-// open finds the files; which is the number of the label to use.
+// open opens a split. which is the index in v.labels of the label to use.
 func (v cifar) open(o OpenOptions, which int) (*found, error) {
 	files, ok := v.files[o.Split]
 	if !ok {
@@ -85,8 +94,9 @@ func (v cifar) open(o OpenOptions, which int) (*found, error) {
 	f, err := v.find(t, files, which)
 	switch {
 	case err != nil && other:
-		return nil, Errorf(ErrUnsupported, "data: %s holds the Python or MATLAB version of %s, want the binary version: %s",
-			o.Path, v.name, strings.Join(files, ", "))
+		return nil, Errorf(ErrUnsupported,
+			"data: %s holds the Python or MATLAB version of %s, want the binary version: %s", o.Path, v.name,
+			strings.Join(files, ", "))
 	case err != nil:
 		return nil, err
 	case o.Stream:
@@ -104,7 +114,7 @@ func (v cifar) find(t *tree, files []string, which int) (f *found, err error) {
 			break
 		}
 	}
-	source := &records{labels: len(v.labels), shape: [3]int{cifarSide, cifarSide, 3}, planar: true, tree: t}
+	source := &rawFiles{labels: len(v.labels), shape: [3]int{cifarSide, cifarSide, 3}, planar: true, tree: t}
 	defer func() {
 		if err != nil {
 			_ = source.close()
@@ -124,14 +134,16 @@ func (v cifar) find(t *tree, files []string, which int) (f *found, err error) {
 		return nil, err
 	}
 	if need, have := int64(count)*int64(source.size()), AvailableMemory(); !t.options.Stream && need > have {
-		return nil, Errorf(ErrMemory, "data: %s holds %d images of %d bytes, %d bytes are available: open it as a stream", t.path, count,
+		return nil, Errorf(ErrMemory,
+			"data: %s holds %d images of %d bytes, %d bytes are available: open it as a stream", t.path, count,
 			source.size(), have)
 	}
 	labels := make([]int32, count)
 	err = source.eachLabel(func(i int, bytes []byte) error {
 		for k, l := range v.labels {
 			if int(bytes[k]) >= l.count {
-				return Errorf(ErrFormat, "data: %s has the %s %d, want 0..%d", source.name(i), strings.TrimSpace(l.name+" label"), bytes[k], l.count-1)
+				return Errorf(ErrFormat, "data: %s has the %s %d, want 0..%d", source.name(i),
+					strings.TrimSpace(l.name+" label"), bytes[k], l.count-1)
 			}
 		}
 		labels[i] = int32(bytes[which])
@@ -143,25 +155,26 @@ func (v cifar) find(t *tree, files []string, which int) (f *found, err error) {
 	return &found{source: source, count: count, labels: labels, names: names, shape: source.shape}, nil
 }
 
-// file opens a file of records of so many bytes.
-func (v cifar) file(t *tree, name string, record int) (recordFile, error) {
+// file opens a file whose images take record bytes each, labels included.
+func (v cifar) file(t *tree, name string, record int) (rawFile, error) {
 	i := slices.IndexFunc(t.files, func(f file) bool { return f.path == name })
 	if i < 0 {
-		return recordFile{}, Errorf(ErrIO, "data: %s has no file %s: want the binary version of %s", t.path, name, v.name)
+		return rawFile{}, Errorf(ErrIO, "data: %s has no file %s: want the binary version of %s", t.path, name, v.name)
 	}
 	r, size, done, err := t.open(&t.files[i])
 	if err != nil {
-		return recordFile{}, Errorf(ErrIO, "data: opening %s: %w", t.name(name), err)
+		return rawFile{}, Errorf(ErrIO, "data: opening %s: %w", t.name(name), err)
 	}
 	if size == 0 || size%int64(record) != 0 {
 		_ = done()
-		return recordFile{}, Errorf(ErrFormat, "data: %s has %d bytes, want a multiple of %d, the size of an image with its labels: %s",
-			t.name(name), size, record, "it is truncated, or another format")
+		return rawFile{}, Errorf(ErrFormat,
+			"data: %s has %d bytes, want a multiple of %d, the size of an image with its labels: %s", t.name(name),
+			size, record, "it is truncated, or another format")
 	}
-	return recordFile{r, t.name(name), int(size / int64(record)), done}, nil
+	return rawFile{ReaderAt: r, name: t.name(name), count: int(size / int64(record)), done: done}, nil
 }
 
-// names reads the names of the classes, one a line.
+// names returns the class names: the words of their file or, if there is none, the defaults.
 func (l cifarLabels) names(t *tree, dir string) ([]string, error) {
 	p := path.Join(dir, l.file)
 	text, ok, err := t.text(p)
@@ -171,6 +184,9 @@ func (l cifarLabels) names(t *tree, dir string) ([]string, error) {
 	names := strings.Fields(text)
 	if len(names) != l.count {
 		return nil, Errorf(ErrFormat, "data: %s has %d names, want %d", t.name(p), len(names), l.count)
+	}
+	if name, twice := repeated(names); twice {
+		return nil, Errorf(ErrFormat, "data: %s lists %q twice", t.name(p), name)
 	}
 	return names, nil
 }

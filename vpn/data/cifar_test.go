@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// record is an image of CIFAR: its labels, then 1024 red, 1024 green and 1024 blue values; here each plane of one value.
+// record returns an image as CIFAR stores it: its labels, then 1024 red, 1024 green and 1024 blue
+// values. All values of one colour are equal.
 func record(labels []byte, red, green, blue byte) []byte {
 	out := slices.Clone(labels)
 	for _, v := range []byte{red, green, blue} {
@@ -25,8 +26,9 @@ func cifarFiles() []entry {
 	var entries []entry
 	for i := range 5 {
 		first := record([]byte{byte(i)}, byte(i), 50, 100)
-		first[1+32+1] = 200 // red, of row 1, column 1
-		entries = append(entries, entry{"data_batch_" + string(rune('1'+i)) + ".bin", append(first, record([]byte{9}, 1, 2, 3)...)})
+		first[1+32+1] = 200 // the red value in row 1, column 1
+		entries = append(entries,
+			entry{"data_batch_" + string(rune('1'+i)) + ".bin", append(first, record([]byte{9}, 1, 2, 3)...)})
 	}
 	return append(entries, entry{"test_batch.bin", record([]byte{3}, 7, 8, 9)}, entry{"readme.html", []byte("x")},
 		entry{"batches.meta.txt", []byte(strings.Join(cifarVersions["cifar10"].labels[0].classes, "\n") + "\n\n")})
@@ -74,7 +76,10 @@ func TestCIFAR100(t *testing.T) {
 		return text
 	}
 	dir := folderOf(t, inFolder("cifar-100-binary", []entry{
-		{"test.bin", append(record([]byte{19, 99}, 1, 2, 3), record([]byte{2, 7}, 4, 5, 6)...)}, {"fine_label_names.txt", names(100)},
+		{
+			"test.bin", append(record([]byte{19, 99}, 1, 2, 3), record([]byte{2, 7}, 4, 5, 6)...),
+		},
+		{"fine_label_names.txt", names(100)},
 	})...)
 	for labels, want := range map[string][]int32{"": {99, 7}, "fine": {99, 7}, "coarse": {19, 2}} {
 		f, err := cifar100(OpenOptions{Path: dir, Split: "test", Labels: labels})
@@ -105,6 +110,7 @@ func TestCIFARRefuses(t *testing.T) {
 		"test_batch.bin has 0 bytes, want a multiple of 3073":        {[]entry{{"test_batch.bin", nil}}, "test"},
 		"test_batch.bin: image 1 has the label 10, want 0..9":        {[]entry{{"test_batch.bin", append(image, record([]byte{10}, 0, 0, 0)...)}}, "test"},
 		"batches.meta.txt has 2 names, want 10":                      {[]entry{{"test_batch.bin", image}, {"batches.meta.txt", []byte("cat\ndog\n")}}, "test"},
+		`batches.meta.txt lists "b" twice`:                           {[]entry{{"test_batch.bin", image}, {"batches.meta.txt", []byte("a b c d e f g h b a")}}, "test"},
 	} {
 		for _, stream := range []bool{false, true} {
 			_, err := cifar10(OpenOptions{Path: folderOf(t, c.entries...), Split: c.split, Stream: stream})
@@ -114,7 +120,7 @@ func TestCIFARRefuses(t *testing.T) {
 	dir := folderOf(t, cifarFiles()...)
 	f, err := cifar10(OpenOptions{Path: dir, Split: "test", Stream: true})
 	require.NoError(t, err)
-	require.NoError(t, os.Truncate(filepath.Join(dir, "test_batch.bin"), 100)) // while it is used
+	require.NoError(t, os.Truncate(filepath.Join(dir, "test_batch.bin"), 100)) // after it was opened
 	_, err = f.source.read(0, nil)
 	assert.ErrorContains(t, err, "got 99 of 3072 bytes")
 	f.close()

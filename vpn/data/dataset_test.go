@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// count returns 0, 1, .., n-1: pixels that tell where they come from.
+// count returns 0, 1, .., n-1. Such pixels show where they come from.
 func count(n int) []uint8 {
 	out := make([]uint8, n)
 	for i := range out {
@@ -58,7 +58,7 @@ func TestViewsShareThePixels(t *testing.T) {
 	assert.Equal(t, 3, s.Classes(), "a subset keeps the classes, also those without an image")
 	assert.Same(t, &d.store.u8[0], &s.store.u8[0])
 
-	ss, err := s.Subset([]int32{1, 0}) // a view of a view: indices into the storage are 0 and 3
+	ss, err := s.Subset([]int32{1, 0}) // a view of a view: in the storage, the indices are 0 and 3
 	require.NoError(t, err)
 	defer ss.Close()
 	assert.Equal(t, []int32{0, 3}, ss.Indices())
@@ -71,7 +71,7 @@ func TestViewsShareThePixels(t *testing.T) {
 	assert.Equal(t, []int32{2, 0}, ss.Labels(), "the view itself is unchanged")
 }
 
-// The pixels are released once, with the last view.
+// The last view to close releases the pixels, once.
 func TestClose(t *testing.T) {
 	released := 0
 	d, err := FromUint8(count(8), 4, 1, 2, 1, Options{Release: func() { released++ }})
@@ -122,7 +122,7 @@ func TestOnDeviceOnce(t *testing.T) {
 	assert.Equal(t, "sent to the device (Go Backend)", d.Info().Why)
 }
 
-// Lent memory is never copied on its own backend, and its contents are read anew at each use.
+// Lent memory is never copied on its own backend. Its contents are read again at each use.
 func TestLentMemory(t *testing.T) {
 	home, away := backend(t), backend(t)
 	lent, err := tensors.FromShapeForBackend(home, 0, shapes.Make(dtypes.Float32, 2, 1, 2, 1))

@@ -14,16 +14,17 @@ import (
 	"github.com/govpn/govpn/vpn/data/internal/imaging"
 )
 
-// origin is where the pixels of a storage come from, and how.
+// origin says where the pixels of a storage come from, and how they are transformed.
 type origin struct {
 	source    source
-	raw       [3]int // H, W, C of pixels that need no decoding; zeros: encoded files
+	raw       [3]int // H, W, C of pixels that need no decoding; zeros if images are encoded files
 	transform imaging.Transform
-	queue     queue
+	pool      bufferPool
 	decoders  sync.Pool
 }
 
-// measure finds the size that the storage's images have after the transformation: that of the first one.
+// measure sets the size that the images have after the transform: that of the first image, unless
+// the transform fixes it.
 func (s *storage) measure(skip bool) error {
 	o := s.origin
 	h, w, fixed := o.transform.Fixed()
@@ -47,7 +48,7 @@ func (s *storage) measure(skip bool) error {
 	return checkSize(s.n, s.h, s.w, s.c)
 }
 
-// measureFirst is the size of the first image; with skip, of the first that is one.
+// measureFirst returns the size of the first image or, with skip, of the first that is not broken.
 func (s *storage) measureFirst(skip bool) (h, w int, err error) {
 	for i := range s.n {
 		var file []byte
@@ -64,7 +65,7 @@ func (s *storage) measureFirst(skip bool) (h, w int, err error) {
 	return 0, 0, err
 }
 
-// named says which image an error is about, and gives it its kind.
+// named returns err with the name of image i in front of it, and with its kind.
 func (o *origin) named(i int, err error) error {
 	kind := ErrIO
 	switch {
@@ -78,12 +79,13 @@ func (o *origin) named(i int, err error) error {
 	return Errorf(kind, "data: %s: %w", o.source.name(i), err)
 }
 
-// broken says whether an error is a defect of the file itself.
+// broken reports whether an error is due to the image file itself.
 func broken(err error) bool {
-	return errors.Is(err, imaging.ErrFormat) || errors.Is(err, imaging.ErrUnsupported) || errors.Is(err, imaging.ErrLimit)
+	return errors.Is(err, imaging.ErrFormat) || errors.Is(err, imaging.ErrUnsupported) ||
+		errors.Is(err, imaging.ErrLimit)
 }
 
-// A decoder makes pixels of the images of a storage, for one goroutine.
+// decoder converts images of a storage to pixels. Each goroutine has its own.
 type decoder struct {
 	s       *storage
 	imaging imaging.Decoder
@@ -97,7 +99,7 @@ func (s *storage) newDecoder() any {
 	return &decoder{s: s, pcg: pcg, rng: rand.New(pcg)}
 }
 
-// decode writes image i of the storage to out; random crops are a function of seed, epoch and i.
+// decode writes the pixels of image i to out. seed, epoch and i determine its random crop.
 func (d *decoder) decode(out []uint8, i int, seed int64, epoch int) (err error) {
 	o := d.s.origin
 	defer func() {
@@ -123,14 +125,16 @@ func (d *decoder) decode(out []uint8, i int, seed int64, epoch int) (err error) 
 	return nil
 }
 
-// decodeAll decodes every image on all cores: into memory of the storage's own or, of a stream, only to see whether it can
-// be. It returns the indices of those that it decoded; broken ones are an error or, with SkipBroken, left out.
+// decodeAll decodes every image on all cores. It writes the pixels to the storage or, for a stream,
+// only checks that images can be decoded. It returns the indices of the decoded images. A broken
+// image is an error or, with SkipBroken, left out.
 func (s *storage) decodeAll(o *OpenOptions) (kept []int32, err error) {
 	keep, skip := !o.Stream, o.SkipBroken
 	size := s.h * s.w * s.c
 	if need, have := int64(s.n)*int64(size), AvailableMemory(); keep && need > have {
-		return nil, Errorf(ErrMemory, "data: %d images of %d×%d×%d need %.1f GiB, %.1f GiB are available: open them as a stream",
-			s.n, s.h, s.w, s.c, float64(need)/(1<<30), float64(have)/(1<<30))
+		return nil, Errorf(ErrMemory,
+			"data: %d images of %d×%d×%d need %.1f GiB, %.1f GiB are available: open them as a stream", s.n, s.h, s.w,
+			s.c, float64(need)/(1<<30), float64(have)/(1<<30))
 	}
 	if keep {
 		s.u8 = make([]uint8, s.n*size)
@@ -161,7 +165,8 @@ func (s *storage) decodeAll(o *OpenOptions) (kept []int32, err error) {
 	return kept, nil
 }
 
-// decodeEach decodes every image on all cores, and says which failed, up to the first that may not.
+// decodeEach decodes every image on all cores, and sets failed[i] to the error of image i. It stops
+// at the first error that SkipBroken does not cover.
 func (s *storage) decodeEach(o *OpenOptions, failed []error) error {
 	size := s.h * s.w * s.c
 	var next, stop atomic.Int64
@@ -193,7 +198,7 @@ func (s *storage) decodeEach(o *OpenOptions, failed []error) error {
 	return o.cancelled()
 }
 
-// memorySource are images that are in memory already, to be transformed.
+// memorySource is a source of images that are in memory already and only need the transform.
 type memorySource struct {
 	pixels []uint8
 	size   int
@@ -206,18 +211,25 @@ func (m *memorySource) read(i int, _ []byte) ([]byte, error) {
 func (m *memorySource) name(i int) string { return fmt.Sprintf("image %d", i) }
 func (m *memorySource) close() error      { m.done(); return nil }
 
-// fromMemory makes a source of a set in memory.
+// fromMemory returns the set in memory as a source, so that the transform can be applied.
 func (f *found) fromMemory() (*found, error) {
 	d := f.ready
 	h, w, c := d.Shape()
 	pixels, _ := d.Pixels()
 	if pixels == nil {
 		d.Close()
-		return nil, Errorf(ErrUnsupported, "data: images are %s in memory: resize and crop need uint8 pixels", d.DType())
+		return nil, Errorf(ErrUnsupported, "data: images are %s in memory: resize and crop need uint8 pixels",
+			d.DType())
 	}
 	names := f.names
 	if names == nil {
 		names = d.names
 	}
-	return &found{source: &memorySource{pixels, h * w * c, d.Close}, count: d.Len(), labels: d.labels, names: names, shape: [3]int{h, w, c}}, nil
+	return &found{
+		source: &memorySource{pixels: pixels, size: h * w * c, done: d.Close},
+		count:  d.Len(),
+		labels: d.labels,
+		names:  names,
+		shape:  [3]int{h, w, c},
+	}, nil
 }

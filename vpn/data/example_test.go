@@ -14,7 +14,8 @@ import (
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// Six images of 1×1×1 in two classes, split in proportion; the parts are views of the same memory.
+// Six images of 1×1×1 in two classes, split in proportion to the classes. Both sets are views of
+// the same memory.
 func Example() {
 	d, err := data.FromUint8([]uint8{0, 10, 20, 30, 40, 50}, 6, 1, 1, 1, data.Options{
 		Labels:     []int32{0, 1, 0, 1, 0, 1},
@@ -41,8 +42,8 @@ func Example() {
 	// bytes copied: 0
 }
 
-// A folder of images, one folder for each class, decoded while its batches are used: resized, cropped, and in an order of the
-// caller's.
+// A folder of images with one folder for each class. The images are decoded while their batches are
+// used: resized, cropped, and in an order that the caller gives.
 func ExampleOpen() {
 	dir := photos()
 	defer os.RemoveAll(dir)
@@ -80,7 +81,7 @@ func ExampleOpen() {
 	// [1] begin with the pixel [100 0 0]
 }
 
-// photos is a folder of three red images of 6×8 pixels, two cats and a dog.
+// photos makes a folder of three red images of 6×8 pixels: two cats and a dog.
 func photos() string {
 	dir, err := os.MkdirTemp("", "photos")
 	for i, name := range []string{"cat/1.png", "cat/2.png", "dog/1.png"} {

@@ -12,8 +12,8 @@ import (
 	"os"
 )
 
-// ReadIDX reads the IDX files of the MNIST family, gzip-compressed or not: uint8 images of shape (N, H, W) or (N, H, W, C), and
-// uint8 labels of shape (N). With labels == "" the set is unlabelled.
+// ReadIDX reads IDX files as MNIST has them, gzip-compressed or not: uint8 images of shape (N, H,
+// W) or (N, H, W, C), and uint8 labels of shape (N). If labels is "", the set has none.
 func ReadIDX(images, labels string) (*Dataset, error) {
 	pixels, dims, err := readIDX(images, 3, 4)
 	if err != nil {
@@ -28,7 +28,11 @@ func ReadIDX(images, labels string) (*Dataset, error) {
 			return nil, err
 		}
 	}
-	return FromUint8(pixels, dims[0], dims[1], dims[2], dims[3], o)
+	d, err := FromUint8(pixels, dims[0], dims[1], dims[2], dims[3], o)
+	if err != nil {
+		return nil, ofFile(images, err)
+	}
+	return d, nil
 }
 
 func readIDXLabels(path string, n int) ([]int32, error) {
@@ -46,11 +50,12 @@ func readIDXLabels(path string, n int) ([]int32, error) {
 	return labels, nil
 }
 
-// idxFiles reads o.Images and o.Labels: MNIST, Fashion-MNIST, KMNIST and EMNIST. Plain files can be streamed; gzip-compressed ones are
-// always read to memory, as nothing in them can be found without unpacking what lies before it.
+// idxFiles reads o.Images and o.Labels: MNIST, Fashion-MNIST, KMNIST and EMNIST. Plain files can be
+// streamed. Compressed files are always read into memory, since nothing in them can be found
+// without unpacking what comes before.
 //
-// Pixels and labels stay as they are stored: EMNIST's images are transposed (swap height and width to see them upright), and the
-// labels of its split "letters" are 1 to 26, so that class 0 has no images.
+// Pixels and labels are returned as stored. EMNIST's images are transposed; swap height and width
+// to see them upright. The labels of its split "letters" are 1 to 26, so class 0 has no images.
 func idxFiles(o OpenOptions) (*found, error) {
 	if err := o.uses("images", "labels"); err != nil {
 		return nil, err
@@ -61,7 +66,7 @@ func idxFiles(o OpenOptions) (*found, error) {
 	return openIDX(o.Images, o.Labels, o.Stream)
 }
 
-// openIDX is ReadIDX or, to stream plain files, a source of their records.
+// openIDX reads the files into memory or, with stream, opens plain files as a source.
 func openIDX(images, labels string, stream bool) (*found, error) {
 	if stream {
 		if f, err := streamIDX(images, labels); f != nil || err != nil {
@@ -75,7 +80,7 @@ func openIDX(images, labels string, stream bool) (*found, error) {
 	return &found{ready: d}, nil
 }
 
-// streamIDX is nil where the file of images is gzip-compressed.
+// streamIDX opens plain files as a source. It returns nil if the file of images is compressed.
 func streamIDX(images, labels string) (f *found, err error) {
 	opened, err := OpenRegular(images)
 	if err != nil {
@@ -104,8 +109,16 @@ func streamIDX(images, labels string) (f *found, err error) {
 	case surplus > 0:
 		return nil, surplusIDX(images, size, dims)
 	}
-	source := &records{header: header, shape: shape3(dims[1:]), files: []recordFile{{opened, images, dims[0], opened.Close}}}
-	found := &found{source: source, count: dims[0], shape: source.shape}
+	shape := shape3(dims[1:])
+	if err := checkSize(dims[0], shape[0], shape[1], shape[2]); err != nil {
+		return nil, ofFile(images, err)
+	}
+	source := &rawFiles{
+		header: header,
+		shape:  shape,
+		files:  []rawFile{{ReaderAt: opened, name: images, count: dims[0], done: opened.Close}},
+	}
+	found := &found{source: source, count: dims[0], shape: shape}
 	if labels != "" {
 		if found.labels, err = readIDXLabels(labels, dims[0]); err != nil {
 			return nil, err
@@ -114,7 +127,8 @@ func streamIDX(images, labels string) (f *found, err error) {
 	return found, nil
 }
 
-// readIDX reads a whole file of uint8 values with minRank to maxRank dimensions, none of them 0.
+// readIDX reads a whole file of uint8 values that has minRank to maxRank dimensions, none of them
+// 0.
 func readIDX(path string, minRank, maxRank int) (values []byte, dims []int, err error) {
 	file, err := OpenRegular(path)
 	if err != nil {
@@ -132,13 +146,14 @@ func readIDX(path string, minRank, maxRank int) (values []byte, dims []int, err 
 	if have := AvailableMemory(); size > have {
 		return nil, nil, Errorf(ErrMemory, "data: %s says that it holds %d bytes, %d are available", path, size, have)
 	}
-	content := bytes.NewBuffer(make([]byte, 0, min(size, idxAtOnce)+bytes.MinRead)) // more only as it comes: sizes may lie
+	// The buffer grows as data arrive: the header's size may lie.
+	content := bytes.NewBuffer(make([]byte, 0, min(size, idxAtOnce)+bytes.MinRead))
 	if n, err := io.CopyN(content, r, size); err == io.EOF || err == io.ErrUnexpectedEOF {
 		return nil, nil, truncatedIDX(path, n, size, dims)
 	} else if err != nil {
 		return nil, nil, readError(path, err)
 	}
-	switch _, err := r.ReadByte(); { // which also checks the sum at the end of a gzip file
+	switch _, err := r.ReadByte(); { // reading on also checks the checksum at the end of a gzip file
 	case err == nil:
 		return nil, nil, surplusIDX(path, size, dims)
 	case err != io.EOF:
@@ -147,7 +162,7 @@ func readIDX(path string, minRank, maxRank int) (values []byte, dims []int, err 
 	return content.Bytes(), dims, nil
 }
 
-// idxAtOnce is how much memory a file gets before its contents are there: enough for MNIST's.
+// idxAtOnce is how much memory is allocated before the contents are there. It is enough for MNIST.
 const idxAtOnce = 64 << 20
 
 func truncatedIDX(path string, have, size int64, dims []int) error {
@@ -158,7 +173,8 @@ func surplusIDX(path string, size int64, dims []int) error {
 	return Errorf(ErrFormat, "data: %s has surplus bytes after the %d values of shape %v", path, size, dims)
 }
 
-// decompress returns a reader of the file's contents, the most bytes that they can have, and whether they are gzip-compressed.
+// decompress returns a reader of the file's contents, an upper bound of their size, and whether the
+// file is gzip-compressed.
 func decompress(file *os.File) (r *bufio.Reader, limit int64, zipped bool, err error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -179,8 +195,9 @@ func decompress(file *os.File) (r *bufio.Reader, limit int64, zipped bool, err e
 	return bufio.NewReaderSize(unzip, 1<<16), max(minUnpacked, maxUnpacked*info.Size()), true, nil
 }
 
-// readIDXHeader reads two zero bytes, the data type, the number of dimensions, and each dimension as a big-endian uint32. size is the
-// number of values, at most limit.
+// readIDXHeader reads two zero bytes, the data type, the number of dimensions, and each dimension
+// as a big-endian uint32. size is the number of values; it is an error if there are more than
+// limit.
 func readIDXHeader(r io.Reader, path string, minRank, maxRank int, limit int64) (dims []int, size int64, err error) {
 	var magic [4]byte
 	if _, err := io.ReadFull(r, magic[:]); err != nil {
@@ -205,17 +222,19 @@ func readIDXHeader(r io.Reader, path string, minRank, maxRank int, limit int64) 
 	}
 	for _, dim := range dims {
 		if dim == 0 || size > math.MaxInt64/int64(dim) {
-			return nil, 0, Errorf(ErrFormat, "data: %s has shape %v, want at least 1 and fewer than 2^63 values", path, dims)
+			return nil, 0, Errorf(ErrFormat, "data: %s has shape %v, want at least 1 and fewer than 2^63 values",
+				path, dims)
 		}
 		size *= int64(dim)
 	}
-	if size > limit { // checked before the memory is allocated
-		return nil, 0, Errorf(ErrFormat, "data: %s is truncated: shape %v needs %d bytes, the file holds at most %d", path, dims, size, limit)
+	if size > limit { // before memory is allocated for them
+		return nil, 0, Errorf(ErrFormat, "data: %s is truncated: shape %v needs %d bytes, the file holds at most %d",
+			path, dims, size, limit)
 	}
 	return dims, size, nil
 }
 
-// readError tells a malformed file from one that cannot be read.
+// readError returns err as an ErrFormat if the file is malformed, and as an ErrIO otherwise.
 func readError(path string, err error) error {
 	var corrupt flate.CorruptInputError
 	switch {

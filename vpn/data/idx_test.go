@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// idx is an IDX file: two zeros, the type 8 (uint8), the number of dimensions, the dimensions (here < 256) as big-endian uint32, values.
+// idx returns an IDX file: two zeros, type 8 (uint8), the number of dimensions, the dimensions
+// (here below 256) as big-endian uint32, the values.
 func idx(dims []byte, values ...byte) []byte {
 	out := []byte{0, 0, 8, byte(len(dims))}
 	for _, dim := range dims {
@@ -66,10 +67,10 @@ func TestReadIDXRefuses(t *testing.T) {
 	damaged := zip(threeImages)
 	damaged[len(damaged)-5] ^= 1 // in the checksum
 	long := idx([]byte{0, 1, 1})
-	copy(long[4:], []byte{0xff, 0xff, 0xff, 0xff}) // 4294967295 images: must be refused before memory is allocated
+	copy(long[4:], []byte{0xff, 0xff, 0xff, 0xff}) // 4294967295 images: refused before memory is allocated
 	huge := idx([]byte{0, 0, 0, 1})
 	for i := 4; i < 16; i++ {
-		huge[i] = 0xff // a product beyond 2^63
+		huge[i] = 0xff // the product of the dimensions exceeds 2^63
 	}
 	for _, c := range []struct {
 		name    string
@@ -106,7 +107,8 @@ func TestReadIDXRefuses(t *testing.T) {
 }
 
 func TestIDXStream(t *testing.T) {
-	f, err := idxFiles(OpenOptions{Images: write(t, "i", threeImages), Labels: write(t, "l.gz", zip(threeLabels)), Stream: true})
+	f, err := idxFiles(
+		OpenOptions{Images: write(t, "i", threeImages), Labels: write(t, "l.gz", zip(threeLabels)), Stream: true})
 	require.NoError(t, err)
 	assert.Equal(t, [3]int{1, 2, 1}, f.shape)
 	assert.Equal(t, []int32{4, 0, 9}, f.labels)
@@ -139,17 +141,18 @@ func TestFashionMNIST(t *testing.T) {
 	defer d.Close()
 	assert.Equal(t, Info{Images: 60000, Height: 28, Width: 28, Channels: 1, DType: "uint8", Labelled: true, Classes: 10,
 		ClassNames: fashionClasses, MemoryBytes: 60000 * 28 * 28, Skipped: []string{}}, d.Info())
-	assert.Equal(t, []int32{9, 0, 0, 3, 0}, d.Labels()[:5]) // numpy, of the published file
+	assert.Equal(t, []int32{9, 0, 0, 3, 0}, d.Labels()[:5]) // as numpy reads the published file
 	total := 0
 	for _, p := range d.store.u8 {
 		total += int(p)
 	}
-	assert.InDelta(t, 0.2860, float64(total)/float64(len(d.store.u8))/255, 5e-5) // the mean that most recipes normalise by
+	// This is the mean that most recipes normalise by.
+	assert.InDelta(t, 0.2860, float64(total)/float64(len(d.store.u8))/255, 5e-5)
 	a, b, err := Split(d, 50000, 0)
 	require.NoError(t, err)
 	defer a.Close()
 	defer b.Close()
-	for k := range 10 { // the publisher's 6,000 of each class
+	for k := range 10 { // the publisher says 6,000 images of each class
 		assert.Equal(t, []int{5000, 1000}, []int{perClass(a)[k], perClass(b)[k]})
 	}
 	test, err := FashionMNIST(dir, "test")

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -11,36 +12,41 @@ import (
 	"github.com/govpn/govpn/vpn/data/internal/imaging"
 )
 
-// OpenOptions say which data set on disk to open, and how. It is the JSON of govpn_data_open.
+// OpenOptions say which data set on disk to open, and how. In C they are the JSON argument of
+// govpn_data_open.
 type OpenOptions struct {
 	Format string `json:"format"` // one of Formats()
 	Path   string `json:"path"`   // folder, archive or file
-	Split  string `json:"split"`  // "train", "test", …; "" where the format has one only
+	Split  string `json:"split"`  // "train", "test", …; "" if the format has no splits
 
 	Images string `json:"images"` // idx: the file of images
-	Labels string `json:"labels"` // idx: the file of labels, "" for none; cifar100: "fine" (also "") or "coarse"
+	Labels string `json:"labels"` // idx: the file of labels, or ""; cifar100: "fine" (also "") or "coarse"
 
-	ImageColumn string   `json:"image_column"` // arrow, parquet: default "image", "images", "img" or "pixels"
-	LabelColumn string   `json:"label_column"` // arrow, parquet: default "label", "labels", "y" or "fine_label", where present
-	ClassNames  []string `json:"class_names"`  // in place of those found
+	// ImageColumn is for arrow and parquet. Default: "image", "images", "img" or "pixels".
+	ImageColumn string `json:"image_column"`
+	// LabelColumn is for arrow and parquet. Default: "label", "labels", "y" or "fine_label", or
+	// none.
+	LabelColumn string   `json:"label_column"`
+	ClassNames  []string `json:"class_names"` // replace the class names that the files give
 
-	Stream     bool `json:"stream"`      // leave the images on disk, and decode them while they are used
-	SkipBroken bool `json:"skip_broken"` // leave out images that do not decode; a stream is decoded once to find them
+	Stream bool `json:"stream"` // leave the images on disk, and decode them while they are used
+	// SkipBroken leaves out images that cannot be decoded. A stream is decoded once to find them.
+	SkipBroken bool `json:"skip_broken"`
 
 	imaging.Transform
 
-	ctx context.Context // of Open
+	ctx context.Context // the context of Open
 }
 
-// cancelled says whether the caller of Open has stopped it.
+// cancelled returns an error if the caller of Open has stopped it.
 func (o *OpenOptions) cancelled() error {
 	if o.ctx == nil || o.ctx.Err() == nil {
 		return nil
 	}
-	return Errorf(ErrCancelled, "data: opening %s was stopped on request", o.Path)
+	return Errorf(ErrCancelled, "data: opening %s was stopped on request", cmp.Or(o.Path, o.Images))
 }
 
-// uses reports an option that the format does not read: it would be ignored silently.
+// uses returns an error if an option is set that is not among names: the format would ignore it.
 func (o OpenOptions) uses(names ...string) error {
 	for _, option := range []struct{ name, value string }{
 		{"path", o.Path}, {"split", o.Split}, {"images", o.Images}, {"labels", o.Labels},
@@ -53,7 +59,7 @@ func (o OpenOptions) uses(names ...string) error {
 	return nil
 }
 
-// readers find the images of each format.
+// readers maps each format to its reader.
 var readers = map[string]func(o OpenOptions) (*found, error){
 	"idx":           idxFiles,
 	"fashion-mnist": fashionMNIST,
@@ -65,15 +71,19 @@ var readers = map[string]func(o OpenOptions) (*found, error){
 	"parquet":       parquetFiles,
 }
 
-// Formats lists the formats that Open reads, sorted.
+// Formats returns the formats that [Open] reads, sorted.
 func Formats() []string { return slices.Sorted(maps.Keys(readers)) }
 
-// Open reads a data set from disk: all its images, decoded on all cores, to memory; or, with Stream, where they are and
-// what their labels are, so that it may be larger than memory. All images become uint8 of one size: that of the
-// transformation, or else that of the first image, from which no other may differ.
+// Open reads a data set from disk.
 //
-// A streamed set is used like any other; its files must stay as they are until it is closed. When ctx ends, Open stops with
-// ErrCancelled.
+// Without o.Stream it decodes all images into memory, on all cores. With o.Stream it only reads
+// where the images are and what their labels are, so the set may be larger than memory. A streamed
+// set is used like any other, but its files must not change until it is closed.
+//
+// All images become uint8 and have the size that the transform gives. Without a transform that
+// fixes it, they have the size of the first image, and an image of another size is an error.
+//
+// When ctx ends, Open fails with [ErrCancelled].
 func Open(ctx context.Context, o OpenOptions) (*Dataset, error) {
 	o.ctx = ctx
 	read, ok := readers[o.Format]
@@ -106,7 +116,7 @@ func Open(ctx context.Context, o OpenOptions) (*Dataset, error) {
 	return d, nil
 }
 
-// relabelled is the set in memory, with the class names that the caller gave.
+// relabelled returns the set in memory, with the class names that the caller gave.
 func (f *found) relabelled() (*Dataset, error) {
 	if f.names == nil {
 		return f.ready, nil
@@ -117,7 +127,11 @@ func (f *found) relabelled() (*Dataset, error) {
 
 // dataset makes a data set of encoded files or raw pixels: in memory or, with o.Stream, streamed.
 func (f *found) dataset(o OpenOptions) (*Dataset, error) {
-	s := &storage{n: f.count, dtype: dtypes.Uint8, origin: &origin{source: f.source, raw: f.shape, transform: o.Transform}}
+	s := &storage{
+		n:      f.count,
+		dtype:  dtypes.Uint8,
+		origin: &origin{source: f.source, raw: f.shape, transform: o.Transform},
+	}
 	s.origin.decoders.New = s.newDecoder
 	if err := s.measure(o.SkipBroken); err != nil {
 		return nil, err

@@ -11,10 +11,10 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/schema"
 )
 
-// parquetFiles reads Parquet files with a column of images and perhaps one of labels, as [arrowFiles] does. It reads pages, a few rows
-// at a time, and only those of the two columns.
+// parquetFiles reads Parquet files with a column of images and, optionally, one of labels: see
+// [arrowFiles]. It reads only pages of these two columns, a few rows at a time.
 //
-// (It uses parquet/file, as parquet/pqarrow links gRPC.)
+// It uses the package parquet/file, because parquet/pqarrow would link gRPC.
 func parquetFiles(o OpenOptions) (*found, error) {
 	return readTables(o, ".parquet", (*table).parquetFile)
 }
@@ -24,9 +24,9 @@ func (t *table) parquetFile(f *os.File) error {
 		return err
 	}
 	properties := parquet.NewReaderProperties(newBoundedAllocator(t.size))
-	properties.BufferedStreamEnabled = true // pages, not whole columns
+	properties.BufferedStreamEnabled = true // read pages, not whole columns
 	properties.MaxCompressedPageSize = t.size
-	properties.MaxUncompressedPageSize = 1<<31 - 1 // what the format can say; the allocator bounds it
+	properties.MaxUncompressedPageSize = 1<<31 - 1 // the format's largest; the allocator bounds it
 	r, err := pq.NewParquetReader(f, pq.WithReadProps(properties))
 	if err != nil {
 		return fmt.Errorf("is damaged: %w", err)
@@ -39,7 +39,7 @@ func (t *table) parquetFile(f *os.File) error {
 type parquetFile struct {
 	table        *table
 	reader       *pq.Reader
-	image, label int // leaf columns; label is -1 where there is none
+	image, label int // indices of leaf columns; label is -1 if there is none
 	pixels       *parquetPixels
 }
 
@@ -66,7 +66,7 @@ func (p *parquetFile) read() error {
 		}
 	}
 	if p.pixels != nil {
-		return p.pixels.done()
+		return p.pixels.finish()
 	}
 	return nil
 }
@@ -114,7 +114,7 @@ func (p *parquetFile) findColumns() error {
 	return err
 }
 
-// leaf is the number of the only column in node.
+// leaf returns the index of the only leaf column in node.
 func leaf(s *schema.Schema, node schema.Node, what string) (int, error) {
 	for {
 		group, ok := node.(*schema.GroupNode)
@@ -122,13 +122,14 @@ func leaf(s *schema.Schema, node schema.Node, what string) (int, error) {
 			return s.ColumnIndexByNode(node), nil
 		}
 		if group.NumFields() != 1 {
-			return 0, fmt.Errorf("has %s in a column of %d fields, want one, or a field \"bytes\"", what, group.NumFields())
+			return 0, fmt.Errorf("has %s in a column of %d fields, want one, or a field \"bytes\"", what,
+				group.NumFields())
 		}
 		node = group.Field(0)
 	}
 }
 
-// column opens a column of a row group, after a first pass over its pages.
+// column opens a column of a row group after a check of all its pages.
 func (p *parquetFile) column(group *pq.RowGroupReader, i int, values int64) (pq.ColumnChunkReader, error) {
 	if err := checkPages(group, i, values); err != nil {
 		return nil, err
@@ -166,13 +167,18 @@ func (p *parquetFile) images(group *pq.RowGroupReader, rows int64) error {
 	})
 }
 
-// firstBelow is the number of the first value that is null.
+// firstBelow returns the index of the first null.
 func firstBelow(levels []int16, column *schema.Column) int {
 	return slices.IndexFunc(levels, func(l int16) bool { return l < column.MaxDefinitionLevel() })
 }
 
-// eachBatch calls read for so many values, and use after each, with the definition levels and the number of values that are not null.
-func eachBatch(rows int64, read func(n int64, levels []int16) (int64, int, error), use func(levels []int16, values int) error) error {
+// eachBatch calls read until it has returned rows values. After each call it calls use with the
+// definition levels and the number of values that are not null.
+func eachBatch(
+	rows int64,
+	read func(n int64, levels []int16) (int64, int, error),
+	use func(levels []int16, values int) error,
+) error {
 	levels := make([]int16, batchRows)
 	for left := rows; left > 0; {
 		total, values, err := read(min(left, batchRows), levels)
@@ -230,9 +236,13 @@ func (p *parquetFile) labels(group *pq.RowGroupReader, rows int64) error {
 	return fmt.Errorf("has labels of type %s, want integers or strings", reader.Type())
 }
 
-// readLabels adds labels that are integers.
-func readLabels[T int32 | int64](t *table, rows int64, read func(n int64, values []T, levels, repeats []int16) (int64, int, error),
-	nulls func(levels []int16, read int) error) error {
+// readLabels adds integer labels.
+func readLabels[T int32 | int64](
+	t *table,
+	rows int64,
+	read func(n int64, values []T, levels, repeats []int16) (int64, int, error),
+	nulls func(levels []int16, read int) error,
+) error {
 	if t.strings != nil {
 		return errLabelKinds
 	}

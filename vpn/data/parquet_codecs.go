@@ -9,20 +9,20 @@ import (
 	"github.com/klauspost/compress/snappy"
 )
 
-// The library's decompressors return as much as a compressed page says; these fail where it is more than the page's header says, which
-// was checked.
+// Arrow-go's decompressors return as many bytes as the compressed data claim. These replacements
+// fail if that is not the size in the page's header, which has been checked.
 func init() {
 	for _, c := range []compress.Compression{compress.Codecs.Gzip, compress.Codecs.Brotli, compress.Codecs.Zstd} {
 		if codec, err := compress.GetCodec(c); err == nil {
-			compress.RegisterCodec(c, boundedCodec{codec, readExactly(codec)})
+			compress.RegisterCodec(c, boundedCodec{Codec: codec, decode: readExactly(codec)})
 		}
 	}
 	if codec, err := compress.GetCodec(compress.Codecs.Snappy); err == nil {
-		compress.RegisterCodec(compress.Codecs.Snappy, boundedCodec{codec, decodeSnappy})
+		compress.RegisterCodec(compress.Codecs.Snappy, boundedCodec{Codec: codec, decode: decodeSnappy})
 	}
 }
 
-// boundedCodec is a codec that fills dst, and never returns more.
+// boundedCodec is a codec that fills dst and never returns more.
 type boundedCodec struct {
 	compress.Codec
 	decode func(dst, src []byte) ([]byte, error)

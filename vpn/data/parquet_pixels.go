@@ -16,10 +16,10 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/schema"
 )
 
-// parquetPixels gathers the images of a file that are lists of values, 1 to 3 deep.
+// parquetPixels collects images that are lists of values, nested 1 to 3 levels deep.
 //
-// Parquet stores the values alone; a value's repetition level says at what depth it goes on: 0 begins an image, the full depth is the
-// next value of the innermost list.
+// Parquet stores the values and, for each, a repetition level: the depth of the list that the value
+// continues. Level 0 starts a new image. The full depth continues the innermost list.
 type parquetPixels struct {
 	file   *parquetFile
 	column *schema.Column
@@ -28,10 +28,10 @@ type parquetPixels struct {
 	u8     []uint8
 	f32    []float32
 
-	head   []int16 // levels of the first image, while it is read
-	levels []int16 // of the values of each image; nil: not known yet
-	sizes  []int   // of its lists, from the outermost
-	next   int     // value of the image that is being read
+	head   []int16 // levels of the first image, while it is being read
+	levels []int16 // levels of every image; nil until the first image is complete
+	sizes  []int   // lengths of an image's lists, outermost first
+	next   int     // index in levels of the next value
 	images int
 	values int64
 }
@@ -43,8 +43,13 @@ func newParquetPixels(p *parquetFile, column *schema.Column, name string) (*parq
 	kind := column.PhysicalType()
 	isUint8 := kind == parquet.Types.Int32 && unsigned.BitWidth() == 8 && !unsigned.IsSigned()
 	if x.depth < 1 || x.depth > 3 || !isUint8 && kind != parquet.Types.Float && kind != parquet.Types.Double {
-		return nil, fmt.Errorf("has images of type %s (%s) in lists %d deep, want encoded images (binary), or uint8 (0..255) or float "+
-			"([0, 1]) values in lists 1 to 3 deep", kind, column.LogicalType(), x.depth)
+		return nil, fmt.Errorf(
+			"has images of type %s (%s) in lists %d deep, want encoded images (binary), or uint8 (0..255) or float "+
+				"([0, 1]) values in lists 1 to 3 deep",
+			kind,
+			column.LogicalType(),
+			x.depth,
+		)
 	}
 	text := p.reader.MetaData().KeyValueMetadata().FindValue("ARROW:schema")
 	if text == nil {
@@ -55,12 +60,13 @@ func newParquetPixels(p *parquetFile, column *schema.Column, name string) (*parq
 		return nil, fmt.Errorf("is damaged: the metadata ARROW:schema: %w", err)
 	}
 	mem, size := newBoundedAllocator(p.table.size), int64(len(message))
-	r, err := ipc.NewReaderFromMessageReader(newArrowMessages(bytes.NewReader(message), size, 0, mem), ipc.WithAllocator(mem))
+	r, err := ipc.NewReaderFromMessageReader(newArrowMessages(bytes.NewReader(message), size, 0, mem),
+		ipc.WithAllocator(mem))
 	if err != nil {
 		return nil, fmt.Errorf("is damaged: the metadata ARROW:schema: %w", err)
 	}
 	defer r.Release()
-	if fields, ok := r.Schema().FieldsByName(name); ok { // what shape a tensor has
+	if fields, ok := r.Schema().FieldsByName(name); ok { // their metadata hold the shape of a tensor
 		x.field.Metadata = fields[0].Metadata
 	}
 	return x, nil
@@ -77,7 +83,8 @@ func (x *parquetPixels) add(group *pq.RowGroupReader, rows int64) error {
 	}
 	limit := max(minUnpacked, maxUnpacked*x.file.table.size)
 	if x.values += chunk.NumValues(); x.values < 0 || x.values > limit || 5*x.values > AvailableMemory() {
-		return Errorf(ErrMemory, "has %d values in images, want at most %d, 20 times the file's size, and what memory is available",
+		return Errorf(ErrMemory,
+			"has %d values in images, want at most %d, 20 times the file's size, and what memory is available",
 			x.values, int64(minUnpacked))
 	}
 	before := x.images
@@ -102,7 +109,7 @@ func (x *parquetPixels) add(group *pq.RowGroupReader, rows int64) error {
 	return err
 }
 
-// readPixels appends values to pixels.
+// readPixels appends the values of a row group to pixels.
 func readPixels[D uint8 | float32, S int32 | float32 | float64](x *parquetPixels, pixels *[]D, values int64,
 	read func(n int64, values []S, levels, repeats []int16) (int64, int, error)) error {
 	_, bytes := any(*pixels).([]uint8)
@@ -127,7 +134,7 @@ func readPixels[D uint8 | float32, S int32 | float32 | float64](x *parquetPixels
 	})
 }
 
-// repeat takes the repetition level of the next value.
+// repeat checks the repetition level of the next value.
 func (x *parquetPixels) repeat(level int16) error {
 	if level == 0 {
 		x.images++
@@ -150,10 +157,10 @@ func (x *parquetPixels) repeat(level int16) error {
 	return nil
 }
 
-// infer takes the sizes of the lists from the first image.
+// infer sets levels and sizes from the first image.
 func (x *parquetPixels) infer() {
 	x.levels, x.next = x.head, 0
-	inner := 1 // values in the lists one level deeper
+	inner := 1 // values in one list of the next deeper level
 	for level := x.depth; level >= 1; level-- {
 		end := slices.IndexFunc(x.head[1:], func(l int16) bool { return l < level }) + 1
 		if end == 0 {
@@ -164,8 +171,8 @@ func (x *parquetPixels) infer() {
 	}
 }
 
-// done makes the array of images.
-func (x *parquetPixels) done() error {
+// finish hands the images, as one Arrow array, to the table.
+func (x *parquetPixels) finish() error {
 	if x.images == 0 {
 		return nil
 	}
@@ -186,12 +193,13 @@ func (x *parquetPixels) done() error {
 	data := array.NewData(kind, count, []*memory.Buffer{nil, memory.NewBufferBytes(buffer)}, nil, 0, 0)
 	for _, n := range slices.Backward(x.sizes) {
 		count /= n
-		data = array.NewData(arrow.FixedSizeListOf(int32(n), data.DataType()), count, []*memory.Buffer{nil}, []arrow.ArrayData{data}, 0, 0)
+		data = array.NewData(arrow.FixedSizeListOf(int32(n), data.DataType()), count, []*memory.Buffer{nil},
+			[]arrow.ArrayData{data}, 0, 0)
 	}
 	return x.file.table.arrowTensors(x.field, array.MakeFromData(data))
 }
 
-// even says whether the lists of the first image have the sizes that were inferred.
+// even reports whether all lists of one level of the first image have the same length.
 func (x *parquetPixels) even() bool {
 	for i, level := range x.levels {
 		want, inner := x.depth, 1

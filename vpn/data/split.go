@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// Split returns two views of d: a with exactly `first` images, b with the rest, each in d's order. With labels it is stratified:
-// a has of each class its share, rounded by largest remainder. The same seed gives the same split on every machine.
+// Split returns two views of d, each in d's order: a has exactly `first` images, b has the rest. If
+// d has labels, the split is stratified: each class is split in the same proportion, rounded by
+// largest remainder. The same seed gives the same split on every machine.
 func Split(d *Dataset, first int, seed uint64) (a, b *Dataset, err error) {
 	n := d.Len()
 	if first < 1 || first >= n {
@@ -34,7 +35,7 @@ func Split(d *Dataset, first int, seed uint64) (a, b *Dataset, err error) {
 	return a, b, nil
 }
 
-// groupByLabel returns the indices of each class's images; one group of all when unlabelled.
+// groupByLabel returns the indices of each class's images, or one group of all if unlabelled.
 func groupByLabel(d *Dataset) [][]int32 {
 	groups := make([][]int32, max(1, d.classes))
 	for i := range d.Len() {
@@ -47,8 +48,9 @@ func groupByLabel(d *Dataset) [][]int32 {
 	return groups
 }
 
-// apportion distributes `first` of n images over the groups in proportion to their sizes, by largest remainder; equal remainders
-// go to the lower class.
+// apportion returns how many images of each group are among the `first` of n, in proportion to the
+// sizes of the groups and rounded by largest remainder. Of equal remainders, the lower class comes
+// first.
 func apportion(groups [][]int32, first, n int) []int {
 	quotas := make([]int, len(groups))
 	order := make([]int, len(groups))

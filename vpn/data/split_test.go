@@ -8,12 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// labelled returns images with so many of each class, mixed: class 0, 1, .., 0, 1, ..
+// labelled returns images with counts[k] of class k, in mixed order: class 0, 1, .., 0, 1, ..
 func labelled(t *testing.T, counts ...int) *Dataset {
 	var labels []int32
 	for len(labels) < sum(counts) {
 		for k := range counts {
-			if have := len(slices.DeleteFunc(slices.Clone(labels), func(y int32) bool { return y != int32(k) })); have < counts[k] {
+			if have := len(
+				slices.DeleteFunc(slices.Clone(labels), func(y int32) bool { return y != int32(k) })); have < counts[k] {
 				labels = append(labels, int32(k))
 			}
 		}
@@ -30,7 +31,7 @@ func sum(counts []int) (total int) {
 	return total
 }
 
-// perClass counts a view's images of each class.
+// perClass returns how many images of each class a view has.
 func perClass(d *Dataset) []int {
 	out := make([]int, d.Classes())
 	for _, y := range d.Labels() {
@@ -43,11 +44,11 @@ func TestSplitIsStratified(t *testing.T) {
 	for _, c := range []struct {
 		counts []int
 		first  int
-		want   []int // by hand: the floor of each share, then one more for the largest remainders
+		want   []int // by hand: proportional counts rounded down, then 1 more for the largest remainders
 	}{
 		{[]int{10, 10}, 10, []int{5, 5}},
-		{[]int{6, 3, 1}, 5, []int{3, 2, 0}}, // shares 3, 1.5, 0.5: equal remainders, the lower class first
-		{[]int{7, 2, 1}, 4, []int{3, 1, 0}}, // shares 2.8, 0.8, 0.4
+		{[]int{6, 3, 1}, 5, []int{3, 2, 0}}, // 3, 1.5, 0.5: equal remainders, so the lower class gets 1 more
+		{[]int{7, 2, 1}, 4, []int{3, 1, 0}}, // 2.8, 0.8, 0.4
 		{[]int{1, 1, 1, 1}, 3, []int{1, 1, 1, 0}},
 	} {
 		d := labelled(t, c.counts...)
@@ -84,7 +85,7 @@ func TestSplitWithoutLabels(t *testing.T) {
 	require.NoError(t, err)
 	a, b, err := Split(d, 3, 0)
 	require.NoError(t, err)
-	d.Close() // the parts live on
+	d.Close() // both views live on
 	assert.Equal(t, []int{3, 7}, []int{a.Len(), b.Len()})
 	assert.Nil(t, a.Labels())
 	assert.NotNil(t, a.Image(0))

@@ -9,39 +9,39 @@ import (
 	"strings"
 )
 
-// Default columns of tables, in this order.
+// The default columns, in the order in which they are looked for.
 var (
 	imageColumns = []string{"image", "images", "img", "pixels"}
 	labelColumns = []string{"label", "labels", "y", "fine_label"}
 )
 
-// table gathers the rows of Arrow or Parquet files: encoded images, which go to a temporary file, or pixels, which stay in memory.
-// All files must have the same kind of images.
+// table collects the rows of Arrow or Parquet files. Encoded images are copied to a temporary file;
+// pixels stay in memory. All files must have the same kind of images.
 type table struct {
 	options OpenOptions
 	path    string   // of the file that is being read
-	files   []string // read so far
-	first   []int    // row of each file
+	files   []string // read so far, with the present one
+	first   []int    // index of each file's first row
 	rows    int
 
-	size, unpacked int64 // of the present file, and of its images
+	size, unpacked int64 // bytes of the present file, and of its encoded images
 
-	spool *spool  // of encoded images; nil: none so far
-	ends  []int64 // of each image in the spool
+	encoded *tempFile // encoded images; nil if there are none so far
+	ends    []int64   // where each image ends in that file
 
 	labelled   bool
-	labels     []int32 // of the files read so far, and of the present one
+	labels     []int32 // of the files read so far; fileLabels: of the present file
 	fileLabels []int32
 	names      []string         // of the classes
-	number     map[string]int32 // of each of names, where they are fixed
-	fixed      bool             // names are those that the caller or the file gave
-	strings    map[string]int32 // names of labels that are plain strings, in the order of their first use
+	numberOf   map[string]int32 // the class of each name; used if fixed
+	fixed      bool             // names are given by the caller or the file
+	strings    map[string]int32 // labels that are plain strings, numbered in order of first use
 
 	tensors column // images that are pixels
 	free    []func()
 }
 
-// readTables reads the files that o names, one after another, with read.
+// readTables calls read for each of the files that o selects, in order.
 func readTables(o OpenOptions, suffix string, read func(t *table, f *os.File) error) (*found, error) {
 	if err := o.uses("path", "split", "image_column", "label_column"); err != nil {
 		return nil, err
@@ -64,11 +64,12 @@ func readTables(o OpenOptions, suffix string, read func(t *table, f *os.File) er
 	return f, err
 }
 
-// tableFiles lists o.Path itself or, of a folder, its files with the suffix, or those of its folder "data"; with a split, those whose
-// names begin with it, as in train-00000-of-00002.parquet.
+// tableFiles returns o.Path if it is a file. If it is a folder, tableFiles returns the files with
+// the suffix in it or, if there are none, in its folder "data". With a split, it returns those
+// whose names begin with the split's, such as train-00000-of-00002.parquet.
 func tableFiles(o OpenOptions, suffix string) ([]string, error) {
 	if inner, err := os.Stat(filepath.Join(o.Path, o.Split)); err == nil && inner.IsDir() && filepath.IsLocal(o.Split) {
-		o.Path, o.Split = filepath.Join(o.Path, o.Split), "" // as Hugging Face's save_to_disk lays splits out
+		o.Path, o.Split = filepath.Join(o.Path, o.Split), "" // the layout of Hugging Face's save_to_disk
 	}
 	info, err := os.Stat(o.Path)
 	switch {
@@ -93,7 +94,8 @@ func tableFiles(o OpenOptions, suffix string) ([]string, error) {
 				continue
 			}
 			all = append(all, name)
-			if rest, ok := strings.CutPrefix(name, o.Split); ok && (o.Split == "" || strings.ContainsAny(rest[:1], "-._")) {
+			if rest, ok := strings.CutPrefix(name, o.Split); ok &&
+				(o.Split == "" || strings.ContainsAny(rest[:1], "-._")) {
 				paths = append(paths, filepath.Join(dir, name))
 			}
 		}
@@ -101,13 +103,14 @@ func tableFiles(o OpenOptions, suffix string) ([]string, error) {
 			return paths, nil
 		}
 		if len(all) > 0 {
-			return nil, argErrorf("split is %q, want what the name of a file in %s begins with: %.300q", o.Split, dir, all)
+			return nil, argErrorf("split is %q, want what the name of a file in %s begins with: %.300q", o.Split, dir,
+				all)
 		}
 	}
 	return nil, Errorf(ErrFormat, "data: %s holds no files *%s, nor does its folder data", o.Path, suffix)
 }
 
-// readFile reads one more file. A defect of the file that makes a library panic is an error as well.
+// readFile reads one more file. If a library panics on a damaged file, that is an error too.
 func (t *table) readFile(path string, read func(t *table, f *os.File) error) (err error) {
 	f, err := OpenRegular(path)
 	if err != nil {
@@ -139,7 +142,7 @@ func (t *table) readFile(path string, read func(t *table, f *os.File) error) (er
 	return nil
 }
 
-// failed names the file of an error, and gives it a kind where it has none.
+// failed adds the file's name to an error, and a kind if it has none.
 func (t *table) failed(err error) error {
 	kind := ErrFormat
 	for _, k := range []error{ErrIO, ErrMemory, ErrUnsupported, ErrCancelled} {
@@ -150,10 +153,10 @@ func (t *table) failed(err error) error {
 	return Errorf(kind, "data: %s: %s", t.path, strings.TrimPrefix(err.Error(), "data: "))
 }
 
-// row is the number in the present file of the next image.
+// row returns the index in the present file of the next image.
 func (t *table) row() int { return t.rows - t.first[len(t.first)-1] }
 
-// add keeps an encoded image.
+// add copies an encoded image to the temporary file.
 func (t *table) add(image []byte) (err error) {
 	if err := t.options.cancelled(); err != nil {
 		return err
@@ -168,23 +171,23 @@ func (t *table) add(image []byte) (err error) {
 	case t.tensors.arrays != nil:
 		return fmt.Errorf("has encoded images, the file before it pixels")
 	}
-	if t.spool == nil {
-		if t.spool, err = newSpool(); err != nil {
+	if t.encoded == nil {
+		if t.encoded, err = newTempFile(); err != nil {
 			return err
 		}
 	}
 	if t.unpacked += int64(len(image)); t.unpacked > max(minUnpacked, maxUnpacked*t.size) {
 		return fmt.Errorf("unpacks to more than %d bytes and %d times its size", int64(minUnpacked), maxUnpacked)
 	}
-	if _, err := t.spool.Write(image); err != nil {
+	if _, err := t.encoded.Write(image); err != nil {
 		return err
 	}
-	t.ends = append(t.ends, t.spool.size)
+	t.ends = append(t.ends, t.encoded.size)
 	t.rows++
 	return nil
 }
 
-// found is what all files hold.
+// found returns what all files hold.
 func (t *table) found() (*found, error) {
 	if t.rows == 0 {
 		return nil, Errorf(ErrFormat, "data: %s holds no rows, want at least 1 image", t.options.Path)
@@ -198,20 +201,20 @@ func (t *table) found() (*found, error) {
 	if t.tensors.arrays != nil {
 		return t.inMemory()
 	}
-	if err := t.spool.done(); err != nil {
+	if err := t.encoded.flush(); err != nil {
 		return nil, err
 	}
 	if _, err := checkLabels(t.labels, t.names, t.rows); err != nil {
-		return nil, Errorf(ErrFormat, "data: %s: %s", t.options.Path, strings.TrimPrefix(err.Error(), "data: "))
+		return nil, ofFile(t.options.Path, err)
 	}
-	return &found{source: &tableSource{t}, count: t.rows, labels: t.labels, names: t.names}, nil
+	return &found{source: &tableSource{table: t}, count: t.rows, labels: t.labels, names: t.names}, nil
 }
 
-// inMemory makes the set of images that are pixels.
+// inMemory returns the set of images that are pixels.
 func (t *table) inMemory() (*found, error) {
 	d, err := t.tensors.dataset(nil, Options{Labels: t.labels, ClassNames: t.names, Release: t.close})
 	if err != nil {
-		return nil, Errorf(ErrFormat, "data: %s: %s", t.options.Path, strings.TrimPrefix(err.Error(), "data: "))
+		return nil, ofFile(t.options.Path, err)
 	}
 	return &found{ready: d}, nil
 }
@@ -221,12 +224,13 @@ func (t *table) close() {
 		free()
 	}
 	t.free = nil
-	if t.spool != nil {
-		_ = t.spool.Close()
+	if t.encoded != nil {
+		_ = t.encoded.Close()
 	}
 }
 
-// pickColumn returns the number of the column that option names, or of the first default that exists; -1 where there is none.
+// pickColumn returns the index of the column called name or, if name is "", of the first default
+// that exists. It returns -1 if there is none.
 func pickColumn(names []string, option, name string, defaults []string) (int, error) {
 	wanted := defaults
 	if name != "" {
@@ -248,7 +252,7 @@ func pickColumn(names []string, option, name string, defaults []string) (int, er
 	return -1, nil
 }
 
-// columns finds the columns of images and labels; label is -1 where there is none.
+// columns returns the indices of the columns of images and labels. label is -1 if there is none.
 func (t *table) columns(names []string) (image, label int, err error) {
 	if image, err = pickColumn(names, "image_column", t.options.ImageColumn, imageColumns); err != nil {
 		return 0, 0, err
@@ -266,7 +270,7 @@ func (t *table) columns(names []string) (image, label int, err error) {
 	return image, label, nil
 }
 
-// tableSource are encoded images of tables.
+// tableSource is a source of the encoded images of tables.
 type tableSource struct{ table *table }
 
 func (s *tableSource) read(i int, buffer []byte) ([]byte, error) {
@@ -276,7 +280,7 @@ func (s *tableSource) read(i int, buffer []byte) ([]byte, error) {
 	}
 	size := int(s.table.ends[i] - start)
 	buffer = slices.Grow(buffer[:0], size)[:size]
-	if n, err := s.table.spool.ReadAt(buffer, start); n < size {
+	if n, err := s.table.encoded.ReadAt(buffer, start); n < size {
 		return nil, fmt.Errorf("got %d of %d bytes: %w", n, size, bare(err))
 	}
 	return buffer, nil
@@ -284,8 +288,8 @@ func (s *tableSource) read(i int, buffer []byte) ([]byte, error) {
 
 func (s *tableSource) name(i int) string {
 	k, _ := slices.BinarySearch(s.table.first, i+1)
-	k-- // the last file that begins at i or before
+	k-- // the last file whose first row is i or before
 	return fmt.Sprintf("%s: row %d", s.table.files[k], i-s.table.first[k])
 }
 
-func (s *tableSource) close() error { return s.table.spool.Close() }
+func (s *tableSource) close() error { return s.table.encoded.Close() }

@@ -8,19 +8,21 @@ import (
 	"strings"
 )
 
-// noLabel stands for a label that is not known; where all are so, as in Hugging Face's test sets, the set is unlabelled.
+// noLabel stands for an unknown label. If all labels are unknown, as in Hugging Face's test sets,
+// the set is unlabelled.
 const noLabel = -1
 
-// addName adds a label that is a string. They are numbered in the order of the names, once all are known.
+// addName adds a label that is a string. Strings are numbered in order of first use; sortNames
+// numbers them anew when all are known.
 func (t *table) addName(name string) error {
 	if t.fixed {
-		if t.number == nil {
-			t.number = map[string]int32{}
+		if t.numberOf == nil {
+			t.numberOf = map[string]int32{}
 			for i, n := range t.names {
-				t.number[n] = int32(i)
+				t.numberOf[n] = int32(i)
 			}
 		}
-		i, ok := t.number[name]
+		i, ok := t.numberOf[name]
 		if !ok {
 			return fmt.Errorf("row %d has the class %.100q, want one of class_names", len(t.fileLabels), name)
 		}
@@ -47,8 +49,8 @@ func (t *table) addName(name string) error {
 
 var errLabelKinds = errors.New("has labels of another type than the file before it")
 
-// huggingFaceNames takes the names of the classes from the schema's metadata as Hugging Face's datasets writes it:
-// {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}}}.
+// huggingFaceNames takes the class names from the schema's metadata, as Hugging Face's datasets
+// writes them: {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["cat", "dog"]}}}}.
 func (t *table) huggingFaceNames(metadata, column string) error {
 	var schema struct {
 		Info struct {
@@ -59,7 +61,8 @@ func (t *table) huggingFaceNames(metadata, column string) error {
 		Type  string   `json:"_type"`
 		Names []string `json:"names"`
 	}
-	if json.Unmarshal([]byte(metadata), &schema) != nil || json.Unmarshal(schema.Info.Features[column], &feature) != nil ||
+	if json.Unmarshal([]byte(metadata), &schema) != nil ||
+		json.Unmarshal(schema.Info.Features[column], &feature) != nil ||
 		feature.Type != "ClassLabel" || len(t.options.ClassNames) > 0 {
 		return nil
 	}
@@ -69,12 +72,12 @@ func (t *table) huggingFaceNames(metadata, column string) error {
 	if len(t.files) > 1 && !slices.Equal(t.names, feature.Names) {
 		return errors.New("has other class names than the file before it")
 	}
-	t.number = nil
+	t.numberOf = nil
 	t.names, t.fixed = feature.Names, len(feature.Names) > 0
 	return nil
 }
 
-// sortNames numbers the labels that are strings by the order of the strings.
+// sortNames numbers the classes anew, in the sorted order of their names.
 func (t *table) sortNames() {
 	names := make([]string, len(t.strings))
 	for name, i := range t.strings {

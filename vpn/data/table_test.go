@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// testdata/tables.py writes five PNG files of 4×4 RGB pixels, counting up from the number of the image, and these labels.
+// testdata/tables.py writes five PNG files of 4×4 RGB pixels, whose values count up from the index
+// of the image, and these labels.
 var tableLabels = []int32{1, 0, 1, 1, 0}
 
 func countingFrom(i int) []uint8 {
@@ -24,7 +25,7 @@ func countingFrom(i int) []uint8 {
 	return pixels
 }
 
-// readAll reads the encoded images of a set, decoded by image/png, and closes it.
+// readAll returns the images of a set as image/png decodes them, and closes the set.
 func readAll(t *testing.T, f *found) [][]uint8 {
 	var all [][]uint8
 	var buffer []byte
@@ -57,7 +58,7 @@ func openTable(name string) (*found, error) {
 
 func TestTablesOfEncodedImages(t *testing.T) {
 	for _, name := range []string{
-		"hf.arrow", "zstd.arrow", "lz4.arrow", "file.arrow", // of encoded images
+		"hf.arrow", "zstd.arrow", "lz4.arrow", "file.arrow", // encoded images
 		"hf.parquet", "v2.parquet", "gzip.parquet", "brotli.parquet", "lz4.parquet", "names.parquet", "empty.parquet",
 	} {
 		f, err := openTable("testdata/" + name)
@@ -71,7 +72,8 @@ func TestTablesOfEncodedImages(t *testing.T) {
 	}
 }
 
-// Labels of −1 alone, as in Hugging Face's test sets, mean none; among others they are an error.
+// If all labels are −1, as in Hugging Face's test sets, there are none. A −1 among others is an
+// error.
 func TestTablesWithoutLabels(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "test.arrow")
 	two, images := []string{"image", "label"}, binaries([]byte("a"), []byte("b"))

@@ -1,5 +1,5 @@
-// Package device opens the engine that computes: "go" (pure Go, linked in), "cpu" and "cuda" (XLA through a PJRT
-// plugin, where one is found). Nothing is ever downloaded.
+// Package device opens the device that computes: "go" (pure Go, linked in), "cpu" or "cuda" (XLA
+// through a PJRT plugin, if one is found). It never downloads anything.
 package device
 
 import (
@@ -15,20 +15,22 @@ import (
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// Names lists the devices from the most to the least preferred: the order in which "auto" tries them.
+// Names returns the devices in the order in which "auto" tries them.
 func Names() []string { return []string{"cuda", "cpu", "go"} }
 
-// CPUDevices is how many devices cpu has, whatever the cores, which they share: more than one are to try out what needs several. XLA
-// for them has a backend of its own, as it makes a thread for each, and with other numbers of threads rounds otherwise.
+// CPUDevices is how many devices cpu offers, however many cores there are. They share the cores, and
+// serve to try out what needs several devices. Opened together they have an XLA backend of their own:
+// XLA starts one thread per device, and rounds differently with another number of threads.
 const CPUDevices = 4
 
-// Options says where to look for plugins.
+// Options say where to look for plugins.
 type Options struct {
-	// PluginPaths are PJRT plugins (.so files) or folders that hold some. A file whose name contains "cuda" serves
-	// the device cuda, any other the device cpu. They come before $GOVPN_PLUGIN_PATH, installed Python packages and
-	// the folders of go-xla's own installer.
+	// PluginPaths are PJRT plugins (.so files), or folders with plugins. A file whose name contains
+	// "cuda" is for the device cuda, any other for cpu. These paths come before $GOVPN_PLUGIN_PATH,
+	// installed Python packages and the folders of go-xla's installer.
 	PluginPaths []string `json:"plugin_paths"`
-	// Several opens all devices of the kind, for [vpn.Model.SetDevices]; else cpu opens one. It makes no difference to the others.
+	// Several opens all devices of the kind, for [vpn.Model.SetDevices]. Otherwise cpu opens one
+	// device. go and cuda ignore it.
 	Several bool `json:"-"`
 }
 
@@ -37,9 +39,9 @@ type Info struct {
 	Name        string `json:"device"`
 	Available   bool   `json:"available"`
 	Description string `json:"description"`
-	Plugin      string `json:"plugin"`  // path of the PJRT plugin, "" for go
-	Devices     int    `json:"devices"` // how many of this kind the plugin drives
-	Why         string `json:"why"`     // why it is, or is not, available
+	Plugin      string `json:"plugin"`  // path of the PJRT plugin; "" for go
+	Devices     int    `json:"devices"` // how many devices of this kind the plugin drives
+	Why         string `json:"why"`     // why the device is available, or why not
 }
 
 type opened struct {
@@ -49,12 +51,12 @@ type opened struct {
 
 var (
 	mu    sync.Mutex
-	cache = map[string]opened{} // by device name and plugin path: a plugin opens once in a process
+	cache = map[string]opened{} // by device name and plugin path: a process opens a plugin only once
 )
 
-// Open returns the backend of a device: "go", "cpu", "cuda", or "auto" (also ""), which takes the first of cuda,
-// cpu and go that really opens. Info.Why says which was taken and why the better ones were not. The same device
-// opens once and is shared.
+// Open returns the backend of a device: "go", "cpu", "cuda" or "auto" (also ""). "auto" takes the
+// first of cuda, cpu and go that opens. Info.Why says which was taken, and why the ones before it
+// were not. A device is opened once; later calls return the same backend.
 func Open(name string, o Options) (compute.Backend, Info, error) {
 	mu.Lock()
 	defer mu.Unlock()
@@ -70,12 +72,14 @@ func Open(name string, o Options) (compute.Backend, Info, error) {
 		}
 	}
 	if !slices.Contains(Names(), name) {
-		return nil, Info{Name: name}, data.Errorf(data.ErrArgument, "device: device is %q, want one of auto, cuda, cpu, go", name)
+		return nil, Info{
+			Name: name,
+		}, data.Errorf(data.ErrArgument, "device: device is %q, want one of auto, cuda, cpu, go", name)
 	}
 	return open(name, o)
 }
 
-// List tries every device and describes it.
+// List tries to open every device, and describes each.
 func List(o Options) []Info {
 	mu.Lock()
 	defer mu.Unlock()
@@ -111,7 +115,8 @@ func open(name string, o Options) (compute.Backend, Info, error) {
 		if o.Several && name == "cpu" {
 			count, key = CPUDevices, key+"\x00several"
 		}
-		backend, got, err := remember(key, info, func() (compute.Backend, error) { return openXLA(name, plugin, count) })
+		backend, got, err := remember(key, info,
+			func() (compute.Backend, error) { return openXLA(name, plugin, count) })
 		if err == nil {
 			return backend, got, nil
 		}
@@ -133,24 +138,24 @@ func remember(key string, info Info, open func() (compute.Backend, error)) (comp
 	if info.Name == "cpu" {
 		info.Devices = CPUDevices
 	}
-	cache[key] = opened{backend, info}
+	cache[key] = opened{backend: backend, info: info}
 	return backend, info, nil
 }
 
-// What to do where the plugin of a device is missing.
+// What to do if the plugin of a device is missing.
 var remedy = map[string]string{
 	"cpu":  "install the Python package fastatomstruct-xla-cpu, or name a plugin in plugin_paths or $GOVPN_PLUGIN_PATH",
 	"cuda": "install the Python package jax-cuda13-pjrt, or name a plugin in plugin_paths or $GOVPN_PLUGIN_PATH",
 }
 
-// Where Python packages keep the plugins, below site-packages.
+// Where Python packages keep plugins, below site-packages.
 var packaged = []string{
 	"fastatomstruct_xla_cpu/libpjrt_cpu.so",
 	"jax_plugins/xla_cuda13/xla_cuda_plugin.so",
 	"jax_plugins/xla_cuda12/xla_cuda_plugin.so",
 }
 
-// findPlugins lists the plugin files for a device, the most specific place first.
+// findPlugins returns the plugin files for a device. The most specific places come first.
 func findPlugins(name string, o Options) []string {
 	places := slices.Clone(o.PluginPaths)
 	places = append(places, filepath.SplitList(os.Getenv("GOVPN_PLUGIN_PATH"))...)
@@ -179,7 +184,8 @@ func findPlugins(name string, o Options) []string {
 	var plugins []string
 	for _, file := range files {
 		isCUDA := strings.Contains(strings.ToLower(filepath.Base(file)), "cuda")
-		if path, err := filepath.Abs(file); err == nil && isCUDA == (name == "cuda") && !slices.Contains(plugins, path) {
+		if path, err := filepath.Abs(file); err == nil && isCUDA == (name == "cuda") &&
+			!slices.Contains(plugins, path) {
 			plugins = append(plugins, path)
 		}
 	}

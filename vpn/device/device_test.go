@@ -11,7 +11,7 @@ import (
 	"github.com/govpn/govpn/vpn/device"
 )
 
-// noPlugins hides the plugins that this machine has.
+// noPlugins hides the plugins of this machine.
 func noPlugins(t *testing.T) {
 	for _, name := range []string{"GOVPN_PLUGIN_PATH", "VIRTUAL_ENV", "CONDA_PREFIX"} {
 		t.Setenv(name, "")
@@ -22,7 +22,7 @@ func noPlugins(t *testing.T) {
 	}
 }
 
-// plugin writes a file that is no plugin.
+// plugin writes a file that is not a plugin.
 func plugin(t *testing.T, name string, content string) string {
 	path := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
@@ -33,7 +33,9 @@ func TestGoAlwaysOpens(t *testing.T) {
 	noPlugins(t)
 	backend, info, err := device.Open("go", device.Options{})
 	require.NoError(t, err)
-	require.Equal(t, device.Info{Name: "go", Available: true, Description: info.Description, Devices: 1, Why: "always there"}, info)
+	require.Equal(t,
+		device.Info{Name: "go", Available: true, Description: info.Description, Devices: 1, Why: "always there"},
+		info)
 	require.NotEmpty(t, info.Description)
 	again, _, err := device.Open("go", device.Options{PluginPaths: []string{"/nowhere"}})
 	require.NoError(t, err)
@@ -60,7 +62,7 @@ func TestMissingPlugin(t *testing.T) {
 	}
 }
 
-// A file that is no plugin is an error that names it, and auto takes the next device and says why.
+// A file that is not a plugin is an error that names it. "auto" takes the next device and says why.
 func TestBadPlugin(t *testing.T) {
 	noPlugins(t)
 	for _, bad := range []string{plugin(t, "libpjrt_cpu.so", ""), plugin(t, "pjrt_c_api_cpu_plugin.so", "#!/bin/sh\n"),
@@ -83,7 +85,7 @@ func TestBadPlugin(t *testing.T) {
 	}
 }
 
-// A plugin's name tells its device; folders are searched; the environment comes after the options.
+// A plugin's name tells its device. Folders are searched. The environment comes after the options.
 func TestWherePluginsAreFound(t *testing.T) {
 	noPlugins(t)
 	cpu, cuda := plugin(t, "libpjrt_cpu.so", ""), plugin(t, "xla_cuda_plugin.so", "")
@@ -109,7 +111,7 @@ func TestList(t *testing.T) {
 	}
 }
 
-// Where a plugin is installed, cpu opens with its devices, and auto prefers it to go.
+// If a plugin is installed, cpu opens with its devices, and "auto" prefers it to go.
 func TestCPU(t *testing.T) {
 	backend, info, err := device.Open("cpu", device.Options{})
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"github.com/govpn/govpn/vpn/device"
 )
 
-// Many matrix products at once must not wait for one another's workers: with GoMLX's default pool this never ends.
+// Many matrix products at the same time must not wait for each other's workers. With GoMLX's
+// default pool this never ends.
 func TestManyProductsAtOnce(t *testing.T) {
 	backend, info, err := device.Open("go", device.Options{})
 	require.NoError(t, err)
@@ -20,7 +21,7 @@ func TestManyProductsAtOnce(t *testing.T) {
 	exec := MustNewExec(backend, func(x *Node) *Node {
 		sum := ReduceAllSum(x)
 		for i := range 64 {
-			left := AddScalar(x, i) // 64 products without an order among them
+			left := AddScalar(x, i) // 64 products that do not depend on each other
 			sum = Add(sum, ReduceAllSum(DotProduct(left, left)))
 		}
 		return sum

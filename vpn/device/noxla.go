@@ -8,7 +8,7 @@ import (
 	"github.com/gomlx/compute"
 )
 
-// HasXLA says whether this build can open XLA plugins: it needs cgo.
+// HasXLA reports whether this build can open XLA plugins, which needs cgo.
 const HasXLA = false
 
 func openXLA(string, string, int) (compute.Backend, error) {

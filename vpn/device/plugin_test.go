@@ -19,13 +19,15 @@ import (
 	"github.com/govpn/govpn/vpn/device"
 )
 
-// Where pjrt_c_api.h is; before noPlugins changes HOME, on which it depends.
+// The folder of pjrt_c_api.h. It is found before noPlugins changes HOME, on which it depends.
 var goXLA, _ = exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/gomlx/go-xla").Output()
 
-// compiled builds a library of testdata/plugin.c, or of another source, with gcc.
+// compiled compiles testdata/plugin.c, or another source, to a library with gcc.
 func compiled(t *testing.T, name string, flags ...string) string {
 	path := filepath.Join(t.TempDir(), name)
-	args := append([]string{"-shared", "-fPIC", "-O1", "-I" + strings.TrimSpace(string(goXLA)) + "/pjrt", "-o", path}, flags...)
+	args := append(
+		[]string{"-shared", "-fPIC", "-O1", "-I" + strings.TrimSpace(string(goXLA)) + "/pjrt", "-o", path},
+		flags...)
 	out, err := exec.Command("gcc", args...).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return path
@@ -33,7 +35,8 @@ func compiled(t *testing.T, name string, flags ...string) string {
 
 const source = "testdata/plugin.c"
 
-// refused opens a device with a plugin: the error names the file, says what is wrong and what to do. It returns soon.
+// refused opens a device with a plugin that must not open. The error names the file, and says what
+// is wrong and what to do. It comes soon.
 func refused(t *testing.T, name, path string, want ...string) {
 	t.Helper()
 	result := make(chan error, 1)
@@ -52,7 +55,8 @@ func refused(t *testing.T, name, path string, want ...string) {
 	}
 }
 
-// What speaks another version of PJRT's interface, or claims more than it has, is not called.
+// A plugin with another version of PJRT's interface, or that claims more than it has, is not
+// called.
 func TestPluginVersions(t *testing.T) {
 	noPlugins(t)
 	for want, flags := range map[string][]string{
@@ -62,7 +66,7 @@ func TestPluginVersions(t *testing.T) {
 		"it is damaged: its PJRT API has 96 bytes, want at least": {"-DBYTES=96"},
 		"it is damaged: its PJRT API has 8 bytes, want at least":  {"-DBYTES=8"},
 		"its GetPjrtApi returns nothing":                          {"-DNOTHING"},
-		"no visible GPU devices":                                  {"-DMINOR=999"}, // which is called
+		"no visible GPU devices":                                  {"-DMINOR=999"}, // this one is called
 	} {
 		refused(t, "cpu", compiled(t, "libpjrt_cpu.so", append(flags, source)...), want)
 	}
@@ -88,14 +92,15 @@ func TestOtherLibraries(t *testing.T) {
 		return plugin(t, "libpjrt_cpu.so", string(change(append([]byte{}, library...))))
 	}
 	le := binary.LittleEndian
-	small := make([]byte, 52) // the header of a 32-bit library for the i386
+	small := make([]byte, 52) // the header of a 32-bit i386 library
 	copy(small, "\x7fELF\x01\x01\x01")
 	le.PutUint16(small[16:], 3)
 	le.PutUint16(small[18:], 3)
 	le.PutUint32(small[20:], 1)
 	empty, needs := plugin(t, "empty.c", ""), filepath.Join(t.TempDir(), "libgovpn_missing.so")
 	require.NoError(t, exec.Command("gcc", "-shared", "-o", needs, empty).Run())
-	dependent := compiled(t, "libpjrt_cpu.so", source, "-Wl,--no-as-needed", "-L"+filepath.Dir(needs), "-lgovpn_missing")
+	dependent := compiled(t, "libpjrt_cpu.so", source, "-Wl,--no-as-needed", "-L"+filepath.Dir(needs),
+		"-lgovpn_missing")
 	require.NoError(t, os.Remove(needs))
 	for _, test := range []struct{ path, want string }{
 		{altered(func(b []byte) []byte { le.PutUint16(b[18:], 183); return b }), "it is a library for aarch64 (64-bit), this process is x86-64 (64-bit)"},
@@ -112,7 +117,7 @@ func TestOtherLibraries(t *testing.T) {
 	}
 }
 
-// What is no file at all, cannot be read, or has a name that go-xla would take apart.
+// A path without a file, a file that cannot be read, and a name that go-xla would split.
 func TestOtherPaths(t *testing.T) {
 	noPlugins(t)
 	dir := t.TempDir()
@@ -130,7 +135,7 @@ func TestOtherPaths(t *testing.T) {
 		refused(t, "cpu", locked, "permission denied")
 		return
 	}
-	// Root may read everything: this thread opens files as nobody, who may not.
+	// Root may read everything, so this thread opens files as nobody, who may not.
 	runtime.LockOSThread()
 	_, _, _ = syscall.RawSyscall(syscall.SYS_SETFSUID, 65534, 0, 0)
 	_, _, err := device.Open("cpu", device.Options{PluginPaths: []string{locked}})

@@ -15,19 +15,19 @@ import (
 	"github.com/gomlx/go-xla/pjrt"
 )
 
-// HasXLA says whether this build can open XLA plugins: it needs cgo.
+// HasXLA reports whether this build can open XLA plugins, which needs cgo.
 const HasXLA = true
 
 func init() { xla.EnableAutoInstall(false) }
 
-// openXLA opens a plugin; cpu with so many devices.
+// openXLA opens a plugin. For cpu, count is the number of devices.
 func openXLA(name, plugin string, count int) (compute.Backend, error) {
 	if err := checkLibrary(plugin); err != nil {
 		return nil, err
 	}
 	options := pjrt.NamedValuesMap{}
 	if name == "cpu" {
-		options["cpu_device_count"] = int64(count) // the plugin's default is 4, whatever the cores
+		options["cpu_device_count"] = int64(count) // the plugin's default is 4, however many cores there are
 		defer setFlags(plugin)()
 	}
 	if err := checkVersion(plugin); err != nil {
@@ -38,8 +38,11 @@ func openXLA(name, plugin string, count int) (compute.Backend, error) {
 		err = fmt.Errorf("it finds no %s device", name)
 	}
 	if err != nil && name == "cuda" {
-		err = fmt.Errorf("%w (it wants an NVIDIA GPU, its driver, and CUDA's libraries: nvidia-smi shows the first two, "+
-			"jax-cuda13-plugin[with-cuda] installs the last)", err)
+		err = fmt.Errorf(
+			"%w (it wants an NVIDIA GPU, its driver, and CUDA's libraries: nvidia-smi shows the first two, "+
+				"jax-cuda13-plugin[with-cuda] installs the last)",
+			err,
+		)
 	}
 	if err != nil {
 		return nil, err
@@ -47,15 +50,17 @@ func openXLA(name, plugin string, count int) (compute.Backend, error) {
 	return backend, nil
 }
 
-// ynnFlag chooses what XLA for CPU gives to YNNPACK. Products are faster there; reductions can end the process ("(0 <= -15) is
-// statically false": a training step of vit with 256 images of 32×32×3), so they may not.
+// ynnFlag says what XLA for CPU gives to YNNPACK. Products are faster there. Reductions are
+// excluded: they can end the process ("(0 <= -15) is statically false": a training step of vit with
+// 256 images of 32×32×3).
 const (
 	ynnFlag  = "--xla_cpu_experimental_ynn_fusion_type"
 	ynnTypes = "individual_dot"
 )
 
-// setFlags tells a plugin that is about to open what XLA reads of the environment alone, once; undo restores the environment. An
-// unknown flag would end the process.
+// setFlags sets flags that XLA reads only from the environment, and only once, while a plugin
+// opens. undo restores the environment. A flag that the plugin does not know would end the process,
+// so only known flags are set.
 func setFlags(plugin string) (undo func()) {
 	const name = "XLA_FLAGS"
 	old, was := os.LookupEnv(name)
@@ -72,7 +77,7 @@ func setFlags(plugin string) (undo func()) {
 	}
 }
 
-// contains says whether a text is somewhere in a file.
+// contains reports whether a file contains a text.
 func contains(path, text string) bool {
 	file, err := os.Open(path)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A plugin that knows the flag gets it while it opens; the environment is the host's again afterwards.
+// A plugin that knows the flag gets it while it opens. Afterwards the environment is as before.
 func TestFlags(t *testing.T) {
 	flag := strings.TrimPrefix(ynnFlag, "--")
 	file := func(content string) string {
@@ -19,7 +19,7 @@ func TestFlags(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 		return path
 	}
-	edge := strings.Repeat("x", 1<<20-5) // the name lies across two reads
+	edge := strings.Repeat("x", 1<<20-5) // the name spans two reads
 	for _, test := range []struct {
 		name, plugin, before, during string
 	}{

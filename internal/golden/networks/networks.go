@@ -1,4 +1,5 @@
-// Package networks compares networks with PyTorch's, by the golden files of vpn/method/testdata/golden_networks.py.
+// Package networks compares networks with PyTorch's, using the golden files of
+// vpn/method/testdata/golden_networks.py.
 package networks
 
 import (
@@ -19,15 +20,18 @@ import (
 	"github.com/govpn/govpn/models"
 )
 
-// Test compares every network of a kind, "base", "generator" or "layer", with PyTorch's on every device: its
-// variables, output, gradients and, after a pass in training mode, the statistics of batch norm. build gets the
-// case's configuration and makes the network in scope /kind: images (N, H, W, C) → output.
+// Test compares every network of a kind ("base", "generator" or "layer") with PyTorch's, on every
+// device. It compares variables, output, gradients and, after a pass in training mode, the
+// statistics of batch norm. build gets the configuration of the case, and builds the network in
+// scope /kind: images (N, H, W, C) → output.
 func Test(t *testing.T, kind string, build func(config json.RawMessage, s *model.Scope, images *Node) *Node) {
 	for _, c := range golden.Cases(t, kind) {
 		t.Run(c.Name, func(t *testing.T) {
 			stored := c.Tensors(t)
 			c.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
-				n := comparison{c, stored, func(s *model.Scope, x *Node) *Node { return build(c.Config, s.At("%s", kind), x) }, nil}
+				n := comparison{Case: c, stored: stored, build: func(s *model.Scope, x *Node) *Node {
+					return build(c.Config, s.At("%s", kind), x)
+				}}
 				n.compare(t, backend, dtype)
 			})
 		})
@@ -38,7 +42,7 @@ type comparison struct {
 	golden.Case
 	stored  map[string]*tensors.Tensor
 	build   func(s *model.Scope, x *Node) *Node
-	results []string // the names of what the graph returns, as stored
+	results []string // the names under which the graph's results are stored
 }
 
 func (n *comparison) compare(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
@@ -48,7 +52,7 @@ func (n *comparison) compare(t *testing.T, backend compute.Backend, dtype dtypes
 		defer g.Finalize()
 		n.build(plan.RootScope(), Zeros(g, input.Shape()))
 	})
-	defer store.Finalize() // some hold a gigabyte
+	defer store.Finalize() // some stores hold a gigabyte
 	parameters := 0
 	for _, v := range Variables(store) {
 		if !models.IsBuffer(v.Name()) {
@@ -72,9 +76,9 @@ func (n *comparison) compare(t *testing.T, backend compute.Backend, dtype dtypes
 	}
 }
 
-// tolerance is that of a float32 result. In a deep network rounding alone may turn a ReLU unit on or off, on one machine
-// and not on another, which moves a gradient by a thousandth, PyTorch's too. That the gradient is exactly the right one is
-// for float64 to show.
+// tolerance returns the tolerance of a float32 result. In a deep network, rounding alone may switch
+// a ReLU unit on one machine and not on another. That changes a gradient by a thousandth, in
+// PyTorch too. float64 shows that the gradient is exactly right.
 func (n *comparison) tolerance(name string) float64 {
 	switch {
 	case n.Kind == "layer":
@@ -86,7 +90,7 @@ func (n *comparison) tolerance(name string) float64 {
 	}
 }
 
-// graph computes everything that is stored of the network, first in inference mode, then in training mode.
+// graph computes all stored values of the network, first in inference mode, then in training mode.
 func (n *comparison) graph(s *model.Scope, x *Node) (out []*Node) {
 	n.results = nil
 	add := func(name string, value *Node) { n.results, out = append(n.results, name), append(out, value) }
@@ -106,7 +110,8 @@ func (n *comparison) graph(s *model.Scope, x *Node) (out []*Node) {
 				names, values = append(names, golden.Name(v)), append(values, v.NodeValue(x.Graph()))
 			}
 		}
-		cotangent := ConstTensor(x.Graph(), golden.Tensor(golden.Uniform("cotangent", y.Shape().Size()), y.DType(), y.Shape().Dimensions...))
+		cotangent := ConstTensor(x.Graph(),
+			golden.Tensor(golden.Uniform("cotangent", y.Shape().Size()), y.DType(), y.Shape().Dimensions...))
 		for i, gradient := range Gradient(ReduceAllSum(Mul(y, cotangent)), values...) {
 			add(mode+"/grad/"+names[i], gradient)
 		}
@@ -119,7 +124,7 @@ func (n *comparison) graph(s *model.Scope, x *Node) (out []*Node) {
 	return out
 }
 
-// input is the formula's.
+// input returns the input, whose values a formula gives.
 func (n *comparison) input(t *testing.T, dtype dtypes.DType) *tensors.Tensor {
 	var config struct {
 		Shape []int `json:"image_shape"`
@@ -135,7 +140,7 @@ func (n *comparison) input(t *testing.T, dtype dtypes.DType) *tensors.Tensor {
 	return golden.Tensor(values, dtype, dims...)
 }
 
-// Weights returns a store with the variables that build makes in plan, each with its value by formula.
+// Weights returns a store with the variables that build creates, with values given by a formula.
 func Weights(build func(plan *model.Store)) *model.Store {
 	plan, store := model.NewStore(), model.NewStore()
 	plan.SetParam("/"+models.ShapesOnly, true)
@@ -151,7 +156,8 @@ func Weights(build func(plan *model.Store)) *model.Store {
 	return store
 }
 
-// Variables are those of a store, sorted by path.
+// Variables returns the variables of a store, sorted by path.
 func Variables(store *model.Store) []*model.Variable {
-	return slices.SortedFunc(store.IterVariables(), func(a, b *model.Variable) int { return strings.Compare(a.Path(), b.Path()) })
+	return slices.SortedFunc(store.IterVariables(),
+		func(a, b *model.Variable) int { return strings.Compare(a.Path(), b.Path()) })
 }

@@ -1,10 +1,11 @@
-"""Writes augment.safetensors and cases.json: torchvision's results for given images and parameters.
+"""Write augment.safetensors and cases.json: torchvision's results for given images and parameters.
 
     python vpn/augment/testdata/golden.py
 
-Each of the images (N, H, W, C) of a case has parameters of its own: column i of "params", in the order that
-the Go augmentation draws them. Results are computed in float64 and stored as float32; those in float32 must
-agree. The metadata of the safetensors file tell the versions (last: torch 2.15.0, torchvision 0.29.2).
+Each image (N, H, W, C) of a case has parameters of its own: image i has column i of "params". Their order
+is that in which the Go augmentation draws them. Results are computed in float64 and stored as float32;
+results computed in float32 must agree. The metadata of the safetensors file name the versions (last: torch
+2.15.0, torchvision 0.29.2).
 """
 
 import json
@@ -21,7 +22,10 @@ N, H, W = 4, 10, 9
 
 
 def images(channels):
-    """Smooth shapes with texture, float32 (N, C, H, W) in [0, 1]; some pixels are black, white or grey."""
+    """Return smooth shapes with texture, float32 (N, C, H, W) in [0, 1].
+
+    Some pixels are black, white or grey.
+    """
     rng = np.random.default_rng(channels)
     y, x = np.mgrid[:H, :W] / 3
     phase = rng.uniform(0, 6, (N, channels, 2, 1, 1))
@@ -35,7 +39,7 @@ IMAGES = {"colour": images(3), "grey": images(1)}
 
 
 def each(function):
-    """The function of one image and its parameters, for a batch and a row per parameter."""
+    """Return a function of a batch, with one row per parameter, that applies function to each image."""
     return lambda x, params: torch.stack([function(x[i], *[row[i] for row in params]) for i in range(len(x))])
 
 
@@ -58,7 +62,7 @@ def affine(**options):
 
 
 def jitter(image, brightness, contrast, saturation, hue, *order):
-    """The adjustments in the order of their numbers; factors of None are left out."""
+    """Apply the adjustments in the order of their numbers. A factor of None means no adjustment."""
     adjust = [
         functional.adjust_brightness,
         functional.adjust_contrast,
@@ -217,7 +221,7 @@ CASES = [  # name, images, augmentation, params, torchvision's function of image
 
 
 def close(name, x, function):
-    """The result in float64; that in float32 agrees with it."""
+    """Return the result in float64, after a check that float32 agrees with it."""
     single, double = function(x), function(x.double()).float()
     tolerance = 0 if name.endswith(("nearest", "center")) else 2e-6
     assert (single - double).abs().max() <= tolerance, name
@@ -225,7 +229,7 @@ def close(name, x, function):
 
 
 def noise(x, mean, sigma, clip):
-    """torchvision's noise, and the normal values that it drew."""
+    """Return torchvision's result and the normal values that it drew."""
     torch.manual_seed(7)
     z = torch.randn_like(x)
     torch.manual_seed(7)

@@ -1,6 +1,7 @@
 """Write the Parquet and Arrow files of ../table_test.go: python tables.py
 
-Written with pyarrow 26.0.1, Pillow 13.0.0 and numpy 2.4.6. The images are PNG files of pixels(i), 4×4 RGB.
+The committed files were written with pyarrow 26.0.1, Pillow 13.0.0 and numpy 2.4.6. Image i is a PNG
+file of pixels(i), 4×4 RGB.
 """
 
 import io
@@ -28,7 +29,10 @@ def png(i):
 
 
 def hugging_face():
-    """A table as datasets 4 writes it: struct<bytes, path>, int64 labels, class names in the metadata."""
+    """Return a table as datasets 4 writes it.
+
+    Images are struct<bytes, path>, labels are int64, class names are in the metadata.
+    """
     images = [{"bytes": png(i), "path": f"{i}.png"} for i in range(COUNT)]
     features = {"image": {"_type": "Image"}, "label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}
     schema = pa.schema(
@@ -53,7 +57,7 @@ def file(name, table, **options):
 
 
 def tensors(kind):
-    """Images as fixed_shape_tensor, float32 in [0, 1] or uint8."""
+    """Return a table with images as fixed_shape_tensor: float32 in [0, 1], or uint8."""
     values = np.stack([pixels(i) for i in range(COUNT)])
     if kind == pa.float32():
         values = (values / 255).astype(np.float32)

@@ -1,4 +1,5 @@
-/* plugin.c: PJRT plugins that something is wrong with. BYTES, MAJOR and MINOR are what GetPjrtApi's table says of itself. */
+/* plugin.c: PJRT plugins with something wrong. BYTES, MAJOR and MINOR are the size and version that the
+   table of GetPjrtApi claims. */
 #include <string.h>
 
 #include "pjrt_c_api.h"
@@ -39,7 +40,7 @@ const PJRT_Api *GetPjrtApi(void) {
   return NULL;
 #endif
   static PJRT_Api api = {.struct_size = BYTES, .pjrt_api_version = {PJRT_Api_Version_STRUCT_SIZE, NULL, MAJOR, MINOR}};
-  if (BYTES < PJRT_Api_STRUCT_SIZE || MINOR < 57 || MAJOR) return &api; /* who calls one of its functions, ends here */
+  if (BYTES < PJRT_Api_STRUCT_SIZE || MINOR < 57 || MAJOR) return &api; /* calling one of its functions crashes */
   api.PJRT_Error_Destroy = destroy;
   api.PJRT_Error_Message = message;
   api.PJRT_Error_GetCode = code;

@@ -8,8 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkDecode is the work of one core in the two judged streams. GOVPN_BENCH_PHOTOS and GOVPN_BENCH_TINY name files
-// (patterns); without them it decodes the fixtures.
+// BenchmarkDecode decodes on one core: photographs to 224×224, and Tiny ImageNet.
+// GOVPN_BENCH_PHOTOS and GOVPN_BENCH_TINY are patterns that name files. Without them it decodes the
+// fixtures.
 func BenchmarkDecode(b *testing.B) {
 	for _, bench := range []struct {
 		name, pattern, fixture string
@@ -36,7 +37,8 @@ func BenchmarkDecode(b *testing.B) {
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
-				if err := d.Decode(out, bench.size, bench.size, 3, files[i%len(files)], &bench.transform, rng); err != nil {
+				if err := d.Decode(out, bench.size, bench.size, 3, files[i%len(files)], &bench.transform,
+					rng); err != nil {
 					b.Fatal(err)
 				}
 				i++

@@ -5,13 +5,13 @@ import (
 	"image/color"
 )
 
-// picture is a decoded image that writes its rows as 1 or 3 channels.
+// picture is a decoded image that returns its rows with 1 or 3 channels.
 type picture interface {
 	channels() int
-	row(dst []uint8, y, x0, x1 int) // pixels x0 to x1 of row y
+	row(dst []uint8, y, x0, x1 int) // writes pixels x0 to x1 of row y
 }
 
-// raster is a picture of interleaved pixels.
+// raster is a picture whose channels are interleaved.
 type raster struct {
 	pix  []uint8
 	w, c int
@@ -23,15 +23,18 @@ func (r *raster) row(dst []uint8, y, x0, x1 int) {
 	copy(dst, r.pix[(y*r.w+x0)*r.c:(y*r.w+x1)*r.c])
 }
 
-// decoded is a picture that Go's decoders made. Its rows are what Pillow's convert("RGB") makes of it: alpha is dropped, not
-// composited. Of 16 bits the high byte is taken, as Pillow does for colour. (Pillow reads 16-bit grey as I;16, and its conversion
-// to 8 bits clips: all above 255 is white. That helps nobody, so govpn takes the high byte there too.)
+// decoded is a picture made by one of Go's decoders. Its rows equal those of Pillow's
+// convert("RGB"). Alpha is dropped, not composited. Of 16-bit values the high byte is used, as
+// Pillow does for colour.
+//
+// There is one exception. Pillow reads 16-bit grey as I;16 and clips it to 8 bits, so that all
+// values above 255 become white. That helps nobody, so the high byte is used there too.
 type decoded struct {
 	img     image.Image
 	palette [256][3]uint8
 }
 
-// set reports whether the image is of a type that row knows.
+// set sets the image. It reports whether row knows its type.
 func (d *decoded) set(img image.Image) bool {
 	d.img = img
 	switch img := img.(type) {
@@ -85,7 +88,7 @@ func (d *decoded) row(dst []uint8, y, x0, x1 int) {
 	}
 }
 
-// pick takes c bytes, each step apart, of every pixel of size bytes.
+// pick copies c bytes of every pixel of size bytes. The bytes are step apart.
 func pick(dst, src []uint8, c, step, size int) {
 	for i := 0; len(src) >= size; src = src[size:] {
 		for k := range c {
@@ -95,18 +98,19 @@ func pick(dst, src []uint8, c, step, size int) {
 	}
 }
 
-// inkToRGB is Pillow's cmyk2rgb: the black is taken off the light, and the ink's part of what is left.
+// inkToRGB is Pillow's cmyk2rgb: each colour is what black and its ink leave of the light.
 func inkToRGB(dst, src []uint8) {
 	for i := 0; len(src) >= 4; i, src = i+3, src[4:] {
 		light := 255 - int32(src[3])
 		for k := range 3 {
-			part := int32(src[k])*light + 128
-			dst[i+k] = clip(light - (part>>8+part)>>8)
+			ink := int32(src[k])*light + 128
+			dst[i+k] = clip(light - (ink>>8+ink)>>8)
 		}
 	}
 }
 
-// toGrey is Pillow's L24: BT.601 luma in fixed point of 16 bits. dst may be the start of rgb.
+// toGrey is Pillow's L24: BT.601 luma in fixed point with 16 bits. dst may overlap the start of
+// rgb.
 func toGrey(dst, rgb []uint8) {
 	for i := range dst {
 		p := rgb[3*i : 3*i+3 : 3*i+3]
@@ -114,7 +118,7 @@ func toGrey(dst, rgb []uint8) {
 	}
 }
 
-// repeat makes three equal channels of the one that fills the first third of dst.
+// repeat expands the channel in the first third of dst to three equal channels.
 func repeat(dst []uint8) {
 	for i := len(dst)/3 - 1; i >= 0; i-- {
 		v := dst[i]
@@ -122,8 +126,8 @@ func repeat(dst []uint8) {
 	}
 }
 
-// turn writes a picture into upright pixels: what PIL.ImageOps.exif_transpose does for an EXIF orientation. h and w are the
-// picture's own. line is scratch of one row.
+// turn writes a picture as upright pixels, as PIL.ImageOps.exif_transpose does for an EXIF
+// orientation. h and w are the picture's size as stored. line is scratch memory for one row.
 func turn(dst []uint8, p picture, h, w, orientation int, line []uint8) {
 	c := p.channels()
 	for y := range h {
@@ -135,7 +139,8 @@ func turn(dst []uint8, p picture, h, w, orientation int, line []uint8) {
 	}
 }
 
-// target says where row y of a picture goes among upright pixels: its first pixel, and the distance to the next.
+// target returns where row y of a picture goes in the upright image: the index of its first pixel,
+// and the distance to the next.
 func target(orientation, h, w, y int) (at, step int) {
 	switch orientation {
 	case 2: // mirrored
@@ -146,11 +151,11 @@ func target(orientation, h, w, y int) (at, step int) {
 		return (h - 1 - y) * w, 1
 	case 5: // rows are columns
 		return y, h
-	case 6: // lies on its left side: the first row is the last column
+	case 6: // lies on its left side: the first row becomes the last column
 		return h - 1 - y, h
-	case 7: // rows are columns, the last first, read upwards
+	case 7: // mirrored and on its side: the last row becomes the first column, read upwards
 		return (w-1)*h + h - 1 - y, -h
-	case 8: // lies on its right side: the first row is the first column, read upwards
+	case 8: // lies on its right side: the first row becomes the first column, read upwards
 		return (w-1)*h + y, -h
 	default:
 		return y * w, 1

@@ -15,8 +15,8 @@ import (
 	"github.com/govpn/govpn/vpn/data/internal/jpeg"
 )
 
-// Decoder turns encoded images into pixels. It holds scratch memory for the next image; its zero value is ready. It is for one
-// goroutine at a time.
+// Decoder converts encoded images to pixels. It keeps scratch memory from one image to the next.
+// Its zero value is ready to use, by one goroutine at a time.
 type Decoder struct {
 	jpeg    jpeg.Decoder
 	planar  planar
@@ -26,20 +26,23 @@ type Decoder struct {
 	mid     []uint8    // rows between the two passes of a resize
 	lines   [2][]uint8 // single rows
 	sums    []uint32
-	turned  []uint8 // the upright pixels of an image with an EXIF orientation
-	stage   []uint8 // pixels between a center crop and a random one
+	turned  []uint8 // upright pixels of an image with an EXIF orientation
+	stage   []uint8 // pixels between a centre crop and a random crop
 }
 
-// Images of more than hugePixels are decoded one at a time, and their scratch memory is not kept.
+// An image of more than hugePixels is decoded alone: one at a time in the process. Its scratch
+// memory is not kept.
 const hugePixels = 16 << 20
 
 var huge sync.Mutex
 
-// maxScans bounds the work that a progressive JPEG file asks for: each scan may pass over all of the image. Encoders write about ten.
+// maxScans is the most scans that a progressive JPEG file may have. Each scan may pass over the
+// whole image. Encoders write about ten.
 const maxScans = 128
 
-// Decode writes the pixels of an encoded image, after t, to out: h·w·c values in the order (H, W, C), c is 1 or 3. A result of
-// another size is an ErrSize. rng draws the random crop.
+// Decode decodes an image, applies t, and writes the pixels to out: h·w·c values in the order (H,
+// W, C), where c is 1 or 3. It returns an [ErrSize] if the result has another size. rng draws the
+// random crop.
 func (d *Decoder) Decode(out []uint8, h, w, c int, encoded []byte, t *Transform, rng *rand.Rand) error {
 	head, err := readHeader(encoded)
 	if err != nil {
@@ -80,7 +83,8 @@ func (d *Decoder) Decode(out []uint8, h, w, c int, encoded []byte, t *Transform,
 	return nil
 }
 
-// Raw is Decode for pixels that need no decoding: ph·pw·pc values in the order (H, W, C), pc is 1 or 3.
+// Raw is like [Decoder.Decode] for an image that needs no decoding: ph·pw·pc values in the order
+// (H, W, C), where pc is 1 or 3.
 func (d *Decoder) Raw(out []uint8, h, w, c int, pixels []uint8, ph, pw, pc int, t *Transform, rng *rand.Rand) error {
 	if err := checkSize(ph, pw); err != nil {
 		return err
@@ -103,13 +107,13 @@ func (d *Decoder) Raw(out []uint8, h, w, c int, pixels []uint8, ph, pw, pc int, 
 	if err != nil {
 		return err
 	}
-	d.raster = raster{pixels, pw, pc}
+	d.raster = raster{pix: pixels, w: pw, c: pc}
 	d.render(out, c, &d.raster, &p)
 	d.raster.pix = nil
 	return nil
 }
 
-// inStages makes the pixels of the first stage in scratch memory, and crops them at random.
+// inStages applies first with decode, into scratch memory, and then second to the result.
 func (d *Decoder) inStages(out []uint8, h, w, c, ih, iw int, first, second *Transform, rng *rand.Rand,
 	decode func(stage []uint8, h, w int) error,
 ) error {
@@ -128,14 +132,14 @@ func (d *Decoder) inStages(out []uint8, h, w, c, ih, iw int, first, second *Tran
 	return d.Raw(out, h, w, c, stage, sh, sw, c, second, rng)
 }
 
-// panicked makes an error of a panic: decoders panic on some hostile files.
+// panicked turns a panic into an error: decoders panic on some hostile files.
 func panicked(err *error) {
 	if p := recover(); p != nil {
 		*err = fail(ErrFormat, "is a broken image: its decoder panics: %v", p)
 	}
 }
 
-// open decodes an image, or at least the region of it.
+// open decodes an image, or at least the given region of it.
 func (d *Decoder) open(head header, data []byte, region image.Rectangle) (pic picture, err error) {
 	defer panicked(&err)
 	if head.format == "JPEG" {
@@ -155,7 +159,8 @@ func (d *Decoder) open(head header, data []byte, region image.Rectangle) (pic pi
 		return nil, err
 	}
 	if img.Bounds() != image.Rect(0, 0, head.w, head.h) {
-		return nil, fail(ErrFormat, "is a broken %s file: its header says %d×%d, its image %v", head.format, head.w, head.h, img.Bounds())
+		return nil, fail(ErrFormat, "is a broken %s file: its header says %d×%d, its image %v", head.format, head.w,
+			head.h, img.Bounds())
 	}
 	switch img := img.(type) {
 	case *image.YCbCr:
@@ -198,13 +203,13 @@ func foreignDecode(format string, data []byte) (img image.Image, err error) {
 	return img, nil
 }
 
-// turn makes a picture upright.
+// turn returns an upright picture.
 func (d *Decoder) turn(p picture, head header) picture {
 	c := p.channels()
 	line := grow(&d.lines[0], head.w*c)
 	grow(&d.turned, head.h*head.w*c)
 	turn(d.turned, p, head.h, head.w, head.orientation, line)
 	_, w := head.upright()
-	d.raster = raster{d.turned, w, c}
+	d.raster = raster{pix: d.turned, w: w, c: c}
 	return &d.raster
 }

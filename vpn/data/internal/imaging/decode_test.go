@@ -24,7 +24,7 @@ func fixtures(t testing.TB) (names []string) {
 	return names
 }
 
-// try measures and decodes, both to the size that the header says and with a crop.
+// try measures and decodes an image: once to the size in its header, once with a crop.
 func try(d *Decoder, data []byte) error {
 	h, w, err := Measure(data)
 	if err == nil {
@@ -66,14 +66,14 @@ func TestForeign(t *testing.T) {
 	}
 }
 
-// patch overwrites a copy of a fixture.
+// patch returns a copy of a fixture with some bytes overwritten.
 func patch(t *testing.T, name string, at int, with ...byte) []byte {
 	data := bytes.Clone(fixture(t, name))
 	copy(data[at:], with)
 	return data
 }
 
-// Sizes that lie are refused before any memory is taken for them.
+// Headers whose sizes lie are refused before memory is allocated for them.
 func TestHostileHeaders(t *testing.T) {
 	frame := bytes.Index(fixture(t, "420.jpg"), []byte{0xff, 0xc0}) + 5
 	bomb := patch(t, "rgb.png", 16, 0, 0, 0x1f, 0x40, 0, 0, 0x1f, 0x40)
@@ -140,7 +140,7 @@ func TestRaw(t *testing.T) {
 	assert.ErrorIs(t, d.Raw(out, 1, 2, 3, pixels, 1, 2, 4, &Transform{}, nil), ErrUnsupported)
 }
 
-// Resizing decoded pixels by Raw equals resizing them in Decode.
+// Raw resizes decoded pixels as Decode resizes them.
 func TestRawResize(t *testing.T) {
 	var d Decoder
 	pixels, want, got := make([]uint8, 23*37*3), make([]uint8, 9*9*3), make([]uint8, 9*9*3)
@@ -162,7 +162,8 @@ func TestOrientationTag(t *testing.T) {
 	good := entry(0x112, 3, 1, 6)
 	assert.Equal(t, 6, orientation(good))
 	assert.Equal(t, 6, orientation(entry(0x112, 4, 1, 6)), "a long number")
-	assert.Equal(t, 3, orientation([]byte("MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x03\x00\x00")))
+	assert.Equal(t, 3,
+		orientation([]byte("MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x03\x00\x00")))
 	for i := range good {
 		assert.Equal(t, 1, orientation(good[:i]), "%d bytes of %d", i, len(good))
 	}
@@ -174,7 +175,7 @@ func TestOrientationTag(t *testing.T) {
 	}
 }
 
-// A large image is decoded, and its memory is not kept.
+// A large image is decoded, and its scratch memory is not kept.
 func TestHuge(t *testing.T) {
 	img := image.NewPaletted(image.Rect(0, 0, 5000, 4000), color.Palette{color.White, color.Black})
 	var file bytes.Buffer
@@ -187,7 +188,7 @@ func TestHuge(t *testing.T) {
 	assert.Zero(t, cap(d.mid))
 }
 
-// After the first image of a kind, JPEG files take no memory.
+// After the first image of a kind, decoding a JPEG file allocates nothing.
 func TestNoAllocation(t *testing.T) {
 	var d Decoder
 	data, out := fixture(t, "photo.jpg"), make([]uint8, 224*224*3)
@@ -204,13 +205,13 @@ func FuzzDecode(f *testing.F) {
 	var d Decoder
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if h, w, err := Measure(data); err == nil && h*w > 1<<20 {
-			return // sizes are tested above; here many images are wanted
+			return // large sizes are tested above; here many images should be tried
 		}
 		_ = try(&d, data)
 	})
 }
 
-// Whatever a decoder does with a hostile file, the file is at fault.
+// If a decoder panics, the error is about the file.
 func TestDecoderPanics(t *testing.T) {
 	err := func() (err error) {
 		defer panicked(&err)

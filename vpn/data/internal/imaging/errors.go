@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// What an error is about. The readers of data sets put the name of the file before it.
+// Kinds of errors. The readers of data sets add the name of the file.
 var (
 	ErrFormat      = errors.New("not an image, or a broken one")
 	ErrUnsupported = errors.New("an image of a kind that is not read")
@@ -16,13 +16,13 @@ var (
 )
 
 const (
-	// MaxPixels is the most pixels that an image may have, before and after a transform. It bounds the memory that one image
-	// takes to some 600 MB (16 bit with alpha; a JPEG to 200 MB).
+	// MaxPixels is the most pixels that an image may have, before and after a transform. One image
+	// then takes at most some 600 MB of memory (16 bits with alpha), and a JPEG file 200 MB.
 	MaxPixels = 64 << 20
-	maxSide   = 65535 // of an image, in pixels: JPEG's own limit
+	maxSide   = 65535 // the longest side of an image, in pixels: JPEG's own limit
 )
 
-// failure is an error of one of the kinds above with a text of its own.
+// failure is an error of one of these kinds, with its own text.
 type failure struct {
 	kind, cause error
 	text        string
@@ -35,25 +35,31 @@ func fail(kind error, format string, values ...any) error {
 	return &failure{kind: kind, cause: kind, text: fmt.Sprintf(format, values...)}
 }
 
-// failed is an error of a decoder of format.
+// prefixes are those of the decoders' error messages.
+var prefixes = []string{
+	"jpeg: malformed: ", "invalid JPEG format: ", "png: invalid format: ", "webp: ", "bmp: ",
+}
+
+// failed returns the error of a decoder with a text that names the format.
 func failed(format string, cause error) error {
 	if errors.Is(cause, io.EOF) || errors.Is(cause, io.ErrUnexpectedEOF) {
 		return &failure{kind: ErrFormat, cause: cause, text: "is a truncated " + format + " file"}
 	}
 	text := cause.Error()
-	for _, prefix := range []string{"jpeg: malformed: ", "invalid JPEG format: ", "png: invalid format: ", "webp: ", "bmp: "} {
+	for _, prefix := range prefixes {
 		text = strings.TrimPrefix(text, prefix)
 	}
 	return &failure{kind: ErrFormat, cause: cause, text: fmt.Sprintf("is a broken %s file: %s", format, text)}
 }
 
-// checkSize refuses sizes before memory for them is asked for.
+// checkSize refuses a size before memory is allocated for it.
 func checkSize(h, w int) error {
 	if h < 1 || w < 1 {
 		return fail(ErrFormat, "is %d×%d (height×width), want at least 1×1", h, w)
 	}
 	if h > maxSide || w > maxSide || h*w > MaxPixels {
-		return fail(ErrLimit, "is %d×%d (height×width), want at most %d pixels and no side over %d", h, w, MaxPixels, maxSide)
+		return fail(ErrLimit, "is %d×%d (height×width), want at most %d pixels and no side over %d", h, w, MaxPixels,
+			maxSide)
 	}
 	return nil
 }

@@ -1,12 +1,10 @@
 package imaging
 
-import (
-	"bytes"
-	"encoding/binary"
-)
+import "encoding/binary"
 
-// orientation reads the one tag that matters from a block of EXIF, which is a TIFF file without an image. Whatever is wrong with
-// the block, the image stands as it is stored: 1. (Pillow looks into XMP too where EXIF has no such tag; govpn does not.)
+// orientation returns the EXIF orientation in a block of EXIF data, which is a TIFF file without an
+// image. If anything is wrong with the block, it returns 1: upright. If the tag is missing, Pillow
+// also looks into XMP data; govpn does not.
 func orientation(tiff []byte) int {
 	if len(tiff) < 8 {
 		return 1
@@ -40,40 +38,4 @@ func orientation(tiff []byte) int {
 		return int(value)
 	}
 	return 1
-}
-
-// jpegHeader reads the segments before the first scan: the frame's size, and EXIF's orientation from APP1.
-func jpegHeader(data []byte) (head header, err error) {
-	head = header{format: "JPEG", orientation: 1}
-	seen := false // EXIF: the first block counts
-	for rest := data[2:]; len(rest) >= 4; {
-		if rest[0] != 0xff || rest[1] == 0xff || rest[1] == 0 {
-			rest = rest[1:] // fill bytes, or junk between segments
-			continue
-		}
-		marker := rest[1]
-		if marker == 0x01 || marker >= 0xd0 && marker <= 0xd8 { // stands alone
-			rest = rest[2:]
-			continue
-		}
-		size := int(binary.BigEndian.Uint16(rest[2:]))
-		if marker == 0xda || marker == 0xd9 || size < 2 || size+2 > len(rest) {
-			break
-		}
-		body := rest[4 : 2+size]
-		switch {
-		case marker == 0xe1 && !seen && bytes.HasPrefix(body, []byte("Exif\x00\x00")):
-			head.orientation, seen = orientation(body[6:]), true
-		case marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc && len(body) >= 6 && head.w == 0:
-			head.h, head.w = int(binary.BigEndian.Uint16(body[1:])), int(binary.BigEndian.Uint16(body[3:]))
-			if head.w == 0 || head.h == 0 {
-				return head, checkSize(head.h, head.w)
-			}
-		}
-		rest = rest[2+size:]
-	}
-	if head.w == 0 {
-		return head, fail(ErrFormat, "is a truncated JPEG file, or one without a frame")
-	}
-	return head, nil
 }

@@ -14,13 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// golden is one case of testdata/golden.json: what Pillow and torchvision make of a file. golden.py writes it.
+// golden is a case of testdata/golden.json: what Pillow and torchvision return for a file.
+// golden.py writes it.
 type golden struct {
 	File      string
 	Transform Transform
-	Box       []int // top, left, height, width of a crop that is resized, as by torchvision's resized_crop
+	Box       []int // top, left, height, width of a crop that is then resized, as in torchvision's resized_crop
 	H, W, C   int
-	Step      int // every how many values are stored
+	Step      int // one of so many values is stored
 	At, Count int
 	want      []uint8
 }
@@ -50,11 +51,11 @@ func fixture(t testing.TB, name string) []byte {
 	return data
 }
 
-// decode is Decode, or the resized part of an image that a case names.
+// decode calls Decode, or crops and resizes as the case says.
 func (g *golden) decode(t *testing.T, d *Decoder) []uint8 {
 	data, out := fixture(t, g.File), make([]uint8, g.H*g.W*g.C)
 	for i := range out {
-		out[i] = 99 // nothing may be left as it was
+		out[i] = 99 // every value must be overwritten
 	}
 	if g.Box == nil {
 		require.NoError(t, d.Decode(out, g.H, g.W, g.C, data, &g.Transform, nil))
@@ -62,14 +63,20 @@ func (g *golden) decode(t *testing.T, d *Decoder) []uint8 {
 	}
 	head, err := readHeader(data)
 	require.NoError(t, err)
-	p := plan{box: image.Rect(g.Box[1], g.Box[0], g.Box[1]+g.Box[3], g.Box[0]+g.Box[2]), rh: g.H, rw: g.W, h: g.H, w: g.W}
+	p := plan{
+		box: image.Rect(g.Box[1], g.Box[0], g.Box[1]+g.Box[3], g.Box[0]+g.Box[2]),
+		rh:  g.H,
+		rw:  g.W,
+		h:   g.H,
+		w:   g.W,
+	}
 	pic, err := d.open(head, data, d.region(&p))
 	require.NoError(t, err)
 	d.render(out, g.C, pic, &p)
 	return out
 }
 
-// difference is the mean and the largest absolute difference.
+// difference returns the mean and the largest absolute difference.
 func difference(got, want []uint8, step int) (mean float64, largest int) {
 	for i, w := range want {
 		d := int(got[i*step]) - int(w)
@@ -80,10 +87,11 @@ func difference(got, want []uint8, step int) (mean float64, largest int) {
 	return mean, largest
 }
 
-// Limits of the mean absolute difference, in units of 1/255. Measured: 0 for all that is not named here.
+// Limits of the mean absolute difference, in units of 1/255. Measured: 0 for every file without a
+// limit of its own.
 func (g *golden) limit() float64 {
 	switch {
-	case g.File == "ycck.jpg": // image/jpeg repeats its chroma: 0.11
+	case g.File == "ycck.jpg": // image/jpeg repeats chroma instead of smoothing it: 0.11
 		return 0.2
 	case slices.Contains([]string{"411.jpg", "cmyk.jpg", "keep_rgb.jpg", "progressive.jpg"}, g.File):
 		// image/jpeg's inverse DCT: 0.03
@@ -93,12 +101,13 @@ func (g *golden) limit() float64 {
 }
 
 func TestGolden(t *testing.T) {
-	var d Decoder // one for all: what one image leaves behind must not show in the next
+	var d Decoder // one for all cases: an image must not affect the next
 	for _, g := range readGolden(t) {
 		transform, err := json.Marshal(g.Transform)
 		require.NoError(t, err)
 		mean, largest := difference(g.decode(t, &d), g.want, g.Step)
-		t.Logf("%-18s %d×%d×%d %s box %v: mean %.4f, largest %d", g.File, g.H, g.W, g.C, transform, g.Box, mean, largest)
+		t.Logf("%-18s %d×%d×%d %s box %v: mean %.4f, largest %d", g.File, g.H, g.W, g.C, transform, g.Box, mean,
+			largest)
 		assert.LessOrEqual(t, mean, g.limit(), "%s to %d×%d×%d by %s, box %v", g.File, g.H, g.W, g.C, transform, g.Box)
 	}
 }

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// header is what an encoded image says of itself.
+// header is what the header of an encoded image says.
 type header struct {
 	format      string // "JPEG", "PNG", "WebP", "BMP"
 	h, w        int    // as stored
 	orientation int    // EXIF's, 1 to 8
 }
 
-// upright is the image's size after its EXIF orientation.
+// upright returns the image's size after its EXIF orientation is applied.
 func (h header) upright() (height, width int) {
 	if h.orientation > 4 {
 		return h.w, h.h
@@ -21,7 +21,8 @@ func (h header) upright() (height, width int) {
 	return h.h, h.w
 }
 
-// Measure reads the size of an encoded image, after its EXIF orientation, from its header alone, and checks it against the limits.
+// Measure returns the size of an encoded image, after its EXIF orientation is applied. It reads the
+// header only, and checks the size against the limits.
 func Measure(encoded []byte) (h, w int, err error) {
 	head, err := readHeader(encoded)
 	if err != nil {
@@ -33,16 +34,17 @@ func Measure(encoded []byte) (h, w int, err error) {
 
 func readHeader(data []byte) (head header, err error) {
 	defer panicked(&err)
-	var least int // bytes that an image of this size takes
+	var least int // the fewest bytes that an image of this size can have
 	switch {
 	case bytes.HasPrefix(data, []byte("\xff\xd8\xff")):
 		head, err = jpegHeader(data)
-		// The component of full width has a quarter of the full height or more, and every 8×8 block takes a bit or more.
+		// One component has the full width and at least a quarter of the full height. Each of its
+		// 8×8 blocks takes at least one bit.
 		least = head.h * head.w / (4 * 64 * 8)
 	case bytes.HasPrefix(data, []byte("\x89PNG\r\n\x1a\n")):
 		head, least, err = pngHeader(data)
 	case len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP":
-		head, err = webpHeader(data) // one byte may stand for any number of pixels
+		head, err = webpHeader(data) // one byte can stand for any number of pixels
 	case bytes.HasPrefix(data, []byte("BM")):
 		head, least, err = bmpHeader(data)
 	default:
@@ -52,13 +54,14 @@ func readHeader(data []byte) (head header, err error) {
 		err = checkSize(head.h, head.w)
 	}
 	if err == nil && least > len(data) {
-		err = fail(ErrFormat, "is truncated, or its size lies: %d×%d (height×width) takes at least %d bytes as %s, got %d",
-			head.h, head.w, least, head.format, len(data))
+		err = fail(ErrFormat,
+			"is truncated, or its size lies: %d×%d (height×width) takes at least %d bytes as %s, got %d", head.h,
+			head.w, least, head.format, len(data))
 	}
 	return head, err
 }
 
-// foreign names what is not read, from how it starts.
+// foreign names a format that is not read, as its first bytes show.
 func foreign(data []byte) string {
 	if len(data) == 0 {
 		return "empty"
@@ -72,16 +75,64 @@ func foreign(data []byte) string {
 		return "an MP4 file or one of its kin"
 	}
 	for _, known := range []struct{ start, name string }{
-		{"II*\x00", "a TIFF image"}, {"MM\x00*", "a TIFF image"}, {"GIF8", "a GIF image"}, {"%PDF", "a PDF document"},
-		{"\x00\x00\x00\x0cJXL ", "a JPEG XL image"}, {"\xff\x0a", "a JPEG XL image"}, {"\x00\x00\x00\x0cjP", "a JPEG 2000 image"},
-		{"\xff\x4f\xff\x51", "a JPEG 2000 image"}, {"\x00\x00\x01\x00", "an icon"}, {"\x1f\x8b", "a gzip file"}, {"PK\x03\x04", "a zip file"},
-		{"8BPS", "a Photoshop document"}, {"RIFF", "a RIFF file other than WebP"}, {"<", "markup (HTML or SVG)"}, {"P", "perhaps a PNM image"},
+		{start: "II*\x00", name: "a TIFF image"},
+		{start: "MM\x00*", name: "a TIFF image"},
+		{start: "GIF8", name: "a GIF image"},
+		{start: "%PDF", name: "a PDF document"},
+		{start: "\x00\x00\x00\x0cJXL ", name: "a JPEG XL image"},
+		{start: "\xff\x0a", name: "a JPEG XL image"},
+		{start: "\x00\x00\x00\x0cjP", name: "a JPEG 2000 image"},
+		{start: "\xff\x4f\xff\x51", name: "a JPEG 2000 image"},
+		{start: "\x00\x00\x01\x00", name: "an icon"},
+		{start: "\x1f\x8b", name: "a gzip file"},
+		{start: "PK\x03\x04", name: "a zip file"},
+		{start: "8BPS", name: "a Photoshop document"},
+		{start: "RIFF", name: "a RIFF file other than WebP"},
+		{start: "<", name: "markup (HTML or SVG)"},
+		{start: "P", name: "perhaps a PNM image"},
 	} {
 		if bytes.HasPrefix(data, []byte(known.start)) {
 			return known.name
 		}
 	}
 	return "of no known kind"
+}
+
+// jpegHeader reads the segments before the first scan: the frame's size, and EXIF data in APP1.
+func jpegHeader(data []byte) (head header, err error) {
+	head = header{format: "JPEG", orientation: 1}
+	seen := false // an EXIF block: only the first counts
+	for rest := data[2:]; len(rest) >= 4; {
+		if rest[0] != 0xff || rest[1] == 0xff || rest[1] == 0 {
+			rest = rest[1:] // fill bytes, or junk between segments
+			continue
+		}
+		marker := rest[1]
+		if marker == 0x01 || marker >= 0xd0 && marker <= 0xd8 { // has no length
+			rest = rest[2:]
+			continue
+		}
+		size := int(binary.BigEndian.Uint16(rest[2:]))
+		if marker == 0xda || marker == 0xd9 || size < 2 || size+2 > len(rest) {
+			break
+		}
+		body := rest[4 : 2+size]
+		switch {
+		case marker == 0xe1 && !seen && bytes.HasPrefix(body, []byte("Exif\x00\x00")):
+			head.orientation, seen = orientation(body[6:]), true
+		case marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc &&
+			len(body) >= 6 && head.w == 0:
+			head.h, head.w = int(binary.BigEndian.Uint16(body[1:])), int(binary.BigEndian.Uint16(body[3:]))
+			if head.w == 0 || head.h == 0 {
+				return head, checkSize(head.h, head.w)
+			}
+		}
+		rest = rest[2+size:]
+	}
+	if head.w == 0 {
+		return head, fail(ErrFormat, "is a truncated JPEG file, or one without a frame")
+	}
+	return head, nil
 }
 
 func pngHeader(data []byte) (head header, least int, err error) {
@@ -95,7 +146,7 @@ func pngHeader(data []byte) (head header, least int, err error) {
 	head.w, head.h = clampSize(binary.BigEndian.Uint32(data[16:])), clampSize(binary.BigEndian.Uint32(data[20:]))
 	samples := map[byte]int{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[data[25]]
 	row := 1 + (head.w*samples*int(data[24])+7)/8
-	least = head.h * row / 1032 // deflate's best: 258 bytes in two bits
+	least = head.h * row / 1032 // deflate packs at most 258 bytes into two bits
 	for rest := data[8:]; len(rest) >= 12; {
 		size, kind := binary.BigEndian.Uint32(rest), string(rest[4:8])
 		if uint64(size)+12 > uint64(len(rest)) {
@@ -109,13 +160,13 @@ func pngHeader(data []byte) (head header, least int, err error) {
 		}
 		rest = rest[size+12:]
 	}
-	if checkSize(head.h, head.w) != nil || least > len(data) { // the better message
+	if checkSize(head.h, head.w) != nil || least > len(data) { // the caller has a better message
 		return head, least, nil
 	}
 	return head, least, fail(ErrFormat, "is a truncated PNG file")
 }
 
-// clampSize keeps products of sizes that lie within an int; they are refused all the same.
+// clampSize keeps products of two sizes within an int. A size that it changes is too large anyway.
 func clampSize(size uint32) int { return int(min(size, maxSide+1)) }
 
 func bmpHeader(data []byte) (head header, least int, err error) {
@@ -127,7 +178,7 @@ func bmpHeader(data []byte) (head header, least int, err error) {
 		return head, 0, fail(ErrUnsupported, "is a BMP image of OS/2, want one with a header of Windows 3 or later")
 	}
 	w, h := int64(int32(binary.LittleEndian.Uint32(data[18:]))), int64(int32(binary.LittleEndian.Uint32(data[22:])))
-	if h < 0 { // rows from top to bottom
+	if h < 0 { // negative: rows run from top to bottom
 		h = -h
 	}
 	head.w, head.h = int(max(min(w, maxSide+1), 0)), int(min(h, maxSide+1))

@@ -7,8 +7,8 @@ import (
 	"math/rand/v2"
 )
 
-// plan says where the pixels of a result come from: box, a part of the image, is resized to rh×rw; the result is h×w pixels
-// of that from (top, left), zeros where they lie outside.
+// plan says where the pixels of a result come from. The part box of the image is resized to rh×rw.
+// The result is the h×w pixels of that from (top, left); pixels outside are zero.
 type plan struct {
 	box       image.Rectangle
 	rh, rw    int
@@ -16,7 +16,8 @@ type plan struct {
 	h, w      int
 }
 
-// plan works out a transform of an image of h×w. A random crop comes after nothing else here: see Decoder.staged.
+// plan returns the plan of a transform of an h×w image. A random crop is the only step here; if
+// others come before it, see Decoder.inStages.
 func (t *Transform) plan(h, w int, rng *rand.Rand) (plan, error) {
 	p := plan{box: image.Rect(0, 0, w, h)}
 	if r := t.RandomResizedCrop; r != nil {
@@ -37,43 +38,48 @@ func (t *Transform) plan(h, w int, rng *rand.Rand) (plan, error) {
 	return p, p.check()
 }
 
-// check bounds the memory that a plan takes: its result, and the rows between its two passes.
+// check bounds the memory that a plan needs: for the result and for the rows between the two
+// passes.
 func (p *plan) check() error {
 	if err := checkSize(p.h, p.w); err != nil {
 		return err
 	}
 	if p.resizes() && p.box.Dy()*p.w > MaxPixels {
-		return fail(ErrLimit, "takes %d×%d pixels between the two passes of its resize, want at most %d", p.box.Dy(), p.w, MaxPixels)
+		return fail(ErrLimit, "takes %d×%d pixels between the two passes of its resize, want at most %d", p.box.Dy(),
+			p.w, MaxPixels)
 	}
 	return nil
 }
 
 func (p *plan) resizes() bool { return p.box.Dy() != p.rh || p.box.Dx() != p.rw }
 
-// downFirst says which pass comes first, as found by trying sizes on Pillow 13: the vertical one if it takes away more than twice as
-// many rows as the other takes columns. Releases before that always began across; the order shows in rounding alone.
+// downFirst reports whether the vertical pass comes first. It does if it removes more than twice as
+// many rows as the other pass removes columns. This was found by trying sizes on Pillow 13; earlier
+// releases always begin with the horizontal pass. The order only affects rounding.
 func (p *plan) downFirst() bool {
 	rows, columns := p.box.Dy()-p.rh, p.box.Dx()-p.rw
 	return rows > 0 && rows > 2*columns
 }
 
-// part is the range of the resized pixels that the result shows, of one axis: from first, count of them.
-func part(from, want, have int) (first, count int) {
+// visible returns which of have resized pixels, along one axis, lie in a result of want pixels that
+// starts at from: count pixels, starting at first.
+func visible(from, want, have int) (first, count int) {
 	first = max(from, 0)
 	return first, max(min(from+want, have)-first, 0)
 }
 
-// axes are the two axes of the resize.
+// axes returns the two axes of the resize.
 func (p *plan) axes() (x, y axis) {
-	first, count := part(p.left, p.w, p.rw)
+	first, count := visible(p.left, p.w, p.rw)
 	x = axis{at: p.box.Min.X, in: p.box.Dx(), out: p.rw, first: first, count: count}
-	first, count = part(p.top, p.h, p.rh)
+	first, count = visible(p.top, p.h, p.rh)
 	y = axis{at: p.box.Min.Y, in: p.box.Dy(), out: p.rh, first: first, count: count}
 	return x, y
 }
 
-// draw is torchvision's RandomResizedCrop.get_params: up to ten draws of an area and of a ratio that is uniform in its logarithm;
-// after that the largest part in the middle whose ratio is allowed.
+// draw is torchvision's RandomResizedCrop.get_params. It draws up to ten times an area, and an
+// aspect ratio that is uniform in its logarithm. If no crop fits, it returns the largest central
+// crop with an allowed ratio.
 func (r *RandomResizedCrop) draw(h, w int, rng *rand.Rand) image.Rectangle {
 	scale, ratio := r.scale(), r.ratio()
 	low, high := math.Log(ratio[0]), math.Log(ratio[1])

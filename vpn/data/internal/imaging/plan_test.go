@@ -43,7 +43,7 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// The sizes are those of torchvision 0.29's _compute_resized_output_size.
+// The sizes are from torchvision 0.29's _compute_resized_output_size.
 func TestSize(t *testing.T) {
 	for _, row := range []struct{ h, w, size, oh, ow int }{
 		{400, 500, 256, 256, 320}, {500, 375, 256, 341, 256}, {333, 500, 224, 224, 336}, {7, 9, 5, 5, 6},
@@ -70,7 +70,7 @@ func TestSize(t *testing.T) {
 	assert.ErrorIs(t, err, ErrLimit, "2 Gi pixels between the passes")
 }
 
-// Halves go to the even side, as Python rounds them.
+// Halves are rounded to even, as in Python.
 func TestOffset(t *testing.T) {
 	for _, row := range []struct{ have, size, want int }{
 		{5, 4, 0}, {7, 4, 2}, {9, 4, 2}, {11, 4, 4}, {4, 4, 0}, {4, 5, 0}, {4, 7, -1}, {4, 8, -2},
@@ -79,7 +79,8 @@ func TestOffset(t *testing.T) {
 	}
 }
 
-// The means are those of 20,000 draws of torchvision 0.29's RandomResizedCrop.get_params with its defaults.
+// The means are from 20,000 draws of torchvision 0.29's RandomResizedCrop.get_params with its
+// defaults.
 func TestRandomResizedCropDraws(t *testing.T) {
 	for _, row := range []struct {
 		h, w                      int
@@ -102,7 +103,7 @@ func TestRandomResizedCropDraws(t *testing.T) {
 		assert.InDelta(t, row.top, top, 0.004)
 		assert.InDelta(t, row.left, left, 0.004)
 	}
-	crop := RandomResizedCrop{Size: []int{8}, Scale: []float64{0.5, 1}} // no such part exists; torchvision's answer
+	crop := RandomResizedCrop{Size: []int{8}, Scale: []float64{0.5, 1}} // no such crop exists; torchvision's answer
 	assert.Equal(t, "(493,0)-(506,10)", crop.draw(10, 1000, seeded(1)).String())
 	assert.Equal(t, "(0,493)-(10,506)", crop.draw(1000, 10, seeded(1)).String())
 }
@@ -121,7 +122,7 @@ func TestRandomResizedCropIsSeeded(t *testing.T) {
 	assert.EqualError(t, err, "random_resized_crop needs a random generator, got none")
 }
 
-// A random crop after a center crop takes the pixels of that crop.
+// A random crop after a centre crop takes its pixels from that crop.
 func TestStages(t *testing.T) {
 	var d Decoder
 	first := Transform{Resize: []int{20}, CenterCrop: []int{18}}

@@ -6,16 +6,17 @@ import (
 	"github.com/govpn/govpn/vpn/data/internal/jpeg"
 )
 
-// planar is an image of YCbCr planes, or of one grey plane, which may hold the part of the image alone that is needed.
+// planar is a picture of YCbCr planes or of one grey plane. The planes may hold only the part of
+// the image that is needed.
 type planar struct {
 	planes []jpeg.Plane
-	webp   bool       // limited range, libwebp's formulas; else JFIF's full range and libjpeg's
+	webp   bool       // limited range and libwebp's formulas; otherwise JFIF's full range and libjpeg's
 	lines  [3][]uint8 // scratch of row
 	sums   []int32    // scratch of upsample
 	three  [3]jpeg.Plane
 }
 
-// set takes the planes of an image that the standard library or x/image decoded.
+// set sets the planes of an image that the standard library or x/image decoded.
 func (p *planar) set(img *image.YCbCr, webp bool) {
 	w, h := img.Rect.Dx(), img.Rect.Dy()
 	hsub, vsub := 1, 1
@@ -32,8 +33,23 @@ func (p *planar) set(img *image.YCbCr, webp bool) {
 		hsub, vsub = 4, 2
 	}
 	cw, ch := (w+hsub-1)/hsub, (h+vsub-1)/vsub
-	chroma := jpeg.Plane{Stride: img.CStride, Rect: image.Rect(0, 0, cw, ch), Width: cw, Height: ch, HSub: hsub, VSub: vsub}
-	p.three[0] = jpeg.Plane{Pix: img.Y, Stride: img.YStride, Rect: image.Rect(0, 0, w, h), Width: w, Height: h, HSub: 1, VSub: 1}
+	chroma := jpeg.Plane{
+		Stride: img.CStride,
+		Rect:   image.Rect(0, 0, cw, ch),
+		Width:  cw,
+		Height: ch,
+		HSub:   hsub,
+		VSub:   vsub,
+	}
+	p.three[0] = jpeg.Plane{
+		Pix:    img.Y,
+		Stride: img.YStride,
+		Rect:   image.Rect(0, 0, w, h),
+		Width:  w,
+		Height: h,
+		HSub:   1,
+		VSub:   1,
+	}
 	p.three[1], p.three[2] = chroma, chroma
 	p.three[1].Pix, p.three[2].Pix = img.Cb, img.Cr
 	p.planes, p.webp = p.three[:], webp
@@ -46,7 +62,7 @@ func (p *planar) channels() int {
 	return 3
 }
 
-// row writes row y of the image, its pixels from x0 to x1.
+// row writes pixels x0 to x1 of row y.
 func (p *planar) row(dst []uint8, y, x0, x1 int) {
 	if len(p.planes) == 1 {
 		copy(dst, samples(&p.planes[0], y)[x0-p.planes[0].Rect.Min.X:x1-p.planes[0].Rect.Min.X])
@@ -69,14 +85,15 @@ func (p *planar) toRGB(dst, y, cb, cr []uint8) {
 	}
 }
 
-// samples is row y of a plane, as far as the plane holds it.
+// samples returns the part of row y that the plane holds.
 func samples(p *jpeg.Plane, y int) []uint8 {
 	start := (y - p.Rect.Min.Y) * p.Stride
 	return p.Pix[start : start+p.Rect.Dx()]
 }
 
-// smooth says whether libjpeg(-turbo) upsamples a plane with a triangle filter ("fancy upsampling", jdsample.c), in one axis or
-// in both, or else repeats its samples. libwebp's upsampling of its 4:2:0 is the same filter, with another rounding.
+// smooth reports along which axes libjpeg and libjpeg-turbo upsample a plane with a triangle filter
+// ("fancy upsampling", jdsample.c). Along the others they repeat samples. libwebp upsamples its
+// 4:2:0 with the same filter, but rounds otherwise.
 func smooth(p *jpeg.Plane, webp bool) (across, down bool) {
 	wide := p.Width > 2 || webp
 	across = p.HSub == 2 && p.VSub <= 2 && wide
@@ -84,7 +101,8 @@ func smooth(p *jpeg.Plane, webp bool) (across, down bool) {
 	return across, down
 }
 
-// upsample gives row y of the image in a plane's own component, for all columns that the plane holds.
+// upsample returns row y of the image in the plane's component, for all columns that the plane
+// holds.
 func (p *planar) upsample(plane *jpeg.Plane, y int, line *[]uint8) []uint8 {
 	near := samples(plane, y/plane.VSub)
 	across, down := smooth(plane, p.webp)
@@ -93,7 +111,7 @@ func (p *planar) upsample(plane *jpeg.Plane, y int, line *[]uint8) []uint8 {
 	}
 	dst := grow(line, len(near)*plane.HSub)
 	far := near
-	if down { // the other row nearby; the image's first and last row stand for those outside it
+	if down { // the next nearest row; the plane's first and last rows stand in for rows outside
 		at := y/2 - 1 + y&1*2
 		at = min(max(at, plane.Rect.Min.Y), plane.Rect.Max.Y-1)
 		far = samples(plane, at)
@@ -128,8 +146,8 @@ func (p *planar) upsample(plane *jpeg.Plane, y int, line *[]uint8) []uint8 {
 	return dst
 }
 
-// spread doubles a row: every sample makes two, three quarters of its own and one of the neighbour's on that side. The rounding
-// differs between the two, which libjpeg calls ordered dither.
+// spread doubles the samples of a row. Each sample becomes two: 3/4 of its own value plus 1/4 of
+// the left or the right neighbour's. The two round differently, which libjpeg calls ordered dither.
 func spread(dst []uint8, in []int32, early, late int32, shift uint) {
 	n := len(in)
 	dst = dst[:2*n]
@@ -143,7 +161,7 @@ func spread(dst []uint8, in []int32, early, late int32, shift uint) {
 	}
 }
 
-// jfifToRGB is libjpeg's conversion (jdcolor.c): full-range BT.601 in fixed point of 16 bits.
+// jfifToRGB is libjpeg's conversion (jdcolor.c): full-range BT.601 in fixed point with 16 bits.
 func jfifToRGB(dst, y, cb, cr []uint8) {
 	n := len(y)
 	dst, cb, cr = dst[:3*n], cb[:n], cr[:n]
@@ -156,7 +174,8 @@ func jfifToRGB(dst, y, cb, cr []uint8) {
 	}
 }
 
-// webpToRGB is libwebp's conversion (src/dsp/yuv.h): limited-range BT.601 in fixed point of 14 bits, of which 8 are cut early.
+// webpToRGB is libwebp's conversion (src/dsp/yuv.h): limited-range BT.601 in fixed point with 14
+// bits, of which 8 are dropped early.
 func webpToRGB(dst, y, u, v []uint8) {
 	n := len(y)
 	dst, u, v = dst[:3*n], u[:n], v[:n]
@@ -176,7 +195,8 @@ func clip(v int32) uint8 {
 	return uint8(v)
 }
 
-// grow gives a slice of n values that reuses the memory of the last one. Its values are not cleared.
+// grow returns a slice of n values, in the memory of *s if it is large enough. Values are not
+// cleared.
 func grow[T any](s *[]T, n int) []T {
 	if cap(*s) < n {
 		*s = make([]T, n)

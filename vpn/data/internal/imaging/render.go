@@ -2,18 +2,20 @@ package imaging
 
 import "image"
 
-// fits checks what the caller wants against the plan.
+// fits returns an error unless out can hold the plan's result as h×w×c values.
 func (p *plan) fits(out []uint8, h, w, c int) error {
 	if p.h != h || p.w != w {
 		return fail(ErrSize, "is %d×%d (height×width), want %d×%d", p.h, p.w, h, w)
 	}
 	if c != 1 && c != 3 || len(out) != h*w*c {
-		return fail(ErrSize, "goes to %d values of %d×%d×%d, want 1 or 3 channels and as many values", len(out), h, w, c)
+		return fail(ErrSize, "goes to %d values of %d×%d×%d, want 1 or 3 channels and as many values", len(out), h, w,
+			c)
 	}
 	return nil
 }
 
-// region is the part of an upright image that the plan needs, and makes the tables of its resize.
+// region returns the part of the upright image that the plan needs. If the plan resizes, it also
+// builds the tables of weights.
 func (d *Decoder) region(p *plan) image.Rectangle {
 	x, y := p.axes()
 	if !p.resizes() {
@@ -24,9 +26,9 @@ func (d *Decoder) region(p *plan) image.Rectangle {
 	return image.Rect(d.x.low, d.y.low, d.x.high, d.y.high)
 }
 
-// render writes the plan's result, with c channels. The picture is upright.
+// render writes the plan's result with c channels. The picture must be upright.
 func (d *Decoder) render(out []uint8, c int, pic picture, p *plan) {
-	part := d.region(p)
+	region := d.region(p)
 	x, y := p.axes()
 	if x.count < p.w || y.count < p.h {
 		clear(out)
@@ -41,11 +43,11 @@ func (d *Decoder) render(out []uint8, c int, pic picture, p *plan) {
 		return
 	}
 	for i := range y.count {
-		d.read(line(i), c, pic, part.Min.Y+i, part.Min.X, part.Max.X)
+		d.read(line(i), c, pic, region.Min.Y+i, region.Min.X, region.Max.X)
 	}
 }
 
-// read reads pixels x0 to x1 of row y as c channels.
+// read reads pixels x0 to x1 of row y with c channels.
 func (d *Decoder) read(dst []uint8, c int, pic picture, y, x0, x1 int) {
 	switch has := pic.channels(); {
 	case has == c:
@@ -60,7 +62,7 @@ func (d *Decoder) read(dst []uint8, c int, pic picture, y, x0, x1 int) {
 	}
 }
 
-// resize resizes as Pillow does: in one direction, rounding to 8 bits, and then in the other.
+// resize resizes as Pillow does: first along one axis, rounding to 8 bits, then along the other.
 func (d *Decoder) resize(out func(i int) []uint8, c int, pic picture, p *plan) {
 	x, y := &d.x, &d.y
 	work := min(c, pic.channels())

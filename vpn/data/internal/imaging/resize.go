@@ -2,30 +2,33 @@ package imaging
 
 import "math"
 
-// axis is one axis of a resize: pixels of the image from at on, in of them, become out; of these, count from first on are wanted.
+// axis is one axis of a resize: the `in` pixels of the image from `at` on become `out` pixels. Of
+// these, `count` are wanted, from `first` on.
 type axis struct {
 	at, in, out  int
 	first, count int
 }
 
-// table holds the weights of an axis: output i is the sum of taps pixels from low+start[i] on, in units of 2⁻²².
+// table holds the weights of a resize along one axis. Output i is the weighted sum of `taps` pixels
+// from low+start[i] on. Weights are in units of 2⁻²².
 type table struct {
 	axis
-	low, high int // pixels that are read
+	low, high int // the range of pixels that are read
 	taps      int
 	start     []int32
 	weights   []uint32
-	exact     []float64 // scratch: width per output
-	from, n   []int32   // scratch: the first of them that counts, and how many do
+	exact     []float64 // scratch: exact weights, `width` per output
+	from, n   []int32   // scratch: the first pixel of each output, and how many it has
 }
 
 const (
-	weightBits = 22 // Pillow's PRECISION_BITS, for pixels of 8 bits
+	weightBits = 22 // PRECISION_BITS in Pillow, for 8-bit pixels
 	weightOne  = 1 << weightBits
 )
 
-// build computes the weights of Pillow's BILINEAR with antialiasing (Resample.c, precompute_coeffs): a triangle as wide as two
-// output pixels, or as two input pixels where the image grows.
+// build computes the weights of Pillow's BILINEAR with antialiasing (Resample.c,
+// precompute_coeffs): a triangle as wide as two output pixels or, if the image grows, as two input
+// pixels.
 func (t *table) build(a axis) {
 	if t.axis == a {
 		return
@@ -61,7 +64,8 @@ func (t *table) window(i int, scale, support float64, w []float64) {
 
 func triangle(x float64) float64 { return max(1-math.Abs(x), 0) }
 
-// round makes the integer weights: as many for every output as the widest of them needs, zeros beside them.
+// round converts the weights to integers. Every output gets as many as the widest one needs; the
+// others are zero.
 func (t *table) round(width int) {
 	t.taps = 1
 	fixed := func(w float64) uint32 { return uint32(0.5 + w*weightOne) }
@@ -73,7 +77,7 @@ func (t *table) round(width int) {
 		t.taps = max(t.taps, int(t.n[i]))
 	}
 	if t.taps < 4 && t.high-t.low >= 4 {
-		t.taps = 4 // the count that the passes are fast at
+		t.taps = 4 // the passes are fast for 4
 	}
 	grow(&t.start, t.count)
 	clear(grow(&t.weights, t.count*t.taps))
@@ -86,7 +90,7 @@ func (t *table) round(width int) {
 	}
 }
 
-// across resizes one row of c interleaved channels, whose first pixel is number low.
+// across resizes one row of c interleaved channels. The row starts with pixel `low`.
 func (t *table) across(dst, row []uint8, c int) {
 	switch {
 	case c == 3:
@@ -130,7 +134,7 @@ func (t *table) across3(dst, row []uint8) {
 	}
 }
 
-// down makes output row i of the rows in mid, the first of which is number low.
+// down computes output row i from the rows in mid. The first of them is row `low`.
 func (t *table) down(dst, mid []uint8, i int, sums *[]uint32) {
 	n := len(dst)
 	weights := t.weights[i*t.taps : (i+1)*t.taps]
@@ -155,7 +159,8 @@ func (t *table) down(dst, mid []uint8, i int, sums *[]uint32) {
 	}
 }
 
-// rounded is Pillow's clip8. Weights are not negative, so that a sum exceeds 255 by rounding alone, and only if it has very many.
+// rounded is Pillow's clip8. Weights are never negative, so a sum exceeds 255 only by rounding, and
+// only with very many weights.
 func rounded(sum uint32) uint8 {
 	return uint8(min((sum+weightOne/2)>>weightBits, 255))
 }

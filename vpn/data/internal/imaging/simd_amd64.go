@@ -7,11 +7,12 @@ import (
 	"simd/archsimd"
 )
 
-// The inner loops that take most of the time after the entropy decoder's, with AVX2. Each does as many values as fill its vectors
-// and says how many; the plain loops do the rest, and all of it elsewhere. Results are equal.
+// The inner loops that take most of the time after entropy decoding, with AVX2. Each function
+// processes as many values as fill whole vectors and returns how many. The plain loops do the rest;
+// without AVX2 they do everything. Results are equal.
 var vectors = archsimd.X86.AVX2()
 
-// acrossVectors is table.across of four taps.
+// acrossVectors is the loop of table.across with four taps.
 func acrossVectors(dst, row []uint8, start []int32, weights []uint32) (done int) {
 	if !vectors {
 		return 0
@@ -30,7 +31,8 @@ func acrossVectors(dst, row []uint8, start []int32, weights []uint32) (done int)
 	return done
 }
 
-// downVectors is table.down of four taps: every lane holds four neighbours, which take turns.
+// downVectors is the loop of table.down with four taps. Each lane holds four neighbouring pixels,
+// which are processed one after another.
 func downVectors(dst, a, b, c, d []uint8, k0, k1, k2, k3 uint32) (done int) {
 	if !vectors {
 		return 0
@@ -53,7 +55,7 @@ func downVectors(dst, a, b, c, d []uint8, k0, k1, k2, k3 uint32) (done int) {
 	return done
 }
 
-// jfifVectors is jfifToRGB.
+// jfifVectors is the loop of jfifToRGB.
 func jfifVectors(dst, y, cb, cr []uint8) (done int) {
 	if !vectors {
 		return 0
@@ -69,7 +71,7 @@ func jfifVectors(dst, y, cb, cr []uint8) (done int) {
 		r := l.Add(v.Mul(rr)).ShiftAllRight(16).Max(zero).Min(top)
 		g := l.Add(u.Mul(gb)).Add(v.Mul(gr)).ShiftAllRight(16).Max(zero).Min(top)
 		b := l.Add(u.Mul(bb)).ShiftAllRight(16).Max(zero).Min(top)
-		rgb := r.Or(g.ShiftAllLeft(8)).Or(b.ShiftAllLeft(16)) // a pixel per lane; stores overlap
+		rgb := r.Or(g.ShiftAllLeft(8)).Or(b.ShiftAllLeft(16)) // one pixel per lane; the stores overlap
 		rgb.GetLo().AsUint8x16().PermuteOrZero(pack).StoreSlice(dst[3*done:])
 		rgb.GetHi().AsUint8x16().PermuteOrZero(pack).StoreSlice(dst[3*done+12:])
 	}

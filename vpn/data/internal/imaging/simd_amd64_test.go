@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// The vectors' results are those of the plain loops, for all lengths about their widths.
+// The vectors' results equal those of the plain loops, for all lengths around the vectors' widths.
 func TestVectors(t *testing.T) {
 	if !vectors {
 		t.Skip("this processor lacks AVX2")

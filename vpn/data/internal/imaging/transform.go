@@ -1,4 +1,5 @@
-// Package imaging turns encoded images into pixels as Pillow and torchvision do: decoding, EXIF orientation, resize and crop.
+// Package imaging converts encoded images to pixels as Pillow and torchvision do: it decodes,
+// applies the EXIF orientation, resizes and crops.
 package imaging
 
 import (
@@ -6,27 +7,31 @@ import (
 	"math"
 )
 
-// Transform is what happens to an image between its file and a batch, in this order. Sizes are [s] or [height, width].
+// Transform is what is done to an image between its file and a batch, in the order of the fields.
+// Sizes are [s] or [height, width].
 type Transform struct {
-	Resize            []int              `json:"resize"`              // [s]: the shorter side becomes s; antialiased bilinear
-	CenterCrop        []int              `json:"center_crop"`         // [s] is [s, s]; a smaller image is padded with zeros
+	// Resize [s] makes the shorter side s: bilinear, with antialiasing.
+	Resize []int `json:"resize"`
+	// CenterCrop [s] means [s, s]. A smaller image is padded with zeros.
+	CenterCrop        []int              `json:"center_crop"`
 	RandomResizedCrop *RandomResizedCrop `json:"random_resized_crop"` // nil: none
-	Channels          int                `json:"channels"`            // 3 (RGB) or 1 (grey); 0: 3 for encoded images, else as they are
+	// Channels is 3 (RGB), 1 (grey) or 0: 3 for encoded images, otherwise as they are.
+	Channels int `json:"channels"`
 }
 
-// RandomResizedCrop is torchvision's: a random part of the image, resized.
+// RandomResizedCrop is torchvision's: a random part of the image is resized.
 type RandomResizedCrop struct {
 	Size  []int     `json:"size"`
-	Scale []float64 `json:"scale"` // lowest and highest, of the part's area; none: 0.08, 1
-	Ratio []float64 `json:"ratio"` // lowest and highest, of width/height; none: 3/4, 4/3
+	Scale []float64 `json:"scale"` // smallest and largest area of the part, as a fraction; nil: 0.08, 1
+	Ratio []float64 `json:"ratio"` // smallest and largest width/height; nil: 3/4, 4/3
 }
 
-// None says whether the transform changes nothing.
+// None reports whether the transform changes nothing.
 func (t *Transform) None() bool {
 	return t.Resize == nil && t.CenterCrop == nil && t.RandomResizedCrop == nil && t.Channels == 0
 }
 
-// Validate checks what can be checked without an image.
+// Validate checks the transform as far as that is possible without an image.
 func (t *Transform) Validate() error {
 	if err := checkSizes("resize", t.Resize); err != nil {
 		return err
@@ -45,7 +50,8 @@ func (t *Transform) Validate() error {
 			return fmt.Errorf("random_resized_crop.scale is %v, want two rising numbers above 0 and at most 1", scale)
 		}
 		if ratio := r.ratio(); !rising(ratio, maxTarget) {
-			return fmt.Errorf("random_resized_crop.ratio is %v, want two rising numbers above 0 and at most %d", ratio, maxTarget)
+			return fmt.Errorf("random_resized_crop.ratio is %v, want two rising numbers above 0 and at most %d",
+				ratio, maxTarget)
 		}
 	}
 	if c := t.Channels; c != 0 && c != 1 && c != 3 {
@@ -70,7 +76,7 @@ func checkSizes(key string, sizes []int) error {
 	return nil
 }
 
-// rising says whether two numbers above 0, and up to most, follow each other.
+// rising reports whether v is two ascending numbers above 0 and at most `most`.
 func rising(v []float64, most float64) bool {
 	return len(v) == 2 && v[0] > 0 && v[0] <= v[1] && v[1] <= most // false for NaN
 }
@@ -91,7 +97,7 @@ func (r *RandomResizedCrop) ratio() []float64 {
 	return r.Ratio
 }
 
-// Size is that of the result for an image of h×w.
+// Size returns the size of the result for an h×w image.
 func (t *Transform) Size(h, w int) (oh, ow int, err error) {
 	if oh, ow, ok := t.Fixed(); ok {
 		return oh, ow, checkSize(oh, ow)
@@ -100,7 +106,7 @@ func (t *Transform) Size(h, w int) (oh, ow int, err error) {
 	return oh, ow, checkSize(oh, ow)
 }
 
-// Fixed is the size of the result where it does not depend on the image.
+// Fixed returns the size of the result if it does not depend on the image.
 func (t *Transform) Fixed() (h, w int, ok bool) {
 	switch {
 	case t.RandomResizedCrop != nil:
@@ -115,10 +121,11 @@ func (t *Transform) Fixed() (h, w int, ok bool) {
 	return h, w, true
 }
 
-// pair reads sizes that are [s], for a square, or [height, width].
+// pair returns the height and width of sizes, which are [s] for a square or [height, width].
 func pair(sizes []int) (h, w int) { return sizes[0], sizes[len(sizes)-1] }
 
-// resized is the size after Resize; of [s] the longer side becomes int(s·long/short), as in torchvision.
+// resized returns the size after Resize. For [s] the longer side becomes int(s·long/short), as in
+// torchvision.
 func (t *Transform) resized(h, w int) (rh, rw int) {
 	switch {
 	case t.Resize == nil:
@@ -132,8 +139,9 @@ func (t *Transform) resized(h, w int) (rh, rw int) {
 	}
 }
 
-// offset is where a center crop of size begins in an image of have; negative: where the image begins in the crop. torchvision
-// rounds halves to even (Python's round), and pads with the smaller half before the image.
+// offset returns where a centre crop of `size` pixels starts in `have` pixels. It is negative if
+// the image is smaller and starts inside the crop. As in torchvision, halves are rounded to even
+// (Python's round), and the smaller half of the padding comes before the image.
 func offset(have, size int) int {
 	if size > have {
 		return -((size - have) / 2)
@@ -141,10 +149,15 @@ func offset(have, size int) int {
 	return int(math.RoundToEven(float64(have-size) / 2))
 }
 
-// stages splits a transform with a random crop after something else in two.
+// stages splits a transform that does something before its random crop in two.
 func (t *Transform) stages() (first, second *Transform, ok bool) {
 	if t.RandomResizedCrop == nil || t.Resize == nil && t.CenterCrop == nil {
 		return nil, nil, false
 	}
-	return &Transform{Resize: t.Resize, CenterCrop: t.CenterCrop}, &Transform{RandomResizedCrop: t.RandomResizedCrop}, true
+	return &Transform{
+			Resize:     t.Resize,
+			CenterCrop: t.CenterCrop,
+		}, &Transform{
+			RandomResizedCrop: t.RandomResizedCrop,
+		}, true
 }

@@ -5,19 +5,21 @@ import (
 	"encoding/binary"
 )
 
-// bitReader reads the coded data of one restart interval, after its stuffed zeros were taken out.
+// bitReader reads the coded data of one restart interval, after the stuffed zero bytes are removed.
 type bitReader struct {
-	buf []byte // the data and padding, so that a block can be decoded before asking whether it was there
+	buf []byte // the data and padding: a block is decoded before overrun is checked
 	end int    // of the data in buf
-	pos int    // in buf, of the next byte to load
-	acc uint64 // bits loaded, the next one uppermost
-	n   uint   // how many of them count
+	pos int    // index in buf of the next byte to load
+	acc uint64 // loaded bits; the next one is the highest
+	n   uint   // how many bits of acc count
 }
 
-// padding is more than the longest block takes, 64 codes of 16 bits with 15 extra bits each, and a load of 8 bytes.
+// padding is more than the longest block takes (64 codes of 16 bits with 15 extra bits each) plus a
+// load of 8 bytes.
 const padding = 64*31/8 + 8 + 8
 
-// load takes in the interval that starts at pos in data. It returns the position of the marker that ends it, or len(data).
+// load reads the interval that starts at pos in data. It returns the position of the marker that
+// ends the interval, or len(data).
 func (r *bitReader) load(data []byte, pos int) (next int) {
 	r.buf, next = r.buf[:0], len(data)
 	for pos < len(data) {
@@ -45,22 +47,25 @@ func (r *bitReader) load(data []byte, pos int) (next int) {
 	return next
 }
 
-// drop gives a large buffer back.
+// drop releases a large buffer.
 func (r *bitReader) drop() {
 	if cap(r.buf) > maxKept {
 		r.buf = nil
 	}
 }
 
-// overrun says whether more was read than was there.
+// overrun reports whether more bits were read than there are.
 func (r *bitReader) overrun() bool { return r.pos*8-int(r.n) > r.end*8 }
 
-// block decodes the coefficients of one block (section F.2.2) and multiplies them by the quantisation steps q. b must be zero. last is a
-// bound of the zigzag positions that are not zero, or -1 if the data are not valid. The reader's state is kept in registers; acc may
-// hold bits beyond the n that count, which are loaded again.
+// block decodes the coefficients of one block (section F.2.2) and multiplies them by the
+// quantisation steps q. b must be zero. Coefficients after zigzag position last are zero; last is
+// -1 if the data are not valid.
+//
+// The reader's state is kept in registers. acc may hold more bits than the n that count; those are
+// loaded again.
 func (r *bitReader) block(b *[64]int32, dc, ac *table, q *[64]int32, pred *int32) (last int) {
 	acc, n, pos, buf := r.acc, r.n, r.pos, r.buf
-	if n < 32 { // an entry takes 31 at most
+	if n < 32 { // an entry takes at most 31 bits
 		acc |= binary.BigEndian.Uint64(buf[pos:]) >> n
 		pos += int(63-n) >> 3
 		n |= 56
@@ -102,7 +107,7 @@ func (r *bitReader) block(b *[64]int32, dc, ac *table, q *[64]int32, pred *int32
 	return last
 }
 
-// zigzag gives the row-by-row position of each coefficient (figure A.6).
+// zigzag maps the zigzag position of a coefficient to its row-by-row position (figure A.6).
 var zigzag = [64]uint8{
 	0, 1, 8, 16, 9, 2, 3, 10,
 	17, 24, 32, 25, 18, 11, 4, 5,

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// noisy is a YCbCr image (4:2:0 once encoded) or a grey one of smooth and rough parts.
+// noisy returns an image with smooth and rough parts: YCbCr (4:2:0 when encoded) or grey.
 func noisy(width, height, components int) image.Image {
 	rng := rand.New(rand.NewPCG(uint64(width), uint64(height)))
 	fill := func(pix []uint8, stride int) {
@@ -40,7 +40,7 @@ func encode(tb testing.TB, m image.Image, quality int) []byte {
 	return out.Bytes()
 }
 
-// requireNear compares planes with those of image/jpeg, whose inverse transform rounds otherwise.
+// requireNear compares planes with those of image/jpeg, whose inverse transform rounds differently.
 func requireNear(t *testing.T, m image.Image, planes []Plane) {
 	near := func(p Plane, pix []uint8, stride int) {
 		for y := range p.Height {
@@ -79,7 +79,7 @@ func TestDecodeBesideImageJPEG(t *testing.T) {
 	}
 }
 
-// segments gives a file's segments, markers included, and its coded data with the end marker.
+// segments returns a file's segments, with markers, and its coded data with the end marker.
 func segments(tb testing.TB, data []byte) (s map[byte][]byte, coded []byte) {
 	s = map[byte][]byte{}
 	for pos := 2; ; {
@@ -92,11 +92,12 @@ func segments(tb testing.TB, data []byte) (s map[byte][]byte, coded []byte) {
 	}
 }
 
-// Three grey images are the planes of a colour image, when its components are coded one after the other.
+// If the components of a colour image are coded one after another, its planes equal three grey
+// images.
 func TestDecodeSeparateScans(t *testing.T) {
 	const w, h = 37, 27
 	greys := []image.Image{noisy(w, h, 1), noisy((w+1)/2, (h+1)/2, 1), noisy((w+1)/2, (h+1)/2, 1)}
-	first, _ := segments(t, encode(t, greys[0], 80)) // image/jpeg has one set of tables for a quality
+	first, _ := segments(t, encode(t, greys[0], 80)) // image/jpeg always uses the same tables for one quality
 	file := []byte{0xFF, soi}
 	file = append(append(file, first[dqt]...), first[dht]...)
 	file = append(file, 0xFF, sof0, 0, 17, 8, 0, h, 0, w, 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0)
@@ -108,7 +109,7 @@ func TestDecodeSeparateScans(t *testing.T) {
 	var d, one Decoder
 	planes, err := d.Decode(append(file, 0xFF, eoi), image.Rect(0, 0, w, h))
 	require.NoError(t, err)
-	part, err := new(Decoder).Decode(append(file, 0xFF, eoi), image.Rect(3, 3, 4, 4)) // stops early in each scan
+	part, err := new(Decoder).Decode(append(file, 0xFF, eoi), image.Rect(3, 3, 4, 4)) // each scan stops early
 	require.NoError(t, err)
 	requireSame(t, planes, part, image.Rect(3, 3, 4, 4))
 	for i, grey := range greys {
@@ -128,7 +129,8 @@ func TestDecodeUnsupported(t *testing.T) {
 	}
 }
 
-// edit gives 420.jpg with a byte of its first segment of a kind changed, counted from the marker.
+// edit returns 420.jpg with one byte changed in the first segment of a kind. at counts from the
+// marker.
 func edit(tb testing.TB, marker byte, offset int, value byte) []byte {
 	data := bytes.Clone(fixture(tb, "420.jpg"))
 	i := bytes.Index(data, []byte{0xFF, marker})
@@ -190,7 +192,8 @@ func TestDecodeWrongRestart(t *testing.T) {
 	assert.ErrorContains(t, err, "marker 0xd3 comes after restart interval 1, want 0xd1")
 }
 
-// A file that is cut anywhere gives an error, or the whole picture if no more than its end marker is missing, whatever the region.
+// A file that is cut short is an error, whatever the region. If only the end marker is missing, the
+// whole picture is also right.
 func TestDecodeTruncated(t *testing.T) {
 	for _, name := range []string{"420-restart.jpg", "grey.jpg"} {
 		data := fixture(t, name)
@@ -212,7 +215,7 @@ func TestDecodeTruncated(t *testing.T) {
 	}
 }
 
-// An image does not see the tables of the one before.
+// An image is not decoded with the tables of the image before it.
 func TestDecodeForgetsTables(t *testing.T) {
 	var d Decoder
 	good := fixture(t, "420.jpg")

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzDecode decodes whole images and parts of them, with a decoder that has seen others and with a fresh one, and compares them with
-// each other and with image/jpeg.
+// FuzzDecode decodes whole images and parts of them, with a used decoder and with a new one. It
+// compares the results with each other and with image/jpeg.
 func FuzzDecode(f *testing.F) {
 	paths, err := filepath.Glob("testdata/*.jpg")
 	require.NoError(f, err)
@@ -40,15 +40,16 @@ func FuzzDecode(f *testing.F) {
 			requireSame(t, full, part, region)
 		}
 		m, err := stdjpeg.Decode(bytes.NewReader(data))
-		_, rgb := m.(*image.RGBA) // components R, G, B: libjpeg trusts Adobe's colour transform more
+		_, rgb := m.(*image.RGBA) // components R, G, B: libjpeg gives precedence to Adobe's colour transform
 		if err == nil && !rgb && checkable(&d, data) {
 			requireNear(t, m, full)
 		}
 	})
 }
 
-// checkable says whether a file is one that image/jpeg must agree on: it has one scan without restarts (image/jpeg searches for lost
-// ones) whose coefficients are of a size that pixels can have: the inverse transform of image/jpeg overflows early.
+// checkable reports whether image/jpeg must agree on a file. The file must have one scan without
+// restarts, since image/jpeg searches for lost markers. Its coefficients must be as small as those
+// of pixels, since image/jpeg's inverse transform overflows early.
 func checkable(d *Decoder, data []byte) bool {
 	if d.restart > 0 || bytes.Count(data, []byte{0xFF, sos}) != 1 {
 		return false

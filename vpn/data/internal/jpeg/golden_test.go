@@ -21,7 +21,7 @@ func fixture(tb testing.TB, name string) []byte {
 	return data
 }
 
-// goldenNames are the fixtures that come with libjpeg's planes.
+// goldenNames returns the fixtures for which libjpeg's planes are stored.
 func goldenNames(tb testing.TB) (names []string) {
 	paths, err := filepath.Glob("testdata/*.ycbcr")
 	require.NoError(tb, err)
@@ -32,14 +32,15 @@ func goldenNames(tb testing.TB) (names []string) {
 	return names
 }
 
-// at gives a sample, that of the nearest in the plane outside of it.
+// at returns a sample. Outside the plane it is that of the nearest sample inside.
 func (p Plane) at(x, y int) int {
 	x, y = min(max(x, 0), p.Width-1)-p.Rect.Min.X, min(max(y, 0), p.Height-1)-p.Rect.Min.Y
 	return int(p.Pix[y*p.Stride+x])
 }
 
-// upsampled gives the sample of a pixel after libjpeg's default ("fancy") upsampling: 3/4 of the nearest sample and 1/4 of the next one
-// in each direction, with roundings that jdsample.c documents. Planes up to two samples wide are not smoothed across.
+// upsampled returns a pixel's sample after libjpeg's default ("fancy") upsampling: 3/4 of the
+// nearest sample and 1/4 of the next one in each direction, with the roundings that jdsample.c
+// documents. Planes at most two samples wide are not smoothed horizontally.
 func (p Plane) upsampled(x, y int) int {
 	sx, sy := x/p.HSub, y/p.VSub
 	nx, ny := sx+x%2*2-1, sy+y%2*2-1
@@ -58,7 +59,7 @@ func (p Plane) upsampled(x, y int) int {
 	return p.at(sx, sy)
 }
 
-// Every sample equals libjpeg's, which testdata/golden.py asked for, bit for bit.
+// Every sample equals libjpeg's bit for bit. testdata/golden.py stores libjpeg's.
 func TestDecodeGolden(t *testing.T) {
 	var d Decoder
 	for _, name := range goldenNames(t) {
@@ -92,7 +93,8 @@ func TestReadHeader(t *testing.T) {
 	}
 }
 
-// What lies in a region's planes is what lies there in the whole image's, and it is all that upsampling needs.
+// A region's planes hold the same samples as the whole image's planes, and all samples that
+// upsampling needs.
 func TestDecodeRegion(t *testing.T) {
 	var d, whole Decoder
 	for _, name := range goldenNames(t) {
@@ -118,8 +120,11 @@ func requireSame(t *testing.T, full, part []Plane, r image.Rectangle) {
 	require.Len(t, part, len(full))
 	for i, p := range part {
 		f := full[i]
-		dx, dy := p.HSub-1, p.VSub-1 // a sample of margin where smoothing takes one
-		need := image.Rect(r.Min.X/p.HSub-dx, r.Min.Y/p.VSub-dy, ceilDiv(r.Max.X, p.HSub)+dx, ceilDiv(r.Max.Y, p.VSub)+dy).Intersect(f.Rect)
+		dx, dy := p.HSub-1, p.VSub-1 // smoothing needs one more sample on each side
+		need := image.Rect(r.Min.X/p.HSub-dx, r.Min.Y/p.VSub-dy, ceilDiv(r.Max.X, p.HSub)+dx,
+			ceilDiv(r.Max.Y, p.VSub)+dy).Intersect(
+			f.Rect,
+		)
 		require.True(t, need.In(p.Rect), "region %v of plane %d needs %v, got %v", r, i, need, p.Rect)
 		for y := p.Rect.Min.Y; y < p.Rect.Max.Y; y++ {
 			for x := p.Rect.Min.X; x < p.Rect.Max.X; x++ {
@@ -131,7 +136,7 @@ func requireSame(t *testing.T, full, part []Plane, r image.Rectangle) {
 	}
 }
 
-// A small region takes little memory, whatever the image.
+// Decoding a small region takes little memory, however large the image is.
 func TestDecodeRegionMemory(t *testing.T) {
 	var d Decoder
 	_, err := d.Decode(fixture(t, "420.jpg"), image.Rect(20, 20, 22, 22))

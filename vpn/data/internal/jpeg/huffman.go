@@ -2,18 +2,24 @@ package jpeg
 
 import "bytes"
 
-// lutBits is how many bits one look-up takes in: most codes of a photograph together with their coefficient.
+// lutBits is how many bits one look-up covers: enough for most codes of a photograph with their
+// coefficients.
 const lutBits = 11
 
-// entry says what the next bits hold: a coefficient in its upper 16 bits, the number of zeros before it in bits 8 to 15, and how many
-// bits it takes with its code in the lower 8. If the code is in the look-up table without its coefficient, these are 0 and the upper 16
-// the number of bits of the code (bits 24 to 31) and of the coefficient; 0 stands for codes that are not there at all.
+// entry says what the next bits hold:
+//   - bits 16 to 31: the coefficient;
+//   - bits 8 to 15: how many zeros come before it;
+//   - bits 0 to 7: how many bits the code and the coefficient take.
+//
+// If only the code fits into the look-up, bits 0 to 7 are zero. Bits 24 to 31 are then the length
+// of the code, and bits 16 to 23 that of the coefficient. Entry 0 stands for a code that is not in
+// the look-up.
 type entry uint32
 
-// Runs past any block's end.
+// Numbers of zeros that exceed any block.
 const (
-	endRun   = 128 // of a code that ends the block
-	wrongRun = 64  // of a code that only progressive files have
+	endRun   = 128 // a code that ends the block
+	wrongRun = 64  // a code that only progressive files have
 )
 
 func newEntry(value int32, run, length int) entry {
@@ -24,14 +30,15 @@ func (e entry) value() int32   { return int32(e) >> 16 }
 func (e entry) run() int       { return int(uint8(e >> 8)) }
 func (e entry) length() uint32 { return uint32(e & 63) }
 
-// table decodes Huffman codes (annex C) together with the coefficients that follow them (section F.2.2).
+// table decodes Huffman codes (annex C) together with the coefficients that follow them (section
+// F.2.2).
 type table struct {
 	lut     [1 << lutBits]entry
-	limit   [17]uint32 // of each code length: one more than its last code, padded to 16 bits
-	offset  [17]int    // of each code length: the position of its symbols, less its first code
+	limit   [17]uint32 // for each code length: its last code + 1, shifted to 16 bits
+	offset  [17]int    // for each code length: the index of its first symbol minus its first code
 	symbols [256]byte
-	spec    []byte // what the table was made from: most files have the same tables
-	dc      bool   // codes of size 0 do not end the block
+	spec    []byte // what the table was built from; most files have the same tables
+	dc      bool   // a DC table: codes of size 0 do not end the block
 	defined bool
 }
 
@@ -66,7 +73,8 @@ func (d *Decoder) readHuffman(b []byte) error {
 	return nil
 }
 
-// build makes the table of a specification: a byte of class and number, the number of codes of each length, the symbols.
+// build builds the table from a specification: one byte of class and number, the number of codes of
+// each length, the symbols.
 func (t *table) build(spec []byte) error {
 	t.lut = [1 << lutBits]entry{}
 	symbols := t.symbols[:copy(t.symbols[:], spec[17:])]
@@ -93,7 +101,7 @@ func (t *table) build(spec []byte) error {
 	return nil
 }
 
-// split gives the two halves of a symbol: how many zeros come first, how many bits the coefficient has.
+// split returns the halves of a symbol: how many zeros come first, and the coefficient's bits.
 func (t *table) split(symbol byte) (run, size int) {
 	run, size = int(symbol>>4), int(symbol&15)
 	switch {
@@ -105,21 +113,21 @@ func (t *table) split(symbol byte) (run, size int) {
 	return wrongRun, 0
 }
 
-// enter fills the look-up table's part that starts with a code.
+// enter fills the entries of the look-up table that start with a code.
 func (t *table) enter(code, length int, symbol byte) {
 	run, size := t.split(symbol)
 	free := lutBits - length // bits after the code
-	part := t.lut[code<<free : (code+1)<<free]
-	for i := range part {
+	slots := t.lut[code<<free : (code+1)<<free]
+	for i := range slots {
 		if size > free {
-			part[i] = newEntry(int32(length<<8|size), run, 0)
+			slots[i] = newEntry(int32(length<<8|size), run, 0)
 		} else {
-			part[i] = newEntry(extend(uint64(i)>>(free-size), size), run, length+size)
+			slots[i] = newEntry(extend(uint64(i)>>(free-size), size), run, length+size)
 		}
 	}
 }
 
-// extend turns the extra bits of a coefficient into its value (figure F.12).
+// extend converts the extra bits of a coefficient to its value (figure F.12).
 func extend(bits uint64, size int) int32 {
 	v := int32(bits)
 	if v<<1>>size == 0 {
@@ -128,7 +136,8 @@ func extend(bits uint64, size int) int32 {
 	return v
 }
 
-// complete decodes what the look-up table holds in part or not at all. It returns 0 where no code fits.
+// complete decodes an entry that the look-up table holds only partly or not at all. It returns 0 if
+// no code matches.
 func (t *table) complete(e entry, acc uint64) entry {
 	length, run, size := int(e>>24), e.run(), int(uint8(e>>16))
 	if e == 0 {

@@ -7,7 +7,7 @@ import (
 	"simd/archsimd"
 )
 
-// lanes is a row or a column.
+// lanes holds one row or one column.
 type lanes = archsimd.Int32x8
 
 func init() {
@@ -16,7 +16,7 @@ func init() {
 	}
 }
 
-// inverseAVX2 is inverseGo with eight columns, then eight rows at once.
+// inverseAVX2 is inverseGo with eight columns, then eight rows, at the same time.
 func inverseAVX2(b *[64]int32, last int, dst []uint8, stride int) {
 	if last == 0 {
 		inverseGo(b, last, dst, stride)
@@ -36,10 +36,10 @@ func inverseAVX2(b *[64]int32, last int, dst []uint8, stride int) {
 	for i := range x {
 		x[i] = x[i].ShiftAllRight(shift).Max(zero).Min(top)
 	}
-	// Lane r holds row r: its samples 0 to 3 become one number, 4 to 7 another.
+	// Lane r holds row r. Its samples 0 to 3 become one number, 4 to 7 another.
 	left := x[0].Or(x[1].ShiftAllLeft(8)).Or(x[2].ShiftAllLeft(16).Or(x[3].ShiftAllLeft(24)))
 	right := x[4].Or(x[5].ShiftAllLeft(8)).Or(x[6].ShiftAllLeft(16).Or(x[7].ShiftAllLeft(24)))
-	var rows [8]uint64 // 0, 1, 4, 5, then 2, 3, 6, 7
+	var rows [8]uint64 // rows 0, 1, 4, 5, then 2, 3, 6, 7
 	left.InterleaveLoGrouped(right).AsUint64x4().Store((*[4]uint64)(rows[:4]))
 	left.InterleaveHiGrouped(right).AsUint64x4().Store((*[4]uint64)(rows[4:]))
 	for i, at := range [8]int{0, 1, 4, 5, 2, 3, 6, 7} {
@@ -47,7 +47,7 @@ func inverseAVX2(b *[64]int32, last int, dst []uint8, stride int) {
 	}
 }
 
-// transformLanes is transform8.
+// transformLanes is transform8 for eight columns or rows.
 func transformLanes(x *[8]lanes, dc int32) {
 	c := archsimd.BroadcastInt32x8
 	x0, x1, x2, x3, x4, x5, x6, x7 := x[0], x[1], x[2], x[3], x[4], x[5], x[6], x[7]
@@ -78,9 +78,15 @@ func transpose(x *[8]lanes) {
 	hi32 := func(i, j int) archsimd.Int64x4 { return x[i].InterleaveHiGrouped(x[j]).AsInt64x4() }
 	a0, a1, a2, a3 := lo32(0, 1), hi32(0, 1), lo32(2, 3), hi32(2, 3)
 	a4, a5, a6, a7 := lo32(4, 5), hi32(4, 5), lo32(6, 7), hi32(6, 7)
-	// Columns 0 and 4, 1 and 5, 2 and 6, 3 and 7, of the upper four rows and of the lower.
-	u0, u1, u2, u3 := a0.InterleaveLoGrouped(a2), a0.InterleaveHiGrouped(a2), a1.InterleaveLoGrouped(a3), a1.InterleaveHiGrouped(a3)
-	l0, l1, l2, l3 := a4.InterleaveLoGrouped(a6), a4.InterleaveHiGrouped(a6), a5.InterleaveLoGrouped(a7), a5.InterleaveHiGrouped(a7)
+	// Columns 0 and 4, 1 and 5, 2 and 6, 3 and 7: u of the upper four rows, l of the lower.
+	u0, u1, u2, u3 := a0.InterleaveLoGrouped(a2), a0.InterleaveHiGrouped(a2), a1.InterleaveLoGrouped(
+		a3), a1.InterleaveHiGrouped(
+		a3,
+	)
+	l0, l1, l2, l3 := a4.InterleaveLoGrouped(a6), a4.InterleaveHiGrouped(a6), a5.InterleaveLoGrouped(
+		a7), a5.InterleaveHiGrouped(
+		a7,
+	)
 	x[0], x[4] = u0.Select128FromPair(0, 2, l0).AsInt32x8(), u0.Select128FromPair(1, 3, l0).AsInt32x8()
 	x[1], x[5] = u1.Select128FromPair(0, 2, l1).AsInt32x8(), u1.Select128FromPair(1, 3, l1).AsInt32x8()
 	x[2], x[6] = u2.Select128FromPair(0, 2, l2).AsInt32x8(), u2.Select128FromPair(1, 3, l2).AsInt32x8()

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// cosine is the inverse transform as section A.3.3 defines it.
+// cosine is the inverse transform as defined in section A.3.3.
 func cosine(b [64]int32) (out [64]float64) {
 	basis := func(x, u int) float64 {
 		if u == 0 {
@@ -25,7 +25,7 @@ func cosine(b [64]int32) (out [64]float64) {
 	return out
 }
 
-// randomBlock has coefficients up to a zigzag position.
+// randomBlock returns coefficients that are zero after zigzag position last.
 func randomBlock(rng *rand.Rand, last int, size int32) (b [64]int32) {
 	for _, at := range zigzag[:last+1] {
 		b[at] = rng.Int32N(2*size+1) - size
@@ -33,7 +33,8 @@ func randomBlock(rng *rand.Rand, last int, size int32) (b [64]int32) {
 	return b
 }
 
-// Every form of the inverse transform is within rounding of the definition, and they are the same bit for bit, also where they overflow.
+// Every implementation agrees with the definition up to rounding. The implementations agree with
+// each other bit for bit, even where they overflow.
 func TestInverse(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for i := range 2000 {

@@ -1,16 +1,28 @@
-// Package jpeg decodes baseline JPEG files to planes, as libjpeg does and as fast.
+// Package jpeg decodes baseline JPEG files to planes, with libjpeg's samples and at its speed.
 //
-// It exists because a data set is decoded anew in each epoch, and image/jpeg of Go 1.26 reads code by code, bit by bit. Per image, on one
-// core of a 2-core AMD EPYC with AVX2: 64×64 pixels of Tiny ImageNet 12 µs (image/jpeg 53 µs), 500×400 pixels in 86 KB 0.78 ms (2.7 ms;
-// libjpeg-turbo through Pillow 1.05 ms with the conversion to RGB); without GOEXPERIMENT=simd 19 µs and 1.1 ms. BenchmarkDecode shows
-// it beside image/jpeg. What makes it so: 64 bits at hand and one look-up for a code with its coefficient, in bits.go and huffman.go;
-// an inverse transform of eight columns at once, in idct_simd.go; and nothing transformed that a crop leaves out.
+// It exists because a data set is decoded again in each epoch, and image/jpeg of Go 1.26 reads bit
+// by bit. Times per image on one core of a 2-core AMD EPYC with AVX2 (BenchmarkDecode measures
+// this package and image/jpeg):
 //
-// Samples equal those of libjpeg and libjpeg-turbo with their default ("islow") inverse transform bit for bit; colour conversion and
-// upsampling are the caller's. What is rare (progressive, arithmetic or lossless coding, 12 bits, CMYK, RGB, 4:1:1, no height in the
-// header) is ErrUnsupported: image/jpeg knows some of it.
+//	                            64×64, Tiny ImageNet   500×400, 86 KB
+//	this package                12 µs                  0.78 ms
+//	without GOEXPERIMENT=simd   19 µs                  1.1 ms
+//	image/jpeg                  53 µs                  2.7 ms
+//	libjpeg-turbo               -                      1.05 ms (Pillow, with conversion to RGB)
 //
-// Names of markers, tables and fields are those of ITU-T T.81 (https://www.w3.org/Graphics/JPEG/itu-t81.pdf).
+// Three things make it fast:
+//   - It loads 64 bits at a time, and one look-up decodes a code and its coefficient: bits.go,
+//     huffman.go.
+//   - The inverse transform computes eight columns at the same time: idct_simd.go.
+//   - Blocks that a crop leaves out are not transformed.
+//
+// Samples equal those of libjpeg and libjpeg-turbo with the default ("islow") inverse transform,
+// bit for bit. The caller upsamples and converts colours. Rare kinds of files are an
+// [ErrUnsupported]: progressive, arithmetic or lossless coding, 12 bits, CMYK, RGB, 4:1:1, no
+// height in the header. image/jpeg reads some of them.
+//
+// Names of markers, tables and fields are those of ITU-T T.81
+// (https://www.w3.org/Graphics/JPEG/itu-t81.pdf).
 package jpeg
 
 import (
@@ -20,7 +32,7 @@ import (
 	"io"
 )
 
-// Kinds of errors, for errors.Is. Truncated data wraps io.ErrUnexpectedEOF as well as ErrFormat.
+// Kinds of errors, for errors.Is. Truncated data wrap io.ErrUnexpectedEOF as well as ErrFormat.
 var (
 	ErrFormat      = errors.New("jpeg: malformed")
 	ErrUnsupported = errors.New("jpeg: not supported")
@@ -38,62 +50,68 @@ func truncated(where string) error {
 	return fmt.Errorf("%w: the data end in %s: %w", ErrFormat, where, io.ErrUnexpectedEOF)
 }
 
-// Header is what the file says of its image.
+// Header is what the frame header says about the image.
 type Header struct {
 	Width, Height int // at least 1
 	Components    int // 1 is grey, 3 YCbCr (or RGB), 4 CMYK or YCCK
 }
 
-// Plane is one component of an image, or a part of it.
+// Plane is one component of an image, or part of it.
 type Plane struct {
-	Pix           []uint8
-	Stride        int             // from one row of Pix to the next
-	Rect          image.Rectangle // the samples of the plane that Pix holds: Pix[0] is the one at Rect.Min
-	Width, Height int             // of the whole plane, in samples: the image's, divided by HSub and VSub and rounded up
-	HSub, VSub    int             // 1 or 2: the image's pixels per sample, across and down
+	Pix    []uint8
+	Stride int             // from one row of Pix to the next
+	Rect   image.Rectangle // the samples of the plane that Pix holds; Pix[0] is at Rect.Min
+	// Width and Height are the size of the whole plane, in samples: the image's, divided by HSub and
+	// VSub and rounded up.
+	Width, Height int
+	HSub, VSub    int // 1 or 2: pixels of the image per sample, horizontally and vertically
 }
 
-// Decoder holds the memory of one image for the next. Its zero value is ready; it is for one goroutine at a time.
+// Decoder decodes images. It keeps its memory from one image to the next. Its zero value is ready
+// to use, by one goroutine at a time.
 type Decoder struct {
 	Header
-	comp    [3]component
-	hMax    int  // largest sampling factors
-	vMax    int  //
+	comp [3]component
+	// hMax and vMax are the largest sampling factors.
+	hMax    int
+	vMax    int
 	framed  bool // the frame header was read
-	seen    int  // components whose scan was read
+	seen    int  // how many components' scans were read
 	jfif    bool // a JFIF marker was read: the colours are YCbCr
-	adobe   int  // Adobe's colour transform, -1: no such marker
-	restart int  // MCUs from one restart marker to the next; 0: none
+	adobe   int  // Adobe's colour transform; -1 if there is no such marker
+	restart int  // MCUs between restart markers; 0 if there are none
 	quant   [4]struct {
 		steps   [64]int32 // in zigzag order
 		defined bool
 	}
 	huff   [2][4]table // DC and AC
 	scan   scan
-	whole  bool // all rows are read, to see whether they are there
+	whole  bool // read all rows, to see whether the file holds them
 	bits   bitReader
-	coef   [64]int32 // of one block, zero between blocks
+	coef   [64]int32 // of one block; zero between blocks
 	pix    []uint8
 	planes [3]Plane
 }
 
-// component is a row of the frame header, and what the scan header adds.
+// component is an entry of the frame header, with what the scan header adds.
 type component struct {
 	id      byte
-	h, v    int // sampling factors: blocks per MCU, across and down
+	h, v    int // sampling factors: blocks per MCU, horizontally and vertically
 	quant   byte
 	scanned bool
 	dc, ac  byte
-	pred    int32           // the last block's DC coefficient, before its multiplication
+	pred    int32           // the last block's DC coefficient, before quantisation steps are applied
 	blocks  image.Point     // of the whole plane
 	want    image.Rectangle // the blocks that the region needs
 	plane   *Plane
 }
 
-// maxKept bounds what a Decoder keeps from one image to the next: the planes of a larger one are dropped with the next call.
+// maxKept is the most memory, in bytes, that a Decoder keeps between images. Larger planes are
+// released at the next call.
 const maxKept = 16 << 20
 
-// ReadHeader reads as far as the image's size. It also reads the headers of files that Decode does not support.
+// ReadHeader reads the file as far as the image's size. It also reads headers of files that Decode
+// does not support.
 func ReadHeader(data []byte) (Header, error) {
 	if err := checkStart(data); err != nil {
 		return Header{}, err
@@ -112,9 +130,12 @@ func ReadHeader(data []byte) (Header, error) {
 	}
 }
 
-// Decode returns the plane of a grey image or the planes Y, Cb and Cr (full range, as in JFIF) of a colour image, as far as the pixels
-// of region need them, counting the neighbours that smooth upsampling takes. Planes are valid until the next call. Data below the
-// region are not decoded, so that defects in them go unnoticed; that the file ends before they do never does.
+// Decode returns the planes Y, Cb and Cr (full range, as in JFIF) of a colour image, or the plane
+// of a grey image. The planes hold what the pixels of region need, with the neighbours that smooth
+// upsampling takes. They are valid until the next call.
+//
+// Data below the region are not decoded, so defects there go unnoticed. A file that ends too early
+// is always an error.
 func (d *Decoder) Decode(data []byte, region image.Rectangle) (planes []Plane, err error) {
 	if err := checkStart(data); err != nil {
 		return nil, err
@@ -152,7 +173,7 @@ func (d *Decoder) Decode(data []byte, region image.Rectangle) (planes []Plane, e
 	}
 }
 
-// reset forgets the last image: no table of it may help to decode the next.
+// reset forgets the last image, so that its tables cannot serve the next.
 func (d *Decoder) reset() {
 	d.Header, d.framed, d.seen, d.jfif, d.adobe, d.restart = Header{}, false, 0, false, -1, 0
 	for i := range 4 {

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// Markers of table B.1 that are looked at.
+// The markers of table B.1 that matter here.
 const (
 	sof0, sof1        = 0xC0, 0xC1 // baseline and extended sequential frames
 	sof15             = 0xCF
-	dht, jpg, dac     = 0xC4, 0xC8, 0xCC // not frames, though between sof0 and sof15
+	dht, jpg, dac     = 0xC4, 0xC8, 0xCC // between sof0 and sof15, but not frames
 	rst0, rst7        = 0xD0, 0xD7
 	soi, eoi, sos     = 0xD8, 0xD9, 0xDA
 	dqt, dri          = 0xDB, 0xDD
@@ -18,11 +18,11 @@ const (
 	tem               = 0x01
 )
 
-// segment is a marker with its parameters.
+// segment is a marker and its parameters.
 type segment struct {
 	marker byte
-	body   []byte // without the marker and the length
-	end    int    // of body, in the file
+	body   []byte // without marker and length
+	end    int    // position in the file after body
 }
 
 func checkStart(data []byte) error {
@@ -35,7 +35,8 @@ func checkStart(data []byte) error {
 	return nil
 }
 
-// nextMarker finds the next marker from pos on, past stray bytes as libjpeg does. end is past it.
+// nextMarker finds the next marker from pos on. Like libjpeg it skips stray bytes. end is the
+// position after the marker.
 func nextMarker(data []byte, pos int) (marker byte, end int, err error) {
 	for pos < len(data) {
 		i := bytes.IndexByte(data[pos:], 0xFF)
@@ -76,12 +77,12 @@ func (s segment) isFrame() bool {
 	return sof0 <= s.marker && s.marker <= sof15 && s.marker != dht && s.marker != jpg && s.marker != dac
 }
 
-// skip passes segments that do not matter.
+// skip returns an error unless the segment may be ignored.
 func (s segment) skip() error {
 	switch m := s.marker; {
 	case app0 <= m && m <= last, m == com, m == tem, m == dac:
 		return nil
-	case rst0 <= m && m <= rst7: // some encoders write one after the last interval
+	case rst0 <= m && m <= rst7: // some encoders write one after the last restart interval
 		return nil
 	case m == soi:
 		return formatError("a second start marker")
@@ -100,7 +101,8 @@ func (s segment) frameHeader() (Header, error) {
 	h := Header{Height: int(b[1])<<8 | int(b[2]), Width: int(b[3])<<8 | int(b[4]), Components: int(b[5])}
 	switch {
 	case len(b) != 6+3*h.Components:
-		return Header{}, formatError("the frame header has %d bytes, want %d for %d components", len(b), 6+3*h.Components, h.Components)
+		return Header{}, formatError("the frame header has %d bytes, want %d for %d components", len(b),
+			6+3*h.Components, h.Components)
 	case h.Width == 0 || h.Components == 0:
 		return Header{}, formatError("the image has width %d and %d components, want at least 1", h.Width, h.Components)
 	case h.Height == 0:
@@ -130,7 +132,9 @@ func (d *Decoder) readFrame(s segment) (err error) {
 		d.comp[i] = component{id: b[0], h: int(b[1] >> 4), v: int(b[1] & 15), quant: b[2]}
 		c := &d.comp[i]
 		if c.h < 1 || c.h > 4 || c.v < 1 || c.v > 4 || c.quant > 3 {
-			return formatError("component %d has sampling factors %d×%d and quantisation table %d, want 1 to 4 and 0 to 3", i, c.h, c.v, c.quant)
+			return formatError(
+				"component %d has sampling factors %d×%d and quantisation table %d, want 1 to 4 and 0 to 3", i, c.h,
+				c.v, c.quant)
 		}
 		if slices.ContainsFunc(d.comp[:i], func(o component) bool { return o.id == c.id }) {
 			return formatError("two components are numbered %d", c.id)
@@ -143,7 +147,7 @@ func (d *Decoder) readFrame(s segment) (err error) {
 func (d *Decoder) layOut() error {
 	y := &d.comp[0]
 	if d.Components == 1 {
-		y.h, y.v = 1, 1 // section A.2.2: blocks of one component come row by row, whatever its factors
+		y.h, y.v = 1, 1 // section A.2.2: blocks of a single component come row by row, whatever its factors
 	} else {
 		b, r := &d.comp[1], &d.comp[2]
 		if y.h > 2 || y.v > 2 || b.h > y.h || b.v > y.v || r.h != b.h || r.v != b.v || y.h*y.v+2*b.h*b.v > 10 {
@@ -168,7 +172,8 @@ func (d *Decoder) readQuant(b []byte) error {
 	for len(b) > 0 {
 		wide, id := int(b[0]>>4), b[0]&15
 		if wide > 1 || id > 3 {
-			return formatError("quantisation table %d has precision %d, want tables 0 to 3 and precisions 0 and 1", id, wide)
+			return formatError("quantisation table %d has precision %d, want tables 0 to 3 and precisions 0 and 1",
+				id, wide)
 		}
 		size := 64 << wide
 		if b = b[1:]; len(b) < size {
@@ -196,7 +201,7 @@ func (d *Decoder) readRestart(b []byte) error {
 	return nil
 }
 
-// readColours remembers what tells YCbCr from RGB.
+// readColours records what distinguishes YCbCr from RGB.
 func (d *Decoder) readColours(s segment) {
 	switch {
 	case s.marker == app0 && len(s.body) >= 14 && string(s.body[:5]) == "JFIF\x00":
@@ -206,7 +211,7 @@ func (d *Decoder) readColours(s segment) {
 	}
 }
 
-// isRGB guesses as libjpeg does.
+// isRGB guesses whether components are RGB, as libjpeg does.
 func (d *Decoder) isRGB() bool {
 	if d.Components != 3 || d.jfif {
 		return false

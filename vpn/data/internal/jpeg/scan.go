@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// scan is a part of the file with the coded data of some components (section B.2.3), block after block of one component or MCU after
-// MCU of several.
+// scan is the part of a file with the coded data of some components (section B.2.3). The data are
+// blocks of one component, or MCUs of several.
 type scan struct {
 	comps       []*component
 	store       [3]*component
@@ -16,7 +16,7 @@ type scan struct {
 	interleaved bool
 }
 
-// readScan decodes the scan whose header is b and whose data start at pos. It returns where it stopped reading.
+// readScan decodes the scan whose header is b and whose data start at pos. end is where it stopped.
 func (d *Decoder) readScan(b, data []byte, pos int, region image.Rectangle) (end int, err error) {
 	if !d.framed {
 		return 0, formatError("a scan comes before a frame header")
@@ -29,7 +29,7 @@ func (d *Decoder) readScan(b, data []byte, pos int, region image.Rectangle) (end
 		return 0, err
 	}
 	if d.seen == 0 {
-		d.whole = bytes.LastIndex(data[pos:], []byte{0xFF, eoi}) < 0 // coded data cannot hold it
+		d.whole = bytes.LastIndex(data[pos:], []byte{0xFF, eoi}) < 0 // coded data cannot contain the marker
 		if err := d.allocate(region, len(data)-pos); err != nil {
 			return 0, err
 		}
@@ -38,10 +38,12 @@ func (d *Decoder) readScan(b, data []byte, pos int, region image.Rectangle) (end
 	return d.readMCUs(s, data, pos)
 }
 
-// scanHeader reads which components follow, with which tables. The fields for progressive files are ignored, as in libjpeg.
+// scanHeader reads which components follow, and with which tables. Like libjpeg it ignores the
+// fields for progressive files.
 func (d *Decoder) scanHeader(b []byte, s *scan) error {
 	if len(b) < 1 || len(b) != 4+2*int(b[0]) || b[0] < 1 || int(b[0]) > d.Components {
-		return formatError("the scan header has %d bytes, want 4 and 2 for each of 1 to %d components", len(b), d.Components)
+		return formatError("the scan header has %d bytes, want 4 and 2 for each of 1 to %d components", len(b),
+			d.Components)
 	}
 	n := int(b[0])
 	s.comps = s.store[:n]
@@ -53,8 +55,9 @@ func (d *Decoder) scanHeader(b []byte, s *scan) error {
 		}
 		c.scanned, c.dc, c.ac = true, tables>>4, tables&15
 		if c.dc > 3 || c.ac > 3 || !d.huff[0][c.dc].defined || !d.huff[1][c.ac].defined || !d.quant[c.quant].defined {
-			return formatError("component %d needs Huffman tables %d and %d and quantisation table %d, which are not all there",
-				id, c.dc, c.ac, c.quant)
+			return formatError(
+				"component %d needs Huffman tables %d and %d and quantisation table %d, which are not all there", id,
+				c.dc, c.ac, c.quant)
 		}
 		s.comps[i] = c
 	}
@@ -75,8 +78,9 @@ func (d *Decoder) find(id byte) *component {
 	return nil
 }
 
-// allocate makes room for the blocks that the region needs, if the size can be true: a block takes two codes, for its DC coefficient and
-// its end, of at least one bit each.
+// allocate allocates the blocks that the region needs. It first checks that the file is long enough
+// for its size: a block has two codes, for its DC coefficient and its end, of at least one bit
+// each.
 func (d *Decoder) allocate(region image.Rectangle, size int) error {
 	blocks, need := 0, 0
 	region = region.Intersect(image.Rect(0, 0, d.Width, d.Height))
@@ -105,13 +109,18 @@ func (d *Decoder) allocate(region image.Rectangle, size int) error {
 	return nil
 }
 
-// setRegion chooses the blocks that the pixels of a region need, with a sample on each side where the plane is subsampled.
+// setRegion selects the blocks that the pixels of a region need, with one more sample on each side
+// where the plane is subsampled.
 func (c *component) setRegion(r image.Rectangle) {
 	p := c.plane
 	low := func(pixel, sub int) int { return max(pixel/sub-(sub-1), 0) / 8 }
 	high := func(pixel, sub, blocks int) int { return min(ceilDiv(ceilDiv(pixel, sub)+sub-1, 8), blocks) }
-	c.want = image.Rect(low(r.Min.X, p.HSub), low(r.Min.Y, p.VSub), high(r.Max.X, p.HSub, c.blocks.X), high(r.Max.Y, p.VSub, c.blocks.Y))
-	p.Rect = image.Rectangle{c.want.Min.Mul(8), c.want.Max.Mul(8)}.Intersect(image.Rect(0, 0, p.Width, p.Height))
+	c.want = image.Rect(low(r.Min.X, p.HSub), low(r.Min.Y, p.VSub), high(r.Max.X, p.HSub, c.blocks.X),
+		high(r.Max.Y, p.VSub, c.blocks.Y))
+	p.Rect = image.Rectangle{
+		Min: c.want.Min.Mul(8),
+		Max: c.want.Max.Mul(8),
+	}.Intersect(image.Rect(0, 0, p.Width, p.Height))
 	p.Stride = c.want.Dx() * 8
 }
 
@@ -136,12 +145,13 @@ func (d *Decoder) readMCUs(s *scan, data []byte, pos int) (end int, err error) {
 		if pos == len(data) {
 			return 0, truncated("the coded data")
 		}
-		return 0, formatError("the coded data are not valid in row %d of %d, column %d of %d", i/s.size.X, s.size.Y, i%s.size.X, s.size.X)
+		return 0, formatError("the coded data are not valid in row %d of %d, column %d of %d", i/s.size.X, s.size.Y,
+			i%s.size.X, s.size.X)
 	}
 	return pos, nil
 }
 
-// rows says how many rows of MCUs are to be read.
+// rows returns how many rows of MCUs to read.
 func (d *Decoder) rows(s *scan) (n int) {
 	if d.whole {
 		return s.size.Y
@@ -153,7 +163,7 @@ func (d *Decoder) rows(s *scan) (n int) {
 	return n
 }
 
-// passRestart passes the restart marker that follows interval i (section E.2.4).
+// passRestart skips the restart marker after interval i (section E.2.4).
 func passRestart(data []byte, pos, i int) (end int, err error) {
 	marker, end, err := nextMarker(data, pos)
 	if err != nil {
@@ -165,7 +175,8 @@ func passRestart(data []byte, pos, i int) (end int, err error) {
 	return end, nil
 }
 
-// factors says how many blocks of a component an MCU of the scan has, across and down.
+// factors returns how many blocks of a component an MCU of the scan has, horizontally and
+// vertically.
 func (s *scan) factors(c *component) (h, v int) {
 	if s.interleaved {
 		return c.h, c.v
@@ -173,7 +184,8 @@ func (s *scan) factors(c *component) (h, v int) {
 	return 1, 1
 }
 
-// readMCU decodes the blocks of one MCU and transforms those that are wanted. The others include the padding to whole MCUs.
+// readMCU decodes the blocks of one MCU and transforms those that are wanted. Unwanted blocks
+// include the padding to whole MCUs.
 func (d *Decoder) readMCU(s *scan, x, y int) bool {
 	for _, c := range s.comps {
 		h, v := s.factors(c)

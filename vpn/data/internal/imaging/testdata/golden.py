@@ -1,5 +1,8 @@
-"""Writes files/*, golden.json and expected.gz: small images of every kind that is read, and the pixels that
-Pillow and torchvision make of them. golden.json says which versions they were."""
+"""Write files/*, golden.json and expected.gz.
+
+The files are small images of every kind that govpn reads. expected.gz holds the pixels that Pillow and
+torchvision return for them. golden.json names the versions of both.
+"""
 
 import gzip
 import io
@@ -20,7 +23,7 @@ cases, expected, offset = [], [], 0
 
 
 def picture(h, w, channels=3, seed=0, top=255):
-    """A smooth picture with hard, saturated edges and a little noise."""
+    """Return a smooth picture with hard, saturated edges and a little noise."""
     y, x = np.mgrid[:h, :w].astype(np.float64)
     waves = [np.sin(x / 5 + c + seed) * np.cos(y / (6 + c)) for c in range(channels)]
     image = 0.5 + 0.4 * np.stack(waves, -1)
@@ -41,8 +44,10 @@ def save(name, image, **options):
 
 
 def png(name, kind, depth, samples, *chunks, interlaced=False):
-    """A PNG that Pillow does not write: 2, 4 and 16 bits, transparent colours, interlacing.
-    samples is (h, w, channels)."""
+    """Write a PNG file of a kind that Pillow cannot write.
+
+    That is 2, 4 and 16 bits, transparent colours, and interlacing. samples is (h, w, channels).
+    """
 
     def chunk(tag, data):
         return struct.pack(">I", len(data)) + tag + data + struct.pack(">I", zlib.crc32(tag + data))
@@ -65,8 +70,10 @@ def png(name, kind, depth, samples, *chunks, interlaced=False):
 
 
 def patched(name, source, sampling, size, new_sampling, new_size):
-    """Reads the blocks of a JPEG in another sampling that has as many of them:
-    Pillow writes neither 4:4:0 nor 4:1:1."""
+    """Write a JPEG file with another sampling and the same blocks, of which it has as many.
+
+    Pillow writes neither 4:4:0 nor 4:1:1.
+    """
     data = bytearray((FILES / source).read_bytes())
     at = data.index(b"\xff\xc0")
     assert data[at + 5 : at + 9] == struct.pack(">HH", *size)
@@ -114,7 +121,7 @@ def write_pngs():
     png("grey16.png", 0, 16, picture(9, 13, 1, top=65535))
     save("exif5.png", rgb, orientation=5)
     for path in sorted(FILES.glob("*.png")):
-        if path.name == "grey16.png":  # Pillow clips at 255 here
+        if path.name == "grey16.png":  # Pillow clips this file at 255
             high = (picture(9, 13, 1, top=65535) >> 8).astype(np.uint8)
             add(path.name, np.stack([high] * 3, -1))
             add(path.name, high)
@@ -136,7 +143,7 @@ def write_jpegs():
     ycck = bytearray((FILES / "cmyk.jpg").read_bytes())
     ycck[ycck.index(b"Adobe") + 11] = 2
     (FILES / "ycck.jpg").write_bytes(ycck)
-    # libjpeg repeats chroma that is at most two samples wide
+    # libjpeg repeats chroma, instead of smoothing it, if it is at most two samples wide
     for size in ((1, 1), (1, 2), (5, 3), (3, 4), (17, 2)):
         save(f"{size[0]}x{size[1]}.jpg", Image.fromarray(picture(*size).reshape(*size, 3)), quality=90)
     save("source.jpg", Image.fromarray(picture(24, 32)), quality=90, subsampling=1)
@@ -180,7 +187,7 @@ def write_others():
 
 
 def write_transforms():
-    """torchvision's results, of PIL images, as its data loaders make them."""
+    """Add torchvision's results for PIL images, as its data loaders compute them."""
     save("photo.jpg", Image.fromarray(picture(400, 500, seed=1)), quality=60)
     in_rgb = "rgb.png la.png 420.jpg 422.jpg 440.jpg 411.jpg 444.jpg grey.jpg 3x4.jpg cmyk.jpg"
     in_rgb += " progressive.jpg lossy.webp"

@@ -1,7 +1,8 @@
-"""Writes the JPEG files of this folder and, beside each, what libjpeg makes of it: NAME.ycbcr holds rows of
-Y, Cb, Cr (or of Y alone), after upsampling and without colour conversion.
+"""Write the JPEG files of this folder and, beside each, what libjpeg decodes.
 
-Written with Pillow 13.0.0 (libjpeg-turbo 3.2.0) and numpy 2.4.6; with others the files may differ.
+NAME.ycbcr holds the rows of Y, Cb, Cr (or of Y only) after upsampling, before colour conversion. The
+committed files were written with Pillow 13.0.0 (libjpeg-turbo 3.2.0) and numpy 2.4.6. Other versions may
+write other files.
 """
 
 import io
@@ -14,7 +15,7 @@ HERE = pathlib.Path(__file__).parent
 
 
 def picture(width, height, channels=3):
-    """A gradient, a bright corner, and noise, which takes coefficients of all sizes."""
+    """Return a gradient with a bright corner and noise, which has coefficients of all sizes."""
     rng = np.random.default_rng([width, height])
     y, x = np.mgrid[:height, :width]
     ramp = np.stack([x * 255 / width, y * 255 / height, 255 - x * 200 / width], -1)[..., :channels]
@@ -31,14 +32,14 @@ def jpeg(image, **options):
 
 
 def resized(data, width, height, factors):
-    """The same blocks as another image, of the luma sampling factors given."""
+    """Return a file with the same blocks but another size and other luma sampling factors."""
     at = data.index(b"\xff\xc0") + 5
     size = height.to_bytes(2, "big") + width.to_bytes(2, "big")
     return data[:at] + size + data[at + 4 : at + 6] + bytes([factors]) + data[at + 7 :]
 
 
 def wide(data):
-    """Its quantisation tables in 16 bits."""
+    """Return the file with 16-bit quantisation tables."""
     out, at = b"", 0
     while (start := data.find(b"\xff\xdb", at)) >= 0:
         table = data[start + 5 : start + 69]
@@ -49,12 +50,12 @@ def wide(data):
 
 
 def filled(data):
-    """Fill bytes before each marker but the first."""
+    """Return the file with fill bytes before each marker except the first."""
     return data[:2] + b"".join(b"\xff\xff" + part for part in split(data[2:]))
 
 
 def split(data):
-    """Its segments, the last with the coded data, and the end marker."""
+    """Yield the file's segments, the last with the coded data, and the end marker."""
     at = 0
     while data[at + 1] != 0xDA:
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")

@@ -10,7 +10,7 @@ import (
 	pq "github.com/apache/arrow-go/v18/parquet/file"
 )
 
-// checkParquet checks the ends of the file, and its footer.
+// checkParquet checks the beginning and the end of a file, and its footer.
 func checkParquet(f *os.File, size int64) error {
 	var ends [12]byte
 	if size < 12 {
@@ -40,7 +40,8 @@ func checkParquet(f *os.File, size int64) error {
 	return checkParquetFooter(footer)
 }
 
-// checkPages checks that the pages of a column do not claim more values than there can be: the library allocates what they claim.
+// checkPages checks that no page of a column claims more values than it can hold. Arrow-go
+// allocates what pages claim.
 func checkPages(group *pq.RowGroupReader, i int, values int64) error {
 	pages, err := group.GetColumnPageReader(i)
 	if err != nil {
@@ -57,8 +58,12 @@ func checkPages(group *pq.RowGroupReader, i int, values int64) error {
 	for pages.Next() {
 		page := pages.Page()
 		switch e := parquet.Encoding(page.Encoding()); e {
-		case parquet.Encodings.DeltaBinaryPacked, parquet.Encodings.DeltaByteArray, parquet.Encodings.DeltaLengthByteArray:
-			return Errorf(ErrUnsupported, "has pages of encoding %s, whose sizes cannot be checked: write it with PLAIN or dictionary encoding", e)
+		case parquet.Encodings.DeltaBinaryPacked,
+			parquet.Encodings.DeltaByteArray,
+			parquet.Encodings.DeltaLengthByteArray:
+			return Errorf(ErrUnsupported,
+				"has pages of encoding %s, whose sizes cannot be checked: write it with PLAIN or dictionary encoding",
+				e)
 		}
 		_, isDictionary := page.(*pq.DictionaryPage)
 		switch n := int64(page.NumValues()); {

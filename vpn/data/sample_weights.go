@@ -7,12 +7,13 @@ import (
 	"github.com/apache/arrow-go/v18/arrow"
 )
 
-// Weights are how much each of this view's images counts in training, in order: (N), finite, 0 or more; nil where all count the same.
-// Only training uses them, and only relative to one another. They must not be changed.
+// Weights returns how much each of this view's images counts in training: (N) numbers, finite and
+// at least 0, in order. nil means that all count the same. Only training uses them, and only their
+// ratios matter. They must not be changed.
 func (d *Dataset) Weights() []float32 { return d.weights }
 
-// WithWeights is a view of the same images and labels with these weights, one per image, at least one of them above 0; nil for none. They
-// are kept, not copied.
+// WithWeights returns a view of the same images and labels with these weights: one per image, at
+// least one of them above 0. nil removes the weights. The slice is kept without a copy.
 func (d *Dataset) WithWeights(weights []float32) (*Dataset, error) {
 	if err := checkWeights(weights, d.Len()); err != nil {
 		return nil, err
@@ -22,7 +23,7 @@ func (d *Dataset) WithWeights(weights []float32) (*Dataset, error) {
 	return d.attach(v)
 }
 
-// WithArrowWeights is WithWeights of a copy of what an array of float32 holds.
+// WithArrowWeights is [Dataset.WithWeights] with a copy of an array of float32.
 func (d *Dataset) WithArrowWeights(weights arrow.Array) (*Dataset, error) {
 	if err := checkWeightType(weights.DataType()); err != nil {
 		return nil, err
@@ -31,10 +32,11 @@ func (d *Dataset) WithArrowWeights(weights arrow.Array) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d.WithWeights(append([]float32{}, given...)) // not nil, which means none
+	return d.WithWeights(append([]float32{}, given...)) // nil would mean no weights
 }
 
-// WeightColumns checks that arrays of a field can be weights; there are no columns to choose.
+// WeightColumns checks that arrays of this field can be weights. It returns nil: there are no
+// columns to choose from.
 func WeightColumns(field arrow.Field) ([]int, error) { return nil, checkWeightType(field.Type) }
 
 func checkWeightType(t arrow.DataType) error {

@@ -8,19 +8,23 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 )
 
-// Soft labels are an image's probabilities of the classes, in place of one class: those of a teacher, of several annotators, of mixed images.
+// Soft labels are the probabilities of an image's classes, used in place of one class. They come
+// from a teacher model, from several annotators, or from mixed images.
 const (
-	softTolerance  = 1e-3 // how far from 1 the sum of an image's probabilities may be
-	roundTolerance = 1e-6 // how far float32 rounding leaves it; what is further is divided by its sum
+	softTolerance  = 1e-3 // how far the sum of an image's probabilities may be from 1
+	roundTolerance = 1e-6 // how far float32 rounding moves it; beyond that, probabilities are divided by their sum
 )
 
-// SoftLabels are the probabilities of this view's images, in order: (N, K), row-major, K = [Dataset.Classes], each row of sum 1; nil
-// where labels are classes, or none. They must not be changed. [Dataset.Labels] are then the classes of the largest (of equal ones
-// the first), which is what everything but training uses.
+// SoftLabels returns the probabilities of this view's images, in order: (N, K), row-major, with K =
+// [Dataset.Classes]. Each row has the sum 1. It returns nil if the labels are classes, or if there
+// are none. They must not be changed.
+//
+// With soft labels, [Dataset.Labels] holds the most probable class of each image (the first, if
+// several are). Everything except training uses those.
 func (d *Dataset) SoftLabels() []float32 { return d.soft }
 
-// WithSoftLabels is a view of the same images with probabilities in place of classes, as in [Options].SoftLabels; class names, if any,
-// are K.
+// WithSoftLabels returns a view of the same images with probabilities in place of classes: see
+// [Options].SoftLabels. If class names are given, there must be one for each class.
 func (d *Dataset) WithSoftLabels(probabilities []float32, names []string) (*Dataset, error) {
 	v := &Dataset{store: d.store, indices: d.indices, weights: d.weights}
 	if err := v.setSoftLabels(probabilities, names, d.Len()); err != nil {
@@ -29,8 +33,8 @@ func (d *Dataset) WithSoftLabels(probabilities []float32, names []string) (*Data
 	return d.attach(v)
 }
 
-// WithArrowLabels is a view of the same images with the labels that an array holds: classes, as [ArrowLabels] reads them, or FixedSizeLists
-// of float32 or float64, which are probabilities.
+// WithArrowLabels returns a view of the same images with the labels in an array. They are classes,
+// as [ArrowLabels] reads them, or FixedSizeLists of float32 or float64, which are probabilities.
 func (d *Dataset) WithArrowLabels(labels arrow.Array, names []string) (*Dataset, error) {
 	var o Options
 	if err := o.setArrowLabels(labels.DataType(), []arrow.Array{labels}, names); err != nil {
@@ -43,36 +47,38 @@ func (d *Dataset) WithArrowLabels(labels arrow.Array, names []string) (*Dataset,
 }
 
 // setSoftLabels checks and sets the probabilities of a view of n images.
-func (d *Dataset) setSoftLabels(rows []float32, names []string, n int) error {
-	if len(rows)%n != 0 || len(rows) == 0 {
-		return argErrorf("soft labels have %d values, want the probabilities of every class for each of %d images", len(rows), n)
+func (d *Dataset) setSoftLabels(probabilities []float32, names []string, n int) error {
+	if len(probabilities)%n != 0 || len(probabilities) == 0 {
+		return argErrorf("soft labels have %d values, want the probabilities of every class for each of %d images",
+			len(probabilities), n)
 	}
-	k := len(rows) / n
+	k := len(probabilities) / n
 	if k < 2 || k > MaxClasses {
 		return argErrorf("the number of classes of the soft labels is %d, want 2..%d", k, MaxClasses)
 	}
 	if len(names) > 0 && len(names) != k {
 		return argErrorf("class_names has %d names, want %d: one for each class of the soft labels", len(names), k)
 	}
-	rows, err := normalised(rows, k)
+	probabilities, err := normalised(probabilities, k)
 	if err != nil {
 		return err
 	}
 	labels := make([]int32, n)
 	for i := range labels {
-		row := rows[i*k : (i+1)*k]
+		row := probabilities[i*k : (i+1)*k]
 		labels[i] = int32(slices.Index(row, slices.Max(row)))
 	}
 	if err := d.setLabels(labels, names, n); err != nil {
 		return err
 	}
-	d.soft, d.classes = rows, k
+	d.soft, d.classes = probabilities, k
 	return nil
 }
 
-// normalised are rows of k probabilities whose sums are 1: rows itself where they are so already, up to rounding, else a copy.
-func normalised(rows []float32, k int) ([]float32, error) {
-	given := rows
+// normalised returns probabilities, k per image, with sums of 1. It returns the slice itself if
+// that is true already, up to rounding. Otherwise it returns a copy.
+func normalised(probabilities []float32, k int) ([]float32, error) {
+	given := probabilities
 	for at := 0; at < len(given); at += k {
 		row, sum := given[at:at+k], 0.
 		for j, p := range row {
@@ -82,56 +88,58 @@ func normalised(rows []float32, k int) ([]float32, error) {
 			sum += float64(p)
 		}
 		if math.Abs(sum-1) > softTolerance {
-			return nil, argErrorf("labels[%d] has the sum %.6g, want probabilities of sum 1 (up to %g)", at/k, sum, softTolerance)
+			return nil, argErrorf("labels[%d] has the sum %.6g, want probabilities of sum 1 (up to %g)", at/k, sum,
+				softTolerance)
 		}
 		if math.Abs(sum-1) <= roundTolerance {
 			continue
 		}
-		if &rows[0] == &given[0] {
+		if &probabilities[0] == &given[0] {
 			var err error
-			if rows, err = softRows(len(given)/k, k); err != nil {
+			if probabilities, err = newSoftLabels(len(given)/k, k); err != nil {
 				return nil, err
 			}
-			copy(rows, given)
+			copy(probabilities, given)
 		}
 		for j, p := range row {
-			rows[at+j] = float32(float64(p) / sum)
+			probabilities[at+j] = float32(float64(p) / sum)
 		}
 	}
-	return rows, nil
+	return probabilities, nil
 }
 
-// softRows is memory for the probabilities of n images, if there is enough.
-func softRows(n, k int) ([]float32, error) {
+// newSoftLabels allocates the probabilities of n images, or fails if there is too little memory.
+func newSoftLabels(n, k int) ([]float32, error) {
 	if have := AvailableMemory(); int64(n) > have/4/int64(k) {
-		return nil, Errorf(ErrMemory, "data: soft labels of %d classes for %d images need %.1f GiB, %.1f GiB are available",
-			k, n, float64(n)*float64(k)*4/(1<<30), float64(have)/(1<<30))
+		return nil, Errorf(ErrMemory,
+			"data: soft labels of %d classes for %d images need %.1f GiB, %.1f GiB are available", k, n,
+			float64(n)*float64(k)*4/(1<<30), float64(have)/(1<<30))
 	}
 	return make([]float32, n*k), nil
 }
 
-// subsetSoft are the probabilities of the images with these indices, which are valid.
-func (d *Dataset) subsetSoft(indices []int32) (rows []float32, err error) {
+// softLabelsOf returns the probabilities of the images with these indices, which must be valid.
+func (d *Dataset) softLabelsOf(indices []int32) (probabilities []float32, err error) {
 	if d.soft == nil {
 		return nil, nil
 	}
 	k := d.classes
-	if rows, err = softRows(len(indices), k); err != nil {
+	if probabilities, err = newSoftLabels(len(indices), k); err != nil {
 		return nil, err
 	}
 	for i, from := range indices {
-		copy(rows[i*k:(i+1)*k], d.soft[int(from)*k:])
+		copy(probabilities[i*k:(i+1)*k], d.soft[int(from)*k:])
 	}
-	return rows, nil
+	return probabilities, nil
 }
 
-// softType says whether labels of a type are probabilities.
+// softType reports whether labels of type t are probabilities.
 func softType(t arrow.DataType) bool {
 	list, ok := t.(*arrow.FixedSizeListType)
 	return ok && list.Len() > 0 && (list.Elem().ID() == arrow.FLOAT32 || list.Elem().ID() == arrow.FLOAT64)
 }
 
-// checkAnyLabelType refuses types that neither classes nor probabilities have.
+// checkAnyLabelType returns an error if type t is neither one of classes nor one of probabilities.
 func checkAnyLabelType(t arrow.DataType) error {
 	if softType(t) {
 		return nil
@@ -139,7 +147,7 @@ func checkAnyLabelType(t arrow.DataType) error {
 	return checkLabelType(t)
 }
 
-// setArrowLabels sets the labels and class names to those that arrays of type t hold.
+// setArrowLabels sets the labels and class names from arrays of type t.
 func (o *Options) setArrowLabels(t arrow.DataType, arrays []arrow.Array, names []string) (err error) {
 	if !softType(t) {
 		o.Labels, o.ClassNames, err = ArrowLabels(t, arrays, names)
@@ -151,7 +159,7 @@ func (o *Options) setArrowLabels(t arrow.DataType, arrays []arrow.Array, names [
 	for _, a := range arrays {
 		n += a.Len()
 	}
-	if o.SoftLabels, err = softRows(n, int(list.Len())); err != nil {
+	if o.SoftLabels, err = newSoftLabels(n, int(list.Len())); err != nil {
 		return err
 	}
 	to := o.SoftLabels[:0]
@@ -172,7 +180,7 @@ func (o *Options) setArrowLabels(t arrow.DataType, arrays []arrow.Array, names [
 	return nil
 }
 
-// appendSoft appends the values of an array of lists, whose first has number `first` in messages.
+// appendSoft appends the values of an array of lists. Error messages call its first image `first`.
 func appendSoft[S float32 | float64](to []float32, a *array.FixedSizeList, first int) ([]float32, error) {
 	from, err := values[S]("labels", a, first)
 	if err != nil {

@@ -5,15 +5,16 @@ import (
 	"os"
 )
 
-// spool is a temporary file without a name, in the folder that TMPDIR names (default /tmp): what was unpacked there is read by
-// offset, and the system frees it when it is closed, or when the process ends.
-type spool struct {
+// tempFile is a nameless temporary file in the folder TMPDIR (default /tmp). It is written from
+// front to back and then read by offset. The system frees it when it is closed or when the process
+// ends.
+type tempFile struct {
 	file   *os.File
 	buffer *bufio.Writer
 	size   int64
 }
 
-func newSpool() (*spool, error) {
+func newTempFile() (*tempFile, error) {
 	file, err := os.CreateTemp("", "govpn-*")
 	if err != nil {
 		return nil, Errorf(ErrIO, "data: making a temporary file (TMPDIR names the folder for it): %w", err)
@@ -22,10 +23,10 @@ func newSpool() (*spool, error) {
 		_ = file.Close()
 		return nil, Errorf(ErrIO, "data: unlinking a temporary file: %w", err)
 	}
-	return &spool{file: file, buffer: bufio.NewWriterSize(LimitedWriter(file), 1<<20)}, nil
+	return &tempFile{file: file, buffer: bufio.NewWriterSize(LimitedWriter(file), 1<<20)}, nil
 }
 
-func (s *spool) Write(p []byte) (int, error) {
+func (s *tempFile) Write(p []byte) (int, error) {
 	n, err := s.buffer.Write(p)
 	s.size += int64(n)
 	if err != nil {
@@ -34,15 +35,15 @@ func (s *spool) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// done ends the writing.
-func (s *spool) done() error {
+// flush ends the writing.
+func (s *tempFile) flush() error {
 	if err := s.buffer.Flush(); err != nil {
 		return Errorf(ErrIO, "data: writing a temporary file (TMPDIR names the folder for it): %w", err)
 	}
 	return nil
 }
 
-// ReadAt reads what was written, from any goroutine, after done.
-func (s *spool) ReadAt(p []byte, offset int64) (int, error) { return s.file.ReadAt(p, offset) }
+// ReadAt reads what was written before flush. It may be called from any goroutine.
+func (s *tempFile) ReadAt(p []byte, offset int64) (int, error) { return s.file.ReadAt(p, offset) }
 
-func (s *spool) Close() error { return s.file.Close() }
+func (s *tempFile) Close() error { return s.file.Close() }

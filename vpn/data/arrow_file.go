@@ -13,20 +13,25 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// arrowFiles reads Arrow IPC files and streams (Hugging Face's datasets writes streams; compressed buffers too) with a column of
-// images and perhaps one of labels. Images are encoded files (binary of any kind, or Hugging Face's struct of bytes and path), or
-// pixels as [FromArrow] takes them, also in lists that all have the same sizes. Labels are integers, strings, which are
-// numbered in their order, or dictionaries, which are numbered as they are listed.
+// arrowFiles reads Arrow IPC files and streams, such as Hugging Face's datasets writes, with or
+// without compressed buffers. The columns are:
+//   - images: encoded files (any binary type, or Hugging Face's struct of bytes and path), or
+//     pixels as
+//     [FromArrow] takes them. Pixels may also be variable-length lists whose sizes are all equal.
+//   - labels, optionally: integers, strings (numbered in sorted order), or dictionaries (numbered
+//     in
+//     the dictionary's order).
 //
-// Encoded images are copied, batch by batch, to a temporary file; pixels are read to memory.
+// Encoded images are copied to a temporary file, one record batch at a time. Pixels are read into
+// memory.
 func arrowFiles(o OpenOptions) (*found, error) {
 	return readTables(o, ".arrow", (*table).arrowFile)
 }
 
 var arrowMagic = []byte("ARROW1")
 
-// arrowFile reads one file. The file format is the stream format between a head and a footer, which repeats where the parts lie; so
-// both are read from front to back.
+// arrowFile reads one file from front to back. The file format is the stream format between a magic
+// number and a footer. The footer only repeats where each message lies, so it is ignored.
 func (t *table) arrowFile(f *os.File) error {
 	size, start := t.size, int64(0)
 	head := make([]byte, 8)
@@ -41,7 +46,8 @@ func (t *table) arrowFile(f *os.File) error {
 		}
 	}
 	mem := newBoundedAllocator(size)
-	messages := newArrowMessages(io.NewSectionReader(f, start, size-start), size-start, max(minUnpacked, maxUnpacked*size), mem)
+	messages := newArrowMessages(io.NewSectionReader(f, start, size-start), size-start,
+		max(minUnpacked, maxUnpacked*size), mem)
 	r, err := ipc.NewReaderFromMessageReader(messages, ipc.WithAllocator(mem))
 	if err != nil {
 		return fmt.Errorf("is not an Arrow file or stream, or damaged: %w", err)
@@ -78,7 +84,7 @@ func (t *table) arrowFile(f *os.File) error {
 	return nil
 }
 
-// arrowImages adds the images of a batch.
+// arrowImages adds the images of a record batch.
 func (t *table) arrowImages(field arrow.Field, a arrow.Array) error {
 	if k := firstNull(a, 0, a.Len()); k >= 0 {
 		return fmt.Errorf("row %d has no image (null)", t.row()+k)
@@ -106,11 +112,11 @@ func (t *table) arrowImages(field arrow.Field, a arrow.Array) error {
 }
 
 func errNoBytes(row int) error {
-	return fmt.Errorf("row %d has no bytes (null), only perhaps the path of a file elsewhere: embed the images (datasets: push_to_hub "+
-		"and to_parquet do it)", row)
+	return fmt.Errorf("row %d has no bytes (null), only perhaps the path of a file elsewhere: "+
+		"embed the images (datasets: push_to_hub and to_parquet do it)", row)
 }
 
-// arrowTensors adds images that are pixels.
+// arrowTensors adds images whose values are pixels.
 func (t *table) arrowTensors(field arrow.Field, a arrow.Array) error {
 	if a.Len() == 0 {
 		return nil
@@ -120,7 +126,7 @@ func (t *table) arrowTensors(field arrow.Field, a arrow.Array) error {
 		return fmt.Errorf("after row %d %w", t.row(), err)
 	}
 	switch field.Type = a.DataType(); {
-	case t.spool != nil:
+	case t.encoded != nil:
 		return errors.New("has pixels, the file before it encoded images")
 	case t.tensors.arrays == nil:
 		t.tensors.field = field
@@ -137,7 +143,8 @@ func (t *table) arrowTensors(field arrow.Field, a arrow.Array) error {
 	return nil
 }
 
-// regular makes lists of one size of lists of any size, at every level.
+// regular converts variable-length lists to fixed-size lists, at every level. It fails if the sizes
+// of one level differ.
 func regular(a arrow.Array) (arrow.Array, error) {
 	list, ok := a.(array.ListLike)
 	if !ok || a.Len() == 0 {
@@ -151,7 +158,8 @@ func regular(a arrow.Array) (arrow.Array, error) {
 	for i := range a.Len() {
 		from, to := list.ValueOffsets(i)
 		if firstNull(a, i, i+1) >= 0 || to-from != n || from != first+int64(i)*n || n < 1 || n > 1<<31-1 {
-			return nil, fmt.Errorf("has an image with a list of %d values or a null, want lists of one size: %d", to-from, n)
+			return nil, fmt.Errorf("has an image with a list of %d values or a null, want lists of one size: %d",
+				to-from, n)
 		}
 	}
 	inner, err := regular(array.NewSlice(list.ListValues(), first, first+int64(a.Len())*n))
@@ -159,10 +167,11 @@ func regular(a arrow.Array) (arrow.Array, error) {
 		return nil, err
 	}
 	kind := arrow.FixedSizeListOf(int32(n), inner.DataType())
-	return array.NewFixedSizeListData(array.NewData(kind, a.Len(), []*memory.Buffer{nil}, []arrow.ArrayData{inner.Data()}, 0, 0)), nil
+	return array.NewFixedSizeListData(
+		array.NewData(kind, a.Len(), []*memory.Buffer{nil}, []arrow.ArrayData{inner.Data()}, 0, 0)), nil
 }
 
-// arrowLabels adds the labels of a batch.
+// arrowLabels adds the labels of a record batch.
 func (t *table) arrowLabels(a arrow.Array) (err error) {
 	if k := firstNull(a, 0, a.Len()); k >= 0 {
 		return fmt.Errorf("row %d has no label (null)", len(t.fileLabels)+k)

@@ -1,8 +1,11 @@
 package data
 
-import "math"
+import (
+	"math"
+	"strings"
+)
 
-// checkShape reports whether n images of h×w×c values need exactly size values.
+// checkShape returns an error unless n images of h×w×c values have exactly size values.
 func checkShape(size, n, h, w, c int) error {
 	if err := checkSize(n, h, w, c); err != nil {
 		return err
@@ -13,7 +16,7 @@ func checkShape(size, n, h, w, c int) error {
 	return nil
 }
 
-// checkSize reports sizes that no images have.
+// checkSize returns an error if no images can have these sizes.
 func checkSize(n, h, w, c int) error {
 	if n == 0 {
 		return argErrorf("images is empty, want at least 1 image")
@@ -23,7 +26,7 @@ func checkSize(n, h, w, c int) error {
 		if dim < 1 {
 			return argErrorf("%s is %d, want at least 1", [...]string{"n", "height", "width", "channels"}[i], dim)
 		}
-		if dim > math.MaxInt32 || total > math.MaxInt/dim { // a view's indices are int32
+		if dim > math.MaxInt32 || total > math.MaxInt/dim { // the indices of a view are int32
 			return argErrorf("images of shape (%d, %d, %d, %d) are too large", n, h, w, c)
 		}
 		total *= dim
@@ -31,7 +34,7 @@ func checkSize(n, h, w, c int) error {
 	return nil
 }
 
-// checkPixels reports the first value that is not in [0, 1].
+// checkPixels returns an error that names the first value outside [0, 1].
 func checkPixels(pixels []float32, h, w, c int) error {
 	for i, p := range pixels {
 		if p >= 0 && p <= 1 { // false for NaN
@@ -42,12 +45,30 @@ func checkPixels(pixels []float32, h, w, c int) error {
 		if v := float64(p); math.IsNaN(v) || math.IsInf(v, 0) {
 			remedy = "remove or replace such values"
 		}
-		return argErrorf("images[%d, %d, %d, %d] is %v, want a value in [0, 1]: %s", image, row, column, channel, p, remedy)
+		return argErrorf("images[%d, %d, %d, %d] is %v, want a value in [0, 1]: %s", image, row, column, channel, p,
+			remedy)
 	}
 	return nil
 }
 
-// checkLabels returns the number of classes of n labels.
+// repeated returns the first name that equals one before it.
+func repeated(names []string) (name string, twice bool) {
+	seen := make(map[string]bool, len(names))
+	for _, name := range names {
+		if seen[name] {
+			return name, true
+		}
+		seen[name] = true
+	}
+	return "", false
+}
+
+// ofFile adds the name of the file or folder that was read to the error of a check.
+func ofFile(path string, err error) error {
+	return Errorf(ErrFormat, "data: %s: %s", path, strings.TrimPrefix(err.Error(), "data: "))
+}
+
+// checkLabels checks n labels and the class names, and returns the number of classes.
 func checkLabels(labels []int32, names []string, n int) (classes int, err error) {
 	if len(names) > MaxClasses {
 		return 0, argErrorf("class_names has %d names, want at most %d", len(names), MaxClasses)
@@ -55,7 +76,8 @@ func checkLabels(labels []int32, names []string, n int) (classes int, err error)
 	first := make(map[string]int, len(names))
 	for i, name := range names {
 		if j, twice := first[name]; twice {
-			return 0, argErrorf("class_names[%d] is %q, as class_names[%d] is: want a name of its own for each class", i, name, j)
+			return 0, argErrorf("class_names[%d] is %q, as class_names[%d] is: want a name of its own for each class",
+				i, name, j)
 		}
 		first[name] = i
 	}

@@ -8,36 +8,28 @@ import (
 	"slices"
 )
 
-// close frees what a reader found.
-func (f *found) close() {
-	if f.ready != nil {
-		f.ready.Close()
-	} else {
-		_ = f.source.close()
-	}
-}
-
-// records are images of one shape that lie one after another in files, each after `labels` bytes of labels.
-type records struct {
-	files  []recordFile
-	header int64 // bytes at the start of each file
+// rawFiles is a source of images of one shape that lie one after another in files. `labels` bytes
+// of labels come before each image.
+type rawFiles struct {
+	files  []rawFile
+	header int64 // bytes at the start of each file, before the first image
 	labels int
 	shape  [3]int // H, W, C
-	planar bool   // in the file, (C, H, W)
-	tree   *tree  // that the files are of; nil: of none
+	planar bool   // images are stored as (C, H, W)
+	tree   *tree  // the tree that holds the files; nil if there is none
 }
 
-type recordFile struct {
+type rawFile struct {
 	io.ReaderAt
 	name  string
 	count int
 	done  func() error
 }
 
-func (r *records) size() int { return r.shape[0] * r.shape[1] * r.shape[2] }
+func (r *rawFiles) size() int { return r.shape[0] * r.shape[1] * r.shape[2] }
 
-// at returns the file of image i, and its number there.
-func (r *records) at(i int) (recordFile, int) {
+// at returns the file that holds image i, and the image's index in it.
+func (r *rawFiles) at(i int) (rawFile, int) {
 	for _, f := range r.files {
 		if i < f.count {
 			return f, i
@@ -47,7 +39,7 @@ func (r *records) at(i int) (recordFile, int) {
 	panic("data: no such record")
 }
 
-func (r *records) read(i int, buffer []byte) ([]byte, error) {
+func (r *rawFiles) read(i int, buffer []byte) ([]byte, error) {
 	f, k := r.at(i)
 	size := r.size()
 	buffer = slices.Grow(buffer[:0], 2*size)[:2*size]
@@ -75,12 +67,12 @@ func interleave(pixels, planes []byte, c int) {
 	}
 }
 
-func (r *records) name(i int) string {
+func (r *rawFiles) name(i int) string {
 	f, k := r.at(i)
 	return fmt.Sprintf("%s: image %d", f.name, k)
 }
 
-func (r *records) close() error {
+func (r *rawFiles) close() error {
 	var failed []error
 	for _, f := range r.files {
 		failed = append(failed, f.done())
@@ -91,8 +83,8 @@ func (r *records) close() error {
 	return errors.Join(failed...)
 }
 
-// eachLabel calls visit with the label bytes of every image.
-func (r *records) eachLabel(visit func(i int, labels []byte) error) error {
+// eachLabel calls visit with the label bytes of each image.
+func (r *rawFiles) eachLabel(visit func(i int, labels []byte) error) error {
 	labels, next := make([]byte, r.labels), 0
 	for _, f := range r.files {
 		stride := int64(r.labels + r.size())
@@ -116,9 +108,9 @@ func (r *records) eachLabel(visit func(i int, labels []byte) error) error {
 	return nil
 }
 
-// load reads all images to memory.
+// load reads all images into memory.
 func (f *found) load() (*found, error) {
-	r := f.source.(*records)
+	r := f.source.(*rawFiles)
 	defer r.close()
 	size := r.size()
 	pixels := make([]byte, f.count*size)
@@ -130,9 +122,10 @@ func (f *found) load() (*found, error) {
 		}
 		copy(pixels[i*size:], image)
 	}
-	d, err := FromUint8(pixels, f.count, f.shape[0], f.shape[1], f.shape[2], Options{Labels: f.labels, ClassNames: f.names})
+	d, err := FromUint8(pixels, f.count, f.shape[0], f.shape[1], f.shape[2],
+		Options{Labels: f.labels, ClassNames: f.names})
 	if err != nil {
-		return nil, err
+		return nil, ofFile(r.tree.path, err)
 	}
 	return &found{ready: d}, nil
 }

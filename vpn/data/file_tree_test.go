@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// entry is a file of a test's folder or archive; a name that ends in "/" is a folder.
+// entry is a file of a folder or archive, or a folder if its name ends in "/".
 type entry struct {
 	name    string
 	content []byte
@@ -58,12 +58,14 @@ func inFolder(dir string, entries []entry) []entry {
 	return wrapped
 }
 
-// threeForms are a folder, a tar and a tar.gz file of the entries; the archives wrap them in a folder.
+// threeForms writes the entries as a folder, a tar file and two tar.gz files. The first two
+// archives wrap the entries in a folder.
 func threeForms(t testing.TB, entries []entry) map[string]string {
 	dir := t.TempDir()
 	wrapped := tarOf(inFolder("wrapping", entries)...)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.tar"), wrapped, 0o600))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "x"), zip(wrapped), 0o600)) // its content tells that it is a tar.gz file
+	// A tar.gz file is recognised by its content.
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "x"), zip(wrapped), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "flat.tar.gz"), zip(tarOf(entries...)), 0o600))
 	return map[string]string{
 		"folder": folderOf(t, entries...), "tar": filepath.Join(dir, "x.tar"), "tar.gz": filepath.Join(dir, "x"),
@@ -71,7 +73,7 @@ func threeForms(t testing.TB, entries []entry) map[string]string {
 	}
 }
 
-// contents reads all images as they are stored, and closes the set.
+// contents returns all images as they are stored, and closes the set.
 func contents(t *testing.T, f *found) (images []string) {
 	for i := range f.count {
 		content, err := f.source.read(i, nil)
@@ -83,12 +85,28 @@ func contents(t *testing.T, f *found) (images []string) {
 }
 
 var classFolders = []entry{
-	{"train/dog/10.png", []byte("d10")}, {"train/dog/9.PNG", []byte("d9")}, {"train/dog/a/z/1.jpg", []byte("daz1")}, {"train/dog/a-b/1.JPEG", []byte("dab1")},
-	{"train/cat.x/1.webp", []byte("cx")}, {"train/cat/1.bmp", []byte("c1")}, {"train/cat/notes.txt", []byte("-")}, {"train/cat/.2.png", []byte("-")},
-	{"train/.hidden/1.png", []byte("-")}, {"train/readme.png", []byte("-")}, {"test/dog/1.png", []byte("t")}, {"notes.md", []byte("-")},
+	{
+		"train/dog/10.png", []byte("d10"),
+	},
+	{"train/dog/9.PNG", []byte("d9")},
+	{"train/dog/a/z/1.jpg", []byte("daz1")},
+	{"train/dog/a-b/1.JPEG", []byte("dab1")},
+	{
+		"train/cat.x/1.webp", []byte("cx"),
+	},
+	{"train/cat/1.bmp", []byte("c1")},
+	{"train/cat/notes.txt", []byte("-")},
+	{"train/cat/.2.png", []byte("-")},
+	{
+		"train/.hidden/1.png", []byte("-"),
+	},
+	{"train/readme.png", []byte("-")},
+	{"test/dog/1.png", []byte("t")},
+	{"notes.md", []byte("-")},
 }
 
-// The order is torchvision's: classes by name, in each sorted(os.walk(class)), in each folder sorted names.
+// The order is torchvision's: classes by name, then folders as by sorted(os.walk(class)), then
+// files by name.
 func TestImageFolder(t *testing.T) {
 	for name, path := range threeForms(t, classFolders) {
 		f, err := imageFolder(OpenOptions{Path: path, Split: "train"})
@@ -158,7 +176,7 @@ func TestFolderLinks(t *testing.T) {
 	dir := link("train/a/2.png", "1.png")
 	f, err = imageFolder(OpenOptions{Path: dir, Split: "train"})
 	require.NoError(t, err)
-	require.NoError(t, os.Remove(filepath.Join(dir, "train/a/2.png"))) // and after it was listed
+	require.NoError(t, os.Remove(filepath.Join(dir, "train/a/2.png"))) // the link changes after it was listed
 	require.NoError(t, os.Symlink(filepath.Join(outside, "secret.png"), filepath.Join(dir, "train/a/2.png")))
 	_, err = f.source.read(1, nil)
 	assert.ErrorContains(t, err, "escapes")
@@ -211,13 +229,14 @@ func TestArchiveRefuses(t *testing.T) {
 		_, err := imageFolder(OpenOptions{Path: write(t, "x", c.content), Split: "train"})
 		assert.ErrorContains(t, err, c.want, name)
 	}
-	bomb := bytes.Repeat(zip(make([]byte, 64<<20)), minUnpacked>>26+1) // gzip files, one after another, are one
+	bomb := bytes.Repeat(zip(make([]byte, 64<<20)), minUnpacked>>26+1) // concatenated gzip files are one gzip file
 	_, err := imageFolder(OpenOptions{Path: write(t, "x", bomb), Split: "train"})
 	assert.ErrorContains(t, err, "unpacks to more than 1073741824 bytes and 20 times its size")
 	assert.ErrorIs(t, err, ErrFormat)
 }
 
-// The archives: counts and class names from their README; the first file's size from tar.
+// Counts and class names are from the README beside the archives, and the first file's size from
+// tar.
 func TestSharedArchives(t *testing.T) {
 	for _, c := range []struct {
 		format, file, split string
@@ -242,7 +261,7 @@ func TestSharedArchives(t *testing.T) {
 		for _, n := range perClass {
 			assert.Equal(t, c.images/c.classes, n)
 		}
-		for i := range f.count { // every one is a JPEG file: it begins with its first marker and ends with its last
+		for i := range f.count { // every image is a JPEG file: first and last marker
 			content, err := f.source.read(i, nil)
 			require.NoError(t, err)
 			require.Equal(t, "\xff\xd8\xff\xd9", string(content[:2])+string(content[len(content)-2:]), f.source.name(i))
@@ -254,7 +273,7 @@ func TestSharedArchives(t *testing.T) {
 	}
 }
 
-// sharedData is the path of a file for tests that the project does not hold.
+// sharedData returns the path of a test file that the repository does not hold.
 func sharedData(t testing.TB, name string) string {
 	root := os.Getenv("GOVPN_DATA")
 	if root == "" {

@@ -6,13 +6,14 @@ import (
 	"slices"
 )
 
-// fashionClasses are the publisher's names of labels 0 to 9: github.com/zalandoresearch/fashion-mnist, "Labels".
+// fashionClasses are the names of labels 0 to 9: github.com/zalandoresearch/fashion-mnist,
+// "Labels".
 var fashionClasses = []string{
 	"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 }
 
-// FashionMNIST reads the "train" (60,000 images) or "test" (10,000) split of Fashion-MNIST, uint8 of shape (28, 28, 1), from a folder
-// that holds the published IDX files, gzip-compressed or not.
+// FashionMNIST reads the "train" (60,000 images) or "test" (10,000) split of Fashion-MNIST: uint8
+// images of shape (28, 28, 1). dir holds the published IDX files, gzip-compressed or not.
 func FashionMNIST(dir, split string) (*Dataset, error) {
 	f, err := fashionMNIST(OpenOptions{Path: dir, Split: split})
 	if err != nil {
@@ -21,7 +22,7 @@ func FashionMNIST(dir, split string) (*Dataset, error) {
 	return f.ready, nil
 }
 
-// fashionMNIST is FashionMNIST with options: plain files can be streamed.
+// fashionMNIST is [FashionMNIST] with options. Files that are not compressed can be streamed.
 func fashionMNIST(o OpenOptions) (*found, error) {
 	if err := o.uses("path", "split"); err != nil {
 		return nil, err
@@ -49,7 +50,7 @@ func fashionMNIST(o OpenOptions) (*found, error) {
 	return f, nil
 }
 
-// nameFashion checks that the set can be Fashion-MNIST, and names its classes.
+// nameFashion checks that the set can be Fashion-MNIST, and sets its class names.
 func (f *found) nameFashion(images, labels string) error {
 	shape, values := f.shape, f.labels
 	if f.ready != nil {
@@ -57,7 +58,8 @@ func (f *found) nameFashion(images, labels string) error {
 		values = f.ready.Labels()
 	}
 	if shape != [3]int{28, 28, 1} {
-		return Errorf(ErrFormat, "data: %s holds images of shape (%d, %d, %d), want (28, 28, 1)", images, shape[0], shape[1], shape[2])
+		return Errorf(ErrFormat, "data: %s holds images of shape (%d, %d, %d), want (28, 28, 1)", images, shape[0],
+			shape[1], shape[2])
 	}
 	if largest := slices.Max(values); int(largest) >= len(fashionClasses) {
 		return Errorf(ErrFormat, "data: %s holds label %d, want 0..9", labels, largest)
@@ -74,7 +76,7 @@ func (f *found) nameFashion(images, labels string) error {
 	return err
 }
 
-// findGzip returns the path of the file called name, or name.gz, in the folder dir.
+// findGzip returns the path of the file name.gz or name in the folder dir.
 func findGzip(dir, name string) (string, error) {
 	for _, candidate := range []string{name + ".gz", name} {
 		path := filepath.Join(dir, candidate)

@@ -11,24 +11,26 @@ import (
 	flatbuffers "github.com/google/flatbuffers/go"
 )
 
-// arrowMessages reads the messages of an Arrow stream and checks what they say of themselves before the library reads it: it would
-// allocate what they claim, and follow a type that is nested in itself until its stack overflows; neither can be recovered from.
+// arrowMessages reads the messages of an Arrow stream, and checks each before arrow-go reads it.
+// Arrow-go allocates what a message claims, and follows a type that contains itself until the stack
+// overflows. Neither can be recovered from.
 //
-// A message is: 0xffffffff, the length of its metadata (0: the end), the metadata, the body
-// (arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format).
+// A message is 0xffffffff, the length of the metadata (0: end of stream), the metadata, the body:
+// see arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format.
 type arrowMessages struct {
 	r      *io.SectionReader
 	mem    memory.Allocator
-	limit  int64 // of the values in an array
+	limit  int64 // the most values that an array may have
 	last   *ipc.Message
-	fields int // that the schema may still have
+	fields int // how many more fields the schema may have
 
-	schema       arrowParts // of a record batch
-	dictionaries map[int64]arrowParts
+	schema       arrowCounts // what every record batch must describe
+	dictionaries map[int64]arrowCounts
 }
 
-// arrowParts is how many arrays, and arrays of views among them, a batch has to describe: the library reads on where it describes fewer.
-type arrowParts struct{ arrays, views int }
+// arrowCounts is how many arrays a record batch must describe, and how many of them are views.
+// Arrow-go reads past the end if a batch describes fewer.
+type arrowCounts struct{ arrays, views int }
 
 const (
 	maxArrowFields = 1 << 16
@@ -37,7 +39,7 @@ const (
 
 func newArrowMessages(r io.ReaderAt, size, limit int64, mem memory.Allocator) *arrowMessages {
 	return &arrowMessages{r: io.NewSectionReader(r, 0, size), mem: mem, limit: limit, fields: maxArrowFields,
-		dictionaries: map[int64]arrowParts{}}
+		dictionaries: map[int64]arrowCounts{}}
 }
 
 func (m *arrowMessages) Retain() {}
@@ -49,10 +51,10 @@ func (m *arrowMessages) Release() {
 	}
 }
 
-// Message returns the next message; it is valid until the next call. At the end it returns io.EOF.
+// Message returns the next message, or io.EOF at the end. The message is valid until the next call.
 func (m *arrowMessages) Message() (message *ipc.Message, err error) {
 	defer func() {
-		if p := recover(); p != nil { // flatbuffers' bounds checks
+		if p := recover(); p != nil { // flatbuffers panics if an offset is out of bounds
 			message, err = nil, fmt.Errorf("a message is damaged: %v", p)
 		}
 	}()
@@ -78,13 +80,13 @@ func (m *arrowMessages) Message() (message *ipc.Message, err error) {
 	return m.last, nil
 }
 
-// left is how many bytes follow.
+// left returns how many bytes follow.
 func (m *arrowMessages) left() int64 {
 	at, _ := m.r.Seek(0, io.SeekCurrent)
 	return m.r.Size() - at
 }
 
-// notEOF tells an end within a message from the end of the stream.
+// notEOF turns io.EOF, which would mean the end of the stream, into io.ErrUnexpectedEOF.
 func notEOF(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -92,14 +94,14 @@ func notEOF(err error) error {
 	return err
 }
 
-// metadata reads a message up to its body.
+// metadata reads the metadata of the next message.
 func (m *arrowMessages) metadata() ([]byte, error) {
 	var word [4]byte
 	if _, err := io.ReadFull(m.r, word[:]); err != nil {
 		return nil, err
 	}
 	length := binary.LittleEndian.Uint32(word[:])
-	if length == 0xffffffff { // else before Arrow 0.15
+	if length == 0xffffffff { // before Arrow 0.15, the length came without this mark
 		if _, err := io.ReadFull(m.r, word[:]); err != nil {
 			return nil, notEOF(err)
 		}
@@ -118,8 +120,10 @@ func (m *arrowMessages) metadata() ([]byte, error) {
 	return metadata, err
 }
 
-// check checks a message's metadata and returns the length of its body. The slots are those of github.com/apache/arrow/tree/main/format:
-// field k of a table is at 4 + 2k.
+// check checks the metadata of a message and returns the length of its body.
+//
+// The comments name the fields of each table in order; see
+// github.com/apache/arrow/tree/main/format. Field k of a table is in slot 4 + 2k.
 func (m *arrowMessages) check(metadata []byte) (bodyLength int64, err error) {
 	// Message: version, header_type, header, bodyLength, custom_metadata
 	message := flatbuffers.Table{Bytes: metadata, Pos: flatbuffers.GetUOffsetT(metadata)}
@@ -149,7 +153,7 @@ func (m *arrowMessages) check(metadata []byte) (bodyLength int64, err error) {
 	return message.GetInt64Slot(10, 0), err
 }
 
-// checkVectors checks the lengths of vectors of tables.
+// checkVectors checks the lengths of the vectors of tables in these slots.
 func checkVectors(t flatbuffers.Table, slots ...flatbuffers.VOffsetT) error {
 	for _, slot := range slots {
 		if at := flatbuffers.UOffsetT(t.Offset(slot)); at != 0 && t.VectorLen(at) > len(t.Bytes)/4 {
@@ -159,8 +163,13 @@ func checkVectors(t flatbuffers.Table, slots ...flatbuffers.VOffsetT) error {
 	return nil
 }
 
-// checkFields checks the Fields in a vector: name, nullable, type_type, type, dictionary, children, custom_metadata.
-func (m *arrowMessages) checkFields(parent flatbuffers.Table, slot flatbuffers.VOffsetT, depth int) (all arrowParts, err error) {
+// checkFields checks a vector of Field tables, and returns how many arrays they have. A Field:
+// name, nullable, type_type, type, dictionary, children, custom_metadata.
+func (m *arrowMessages) checkFields(
+	parent flatbuffers.Table,
+	slot flatbuffers.VOffsetT,
+	depth int,
+) (all arrowCounts, err error) {
 	at := flatbuffers.UOffsetT(parent.Offset(slot))
 	if at == 0 {
 		return all, nil
@@ -177,33 +186,35 @@ func (m *arrowMessages) checkFields(parent flatbuffers.Table, slot flatbuffers.V
 		if err := checkVectors(field, 16); err != nil {
 			return all, err
 		}
-		parts, err := m.checkFields(field, 14, depth+1)
+		counts, err := m.checkFields(field, 14, depth+1)
 		if err != nil {
 			return all, err
 		}
-		parts.arrays++
+		counts.arrays++
 		if kind := field.GetByteSlot(8, 0); kind == 23 || kind == 24 { // BinaryView, Utf8View
-			parts.views++
+			counts.views++
 		}
-		if at := flatbuffers.UOffsetT(field.Offset(12)); at != 0 { // its values come in a batch of their own, here are its indices
+		// A dictionary: the batch holds its indices, and the values have a batch of their own.
+		if at := flatbuffers.UOffsetT(field.Offset(12)); at != 0 {
 			dictionary := flatbuffers.Table{Bytes: parent.Bytes, Pos: field.Indirect(field.Pos + at)}
-			m.dictionaries[dictionary.GetInt64Slot(4, 0)] = parts
-			parts = arrowParts{arrays: 1}
+			m.dictionaries[dictionary.GetInt64Slot(4, 0)] = counts
+			counts = arrowCounts{arrays: 1}
 		}
-		all.arrays += parts.arrays
-		all.views += parts.views
+		all.arrays += counts.arrays
+		all.views += counts.views
 	}
 	return all, nil
 }
 
-var errBatchParts = errors.New("a batch is damaged: it describes fewer arrays than the schema has")
+var errBatchCounts = errors.New("a batch is damaged: it describes fewer arrays than the schema has")
 
-// checkBatch checks a RecordBatch: length, nodes (of length and null_count), buffers (of 16 bytes), compression, variadicBufferCounts.
-func (m *arrowMessages) checkBatch(batch flatbuffers.Table, want arrowParts) error {
+// checkBatch checks a RecordBatch: length, nodes (length and null_count), buffers (16 bytes each),
+// compression, variadicBufferCounts.
+func (m *arrowMessages) checkBatch(batch flatbuffers.Table, want arrowCounts) error {
 	if at := flatbuffers.UOffsetT(batch.Offset(6)); at != 0 {
 		n, vector := batch.VectorLen(at), batch.Vector(at)
 		if n < want.arrays {
-			return errBatchParts
+			return errBatchCounts
 		}
 		for i := range n {
 			if n := batch.GetInt64(vector + flatbuffers.UOffsetT(i)*16); n < 0 || n > m.limit {
@@ -218,7 +229,7 @@ func (m *arrowMessages) checkBatch(batch flatbuffers.Table, want arrowParts) err
 	if at := flatbuffers.UOffsetT(batch.Offset(12)); at != 0 {
 		n, vector := batch.VectorLen(at), batch.Vector(at)
 		if n < want.views {
-			return errBatchParts
+			return errBatchCounts
 		}
 		for i := range n {
 			if n := batch.GetInt64(vector + flatbuffers.UOffsetT(i)*8); n < 0 || n > int64(buffers) {

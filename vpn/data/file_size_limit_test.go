@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A file that would become too large for the process is an error before the system sends SIGXFSZ, which Go programs survive, but not
-// every host of the library (capi/testdata/faultfs.c).
+// Writing too much is an error before the system sends SIGXFSZ. Go programs survive that signal,
+// but not every host of the library does (capi/testdata/faultfs.c).
 func TestLimitedWriter(t *testing.T) {
 	if os.Getenv("GOVPN_TEST_LIMIT") == "" {
 		c := exec.Command(os.Args[0], "-test.run=^TestLimitedWriter$", "-test.count=1")
@@ -22,15 +22,15 @@ func TestLimitedWriter(t *testing.T) {
 		return
 	}
 	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 1000, Max: 1000}))
-	s, err := newSpool()
+	s, err := newTempFile()
 	require.NoError(t, err)
 	defer s.Close()
 	_, err = s.Write(make([]byte, 600))
 	require.NoError(t, err)
-	require.NoError(t, s.done())
+	require.NoError(t, s.flush())
 	_, err = s.Write(make([]byte, 401))
 	require.NoError(t, err)
-	err = s.done()
+	err = s.flush()
 	require.ErrorIs(t, err, ErrIO)
 	require.ErrorIs(t, err, syscall.EFBIG)
 	require.ErrorContains(t, err, "at most 1000 bytes (RLIMIT_FSIZE, see ulimit -f)")

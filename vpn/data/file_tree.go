@@ -15,26 +15,27 @@ import (
 )
 
 const (
-	maxFiles   = 1 << 24 // of a folder or an archive: ILSVRC2012 has 1.3 million, ImageNet-21k 14 million
+	maxFiles   = 1 << 24 // in a folder or archive: ILSVRC2012 has 1.3 million, ImageNet-21k 14 million
 	maxFolders = 1 << 18
 	maxEncoded = 256 << 20 // bytes of one encoded image
 )
 
-// tree lists the files of a folder or of an archive (archive.go) that a reader wants. Hidden files and folders, whose names begin
-// with ".", are left out. Nothing outside the folder is ever opened: symbolic links that leave it are errors.
+// tree lists those files of a folder or archive (archive.go) that a reader wants. It ignores hidden
+// files and folders, whose names begin with ".". It opens nothing outside the folder: a symbolic
+// link that leads out of it is an error.
 type tree struct {
 	options OpenOptions
-	path    string   // as the caller gave it, for messages
-	root    *os.Root // of a folder; nil: an archive
+	path    string   // as the caller gave it, for error messages
+	root    *os.Root // nil for an archive
 	archive readAtCloser
-	folders []string // all that were seen, sorted
+	folders []string // all that were seen, sorted; also those without wanted files
 	files   []file   // sorted by path
 }
 
-// file is a file of a tree. It is small, as there may be millions.
+// file is a file of a tree. It is small, since there may be millions.
 type file struct {
-	path         string // with "/"
-	offset, size int64  // in an archive
+	path         string // relative, with "/"
+	offset, size int64  // of its contents in the archive
 }
 
 type readAtCloser interface {
@@ -42,7 +43,8 @@ type readAtCloser interface {
 	io.Closer
 }
 
-// openTree lists what is wanted in o.Path: a folder, tar or tar.gz file. A folder that is not wanted is not entered.
+// openTree lists the wanted files in o.Path: a folder, tar or tar.gz file. It does not enter
+// folders that are not wanted.
 func openTree(o OpenOptions, wanted func(path string, folder bool) bool) (*tree, error) {
 	name := o.Path
 	if name == "" {
@@ -70,7 +72,7 @@ func openTree(o OpenOptions, wanted func(path string, folder bool) bool) (*tree,
 	return t, nil
 }
 
-// walk lists the folder dir, which lies in the folders `above`, the last of them itself.
+// walk lists the folder dir. above holds all folders around it, and dir itself last.
 func (t *tree) walk(dir string, above []os.FileInfo, wanted func(string, bool) bool) error {
 	if err := t.options.cancelled(); err != nil {
 		return err
@@ -88,7 +90,8 @@ func (t *tree) walk(dir string, above []os.FileInfo, wanted func(string, bool) b
 		var info os.FileInfo
 		if kind == fs.ModeSymlink {
 			if info, err = t.root.Stat(p); err != nil {
-				return Errorf(ErrFormat, "data: %s is a symbolic link that leaves %s or leads nowhere: %w", t.name(p), t.path, bare(err))
+				return Errorf(ErrFormat, "data: %s is a symbolic link that leaves %s or leads nowhere: %w", t.name(p),
+					t.path, bare(err))
 			}
 			kind = info.Mode().Type()
 		}
@@ -100,7 +103,9 @@ func (t *tree) walk(dir string, above []os.FileInfo, wanted func(string, bool) b
 			t.files = append(t.files, file{path: p})
 		case kind.IsDir():
 			if len(t.folders) == maxFolders {
-				return Errorf(ErrUnsupported, "data: %s has more than %d folders, or symbolic links that lead to them again and again", t.path, maxFolders)
+				return Errorf(ErrUnsupported,
+					"data: %s has more than %d folders, or symbolic links that lead to them again and again", t.path,
+					maxFolders)
 			}
 			t.folders = append(t.folders, p)
 			if !wanted(p, true) {
@@ -122,10 +127,11 @@ func (t *tree) walk(dir string, above []os.FileInfo, wanted func(string, bool) b
 	return nil
 }
 
-// name is a path of the tree for messages.
+// name returns the full path of p, for error messages.
 func (t *tree) name(p string) string { return path.Join(t.path, p) }
 
-// bare is the error without the operation and the path, which a message names itself.
+// bare returns the cause of a file error without operation and path. The caller's message names the
+// path.
 func bare(err error) error {
 	var pathError *fs.PathError
 	if errors.As(err, &pathError) {
@@ -134,7 +140,7 @@ func bare(err error) error {
 	return err
 }
 
-// open returns a file's contents and size.
+// open returns a reader of a file's contents and their size. The caller must call done.
 func (t *tree) open(f *file) (r io.ReaderAt, size int64, done func() error, err error) {
 	if t.root == nil {
 		return io.NewSectionReader(t.archive, f.offset, f.size), f.size, func() error { return nil }, nil
@@ -154,7 +160,7 @@ func (t *tree) open(f *file) (r io.ReaderAt, size int64, done func() error, err 
 	return opened, info.Size(), opened.Close, nil
 }
 
-// read returns a file of at most limit bytes, in buffer where it fits.
+// read returns the contents of a file of at most limit bytes, in buffer if they fit.
 func (t *tree) read(f *file, limit int64, buffer []byte) ([]byte, error) {
 	r, size, done, err := t.open(f)
 	if err != nil {
@@ -173,7 +179,7 @@ func (t *tree) read(f *file, limit int64, buffer []byte) ([]byte, error) {
 
 func comparePath(f file, p string) int { return strings.Compare(f.path, p) }
 
-// text reads the text file called p; ok is false where there is none.
+// text returns the contents of the text file p. ok is false if there is none.
 func (t *tree) text(p string) (text string, ok bool, err error) {
 	i, ok := slices.BinarySearchFunc(t.files, p, comparePath)
 	if !ok {
@@ -186,7 +192,8 @@ func (t *tree) text(p string) (text string, ok bool, err error) {
 	return string(content), true, nil
 }
 
-// maxText bounds the files of names and labels: Tiny ImageNet's words.txt has 2.6 MB.
+// maxText is the most bytes of a text file of names or labels. Tiny ImageNet's words.txt has 2.6
+// MB.
 const maxText = 64 << 20
 
 func (t *tree) close() error {
@@ -199,8 +206,8 @@ func (t *tree) close() error {
 	return nil
 }
 
-// below lists the names of the folders that lie directly in dir ("": the root).
-func (t *tree) below(dir string) []string {
+// childFolders returns the names of the folders directly in dir ("": the root).
+func (t *tree) childFolders(dir string) []string {
 	prefix := ""
 	if dir != "" {
 		prefix = dir + "/"
@@ -214,7 +221,7 @@ func (t *tree) below(dir string) []string {
 	return names
 }
 
-// treeSource are images that are files of a tree.
+// treeSource is a source of images that are files of a tree.
 type treeSource struct {
 	tree  *tree
 	files []file

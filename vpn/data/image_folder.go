@@ -7,16 +7,17 @@ import (
 	"strings"
 )
 
-// imageSuffixes are those of the files that count as images, in any case.
+// imageSuffixes are the suffixes of image files, in upper or lower case.
 var imageSuffixes = []string{".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 func isImage(name string) bool {
 	return slices.Contains(imageSuffixes, strings.ToLower(path.Ext(name)))
 }
 
-// imageFolder reads root/split/class/*, or root/class/* without a split, from a folder, tar or tar.gz file. As torchvision's
-// ImageFolder does, it numbers the classes of the split in the order of their names and lists the files class by class,
-// folder by folder, each sorted. Files that are not images are ignored.
+// imageFolder reads root/split/class/* or, without a split, root/class/* from a folder, tar or
+// tar.gz file. Classes and files are ordered as in torchvision's ImageFolder: the classes of the
+// split by name, then the files of each class folder by folder, by name. Files that are not images
+// are ignored.
 func imageFolder(o OpenOptions) (*found, error) {
 	if err := o.uses("path", "split"); err != nil {
 		return nil, err
@@ -45,23 +46,24 @@ func imageFolder(o OpenOptions) (*found, error) {
 	return f, nil
 }
 
-// hasImages says whether images lie directly in dir.
+// hasImages reports whether images lie directly in dir.
 func (t *tree) hasImages(dir string) bool {
 	return slices.ContainsFunc(t.files, func(f file) bool { return path.Dir(f.path) == dir })
 }
 
-// classes makes a class of every folder in the split.
+// classes returns the images of a split. Each folder in the split is a class.
 func (t *tree) classes(split string) (*found, error) {
-	if top := t.below(""); split != "" && !slices.Contains(top, split) {
+	if top := t.childFolders(""); split != "" && !slices.Contains(top, split) {
 		return nil, argErrorf("split is %q, want one of the folders of %s: %q", split, t.path, top)
 	}
-	names := t.below(split)
+	names := t.childFolders(split)
 	if len(names) == 0 {
 		return nil, Errorf(ErrFormat, "data: %s has no folders, want one of images (%s) for each class", t.name(split),
 			strings.Join(imageSuffixes, ", "))
 	}
 	if len(names) > MaxClasses {
-		return nil, Errorf(ErrFormat, "data: %s has %d folders, want one for each of at most %d classes", t.name(split), len(names), MaxClasses)
+		return nil, Errorf(ErrFormat, "data: %s has %d folders, want one for each of at most %d classes",
+			t.name(split), len(names), MaxClasses)
 	}
 	depth := 0
 	if split != "" {
@@ -89,13 +91,14 @@ func (t *tree) classes(split string) (*found, error) {
 		}
 	}
 	if len(empty) > 0 {
-		return nil, Errorf(ErrFormat, "data: %s has class folders without images: %.200q; want at least one file each (%s)", t.name(split),
+		return nil, Errorf(ErrFormat,
+			"data: %s has class folders without images: %.200q; want at least one file each (%s)", t.name(split),
 			empty, strings.Join(imageSuffixes, ", "))
 	}
-	return &found{source: &treeSource{t, t.files}, count: len(t.files), labels: labels, names: names}, nil
+	return &found{source: &treeSource{tree: t, files: t.files}, count: len(t.files), labels: labels, names: names}, nil
 }
 
-// sortByFolder sorts files by class, then by folder, then by name.
+// sortByFolder sorts the files by class, then by folder, then by name.
 func (t *tree) sortByFolder(class func(file) string) {
 	slices.SortFunc(t.files, func(a, b file) int {
 		dirA, nameA := path.Split(a.path)
@@ -103,6 +106,7 @@ func (t *tree) sortByFolder(class func(file) string) {
 		if dirA == dirB {
 			return strings.Compare(nameA, nameB)
 		}
-		return cmp.Or(strings.Compare(class(a), class(b)), strings.Compare(strings.TrimSuffix(dirA, "/"), strings.TrimSuffix(dirB, "/")))
+		return cmp.Or(strings.Compare(class(a), class(b)),
+			strings.Compare(strings.TrimSuffix(dirA, "/"), strings.TrimSuffix(dirB, "/")))
 	})
 }

@@ -11,39 +11,43 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// storage is what the views of a data set share: the pixels in one of four forms, and their copies on devices.
+// storage holds what all views of a data set share: the pixels, in one of four forms, and their
+// copies on devices.
 type storage struct {
 	n, h, w, c int
 	dtype      dtypes.DType    // Uint8 or Float32
 	u8         []uint8         // host pixels, 0..255
 	f32        []float32       // host pixels, [0, 1]
 	tensor     *tensors.Tensor // lent memory
-	home       compute.Backend // of the lent memory; nil: host memory only
-	origin     *origin         // of a streamed set; nil: the pixels are in memory
-	skipped    []string        // broken images, with the reason
+	home       compute.Backend // backend of the lent memory; nil if it is host memory
+	origin     *origin         // of a streamed set; nil if the pixels are in memory
+	skipped    []string        // broken images that were left out, each with the reason
 
 	mu      sync.Mutex
 	refs    int // open views
 	uploads map[compute.Backend]*tensors.Tensor
 	release func()
-	copied  int64    // bytes
-	why     []string // one reason for each kind of copy
+	copied  int64    // bytes copied so far
+	why     []string // the distinct reasons for copies
 }
 
-// count records a copy of so many bytes.
-func (s *storage) count(bytes int64, why string) {
+// recordCopy adds a copy to [Info].
+func (s *storage) recordCopy(bytes int64, why string) {
 	s.copied += bytes
 	if !slices.Contains(s.why, why) {
 		s.why = append(s.why, why)
 	}
 }
 
-// OnDevice returns all images of the storage, (N, H, W, C) in their own dtype, on the backend's first device; this view's are those
-// at [Dataset.Indices]. They are sent once per backend, and belong to the data set: do not donate or finalize them, and
-// keep a view open ([Dataset.Share]) while they are in use.
+// OnDevice returns all images of the storage, of shape (N, H, W, C) and in their own dtype, on the
+// backend's first device. The images of this view are those at [Dataset.Indices].
 //
-// Lent memory ([FromTensor]) is returned as it is on its own backend. Elsewhere it is sent anew each time, as the caller may have changed it.
-// A streamed set has no place there: see [Dataset.Batches].
+// The images are sent once per backend and belong to the data set. Do not donate or finalize them,
+// and keep a view open ([Dataset.Share]) while they are in use.
+//
+// Lent memory ([FromTensor]) is returned as it is on its own backend. To another backend it is sent
+// at each call, since the caller may have changed it. A streamed set is never on a device as a
+// whole: use [Dataset.Batches].
 func (d *Dataset) OnDevice(backend compute.Backend) (images *tensors.Tensor, err error) {
 	if backend == nil {
 		return nil, argErrorf("backend is nil")
@@ -80,17 +84,18 @@ func (d *Dataset) OnDevice(backend compute.Backend) (images *tensors.Tensor, err
 
 func (s *storage) shape() shapes.Shape { return shapes.Make(s.dtype, s.n, s.h, s.w, s.c) }
 
-// memory is how many bytes of host memory the pixels take.
+// memory returns how many bytes of host memory the pixels take.
 func (s *storage) memory() int64 {
 	if s.origin != nil {
-		s.origin.queue.mu.Lock()
-		defer s.origin.queue.mu.Unlock()
-		return s.origin.queue.most
+		s.origin.pool.mu.Lock()
+		defer s.origin.pool.mu.Unlock()
+		return s.origin.pool.most
 	}
 	return s.shape().ByteSize()
 }
 
-// upload copies pixels to the backend. The copy is the only one: the pure-Go backend and XLA both read flat where it lies.
+// upload copies pixels to the backend. There is no other copy: both the pure-Go backend and XLA
+// read the slice in place.
 func (s *storage) upload(backend compute.Backend, flat any, shape shapes.Shape) (*tensors.Tensor, error) {
 	buffer, err := backend.BufferFromFlatData(0, flat, shape)
 	if err != nil {
@@ -100,11 +105,12 @@ func (s *storage) upload(backend compute.Backend, flat any, shape shapes.Shape) 
 	if err != nil {
 		return nil, Errorf(ErrDevice, "data: sending %s to the device (%s): %w", shape, backend.Name(), err)
 	}
-	s.count(shape.ByteSize(), "sent to the device ("+backend.Name()+")")
+	s.recordCopy(shape.ByteSize(), "sent to the device ("+backend.Name()+")")
 	return images, nil
 }
 
-// lent returns the lent tensor itself on its own backend, or a new copy on another. A copy is not kept: it is freed with its last reference.
+// lent returns the lent tensor on its own backend, or a new copy on another backend. The storage
+// does not keep the copy.
 func (s *storage) lent(backend compute.Backend) (images *tensors.Tensor, err error) {
 	if !s.tensor.Ok() {
 		return nil, argErrorf("the lent memory was freed before the data set was closed")
@@ -132,7 +138,7 @@ func (s *storage) lent(backend compute.Backend) (images *tensors.Tensor, err err
 	return images, nil
 }
 
-// onHost calls read with all pixels in memory: []uint8 or []float32.
+// onHost calls read with all pixels in host memory: []uint8 or []float32.
 func (s *storage) onHost(read func(flat any)) error {
 	switch {
 	case s.u8 != nil:
@@ -149,8 +155,8 @@ func (s *storage) onHost(read func(flat any)) error {
 	return nil
 }
 
-// Image is a host copy of image i of this view, (H, W, C) with values in [0, 1]; nil when i is out of range or the set is closed,
-// or the image does not decode.
+// Image returns a host copy of image i of this view: (H, W, C) with values in [0, 1]. It returns
+// nil if i is out of range, the set is closed, or the image cannot be decoded.
 func (d *Dataset) Image(i int) []float32 {
 	if i < 0 || i >= d.Len() {
 		return nil
@@ -174,15 +180,15 @@ func (d *Dataset) Image(i int) []float32 {
 	return out
 }
 
-// Close ends the use of this view. With the last view of a storage, its device memory is freed and Options.Release is called.
-// Closing twice does nothing.
+// Close closes this view. Closing the last view of a storage frees its device memory and calls
+// Options.Release. Closing a view twice does nothing.
 func (d *Dataset) Close() {
 	if release := d.detach(); release != nil {
 		release()
 	}
 }
 
-// detach closes the view and returns what the caller has still to call, outside the lock.
+// detach closes the view. It returns the function that must be called after the lock is released.
 func (d *Dataset) detach() (release func()) {
 	s := d.store
 	s.mu.Lock()
@@ -195,7 +201,7 @@ func (d *Dataset) detach() (release func()) {
 		return nil
 	}
 	for _, t := range s.uploads {
-		_ = t.FinalizeAll() // it fails only where the device is gone, and its memory with it
+		_ = t.FinalizeAll() // fails only if the device is gone, and its memory with it
 	}
 	release = s.release
 	s.u8, s.f32, s.tensor, s.uploads, s.release = nil, nil, nil, nil, nil

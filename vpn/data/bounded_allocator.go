@@ -6,14 +6,16 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 )
 
-// Arrow and Parquet files say themselves how large their buffers are: no more is given to read a file than minTable bytes and
-// maxTable times its size, nor than the system has. Encoded images hardly compress; labels do.
+// Arrow and Parquet files state how large their buffers are. While a file is read, it gets at most
+// minTable bytes plus maxTable times its own size, and no more than the system has. Encoded images
+// hardly compress, but labels do.
 const (
 	minTable = 64 << 20
 	maxTable = 64
 )
 
-// boundedAllocator panics beyond a number of bytes; table.readFile turns that into an error.
+// boundedAllocator panics if more memory is asked for than is left. table.readFile turns the panic
+// into an error.
 type boundedAllocator struct {
 	memory.Allocator
 	left atomic.Int64
@@ -28,12 +30,18 @@ func newBoundedAllocator(size int64) *boundedAllocator {
 func (a *boundedAllocator) take(n int64) {
 	if a.left.Add(-n) < 0 {
 		a.left.Add(n)
-		panic(Errorf(ErrFormat, "a part of it needs %d bytes, more than the rest of %d MiB and %d times the file's size",
-			n, minTable>>20, maxTable))
+		panic(
+			Errorf(ErrFormat, "a part of it needs %d bytes, more than the rest of %d MiB and %d times the file's size",
+				n, minTable>>20, maxTable),
+		)
 	}
 	if n > minTable && n > AvailableMemory() {
 		a.left.Add(n)
-		panic(Errorf(ErrMemory, "a part of it needs %d bytes, which are not available: write smaller record batches or row groups", n))
+		panic(
+			Errorf(ErrMemory,
+				"a part of it needs %d bytes, which are not available: write smaller record batches or row groups",
+				n),
+		)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// validateSampling checks what rotations and affine maps have in common.
+// validateSampling checks the parameters that rotations and affine maps share.
 func validateSampling(name, interpolation string, fill, center Floats) error {
 	if modes := []string{"nearest", "bilinear"}; interpolation != "" && !slices.Contains(modes, interpolation) {
 		return argumentError("%s.interpolation is %q, want one of %s", name, interpolation, oneOf(modes...))
@@ -21,10 +21,12 @@ func validateSampling(name, interpolation string, fill, center Floats) error {
 	return validateFill(name+".fill", fill)
 }
 
-// sample makes the image whose pixel at (x, y) is that of x (N, H, W, C) at M⁻¹(x, y), see inverseAffine.
+// sample returns an image whose pixel at (x, y) is the pixel of x (N, H, W, C) at M⁻¹(x, y): see
+// inverseAffine.
 func sample(x *Node, inverse [6]*Node, interpolation string, fill Floats) *Node {
 	h, w := x.Shape().Dim(1), x.Shape().Dim(2)
-	// Coordinates of pixels and, in column and row, where they come from: 0 is the middle of the first pixel.
+	// across and down are the coordinates of the result's pixels, from the middle of the image.
+	// column and row are where the pixels come from; 0 is the middle of the first pixel.
 	line := func(size int) *Node {
 		return AddScalar(Iota(x.Graph(), shapes.Make(x.DType(), size), 0), float64(1-size)/2)
 	}
@@ -40,30 +42,32 @@ func sample(x *Node, inverse [6]*Node, interpolation string, fill Floats) *Node 
 	return nearest(x, column, row, fill)
 }
 
-// nearest takes the pixels next to column, row (N, H, W), ties to even, and fill where that is outside the image.
+// nearest returns the pixels nearest to column, row (N, H, W), ties to even. Outside the image it
+// returns fill.
 func nearest(x, column, row *Node, fill Floats) *Node {
 	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
 	column, row = Round(column), Round(row)
 	i, j := ClipScalar(row, 0, float64(h-1)), ClipScalar(column, 0, float64(w-1))
 	inside := And(Equal(i, row), Equal(j, column))
 
-	// The pixels are the rows of one table, whose last row is fill.
+	// The pixels are the rows of one table. Its last row is fill.
 	pixels := Reshape(x, n*h*w, c)
 	pixels = Concatenate([]*Node{pixels, InsertAxes(ConstAsDType(x.Graph(), x.DType(), perChannel(fill, c)), 0)}, 0)
 	index := Where(inside, pixelIndex(i, j, n, h, w), Scalar(x.Graph(), dtypes.Int32, n*h*w))
 	return Reshape(Gather(pixels, InsertAxes(index, -1)), n, h, w, c)
 }
 
-// pixelIndex is the place of pixel (i, j) of each of n images among those of images of h×w: (N, H', W') int32.
+// pixelIndex returns the index of pixel (i, j) of each of n images among all pixels, where images
+// are h×w: (N, H', W') int32.
 func pixelIndex(i, j *Node, n, h, w int) *Node {
 	i, j = ConvertDType(i, dtypes.Int32), ConvertDType(j, dtypes.Int32)
 	image := Iota(i.Graph(), shapes.Make(dtypes.Int32, n, 1, 1), 0)
 	return Add(MulScalar(image, h*w), Add(MulScalar(i, w), j))
 }
 
-// bilinear mixes the four pixels around column, row (N, H, W). Outside the image is zero, and a mask, 1 inside, is mixed
-// likewise: the result is mask·(mixed − fill) + fill, which is what torchvision computes (so that the mixed pixels at
-// the border count mask² times).
+// bilinear interpolates between the four pixels around column, row (N, H, W), with zeros outside
+// the image. A mask that is 1 inside the image is interpolated too. As in torchvision, the result
+// is mask·(interpolated − fill) + fill, so pixels at the border are multiplied by mask twice.
 func bilinear(x, column, row *Node, fill Floats) *Node {
 	n, h, w, c := x.Shape().Dim(0), x.Shape().Dim(1), x.Shape().Dim(2), x.Shape().Dim(3)
 	i, down, maskI := corner(row, h)
@@ -88,11 +92,13 @@ func bilinear(x, column, row *Node, fill Floats) *Node {
 	if slices.Max(values) == 0 {
 		return mixed
 	}
-	return Add(mixed, Mul(InsertAxes(OneMinus(mask), -1), ConstAsDType(x.Graph(), x.DType(), [][][][]float64{{{values}}})))
+	return Add(mixed,
+		Mul(InsertAxes(OneMinus(mask), -1), ConstAsDType(x.Graph(), x.DType(), [][][][]float64{{{values}}})))
 }
 
-// corner splits a coordinate: the pixel before it, counted in an image with one more pixel on each side, the fraction of
-// the way to the next, and how much of the two lies inside the image.
+// corner splits a coordinate in two: the pixel before it, in an image with one more pixel on each
+// side, and the fraction of the way to the next pixel. mask is how much of the two pixels lies
+// inside the image.
 func corner(at *Node, size int) (pixel, fraction, mask *Node) {
 	at = ClipScalar(at, -1, float64(size))
 	floor := MinScalar(Floor(at), float64(size-1))

@@ -8,17 +8,18 @@ import (
 	"strings"
 )
 
-// tinyImageNet reads the published layout of Tiny ImageNet (cs231n.stanford.edu/tiny-imagenet-200.zip), from its folder, or a tar or
-// tar.gz file of it:
+// tinyImageNet reads Tiny ImageNet as published (cs231n.stanford.edu/tiny-imagenet-200.zip), from
+// its folder, or from a tar or tar.gz file of it:
 //
 //	wnids.txt                    the classes
 //	words.txt                    their names
 //	train/<wnid>/images/*.JPEG
-//	val/images/*.JPEG            and val/val_annotations.txt, which says of what class each is
+//	val/images/*.JPEG            the classes are in val/val_annotations.txt
 //	test/images/*.JPEG           unlabelled
 //
-// The classes are numbered in the order of their wnids, sorted, and named by the first synonym of words.txt ("Egyptian cat"), or
-// by the wnid where there is none or another class has the same. Images come class by class, sorted by name, in train and val.
+// Classes are numbered in the sorted order of their wnids. A class is named by its first synonym in
+// words.txt ("Egyptian cat"). It is named by its wnid if it has no synonym, or if the synonym is
+// also a name of another class. The images of train and val are sorted by class, then by name.
 func tinyImageNet(o OpenOptions) (*found, error) {
 	if err := o.uses("path", "split"); err != nil {
 		return nil, err
@@ -66,37 +67,39 @@ func (t *tree) tinyImageNet(split string) (*found, error) {
 	case split == "train":
 		f.labels, err = t.trainLabels(wnids)
 	case split == "val" && !annotated:
-		err = Errorf(ErrFormat, "data: %s has no val/val_annotations.txt; folders of classes are the format image-folder", t.path)
+		err = Errorf(ErrFormat,
+			"data: %s has no val/val_annotations.txt; folders of classes are the format image-folder", t.path)
 	case split == "val":
 		f.labels, err = t.valLabels(annotations, wnids)
 	}
-	f.source, f.count = &treeSource{t, t.files}, len(t.files)
+	f.source, f.count = &treeSource{tree: t, files: t.files}, len(t.files)
 	return f, err
 }
 
-// wnids reads the classes, sorted.
+// wnids returns the classes, sorted.
 func (t *tree) wnids() ([]string, error) {
 	text, ok, err := t.text("wnids.txt")
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		return nil, Errorf(ErrFormat, "data: %s has no wnids.txt: it is not laid out as Tiny ImageNet; folders of classes are the format image-folder", t.path)
+		return nil, Errorf(ErrFormat,
+			"data: %s has no wnids.txt: it is not laid out as Tiny ImageNet; folders of classes are the format image-folder",
+			t.path)
 	}
 	wnids := strings.Fields(text)
 	if len(wnids) == 0 || len(wnids) > MaxClasses {
-		return nil, Errorf(ErrFormat, "data: %s lists %d classes, want 1..%d, one a line", t.name("wnids.txt"), len(wnids), MaxClasses)
+		return nil, Errorf(ErrFormat, "data: %s lists %d classes, want 1..%d, one a line", t.name("wnids.txt"),
+			len(wnids), MaxClasses)
 	}
 	slices.Sort(wnids)
-	for i := 1; i < len(wnids); i++ {
-		if wnids[i] == wnids[i-1] {
-			return nil, Errorf(ErrFormat, "data: %s lists %q twice", t.name("wnids.txt"), wnids[i])
-		}
+	if wnid, twice := repeated(wnids); twice {
+		return nil, Errorf(ErrFormat, "data: %s lists %q twice", t.name("wnids.txt"), wnid)
 	}
 	return wnids, nil
 }
 
-// wordsOf returns the names of classes.
+// wordsOf returns the names of the classes.
 func (t *tree) wordsOf(wnids []string) ([]string, error) {
 	text, _, err := t.text("words.txt")
 	if err != nil {
@@ -113,14 +116,15 @@ func (t *tree) wordsOf(wnids []string) ([]string, error) {
 		}
 	}
 	for i, word := range words {
-		if word == "" || uses[word] > 1 {
+		_, isWnid := slices.BinarySearch(wnids, word) // could be the name of another class
+		if word == "" || uses[word] > 1 || isWnid {
 			words[i] = wnids[i]
 		}
 	}
 	return words, nil
 }
 
-// trainLabels takes the class of each file from its folder.
+// trainLabels returns the class of each file: its folder.
 func (t *tree) trainLabels(wnids []string) ([]int32, error) {
 	class := func(f file) string {
 		name, _, _ := strings.Cut(strings.TrimPrefix(f.path, "train/"), "/")
@@ -135,7 +139,7 @@ func (t *tree) trainLabels(wnids []string) ([]int32, error) {
 			return nil, Errorf(ErrFormat, "data: %s is in no class of wnids.txt", t.name(f.path))
 		}
 		if i == 0 || int32(k) != labels[i-1] {
-			if k != seen { // the files are in the order of the classes
+			if k != seen { // files are sorted by class: a class without files
 				break
 			}
 			seen++
@@ -143,12 +147,13 @@ func (t *tree) trainLabels(wnids []string) ([]int32, error) {
 		labels[i] = int32(k)
 	}
 	if seen < len(wnids) {
-		return nil, Errorf(ErrFormat, "data: %s holds no images of %s, which wnids.txt lists", t.name("train"), wnids[seen])
+		return nil, Errorf(ErrFormat, "data: %s holds no images of %s, which wnids.txt lists", t.name("train"),
+			wnids[seen])
 	}
 	return labels, nil
 }
 
-// valLabels takes the class of each file from the annotations, and sorts the files by class.
+// valLabels returns the class of each file as the annotations say, and sorts the files by class.
 func (t *tree) valLabels(annotations string, wnids []string) ([]int32, error) {
 	const dir = "val/images/"
 	classOf, err := parseAnnotations(annotations, wnids)
@@ -162,7 +167,8 @@ func (t *tree) valLabels(annotations string, wnids []string) ([]int32, error) {
 	}
 	for name, a := range classOf {
 		if _, ok := slices.BinarySearchFunc(t.files, dir+name, comparePath); !ok {
-			return nil, Errorf(ErrFormat, "data: %s: line %d names %q, which is not in %s", t.name("val/val_annotations.txt"), a.line, name, dir)
+			return nil, Errorf(ErrFormat, "data: %s: line %d names %q, which is not in %s",
+				t.name("val/val_annotations.txt"), a.line, name, dir)
 		}
 	}
 	class := func(f file) annotation { return classOf[path.Base(f.path)] }
@@ -179,10 +185,10 @@ func (t *tree) valLabels(annotations string, wnids []string) ([]int32, error) {
 // annotation is a line of val_annotations.txt.
 type annotation struct {
 	class int32
-	line  int // from 1
+	line  int // counted from 1
 }
 
-// parseAnnotations reads lines of: file, wnid, and a box (x, y, x, y), separated by tabs.
+// parseAnnotations reads lines of file, wnid, and a box (x, y, x, y), separated by tabs.
 func parseAnnotations(text string, wnids []string) (map[string]annotation, error) {
 	classOf := map[string]annotation{}
 	number := 0
@@ -194,7 +200,8 @@ func parseAnnotations(text string, wnids []string) (map[string]annotation, error
 		}
 		fields := strings.Split(line, "\t")
 		if len(fields) != 6 {
-			return nil, Errorf(ErrFormat, "line %d has %d fields, want 6 separated by tabs: file, wnid, box", number, len(fields))
+			return nil, Errorf(ErrFormat, "line %d has %d fields, want 6 separated by tabs: file, wnid, box", number,
+				len(fields))
 		}
 		for _, side := range fields[2:] {
 			if n, err := strconv.Atoi(side); err != nil || n < 0 {
@@ -212,7 +219,7 @@ func parseAnnotations(text string, wnids []string) (map[string]annotation, error
 		if name == "" || strings.ContainsAny(name, `/\`) || strings.HasPrefix(name, ".") {
 			return nil, Errorf(ErrFormat, "line %d names %.100q, want a file in val/images", number, name)
 		}
-		classOf[name] = annotation{int32(k), number}
+		classOf[name] = annotation{class: int32(k), line: number}
 	}
 	return classOf, nil
 }

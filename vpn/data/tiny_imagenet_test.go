@@ -15,11 +15,24 @@ func tinyFiles() []entry {
 	return []entry{
 		{"wnids.txt", []byte("n03\nn01\nn02\nn04\n")},
 		{"words.txt", []byte("n00\tentity\nn01\tEgyptian cat\nn02\tcrane, bird\nn03\tcrane\n")},
-		{"train/n01/images/n01_10.JPEG", []byte("1.10")}, {"train/n01/images/n01_2.JPEG", []byte("1.2")}, {"train/n01/n01_boxes.txt", []byte("-")},
-		{"train/n02/images/n02_0.JPEG", []byte("2")}, {"train/n03/images/n03_0.JPEG", []byte("3")}, {"train/n04/images/n04_0.JPEG", []byte("4")},
+		{
+			"train/n01/images/n01_10.JPEG", []byte("1.10"),
+		},
+		{"train/n01/images/n01_2.JPEG", []byte("1.2")},
+		{"train/n01/n01_boxes.txt", []byte("-")},
+		{
+			"train/n02/images/n02_0.JPEG", []byte("2"),
+		},
+		{"train/n03/images/n03_0.JPEG", []byte("3")},
+		{"train/n04/images/n04_0.JPEG", []byte("4")},
 		{"val/val_annotations.txt", []byte(tinyAnnotations)},
-		{"val/images/val_0.JPEG", []byte("v0")}, {"val/images/val_1.JPEG", []byte("v1")}, {"val/images/val_10.JPEG", []byte("v10")},
-		{"test/images/test_1.JPEG", []byte("t1")}, {"test/images/test_0.JPEG", []byte("t0")},
+		{
+			"val/images/val_0.JPEG", []byte("v0"),
+		},
+		{"val/images/val_1.JPEG", []byte("v1")},
+		{"val/images/val_10.JPEG", []byte("v10")},
+		{"test/images/test_1.JPEG", []byte("t1")},
+		{"test/images/test_0.JPEG", []byte("t0")},
 	}
 }
 
@@ -41,6 +54,16 @@ func TestTinyImageNet(t *testing.T) {
 			assert.Equal(t, c.images, contents(t, f), name)
 		}
 	}
+}
+
+// The first synonym of n01 is the wnid of n02, which has no name of its own.
+func TestTinyImageNetNameIsWnid(t *testing.T) {
+	entries := slices.DeleteFunc(tinyFiles(), func(e entry) bool { return e.name == "words.txt" })
+	path := folderOf(t, append(entries, entry{"words.txt", []byte("n01\tn02\nn03\tcrane\n")})...)
+	d, err := tinyImageNet(OpenOptions{Path: path, Split: "val"})
+	require.NoError(t, err)
+	defer d.close()
+	assert.Equal(t, []string{"n01", "n02", "crane", "n04"}, d.names)
 }
 
 func TestTinyImageNetRefuses(t *testing.T) {

@@ -8,19 +8,21 @@ import (
 	"strings"
 )
 
-// layout is how one image lies in memory: its physical dimensions, outermost first, and which of them are height, width and channels.
-// A missing channel dimension is physical dimension 2, of size 1.
+// layout says how one image lies in memory. dims are its physical dimensions, outermost first. axes
+// are the physical dimensions of height, width and channels. If there is no dimension of channels,
+// it is physical dimension 2, of size 1.
 type layout struct {
 	dims [3]int
 	axes [3]int
 }
 
-// shape is the image's (height, width, channels).
+// shape returns the image's (height, width, channels).
 func (l layout) shape() [3]int {
 	return [3]int{l.dims[l.axes[0]], l.dims[l.axes[1]], l.dims[l.axes[2]]}
 }
 
-// inOrder reports whether memory is already in the order (height, width, channels); dimensions of size 1 do not matter.
+// inOrder reports whether memory is in the order (height, width, channels) already. Dimensions of
+// size 1 do not matter.
 func (l layout) inOrder() bool {
 	var order []int
 	for _, axis := range l.axes {
@@ -31,14 +33,15 @@ func (l layout) inOrder() bool {
 	return slices.IsSorted(order)
 }
 
-// tensorMetadata is the JSON of Arrow's fixed_shape_tensor: arrow.apache.org/docs/format/CanonicalExtensions.html#fixed-shape-tensor.
+// tensorMetadata is the JSON metadata of Arrow's fixed_shape_tensor:
+// arrow.apache.org/docs/format/CanonicalExtensions.html#fixed-shape-tensor.
 type tensorMetadata struct {
-	Shape       []int    // physical
+	Shape       []int    // of the physical dimensions
 	DimNames    []string // of the physical dimensions
 	Permutation []int    // logical dimension i is physical dimension permutation[i]
 }
 
-// parseTensor reads and checks a fixed_shape_tensor's metadata.
+// parseTensor reads and checks the metadata of a fixed_shape_tensor.
 func parseTensor(text string) (tensorMetadata, error) {
 	m, err := decodeTensor(text)
 	if err != nil {
@@ -46,33 +49,35 @@ func parseTensor(text string) (tensorMetadata, error) {
 	}
 	rank := len(m.Shape)
 	if rank < 1 || rank > 3 || slices.Min(m.Shape) < 1 {
-		return m, argErrorf("images has fixed_shape_tensor shape %v, want (H, W, C) or (H, W), each at least 1", m.Shape)
+		return m, argErrorf("images has fixed_shape_tensor shape %v, want (H, W, C) or (H, W), each at least 1",
+			m.Shape)
 	}
 	if m.DimNames != nil && len(m.DimNames) != rank {
 		return m, argErrorf("images has fixed_shape_tensor dim_names %q, want %d names", m.DimNames, rank)
 	}
 	if m.Permutation != nil {
 		if sorted := slices.Sorted(slices.Values(m.Permutation)); !slices.Equal(sorted, []int{0, 1, 2}[:rank]) {
-			return m, argErrorf("images has fixed_shape_tensor permutation %v, want an order of 0..%d", m.Permutation, rank-1)
+			return m, argErrorf("images has fixed_shape_tensor permutation %v, want an order of 0..%d", m.Permutation,
+				rank-1)
 		}
 	}
 	return m, nil
 }
 
-// decodeTensor reads the JSON of a tensorMetadata more strictly than encoding/json does: keys are written as specified, none is
-// twice there, and no number is null.
+// decodeTensor reads the JSON of a tensorMetadata. It is stricter than encoding/json: keys must be
+// written as specified, no key may occur twice, and no number may be null.
 func decodeTensor(text string) (m tensorMetadata, err error) {
-	all, err := object(text)
+	all, err := jsonObject(text)
 	if err != nil {
 		return m, err
 	}
-	if m.Shape, err = numbers(all, "shape"); err != nil {
+	if m.Shape, err = jsonNumbers(all, "shape"); err != nil {
 		return m, err
 	}
-	if m.Permutation, err = numbers(all, "permutation"); err != nil {
+	if m.Permutation, err = jsonNumbers(all, "permutation"); err != nil {
 		return m, err
 	}
-	other, err := numbers(all, "permutations") // what arrow-rs calls it
+	other, err := jsonNumbers(all, "permutations") // arrow-rs calls it so
 	if err != nil {
 		return m, err
 	}
@@ -88,11 +93,11 @@ func decodeTensor(text string) (m tensorMetadata, err error) {
 	return m, err
 }
 
-// object reads a JSON object.
-func object(text string) (map[string]json.RawMessage, error) {
+// jsonObject reads a JSON object.
+func jsonObject(text string) (map[string]json.RawMessage, error) {
 	if !json.Valid([]byte(text)) {
 		var v any
-		return nil, json.Unmarshal([]byte(text), &v) // says why
+		return nil, json.Unmarshal([]byte(text), &v) // returns the syntax error
 	}
 	d := json.NewDecoder(strings.NewReader(text))
 	if start, _ := d.Token(); start != json.Delim('{') {
@@ -113,8 +118,8 @@ func object(text string) (map[string]json.RawMessage, error) {
 	return all, nil
 }
 
-// numbers reads a list of whole numbers; nil when it is missing or null.
-func numbers(all map[string]json.RawMessage, key string) ([]int, error) {
+// jsonNumbers reads a list of whole numbers. It returns nil if the list is missing or null.
+func jsonNumbers(all map[string]json.RawMessage, key string) ([]int, error) {
 	var list []*int
 	if raw, ok := all[key]; ok {
 		if err := json.Unmarshal(raw, &list); err != nil {
@@ -134,7 +139,8 @@ func numbers(all map[string]json.RawMessage, key string) ([]int, error) {
 	return values, nil
 }
 
-// layout decides which physical dimension is which. want, (H, W, C), (H, W) or empty, is the shape that the caller asks for.
+// layout decides which physical dimension is which. want is the shape that the caller asks for: (H,
+// W, C), (H, W) or empty.
 func (m tensorMetadata) layout(want []int) (layout, error) {
 	if len(m.Shape) == 1 {
 		return flatLayout(m.Shape[0], want)
@@ -148,14 +154,16 @@ func (m tensorMetadata) layout(want []int) (layout, error) {
 			return l, nil
 		}
 	}
-	return layout{}, argErrorf("images has shape %v, want %v as the option shape says", readings[0].shape(), shape3(want))
+	return layout{}, argErrorf("images has shape %v, want %v as the option shape says", readings[0].shape(),
+		shape3(want))
 }
 
-// readings are the layouts that the metadata can mean, the likeliest first.
+// readings returns the layouts that the metadata can mean, the likeliest first.
 //
-// Dimensions named height, width and channels settle it, else the permutation does. A cyclic permutation has two readings: the
-// specification's, and its inverse, which pyarrow's from_numpy_ndarray writes (seen in version 26). The likelier is the one
-// with fewer channels, or the specification's when both have as many.
+// Dimensions named height, width and channels decide; otherwise the permutation does. A cyclic
+// permutation has two readings: the specification's, and the inverse, which pyarrow's
+// from_numpy_ndarray writes (seen in version 26). The likelier one has fewer channels. If both have
+// as many, it is the specification's.
 func (m tensorMetadata) readings() []layout {
 	if axes := namedAxes(m.DimNames); axes != nil {
 		return []layout{m.reading(axes)}
@@ -174,19 +182,23 @@ func (m tensorMetadata) readings() []layout {
 	return []layout{specified, inverted}
 }
 
-// reading is the layout with the given physical dimensions of height, width and channels.
+// reading returns the layout whose height, width and channels are these physical dimensions.
 func (m tensorMetadata) reading(axes []int) layout {
 	l := layout{dims: shape3(m.Shape), axes: [3]int{0, 1, 2}}
 	copy(l.axes[:], axes)
 	return l
 }
 
-// namedAxes returns the physical dimensions of height, width and channels; nil when the names do not tell.
+// axisOf maps the names of dimensions to 0, 1, 2: height, width, channels.
+var axisOf = map[string]int{"h": 0, "height": 0, "w": 1, "width": 1, "c": 2, "channel": 2, "channels": 2}
+
+// namedAxes returns the physical dimensions of height, width and channels, or nil if the names do
+// not tell.
 func namedAxes(names []string) []int {
 	axes := make([]int, len(names))
 	seen := 0
 	for i, name := range names {
-		axis, ok := map[string]int{"h": 0, "height": 0, "w": 1, "width": 1, "c": 2, "channel": 2, "channels": 2}[strings.ToLower(name)]
+		axis, ok := axisOf[strings.ToLower(name)]
 		if !ok || axis >= len(names) {
 			return nil
 		}
@@ -199,19 +211,22 @@ func namedAxes(names []string) []int {
 	return axes
 }
 
-// flatLayout is the layout of images that are plain lists of size values, in the order of the shape that the caller gives.
+// flatLayout returns the layout of images that are flat lists of size values, in the order of the
+// shape want.
 func flatLayout(size int, want []int) (layout, error) {
 	if len(want) == 0 {
-		return layout{}, argErrorf("images are lists of %d values: the option shape is needed, (H, W, C) or (H, W)", size)
+		return layout{}, argErrorf("images are lists of %d values: the option shape is needed, (H, W, C) or (H, W)",
+			size)
 	}
 	dims := shape3(want)
 	if dims[0]*dims[1]*dims[2] != size {
-		return layout{}, argErrorf("shape is %v, which has %d values, want %d: the list size of images", want, dims[0]*dims[1]*dims[2], size)
+		return layout{}, argErrorf("shape is %v, which has %d values, want %d: the list size of images", want,
+			dims[0]*dims[1]*dims[2], size)
 	}
 	return layout{dims: dims, axes: [3]int{0, 1, 2}}, nil
 }
 
-// checkWanted checks the option shape; empty is fine.
+// checkWanted checks the option shape. It may be empty.
 func checkWanted(want []int) error {
 	if len(want) == 0 {
 		return nil
@@ -227,20 +242,20 @@ func checkWanted(want []int) error {
 	return nil
 }
 
-// maxImageSide bounds the option shape so that the product of three fits an int.
+// maxImageSide is the largest dimension in the option shape: the product of three fits an int.
 const maxImageSide = 1 << 20
 
-// shape3 is a shape (H, W) or (H, W, C) as (H, W, C).
+// shape3 returns a shape (H, W) or (H, W, C) as (H, W, C).
 func shape3(dims []int) [3]int {
 	shape := [3]int{1, 1, 1}
 	copy(shape[:], dims)
 	return shape
 }
 
-type number interface{ uint8 | float32 | float64 }
+type pixelValue interface{ uint8 | float32 | float64 }
 
-// place writes images of layout l to dst in the order (N, H, W, C), converting the values.
-func place[D, S number](dst []D, src []S, l layout) {
+// reorder writes images of layout l to dst in the order (N, H, W, C), and converts the values.
+func reorder[D, S pixelValue](dst []D, src []S, l layout) {
 	stride := [3]int{l.dims[1] * l.dims[2], l.dims[2], 1} // of the physical dimensions
 	shape := l.shape()
 	sh, sw, sc := stride[l.axes[0]], stride[l.axes[1]], stride[l.axes[2]]

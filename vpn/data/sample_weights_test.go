@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A weight stays with its image in every view, and under other labels; nil takes the weights away.
+// A weight stays with its image in every view and under other labels. nil removes the weights.
 func TestWeights(t *testing.T) {
 	d := softFour(t)
 	assert.False(t, d.Info().Weighted)
@@ -56,7 +56,7 @@ func TestWeights(t *testing.T) {
 func TestSplitOfWeights(t *testing.T) {
 	labels, weights := make([]int32, 40), make([]float32, 40)
 	for i := range weights {
-		labels[i], weights[i] = int32(i%4), float32(i+1) // tells the image
+		labels[i], weights[i] = int32(i%4), float32(i+1) // the weight identifies the image
 	}
 	d, err := FromUint8(count(160), 40, 2, 2, 1, Options{Labels: labels})
 	require.NoError(t, err)
@@ -76,7 +76,8 @@ func TestSplitOfWeights(t *testing.T) {
 	}
 }
 
-// An array is copied: its memory may go. Slices count from their start.
+// The weights are copied: the array's memory may be freed. A slice of an array starts at its
+// offset.
 func TestArrowWeights(t *testing.T) {
 	d := softFour(t)
 	given := float32s(9, 1, 0, 2.5, 3).(*array.Float32)

@@ -12,9 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// softFour returns 4 images of shape (1, 2, 1), [0 1] [2 3] [4 5] [6 7], with probabilities of two classes.
+// softFour returns 4 images of shape (1, 2, 1), [0 1] [2 3] [4 5] [6 7], with probabilities of two
+// classes.
 func softFour(t *testing.T) *Dataset {
-	d, err := FromUint8(count(8), 4, 1, 2, 1, Options{SoftLabels: []float32{0.25, 0.75, 1, 0, 0.5, 0.5, 0, 1}, ClassNames: []string{"a", "b"}})
+	d, err := FromUint8(count(8), 4, 1, 2, 1,
+		Options{SoftLabels: []float32{0.25, 0.75, 1, 0, 0.5, 0.5, 0, 1}, ClassNames: []string{"a", "b"}})
 	require.NoError(t, err)
 	t.Cleanup(d.Close)
 	return d
@@ -47,10 +49,11 @@ func TestSoftLabels(t *testing.T) {
 	assert.False(t, hard.Info().SoftLabels)
 }
 
-// Rows stay with their images, and the classes of the largest go in proportion.
+// Probabilities stay with their images. Images are split in proportion to their most probable
+// classes.
 func TestSplitOfSoftLabels(t *testing.T) {
 	var rows []float32
-	for i := range 40 { // image i is 4i, 4i+1, … of 160 pixels; its probabilities tell i
+	for i := range 40 { // image i holds the values 4i to 4i+3; its probabilities identify it too
 		p := float32(i) / 64
 		rows = append(rows, p, 1-p)
 	}
@@ -61,7 +64,7 @@ func TestSplitOfSoftLabels(t *testing.T) {
 	require.NoError(t, err)
 	defer a.Close()
 	defer b.Close()
-	assert.Equal(t, []int{2, 8}, perClass(a)) // 8 of 40 have p > 0.5: 2 of 10
+	assert.Equal(t, []int{2, 8}, perClass(a)) // 8 of 40 images have p > 0.5, so 2 of 10
 	for _, part := range []*Dataset{a, b} {
 		for i, image := range part.Indices() {
 			assert.Equal(t, []float32{float32(image) / 64, 1 - float32(image)/64}, part.SoftLabels()[2*i:2*i+2])
@@ -69,10 +72,11 @@ func TestSplitOfSoftLabels(t *testing.T) {
 	}
 }
 
-// Rows within 0.001 of the sum 1 are divided by it, in a copy; others stay where they are.
+// Rows whose sum is within 0.001 of 1 are divided by it, in a copy. Rows whose sum is 1 stay in
+// place.
 func TestSoftLabelsAreNormalised(t *testing.T) {
 	d := softFour(t)
-	exact := []float32{0.3, 0.7, 0.1, 0.9, 0.6, 0.4, 1, 0} // up to rounding
+	exact := []float32{0.3, 0.7, 0.1, 0.9, 0.6, 0.4, 1, 0} // sums are 1 up to rounding
 	kept, err := d.WithSoftLabels(exact, nil)
 	require.NoError(t, err)
 	defer kept.Close()
@@ -122,14 +126,17 @@ func float64s(values ...float64) arrow.Array {
 	return b.NewArray()
 }
 
-// Lists of float32 or float64 are probabilities: in a column, or as labels of their own; slices and several arrays too.
+// Lists of float32 or float64 are probabilities: in a column, or as labels on their own, in slices
+// and in several arrays.
 func TestArrowSoftLabels(t *testing.T) {
 	images := wrap(uint8s(count(12)...), 2, 2)
 	rows := []float32{0.25, 0.75, 1, 0, 0.5, 0.5}
 	for _, labels := range []arrow.Array{wrap(float32s(rows...), 2), wrap(float64s(0.25, 0.75, 1, 0, 0.5, 0.5), 2)} {
-		schema := arrow.NewSchema([]arrow.Field{{Name: "image", Type: images.DataType()}, {Name: "label", Type: labels.DataType()}}, nil)
+		schema := arrow.NewSchema(
+			[]arrow.Field{{Name: "image", Type: images.DataType()}, {Name: "label", Type: labels.DataType()}}, nil)
 		batch := array.NewRecordBatch(schema, []arrow.Array{images, labels}, 3)
-		d, err := FromRecords(schema, []arrow.RecordBatch{batch, batch.NewSlice(1, 3)}, ArrowOptions{ClassNames: []string{"cat", "dog"}}, nil)
+		d, err := FromRecords(schema, []arrow.RecordBatch{batch, batch.NewSlice(1, 3)},
+			ArrowOptions{ClassNames: []string{"cat", "dog"}}, nil)
 		require.NoError(t, err)
 		assert.Equal(t, append(slices.Clone(rows), rows[2:]...), d.SoftLabels())
 		assert.Equal(t, []int32{1, 0, 0, 0, 0}, d.Labels())
@@ -154,8 +161,10 @@ func TestArrowSoftLabelsRefused(t *testing.T) {
 	b := array.NewFixedSizeListBuilder(memory.DefaultAllocator, 2, arrow.PrimitiveTypes.Float32)
 	b.AppendNull()
 	null := b.NewArray()
-	short := array.NewFixedSizeListData(array.NewData(arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Float32), 4, []*memory.Buffer{nil},
-		[]arrow.ArrayData{float32s(1, 0, 1).Data()}, 0, 0))
+	short := array.NewFixedSizeListData(
+		array.NewData(arrow.FixedSizeListOf(2, arrow.PrimitiveTypes.Float32), 4, []*memory.Buffer{nil},
+			[]arrow.ArrayData{float32s(1, 0, 1).Data()}, 0, 0),
+	)
 	for want, labels := range map[string]arrow.Array{
 		"labels[0] is null or has a null, want no nulls":               null,
 		"labels needs 4 × 2 values, its child array holds 3":           short,
@@ -168,7 +177,7 @@ func TestArrowSoftLabelsRefused(t *testing.T) {
 		assert.ErrorContains(t, err, want)
 		assert.ErrorIs(t, err, ErrArgument)
 	}
-	// files have classes only
+	// files hold classes only
 	image := binaries([]byte("a"), []byte("b"))
 	path := fuzzed(t, "x.arrow", arrowStream([]string{"image", "label"}, image, wrap(float32s(1, 0, 0, 1), 2)))
 	_, err := openTable(path)
