@@ -51,7 +51,7 @@ def study(
     from .. import repro
 
     ray = ray_module()
-    known = [n for n in repro.__all__ if n[0].islower()]
+    known = [n for n in repro.__all__ if n[0].islower() and n != "pack"]
     if what not in known:
         raise ArgumentError(f"what is {what!r}, want one of {', '.join(known)}")
     if _params.whole(workers, "workers") < 1:
