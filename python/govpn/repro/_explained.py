@@ -110,7 +110,7 @@ def explain(
     ]
     rows = [row for run in last for row in pictured(study, run, "gradient")]
     if rows:
-        _plots.save(_plots.explanation(rows), study.out / "explain", study.formats)
+        _plots.save(_plots.explanation(rows), study.out / "explain", study.formats, photographs=True)
     report = ExplainReport(study.results(), study.out, study.formats)
     report.save()
     return report

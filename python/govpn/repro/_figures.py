@@ -162,7 +162,7 @@ def _pictures(
         rows += found[:count]
     fig = _plots.noise(rows)
     name += "" if generator == "dnn3" else f"-{generator}"
-    _plots.save(fig, study.out / name, study.formats)
+    _plots.save(fig, study.out / name, study.formats, photographs=True)
     return fig
 
 
