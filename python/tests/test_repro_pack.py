@@ -313,6 +313,31 @@ def test_a_packer_that_lost_its_lock_begins_again(folder, monkeypatch):
     assert [r["id"] for r in study_in(folder).results()] == sorted(r.id for r in [*ALL, run_of(seed=7)])
 
 
+def test_a_packer_that_sleeps_before_it_renames_overwrites_nothing(folder, monkeypatch):
+    """It still had the lock when it looked. Then another process packed one run more."""
+    held, slept = _lock.Lock.held, []
+
+    def sleeps_after(self):
+        answer = held(self)
+        if not slept:
+            slept.append(True)
+            (folder / "runs" / "pack.lock").unlink()
+            finish(folder, run_of(seed=7))
+            assert repro.pack(folder) == len(ALL) + 1
+        return answer
+
+    monkeypatch.setattr(_lock.Lock, "held", sleeps_after)
+    monkeypatch.setattr(_runs.time, "sleep", lambda _: None)
+    assert repro.pack(folder) == 0
+    assert [r["id"] for r in study_in(folder).results()] == sorted(r.id for r in [*ALL, run_of(seed=7)])
+
+
+def test_a_killed_packer_leaves_nothing_behind(folder):
+    (folder / "runs" / ".elsewhere-1-table1.jsonl").write_text("{")
+    repro.pack(folder)
+    assert set(files(folder)) == {f"{table}.jsonl" for table in RUNS}
+
+
 def test_a_lock_of_another_is_not_released(tmp_path):
     with _lock.locked(tmp_path / "a.lock") as lock:
         (tmp_path / "a.lock").write_text("elsewhere 1\n")

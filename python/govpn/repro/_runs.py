@@ -94,7 +94,13 @@ def pack(out: str | os.PathLike[str] = "govpn-repro") -> int:
 
 
 def _pack(folder: Path, lock: Lock) -> int | None:
-    """Packs once. Returns the number of loose files, or None if the lock was lost on the way."""
+    """Packs once. Returns the number of loose files, or None if the lock was lost on the way.
+
+    A process that sleeps for two minutes loses the lock, perhaps just before it renames. So whoever
+    takes the lock first removes the files that others were writing. Their renaming then fails.
+    """
+    for path in folder.glob(".*.jsonl"):
+        path.unlink(missing_ok=True)
     packed = {path.stem: parse(path, path.read_bytes()) for path in packed_files(folder)}
     home = {key: table for table, rows in packed.items() for key in rows}
     loose: dict[Path, bytes] = {}
@@ -109,7 +115,10 @@ def _pack(folder: Path, lock: Lock) -> int | None:
         path, content = folder / f"{table}.jsonl", _as_lines(rows)
         if path.exists() and path.read_bytes() == content:
             continue
-        if not replace(path, _writer(content), lock.held):
+        try:
+            if not replace(path, _writer(content), lock.held):
+                return None
+        except FileNotFoundError:
             return None
     for path, content in loose.items():
         with contextlib.suppress(FileNotFoundError):
