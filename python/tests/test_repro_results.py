@@ -193,7 +193,7 @@ def beside_the_paper(f):
     translation, blur, jitter = map(costs, ("random-translation", "gaussian-blur", "color-jitter"))
     assert max(abs(x) for x in jitter) < 0.15  # nothing
     yield (
-        f"Translation costs `sr` {translation[0]:.1f} points (the paper {translation[1]:.1f}), blur "
+        f"translation costs `sr` {translation[0]:.1f} points (the paper {translation[1]:.1f}), blur "
         f"{blur[0]:.1f} ({blur[1]:.1f}) and colour jitter nothing (nothing)."
     )
     ahead = {c: np.mean(x.values) - x.paper for c, x in baselines.items()}
