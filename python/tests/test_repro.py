@@ -25,6 +25,14 @@ def data(bars):
     return bars
 
 
+@pytest.fixture(autouse=True)
+def no_figure_stays_open():
+    yield
+    import matplotlib.pyplot as plt
+
+    plt.close("all")
+
+
 ARGUMENTS = {"device": "go", "verbose": False}
 SMALL = {"datasets": ["fashion-mnist"], "bases": ["sr"], "generators": ["dnn3"], "epochs": 2}
 
