@@ -121,15 +121,16 @@ bench-growth: .venv/test ## How time and memory grow with batch, noises, classes
 	$(VENV)/python bench/growth.py --out build/bench $(BENCH)
 
 REPRO  := $(VENV)/python -m govpn.repro
-TABLES := --out docs/repro --dataset fashion-mnist --dataset cifar-10 --base sr --base dnn3
-TRIED  := --out docs/repro --dataset fashion-mnist
+INTO   := --out docs/repro --format md --format png
+TABLES := $(INTO) --dataset fashion-mnist --dataset cifar-10 --base sr --base dnn3
+TRIED  := $(INTO) --dataset fashion-mnist
 repro: .venv/test ## What docs/repro holds: the paper's tables and figures, the search (a day on 2 cores; run it again to go on)
 	for seeds in 1 2 3 4 5; do \
 	  $(REPRO) table1 $(TABLES) --generator dnn3 --seeds $$seeds && $(REPRO) table4 $(TABLES) --generator dnn3 --seeds $$seeds || exit 1; \
 	done
 	$(REPRO) table1 $(TABLES) --row vpn-resnet18 --row matched-resnet18 --row power-resnet18 --seeds 2 --epochs 5
 	$(REPRO) table4 $(TABLES) --generator resnet18 --seeds 2 --epochs 5
-	$(REPRO) table1 --out docs/repro --dataset cifar-10 --base resnet18 --row vpn-dnn3 --row matched-dnn3 --row power-dnn3 \
+	$(REPRO) table1 $(INTO) --dataset cifar-10 --base resnet18 --row vpn-dnn3 --row matched-dnn3 --row power-dnn3 \
 	  --seeds 1 --epochs 5 --images 5000 --eval-images 1000
 	$(REPRO) search $(TRIED) --seeds 1
 	$(REPRO) search $(TRIED) --setting '5,000 images' --setting 'σ from 0.05 to 0.5' --setting 'entropy reward β = 0.01, σ from 0.01 to 1' \
@@ -138,9 +139,10 @@ repro: .venv/test ## What docs/repro holds: the paper's tables and figures, the 
 	$(REPRO) search $(TRIED) --base sr --base dnn3 --setting '5,000 images' --setting "the paper's σ = |o|, κ = 0.01" --seeds 5 --epochs 2
 	$(REPRO) confirm $(TRIED) --setting '5,000 images' --setting "soft labels, half the baseline's" --setting '40 % wrong labels, β = 0.1'
 	$(REPRO) explain $(TRIED)
-	for figure in 1 3 5 6; do $(REPRO) fig$$figure --out docs/repro || exit 1; done
-	$(REPRO) fig6 --out docs/repro --generator resnet18 --epochs 5
-	$(REPRO) fig4 --out docs/repro --seeds 1 --epochs 10
+	for figure in 1 3 5 6; do $(REPRO) fig$$figure $(INTO) || exit 1; done
+	$(REPRO) fig6 $(INTO) --generator resnet18 --epochs 5
+	$(REPRO) fig4 $(INTO) --seeds 1 --epochs 10
+	$(REPRO) pack --out docs/repro
 
 interop: .venv/test ## scikit-learn, torch, JAX, polars, nanoarrow, Hugging Face, and a torch loop with learned noise (installs them)
 	$(VENV)/pip install -q torch torchvision jax polars nanoarrow datasets

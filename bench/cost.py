@@ -1,10 +1,12 @@
-"""What learned noise costs beside the same training without it, in CPU time, which other programs on the
-machine hardly change: seconds per epoch, and per prediction of 2,000 images, over those of the baseline.
+"""Measures what learned noise costs beside the same training without it.
 
     python bench/cost.py --out docs/repro/cost.json
 
-Fashion-MNIST, preset "paper" (batch 256, Adam), device cpu; medians of three after a first, in which it
-compiles.
+It prints and writes CPU seconds per epoch and per prediction of 2,000 images, and their ratios to
+those without noise. Other programs on the machine hardly change CPU time.
+
+Fashion-MNIST, preset "paper" (batch 256, Adam), device cpu. Numbers are medians of three calls. A
+first call, which compiles, does not count.
 """
 
 import argparse
@@ -32,7 +34,7 @@ def cpu_seconds():
 
 
 def median(function, repeat):
-    """Of the CPU seconds of a call, after a first one."""
+    """Returns the median of the CPU seconds of a call, after a first call that does not count."""
     seconds = []
     function()
     for _ in range(repeat):

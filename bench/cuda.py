@@ -1,13 +1,13 @@
-"""Everything on one NVIDIA GPU: versions, parity with the host, then every row of rows.py beside the peers.
+"""Runs everything on one NVIDIA GPU: versions, parity with the host, then every row of rows.py.
 
     python bench/cuda.py                                  # build/bench/cuda, bench/results/cuda-DATE.json
     python bench/cuda.py --device cpu --dry-run           # the same code on the host, small, no result kept
 
-Needs neither network nor Go: a built library (GOVPN_LIBRARY, or an installed govpn), jax[cuda12] or
-jax[cuda13], whose plugin govpn finds, torch with CUDA, and the rest of bench/requirements.txt. Other options
-are those of run.py.
+It needs neither network nor Go. It needs a built library (GOVPN_LIBRARY, or an installed govpn),
+jax[cuda12] or jax[cuda13], whose plugin govpn finds, torch with CUDA, and the rest of
+bench/requirements.txt. The other options are those of run.py.
 
-No figures exist yet: no machine with a GPU was at hand. What is written here has only run as --dry-run.
+No figures exist yet: no machine with a GPU was at hand. This file has only run as --dry-run.
 """
 
 import argparse
@@ -25,14 +25,14 @@ import run
 
 HERE = pathlib.Path(__file__).resolve().parent
 BASES = {"sr": (28, 28, 1), "dnn3": (28, 28, 1), "resnet18": (32, 32, 3), "vit_tiny_patch4": (32, 32, 3)}
-# Largest relative differences that float32 explains: of a first step's loss and of logits of the same
-# weights; and of the next losses, where batch norm and Adam have amplified the rounding.
+# Largest relative differences that float32 explains. FIRST is for a first step's loss and for logits of the
+# same weights. LATER is for the next losses: batch norm and Adam have amplified the rounding by then.
 FIRST, LATER = 1e-3, 5e-2
 STEPS, IMAGES = 4, 16
 
 
 def versions(device):
-    """What computes: plugin, driver, GPU."""
+    """Returns what computes: plugin, driver and GPU. Ends the program if the device does not open."""
     import govpn
 
     found = {d["device"]: d for d in govpn.devices()}
@@ -58,8 +58,11 @@ def packages():
 
 
 def trained(base, device, weights, write):
-    """Losses of a few joint steps; then logits and σ of the weights in a file, which one device writes. The
-    devices draw other noise from the same seed, so that σ of the steps is too small to matter."""
+    """Returns losses of a few joint steps, and logits and σ of the weights in a file.
+
+    One of the devices writes the file. The devices draw different noise from the same seed, so the σ of the
+    steps is too small to matter.
+    """
     import govpn
 
     rng, shape = np.random.default_rng(0), BASES[base]
@@ -75,7 +78,7 @@ def trained(base, device, weights, write):
 
 
 def compute(base, device, weights, write):
-    """The same in a process of its own, without TF32 where NVIDIA's libraries heed it."""
+    """Calls `trained` in a process of its own, without TF32 if NVIDIA's libraries heed that."""
     command = [sys.executable, "-W", "ignore", __file__, "--one", base, device, weights, str(int(write))]
     env = os.environ | {"NVIDIA_TF32_OVERRIDE": "0"}
     env.setdefault("VIRTUAL_ENV", sys.prefix)
@@ -84,13 +87,13 @@ def compute(base, device, weights, write):
 
 
 def apart(a, b):
-    """The largest difference, relative to the largest value."""
+    """Returns the largest difference, relative to the largest value."""
     a, b = np.array(a), np.array(b)
     return float(np.abs(a - b).max() / np.abs(a).max())
 
 
 def parity(device, reference, bases):
-    """How both devices differ for every family of bases; ends the program where it is too much."""
+    """Returns how both devices differ for every family of bases. Ends the program if they differ too much."""
     rows, bad = {}, []
     with tempfile.TemporaryDirectory() as folder:
         for base in bases:

@@ -1,9 +1,9 @@
-"""How the cost of govpn grows, beside the laws that are expected, and its memory beside estimate_memory.
+"""Measures how the cost of govpn grows, and how good estimate_memory is.
 
     python bench/growth.py [--device cpu] [--base dnn3] [--only batch draws] --out build/bench
 
---repeat processes per point, few steps. Expected for the time of a training step, or of one image in
-classwise inference:
+Every point is measured in --repeat processes of few steps. The expected time of a training step, or
+of one image in classwise inference:
 
     batch        a + b·batch            the optimiser's pass over the weights, then work per image
     noise        a + b·m                the base's passes over 1 + m images; a: one pass of the generator
@@ -11,10 +11,11 @@ classwise inference:
     classes      a + b·K                a pass of the generator and of the base per class
     draws        a + b·K·samples        both passes per class and draw
 
-The peak memory of training follows the same laws; that of classwise inference does not grow, because it goes
-through chunks of a bounded size. It is the smallest of the processes, which have one arena of glibc's malloc:
-what other arenas keep of memory that another thread has freed differs from run to run, by up to a half.
-Lines in the plots are least-squares fits of a and b, with their largest distance from a point.
+The peak memory of training follows the same laws. That of classwise inference does not grow,
+because it computes in chunks of a bounded size. The figure is the smallest of the processes, which
+have one arena of glibc's malloc. Other arenas keep memory that another thread has freed, and how
+much differs from run to run by up to a half. Lines in the plots are least-squares fits of a and b.
+The distance is that of the farthest point.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from worker import clock, data
 
 MIB, HERE = 1 << 20, pathlib.Path(__file__).resolve().parent
 POINT = {"batch": 64, "noises": 1, "classes": 10, "side": 28, "draws": 1}
-AXES = {  # name: (what grows, unit of time, what is done, points)
+AXES = {  # name → what grows, unit of time, task, points
     "batch": ("batch size", "step", "joint", [{"batch": b} for b in (32, 64, 128, 256, 512)]),
     "noise": ("noises per image, m", "step", "joint", [{"noises": m} for m in (1, 2, 4, 8)]),
     "size": ("pixels, H·W", "step", "joint", [{"side": s} for s in (16, 24, 32, 48, 64)]),
@@ -50,7 +51,7 @@ AXES = {  # name: (what grows, unit of time, what is done, points)
 
 
 def value(axis, p):
-    """Where a point is on its axis."""
+    """Returns where a point lies on its axis."""
     return {"size": p["side"] ** 2, "draws": p["classes"] * p["draws"], "noise": p["noises"]}.get(axis) or p[
         axis
     ]
@@ -61,7 +62,7 @@ def peak():
 
 
 def measure(job, draws):
-    """One point, in this process: seconds of a step or an image, and MiB beside the engine itself."""
+    """Measures a point in this process: seconds of a step or an image, and MiB above the engine itself."""
     import govpn
     import peers_govpn
 
@@ -86,7 +87,7 @@ def measure(job, draws):
 
 
 def point(axis, p, args):
-    """One point, in processes of its own: the median of their seconds, the smallest of their peaks."""
+    """Measures a point in processes of its own: the median of their seconds, the smallest of their peaks."""
     p = POINT | p
     job = rows.CONFIG | {"task": AXES[axis][2], "base": args.base, "generator": "dnn3", "dtype": "float32"}
     job |= {"shape": (p["side"], p["side"], 1), "classes": p["classes"], "noise_samples": p["noises"]}
@@ -113,14 +114,14 @@ def point(axis, p, args):
 
 
 def line(points, key):
-    """(a, b, the largest relative distance of a point) of the least-squares line a + b·x."""
+    """Fits a + b·x by least squares. Returns a, b and the largest relative distance of a point."""
     x, y = (np.array([p[k] for p in points], float) for k in ("x", key))
     b, a = np.polyfit(x, y, 1)
     return float(a), float(b), float(np.max(np.abs(a + b * x - y) / y))
 
 
 def laws(report):
-    """The fitted lines, and the largest distance of the estimate from the measured memory."""
+    """Adds the fitted lines, and the largest distance of the estimated from the measured memory."""
     for axis in report["axes"].values():
         done = [p for p in axis["points"] if "error" not in p]
         if len(done) > 1:
@@ -130,7 +131,7 @@ def laws(report):
 
 
 def plot(report, path):
-    """Small multiples: above the time, below the memory, a column per axis."""
+    """Draws a column per axis: the time above, the memory below."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -174,7 +175,10 @@ def main():
     p.add_argument("--device", choices=["go", "cpu", "cuda"], default="cpu")
     p.add_argument("--base", default="dnn3")
     p.add_argument(
-        "--steps", type=int, default=8, help="of an epoch, default 8; four epochs, of which one counts not"
+        "--steps",
+        type=int,
+        default=8,
+        help="of an epoch, default 8; of four epochs, the first does not count",
     )
     p.add_argument("--repeat", type=int, default=3, help="processes per point, default 3")
     p.add_argument("--only", nargs="+", choices=list(AXES), default=list(AXES))

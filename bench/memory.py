@@ -1,7 +1,8 @@
-"""The memory that training takes beside what estimate_memory says: a process per row, its peak resident size
-less what it was before.
+"""Compares the memory that training takes with what estimate_memory says.
 
     python bench/memory.py [--device go cpu] [--base dnn3 resnet18 vit] [--batch 16 64 256]
+
+Every row is a process of its own. Its figure is the peak resident size less the size before.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ MIB = 1 << 20
 
 
 def measure(device: str, base: str, batch: int) -> dict[str, float]:
-    """One row, in this process."""
+    """Measures a row in this process."""
     import govpn
     import numpy as np
 
@@ -24,7 +25,7 @@ def measure(device: str, base: str, batch: int) -> dict[str, float]:
     x = np.random.default_rng(0).integers(0, 256, (3 * batch, *shape), np.uint8)
     y = np.arange(len(x)) % 10
     common = {"batch_size": batch, "epochs": 1, "device": device, "random_state": 0, "verbose": 0}
-    govpn.VPNClassifier("sr", mode="plain", **common).fit(x[:64, :4, :4], y[:64])  # the engine itself
+    govpn.VPNClassifier("sr", mode="plain", **common).fit(x[:64, :4, :4], y[:64])  # loads the engine itself
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     model = govpn.VPNClassifier(base, restore_best=False, **common)
     estimated = model.estimate_memory(shape, 10, len(x))["training"]["host_bytes"] / MIB

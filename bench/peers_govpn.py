@@ -1,8 +1,9 @@
 """govpn as a contestant of run.py, through its Python package: peers_govpn.py JOB.
 
-A training round is fit(resume=True) of one more epoch. Its seconds are those of history_, the steps with
-their batches and nothing else, as the other contestants count them: what every fit() does once (upload,
-look-up) is left out there and counted in first_s. An inference round is one call of predict.
+A training round is fit(resume=True) of one more epoch. Its seconds are those of history_: the steps
+with their batches and nothing else, as the other contestants count them. What every fit() does once
+(upload, look-up) is left out there and counted in first_s. An inference round is one call of
+predict.
 """
 
 import json
@@ -18,7 +19,7 @@ from worker import clock, data, job, serve
 
 MODES = {"joint": "joint", "frozen": "frozen", "none": "plain", "classwise": "joint"}
 
-FOLDER = tempfile.TemporaryDirectory()  # until the end: every fit reads imported weights again
+FOLDER = tempfile.TemporaryDirectory()  # kept until the end: every fit reads imported weights again
 
 
 def classifier(job, **options):
@@ -33,7 +34,7 @@ def classifier(job, **options):
 
 
 def write_weights(job, path):
-    """Trained weights, those of one step on a few images on `go`, which has nothing to compile."""
+    """Writes weights of one step on a few images. Device `go` trains them: it has nothing to compile."""
     images, labels = data(job | {"batch": max(4, job["classes"]), "batches": 1})
     mode = "plain" if job["task"] == "frozen" else MODES[job["task"]]
     clf = classifier(job, device="go", mode=mode, compute_dtype="float32").fit(images, labels)
@@ -41,7 +42,7 @@ def write_weights(job, path):
 
 
 def with_weights(job):
-    """A classifier with weights, made by another process, whose memory is not this one's."""
+    """Returns a classifier with weights. Another process makes them, so that its memory is not counted."""
     path = os.path.join(FOLDER.name, "weights.safetensors")
     subprocess.run([sys.executable, "-W", "ignore", __file__, json.dumps(job), path], check=True)
     return classifier(job).import_safetensors(path, job["shape"], job["classes"])
@@ -57,7 +58,7 @@ def training(job, images, labels):
         start = clock()
         clf.set_params(epochs=epochs).fit(images, labels, resume=epochs > 1)
         wall, seconds = clock() - start, clf.history_["seconds"][-1]
-        first = wall - seconds * (1 - 1 / job["batches"])  # less the steps after the first
+        first = wall - seconds * (1 - 1 / job["batches"])  # without the steps after the first
         answer = {"seconds": seconds, "loss": clf.history_["loss"][-1]}
         return answer | ({"first_s": first} if epochs == 1 else {})
 
@@ -78,7 +79,7 @@ def inference(job, images):
 
 
 def device_peak(job):
-    """MiB that nvidia-smi ascribes to this process, with what the plugin has reserved, or None."""
+    """Returns the MiB that nvidia-smi ascribes to this process, reserved memory included, or None."""
     if job["device"] != "cuda":
         return None
     query = ["nvidia-smi", "--query-compute-apps=pid,used_memory", "--format=csv,noheader,nounits"]
@@ -94,7 +95,7 @@ def device_peak(job):
 
 def main():
     j = job()
-    warnings.simplefilter("ignore", govpn.GovpnWarning)  # one step trains no noise worth its name
+    warnings.simplefilter("ignore", govpn.GovpnWarning)  # one step does not train the noise
     if len(sys.argv) > 2:
         write_weights(j, sys.argv[2])
         return

@@ -1,8 +1,8 @@
 """JAX with jit as a contestant of run.py, without any library of layers: peers_jax.py JOB.
 
-Variants of training: "", "two passes" (of the base, over clean and over noisy images). Of classwise
-inference: "loop" (jax.lax.map over the classes) or the number of passes, images x classes, of one batch
-over all classes.
+Variants of training: "" (one pass of the base) and "two passes" (over clean and over noisy images).
+Variants of classwise inference: "loop" (jax.lax.map over the classes), or the number of passes,
+images x classes, in one batch over all classes.
 """
 
 import functools
@@ -18,7 +18,7 @@ LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 
 class Store:
-    """Parameters and batch-norm averages by name. Where rng is given, the first pass makes them."""
+    """Parameters and batch-norm averages by name. If rng is given, the first pass makes them."""
 
     def __init__(self, parameters, averages, training=False, half=False, rng=None):
         self.parameters, self.averages, self.rng = parameters, averages, rng
@@ -33,7 +33,7 @@ class Store:
 
 
 def linear(s, name, x, out, std=0.0):
-    """U(±1/√in) as PyTorch's, or N(0, std²) and no bias at first."""
+    """Applies a linear layer. It starts as U(±1/√in) like PyTorch's, or as N(0, std²) without bias."""
     n = x.shape[-1]
     bound = 0.0 if std else n**-0.5
     weight = s.get(f"{name}.weight", (n, out), std, bound)
@@ -70,7 +70,7 @@ def mlp(s, name, x, sizes, std=0.0):
 
 
 def stages(s, name, x, widths):
-    """torchvision's BasicBlocks, two of each width, the first one of every later stage with stride 2."""
+    """Applies torchvision's BasicBlocks, two of each width. Every later stage begins with stride 2."""
     for i, width in enumerate(widths):
         for j in range(2):
             n, stride = f"{name}.{i}.{j}", 2 if i and not j else 1
@@ -88,7 +88,7 @@ def resnet18(s, name, x, classes):
 
 
 def aligned(size, n):
-    """Bilinear interpolation with aligned corners as a matrix (size, n)."""
+    """Returns bilinear interpolation with aligned corners as a matrix (size, n)."""
     at = np.arange(size) * (n - 1) / max(size - 1, 1)
     return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(n))).astype(np.float32)
 
@@ -112,7 +112,7 @@ def layer_norm(s, name, x):
 
 
 def vit(s, name, x, classes, patch=4, width=192, depth=12, heads=3):
-    """timm's VisionTransformer, tiny."""
+    """Applies timm's VisionTransformer, tiny."""
     n, h, w, c = x.shape
     x = x.reshape(n, h // patch, patch, w // patch, patch, c).swapaxes(2, 3).reshape(n, -1, patch * patch * c)
     x = linear(s, f"{name}.patch", x, width)
@@ -131,7 +131,7 @@ def vit(s, name, x, classes, patch=4, width=192, depth=12, heads=3):
 
 
 class VPN:
-    """The method. parameters and averages hold base and generator; the first pass makes them."""
+    """The method. parameters and averages hold base and generator. The first pass makes them."""
 
     def __init__(self, job):
         self.job, self.half = job, job["dtype"] == "bfloat16"
@@ -164,7 +164,7 @@ class VPN:
         return x + (lo + (hi - lo) * jax.nn.sigmoid(output.astype(jnp.float32).reshape(x.shape))) * z
 
     def loss(self, trained, others, averages, pixels, labels, key):
-        """(loss, averages)."""
+        """Returns the loss and the new averages."""
         parameters, frozen = trained | others, self.job["task"] == "frozen"
         base, generator = (self.store(parameters, averages, t) for t in (not frozen, True))
         x = pixels.astype(jnp.float32) / 255
@@ -183,7 +183,7 @@ class VPN:
         return self.logits(self.store(parameters, averages), pixels.astype(jnp.float32) / 255).argmax(1)
 
     def own(self, parameters, averages, pixels, labels, key):
-        """The probability of labels (C) for each image under noise drawn for them: (N, C)."""
+        """Returns the probability (N, C) of labels (C) for each image under noise drawn for them."""
         s, n, c = self.store(parameters, averages), len(pixels), len(labels)
         x, y = jnp.repeat(pixels.astype(jnp.float32) / 255, c, 0), jnp.tile(labels, n)
         noisy = self.noisy(s, x, y, jax.random.normal(key, x.shape))

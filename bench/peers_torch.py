@@ -1,9 +1,11 @@
 """PyTorch as a contestant of run.py, eager or compiled: peers_torch.py JOB.
 
-Variants of training: "", "two passes" (of the base, over clean and over noisy images) or, compiled for cuda,
-"graphs" (CUDA graphs). Of classwise inference: "loop" (class by class) or the number of passes, images x
-classes, of one batch over all classes. On the CPU the noise is drawn outside of what is compiled: Inductor's
-own normal numbers are several times slower there than torch.randn.
+Variants of training: "" (one pass of the base), "two passes" (over clean and over noisy images)
+and, compiled for cuda, "graphs" (CUDA graphs). Variants of classwise inference: "loop" (class by
+class), or the number of passes, images x classes, in one batch over all classes.
+
+On the CPU, the noise is drawn outside of the compiled function: Inductor's own normal numbers are
+several times slower there than torch.randn.
 """
 
 import itertools
@@ -18,7 +20,7 @@ from worker import HIDDEN, clock, data, divisor, inference, job, serve, training
 
 
 class MLP(nn.Module):
-    """(N, H, W, C) -> (N, outputs)."""
+    """Perceptron: (N, H, W, C) -> (N, outputs)."""
 
     def __init__(self, *sizes, std=None):
         super().__init__()
@@ -41,7 +43,7 @@ def conv3(i, o):
 
 
 class ResNet18(nn.Module):
-    """torchvision's with a 3x3 stem: (N, H, W, C) -> (N, classes)."""
+    """torchvision's ResNet-18 with a 3x3 stem: (N, H, W, C) -> (N, classes)."""
 
     def __init__(self, channels, classes):
         super().__init__()
@@ -130,7 +132,7 @@ def generator_of(job):
 
 
 class VPN(nn.Module):
-    """The method; pixels are uint8 (N, H, W, C)."""
+    """The method. Pixels are uint8 (N, H, W, C)."""
 
     def __init__(self, job):
         super().__init__()
@@ -168,7 +170,7 @@ class VPN(nn.Module):
         return self.logits(pixels.float() / 255).argmax(1)
 
     def own(self, pixels, labels, z):
-        """The probability of labels (C) for each image under noise drawn for them: (N, C)."""
+        """Returns the probability (N, C) of labels (C) for each image under noise drawn for them."""
         x = (pixels.float() / 255).repeat_interleave(len(labels), 0)
         y = labels.repeat(len(pixels))
         noisy = self.noisy(x, y, torch.randn_like(x) if z is None else z)
@@ -226,7 +228,7 @@ def main():
     j = job()
     device, compiled = j["device"], j["contestant"] == "torch-compile"
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    torch.set_float32_matmul_precision("high")  # TF32 where there is
+    torch.set_float32_matmul_precision("high")  # TF32 where the device has it
     torch.backends.cudnn.allow_tf32, torch.backends.cudnn.benchmark = True, True
     torch.manual_seed(0)
     torch.empty(1, device=device)  # opens it

@@ -1,4 +1,4 @@
-"""What run.py measured, as ratios, as a Markdown table and as a plot."""
+"""Shows what run.py measured: as ratios, as a Markdown table and as a plot."""
 
 import statistics
 
@@ -11,11 +11,11 @@ NAMES = {
     "torch-compile": "torch.compile",
     "jax": "JAX",
 }
-BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#555555"  # of Okabe and Ito, told apart by the colour-blind
+BLUE, ORANGE, GREY = "#0072B2", "#E69F00", "#555555"  # by Okabe and Ito; the colour-blind can tell them apart
 
 
 def ratios(row, result, device):
-    """name: {"ratio", "target"}: ours ÷ theirs in speed, theirs ÷ ours in time and memory."""
+    """Returns name → {"ratio", "target"}: ours ÷ theirs in speed, theirs ÷ ours in time and memory."""
     done = {n: r for n, r in result["contestants"].items() if "images_per_second" in r}
     ours, jax = done.get("govpn"), done.get("jax")
     torches = [done[n] for n in ("torch", "torch-compile") if n in done]
@@ -46,7 +46,7 @@ def ratios(row, result, device):
 
 
 def cell(found, name):
-    """A ratio, bold where it reaches its target."""
+    """Returns a ratio, in bold if it reaches its target."""
     if name not in found:
         return "–"
     ratio, target = found[name]["ratio"], found[name]["target"]
@@ -62,7 +62,7 @@ def markdown(head, lines):
 
 
 def speeds(result):
-    """The figures of every contestant of a row, or why there are none."""
+    """Returns the figures of every contestant of a row, or why there are none."""
     for name, r in result["contestants"].items():
         title = NAMES[name] + (f" ({r['variant']})" if r.get("variant") else "")
         if "error" in r:
@@ -80,7 +80,7 @@ def speeds(result):
 
 
 def table(about):
-    """The report as Markdown: ratios with targets, then the figures behind them."""
+    """Returns the report as Markdown: ratios with targets, then the figures behind them."""
     versions = {
         r["version"] for x in about["rows"].values() for r in x["contestants"].values() if "version" in r
     }
@@ -120,7 +120,7 @@ def table(about):
 
 
 def plot(about, path):
-    """Bars of the speed ratios with a line at 1 and a mark where the target is."""
+    """Draws bars of the speed ratios, with a line at 1 and a mark at the target."""
     import matplotlib
 
     matplotlib.use("agg")

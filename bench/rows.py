@@ -1,15 +1,16 @@
-"""What is measured: a row is one piece of work that all contestants do; and what issue 7 wants of it."""
+"""The rows that are measured. A row is one piece of work that all contestants do, and the targets for it."""
 
 import dataclasses
 import fnmatch
 
 SMALL, COLOUR = (28, 28, 1), (32, 32, 3)
 
-# Ours ÷ the best of PyTorch eager and compiled, ours ÷ JAX; on `go`, ours ÷ eager PyTorch.
+# Targets of speed. A pair is ours ÷ the faster of eager and compiled PyTorch, and ours ÷ JAX. That of `go` is
+# ours ÷ eager PyTorch.
 DENSE = {"cpu": (2.0, 1.0), "cuda": (1.5, 1.0), "go": 0.8}
 CONV = {"cpu": (0.9, 1.0), "cuda": (1.2, 1.0), "go": 0.3}
 LEVEL = {"cpu": (1.0, 1.0), "cuda": (1.0, 1.0)}
-# Theirs ÷ ours, in every row: PyTorch, JAX.
+# Targets of every row, theirs ÷ ours: PyTorch, JAX.
 FIRST_STEP, MEMORY = (None, 1.0), (1.0, 1.0)
 
 # The options that all rows share. Every contestant draws noise anew at each step.
@@ -29,9 +30,9 @@ CONFIG = {
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A round is `batches` batches of `batch` images, a data set's whole epoch. On cuda both are others."""
+    """A round is an epoch of `batches` batches of `batch` images. Device cuda has other numbers of both."""
 
-    task: str  # "joint", "frozen": training steps; "none", "classwise": inference
+    task: str  # "joint" and "frozen" are training steps, "none" and "classwise" inference
     base: str
     generator: str | None
     shape: tuple[int, int, int]
@@ -56,12 +57,12 @@ class Row:
         return self.task in ("joint", "frozen")
 
     def target(self, device):
-        """(PyTorch, JAX, eager PyTorch for `go`), None where there is none."""
+        """Returns the targets against PyTorch, JAX, and eager PyTorch for `go`. None is no target."""
         pair = self.targets.get(device, (None, None))
         return (*pair, self.targets.get("go") if device == "cpu" else None)
 
     def job(self, device, batches):
-        """All that a contestant has to know, as JSON."""
+        """Returns all that a contestant has to know, for JSON."""
         batch, count = getattr(self, device)
         fields = dataclasses.asdict(self)
         job = {k: fields[k] for k in ("task", "base", "generator", "shape", "classes", "dtype")}
@@ -103,7 +104,7 @@ ROWS, HALF = _table()
 
 
 def select(patterns, device):
-    """The rows of a device whose names fit one of the patterns. bfloat16 is measured on cuda alone."""
+    """Returns the rows of a device whose names fit a pattern. bfloat16 is measured on cuda only."""
     rows = ROWS + (HALF if device == "cuda" else [])
     chosen = [r for r in rows if any(fnmatch.fnmatchcase(r.name, p) for p in patterns)]
     if not chosen:

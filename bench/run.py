@@ -1,17 +1,21 @@
-"""govpn beside PyTorch (eager and compiled) and JAX, the same work in turns: every row of rows.py in one run.
+"""Measures govpn beside PyTorch (eager and compiled) and JAX: every row of rows.py in one run.
 
     python bench/run.py                                  # about an hour on 2 idle cores
     python bench/run.py --rows 'joint/dnn3/*' --rounds 1 --batches 0.05      # to see that it works
     python bench/run.py --device cuda
 
-Every contestant of a row is a process (worker.py), all on the same --threads cores: float32 (TF32 on
-cuda), Adam, λ = 1, bounded σ, one noise per image drawn at every step, uint8 images that lie on the
-device, batches gathered by index, the loss read back at every step. A frozen base runs in inference mode
-and gets no gradient. Where a peer has variants (clean and noisy images in one pass of the base or in two,
-as govpn has them, where there is no batch norm; classwise inference class by class, or all classes as one
-batch), both are tried and the faster one runs. A round is one epoch of each contestant in turn; the
-first, which compiles, does not count. A ratio is the median over the rounds of that within a round.
-Written are speed.json, speed.md and speed.png.
+Every contestant of a row is a process (worker.py). All run on the same --threads cores and do the
+same work: float32 (TF32 on cuda), Adam, λ = 1, bounded σ, one noise per image drawn at every step.
+Images are uint8 and lie on the device. Batches are gathered by index. The loss is read back at
+every step. A frozen base runs in inference mode and gets no gradient.
+
+Some contestants have variants. Without batch norm, training takes clean and noisy images in one
+pass of the base or in two, as govpn does. Classwise inference goes class by class, or takes all
+classes as one batch. All variants are tried, and the fastest one runs.
+
+A round is one epoch of each contestant in turn. The first round compiles and does not count. A
+ratio is the median over the rounds of the ratio within a round. The results are speed.json,
+speed.md and speed.png.
 """
 
 import argparse
@@ -33,35 +37,40 @@ import report
 import rows
 
 HERE = pathlib.Path(__file__).resolve().parent
-CONTESTANTS = {  # name: program, what it imports
+CONTESTANTS = {  # name → program, module that it imports
     "govpn": ("peers_govpn.py", "govpn"),
     "govpn-go": ("peers_govpn.py", "govpn"),
     "torch": ("peers_torch.py", "torchvision"),
     "torch-compile": ("peers_torch.py", "torchvision"),
     "jax": ("peers_jax.py", "optax"),
 }
-PASSES = {"cpu": (2560, 160), "cuda": (20480, 2560)}  # of a batch over all classes: dense, convolutional
+PASSES = {
+    "cpu": (2560, 160),
+    "cuda": (20480, 2560),
+}  # passes in a batch over all classes: dense, convolutional
 
 
 def variants(name, row, device):
-    """What a contestant does in more than one way, one of which is the fastest."""
+    """Returns the variants of a contestant, of which the fastest one runs."""
     if name.startswith("govpn"):
         return [""]
     if row.task == "classwise":
         return ["loop", str(max(row.classes, PASSES[device][0 if row.dense else 1]))]
-    passes = ["", "two passes"] if row.task == "joint" and row.base != "resnet18" else [""]  # batch norm: one
+    passes = (
+        ["", "two passes"] if row.task == "joint" and row.base != "resnet18" else [""]
+    )  # with batch norm, one pass
     return passes + (["graphs"] if name == "torch-compile" and device == "cuda" and row.trains else [])
 
 
 class Contestant:
-    """A running contestant; see worker.py for what it says."""
+    """A running contestant. worker.py has the protocol."""
 
     def __init__(self, name, job, args):
         self.name, self.timeout = name, args.timeout
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115, close does
         cores = sorted(os.sched_getaffinity(0))[: args.threads or None]
         env = os.environ | {k: str(len(cores)) for k in ("OMP_NUM_THREADS", "GOMAXPROCS", "NPROC")}
-        env["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # JAX is not alone on the device
+        env["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # other contestants need the device, too
         env.setdefault("VIRTUAL_ENV", sys.prefix)  # where govpn looks for the plugin of cpu
         self.process = subprocess.Popen(
             [sys.executable, "-W", "ignore", HERE / CONTESTANTS[name][0], json.dumps(job)],
@@ -87,7 +96,7 @@ class Contestant:
         raise RuntimeError(f"status {status}: " + "".join(self.log.readlines()[-4:]).strip()[-600:])
 
     def round(self):
-        with contextlib.suppress(BrokenPipeError):  # answer tells why
+        with contextlib.suppress(BrokenPipeError):  # answer says why
             self.process.stdin.write("round\n")
             self.process.stdin.flush()
         return self.answer()
@@ -100,7 +109,7 @@ class Contestant:
 
 
 def start(name, row, args):
-    """(the contestant in its fastest variant, what is known of it): after its first round."""
+    """Starts a contestant in its fastest variant. Returns it, and what its first round told."""
     best, others, errors = None, {}, []
     options = variants(name, row, args.device)
     for variant in options:
@@ -126,12 +135,12 @@ def start(name, row, args):
 
 
 def contestants(row, names, args):
-    """Those of a row: `go` only where the issue asks something of it."""
+    """Returns the contestants of a row: `go` only if the row has a target for it."""
     return [n for n in names if n != "govpn-go" or row.target(args.device)[2]]
 
 
 def race(row, names, args):
-    """Everything measured of a row, by contestant."""
+    """Measures a row. Returns everything by contestant."""
     results, running, images = {}, [], None
     for name in contestants(row, names, args):
         c, results[name] = start(name, row, args)
@@ -143,7 +152,7 @@ def race(row, names, args):
     images = job["batch"] * job["batches"]
     for _ in range(args.rounds):
         for c in list(running):
-            time.sleep(args.pause)  # until the threads of the one before have stopped spinning
+            time.sleep(args.pause)  # until the threads of the contestant before have stopped spinning
             try:
                 answer = c.round()
             except RuntimeError as error:
@@ -158,7 +167,7 @@ def race(row, names, args):
 
 
 def check(row, results):
-    """What speaks against a comparison: other parameters, other losses."""
+    """Compares the contestants. Other parameters end the program, other losses give a warning."""
     done = {n: r for n, r in results.items() if r.get("rounds") and "error" not in r}
     for r in done.values():
         r["images_per_second"] = statistics.median(r["rounds"])
@@ -210,7 +219,7 @@ def arguments(argv=None):
 
 
 def measure(args, **more):
-    """The whole report; written again after every row, so that an interrupted run leaves what it has."""
+    """Measures all rows. Writes the report after every row, so that an interrupted run leaves what it has."""
     load = os.getloadavg()[0]
     if load > 0.5:
         print(

@@ -1,7 +1,8 @@
-"""What Ray and Spark cost beside one process, on this machine: python bench/scaling.py [--device go]
+"""Measures what Ray and Spark cost beside one process on this machine: python bench/scaling.py [--device go]
 
-pip install 'govpn[ray]' pyspark 'pandas<3'. Seconds of the clock; where workers share the cores that one
-process has, they can only show the overhead. start is the engine's start and a first 1,024 images.
+It needs pip install 'govpn[ray]' pyspark 'pandas<3'. Seconds are those of the clock. If workers
+share the cores that one process has, the figures show the overhead only. start is the engine's
+start with a first 1,024 images.
 """
 
 import argparse
@@ -26,7 +27,7 @@ def timed(work):
 
 
 def problem(images, device):
-    """Random images of ten classes, and a trained model."""
+    """Returns random images of ten classes, and a trained model."""
     X = np.random.default_rng(0).integers(0, 256, (images, 28, 28, 1), np.uint8)
     y = X[:, 0, 0, 0] % 10
     clf = govpn.VPNClassifier("dnn3", "dnn3", epochs=1, device=device, random_state=0, verbose=0)
@@ -34,7 +35,7 @@ def problem(images, device):
 
 
 def here(X, clf, device, size=1024):
-    """Batches in this process, with all its cores."""
+    """Scores batches in this process, with all its cores."""
     scorer = govpn.Scorer(clf, device=device)
     table = pa.table({"id": np.arange(len(X)), "image": govpn.to_arrow(X)})
     _, start = timed(lambda: scorer(table.slice(0, size)))
@@ -89,7 +90,7 @@ def by_spark(X, clf, device):
 
 
 def training(X, y, device, storage):
-    """The same batches in one process with all cores, and shared by as many workers of one core."""
+    """Trains on the same batches in one process with all cores, and with as many workers of one core."""
     rows = []
     params = {"epochs": 4, "batch_size": 256, "device": device, "random_state": 0, "verbose": 0}
     for workers in (1, CORES):

@@ -1,16 +1,18 @@
-"""Decoding and streaming beside torchvision's DataLoader; memory and waiting while training on a stream.
+"""Measures decoding and streaming beside torchvision's DataLoader, and training on a stream.
 
     python bench/streaming.py --data ../shared/data --out build/bench
 
-tiny: the 10,000 training JPEGs (64x64) of Tiny ImageNet's 20 classes in --data, as they are. large: 2,000
-JPEGs of 500x400 made of them (mosaics, quality 85, 4:2:0), Resize(256) and CenterCrop(224). Both sides read
-the same image folder, shuffled, in batches of 128, with as many workers as cores, in processes of their own
-that take turns; a rate is that of a process's second epoch, the median over the rounds. DataLoader is
-measured twice: with uint8 tensors (PILToTensor), which is what govpn gives, and with the float tensors
-(ToTensor) that most programs ask for.
+- tiny: the 10,000 training JPEGs (64x64) of Tiny ImageNet's 20 classes in --data, as they are.
+- large: 2,000 JPEGs of 500x400 made of them (mosaics, quality 85, 4:2:0), Resize(256) and
+  CenterCrop(224).
+- training: one epoch over a stream of 50,000 JPEGs, beside as many steps of the same model on 512
+  images in memory. The figures are the peaks of the resident sets, and the fraction of the time
+  that training waited for images.
 
-training: one epoch over a stream of 50,000 JPEGs, beside as many steps of the same model on 512 images in
-memory: the peaks of the resident sets, and the fraction of the time that training waited for images.
+Both sides read the same image folder, shuffled, in batches of 128, with as many workers as cores.
+They run in processes of their own that take turns. A rate is that of a process's second epoch, as
+the median over the rounds. DataLoader is measured twice: with uint8 tensors (PILToTensor), which is
+what govpn gives, and with the float tensors (ToTensor) that most programs ask for.
 """
 
 import argparse
@@ -48,7 +50,7 @@ def torchvision_rate(folder, transform, last):
 
 
 def second_epoch(batches):
-    """Images per second of the second pass over all batches."""
+    """Returns images per second of the second pass over all batches."""
     for epoch in range(2):
         start, n = time.perf_counter(), 0
         for images, _ in batches(epoch):
@@ -85,7 +87,7 @@ CONTESTANTS = {
 
 
 def measure(name, *arguments):
-    """One contestant in a process of its own."""
+    """Measures a contestant in a process of its own."""
     command = [sys.executable, "-W", "ignore", __file__, "--worker", name, json.dumps(arguments)]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 
@@ -99,7 +101,7 @@ def tiny_folder(data, work):
 
 
 def large_folder(tiny, work, count=2000, distinct=200):
-    """JPEGs of 500x400: mosaics of the tiny images, `distinct` of them, copied up to `count` files."""
+    """Makes `count` JPEGs of 500x400: `distinct` mosaics of the tiny images, and copies of them."""
     import numpy as np
     from PIL import Image
 

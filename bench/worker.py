@@ -1,11 +1,13 @@
 """The protocol of a contestant, and the data that all of them work on.
 
-A contestant is a process that gets its job (Row.job and "device", "variant") as JSON. It says {"ready":
-versions, "parameters": their number} on standard output, then answers every line on standard input with one
-round: {"seconds", "loss", "rss_mib", "device_mib"}, the two last the peaks so far. The first round of
-training also has "first_s", from the start of fit() (for the others: before the weights are made) to the end
-of the first step, with all compilation; libraries are loaded and the device is open by then. It ends when
-its input does.
+A contestant is a process. It gets its job as JSON: Row.job, with "device" and "variant". It writes
+{"ready": versions, "parameters": their number} to standard output. Then it answers every line on
+standard input with one round: {"seconds", "loss", "rss_mib", "device_mib"}. The last two are the
+peaks so far. It ends when its input ends.
+
+The first round of training also has "first_s". It lasts to the end of the first step, with all
+compilation. It begins with fit(), for the other contestants before the weights are made. Libraries
+are loaded and the device is open by then.
 """
 
 import itertools
@@ -25,8 +27,11 @@ def job():
 
 
 def data(job, seed=0):
-    """(images uint8 (N, H, W, C), labels int32 (N,)): a picture per class under noise. One label in two is
-    random, so that the loss stays away from 0 and with it every contestant from denormal numbers."""
+    """Returns images uint8 (N, H, W, C) and labels int32 (N,): a picture per class under noise.
+
+    One label in two is random. That keeps the loss away from 0, and every contestant away from denormal
+    numbers.
+    """
     rng, n = np.random.default_rng(seed), job["batch"] * job["batches"]
     labels = np.arange(n, dtype=np.int32) % job["classes"]
     images = rng.integers(0, 128, (n, *job["shape"]), np.uint8)
@@ -41,7 +46,7 @@ def say(**message):
 
 
 def serve(versions, parameters, round_, device_peak=lambda: None):
-    """Answers requests; round_() makes a round and returns its part of the answer."""
+    """Answers requests. round_() makes a round and returns its part of the answer."""
     say(ready=versions, parameters=parameters)
     for _ in sys.stdin:
         answer = round_()
@@ -50,7 +55,7 @@ def serve(versions, parameters, round_, device_peak=lambda: None):
 
 
 def training(job, built, step):
-    """Rounds of step(indices) -> loss, a float; the weights took `built` seconds to make."""
+    """Returns a function that makes rounds of step(indices) -> loss. Weights took `built` seconds to make."""
     size, rng, rounds = job["batch"], np.random.default_rng(1), itertools.count()
 
     def round_():
@@ -66,8 +71,10 @@ def training(job, built, step):
 
 
 def inference(job, chunk, predict, host=np.asarray):
-    """Rounds of predict(start, stop) -> labels on the device, in chunks of that many images; host reads
-    them at the end of a round."""
+    """Returns a function that makes rounds of predict(start, stop) -> labels on the device.
+
+    A round goes through chunks of that many images. At its end, host reads the labels.
+    """
     total = job["batch"] * job["batches"]
 
     def round_():
@@ -82,5 +89,5 @@ def inference(job, chunk, predict, host=np.asarray):
 
 
 def divisor(n, most):
-    """The largest divisor of n that is at most `most`, and at least 1: chunks of one size."""
+    """Returns the largest divisor of n up to `most`, at least 1. It gives chunks of one size."""
     return max(d for d in range(1, n + 1) if n % d == 0 and d <= max(1, most))

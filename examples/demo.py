@@ -1,4 +1,4 @@
-"""Fashion-MNIST with and without learned noise: a table of test accuracies, and a picture of the noise.
+"""Trains on Fashion-MNIST with and without learned noise: a table of test accuracies, a picture of the noise.
 
 python examples/demo.py [--device go|cpu|cuda|auto] [--epochs 5] [--out demo.png]
 """
@@ -12,7 +12,7 @@ from govpn.datasets import FASHION_MNIST_CLASSES, fashion_mnist
 
 
 def fit(mode, data, valid, args):
-    """Trains the 3-layer MLP in one mode; returns it and the seconds that took."""
+    """Trains the 3-layer MLP in one mode. Returns it and the seconds that it took."""
     print(f"\n{'baseline, no noise' if mode == 'plain' else 'VPN, base and generator together'}:", flush=True)
     clf = govpn.VPNClassifier(
         "dnn3", "dnn3", mode=mode, epochs=args.epochs, device=args.device, random_state=0, verbose=2

@@ -1,4 +1,7 @@
-"""Images scored by Spark: the function of Arrow batches that Ray and plain Python use is mapInArrow's body.
+"""Scores images with Spark.
+
+A Scorer is a function of Arrow batches. It is the body of Spark's mapInArrow. Ray and plain Python
+call the same function.
 
 pip install 'govpn[cpu]' pyspark 'pandas<3', and Java 17
 python examples/spark.py [--images 10000] [--master 'local[2]'] [--device go|cpu|auto]
@@ -15,7 +18,7 @@ from pyspark.sql import SparkSession
 
 
 def frame(spark, images):
-    """Spark has no uint8: the pixels of an image are its bytes."""
+    """Returns a Spark frame. Spark has no uint8, so the pixels of an image are bytes."""
     pixels = [image.tobytes() for image in images]
     return spark.createDataFrame(pa.table({"id": np.arange(len(images)), "image": pixels}))
 
@@ -32,17 +35,17 @@ def main():
     clf.fit(X[:2000], y[:2000])
     images = X[-args.images :]
 
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # of the executors: it needs govpn
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # for the executors, which need govpn
     spark = SparkSession.builder.master(args.master).appName("govpn").getOrCreate()
 
-    # A task of Spark's has one core: so has the model of its process. Spark knows lists, no tensors.
+    # A task of Spark's has one core, so the model gets one thread. Spark knows lists, but no tensors.
     spark_options = {"raw": True, "tensors": False, "threads": 1, "device": args.device}
     scorer = govpn.Scorer(clf, {"label": "predicted", "proba": "proba", "std": "sigma"}, **spark_options)
     schema = "id long, predicted long, proba array<float>, sigma array<float>"
     scored = frame(spark, images).repartition(8).mapInArrow(scorer.map, schema)
     found = scored.orderBy("id").toArrow()
 
-    # The same here, in one process
+    # The same in this process, to compare.
     proba, labels = clf.predict_proba(images), clf.predict(images)
     sigma = clf.noise_std(images, labels)
     assert found["id"].to_numpy().tolist() == list(range(len(images)))

@@ -1,5 +1,7 @@
-"""Learned noise in a training loop of PyTorch: a torchvision ResNet-18 on Fashion-MNIST, trained on clean
-images, on images with the learned noise, and, the control, on images with Gaussian noise of the same power.
+"""Uses learned noise in a training loop of PyTorch, with a torchvision ResNet-18 on Fashion-MNIST.
+
+The network is trained three times: on clean images, on images with the learned noise and, as a control, on
+images with Gaussian noise of the same power.
 
 pip install torch torchvision
 python examples/torch_loop.py [--images 10000] [--epochs 3] [--device cpu|cuda]
@@ -14,13 +16,13 @@ from torch.utils.data import DataLoader, TensorDataset
 
 
 def tensors(images, labels):
-    """uint8 (N, 28, 28, 1) as torchvision has it: float32 (N, 1, 28, 28), 0 to 1."""
+    """Converts uint8 (N, 28, 28, 1) to torchvision's layout: float32 (N, 1, 28, 28), 0 to 1."""
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
     return TensorDataset(pixels, torch.from_numpy(labels))
 
 
 def train(data, transform, epochs, device):
-    """A ResNet-18 trained with transform(images, labels) in the loop."""
+    """Trains a ResNet-18 with transform(images, labels) in the loop."""
     torch.manual_seed(0)
     net = torchvision.models.resnet18(num_classes=10)
     net.conv1 = torch.nn.Conv2d(1, 64, kernel_size=3, padding=1, bias=False)  # grey, small images
@@ -62,7 +64,7 @@ def main():
     )
     valid, valid_labels = valid[:5000], valid_labels[:5000]
 
-    # The noise: a generator, trained together with a small classifier of its own
+    # The noise comes from a generator, which is trained together with a small classifier of its own.
     clf = govpn.VPNClassifier("dnn3", "dnn3", epochs=5, random_state=0, verbose=2).fit(images, labels)
     rms = clf.evaluate(valid, valid_labels)["std_rms"]
     print(f"learned σ: root mean square {rms:.3f}, in units of the pixel range")

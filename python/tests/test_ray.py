@@ -174,6 +174,8 @@ def test_a_study_is_divided(bars, tmp_path):
 def test_misuse_of_study():
     with pytest.raises(ValueError, match="what is 'table9', want one of confirm, explain, fig1"):
         govpn.ray.study("table9")
+    with pytest.raises(ValueError, match="what is 'pack', want one of confirm"):
+        govpn.ray.study("pack")  # which trains nothing
     with pytest.raises(ValueError, match="workers is 0, want at least 1"):
         govpn.ray.study("table1", workers=0)
 

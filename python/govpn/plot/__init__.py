@@ -1,15 +1,16 @@
-"""Pictures of training, of the noise and of what it does to the predictions. They need matplotlib:
-``pip install 'govpn[notebook]'``.
+"""Pictures of training, of the noise and of what it does to the predictions.
 
-Every function returns the matplotlib Figure and shows nothing; what it shows comes from ax:
+They need matplotlib: ``pip install 'govpn[notebook]'``. Every function returns the matplotlib Figure and
+shows nothing. The parameter ax says where to draw:
 
-None : a new figure of pyplot's, 3.4 inches wide, a column of a paper, in small type; `plt.show()` shows it.
-    In a notebook, end the line with a semicolon: the returned figure would appear a second time
-an Axes : of pictures of one panel (`plot_confusion`)
-a sequence or an array of Axes : of pictures of several, one Axes per panel, row by row
-a Figure or a SubFigure : of pictures of several, which lay their panels out in it
+None : a new figure of pyplot's, one column of a paper (3.4 inches) wide, in small type
+    `plt.show()` shows it. In a notebook, end the line with a semicolon: otherwise the returned figure
+    appears a second time.
+an Axes : for a picture of one panel (`plot_confusion`)
+a sequence or an array of Axes : for a picture of several panels, one Axes per panel, row by row
+a Figure or a SubFigure : for a picture of several panels, which are laid out in it
 
-What is given keeps its size and the style of your rcParams, and pyplot's current figure stays what it is.
+What is given keeps its size and the style of your rcParams. Pyplot's current figure stays what it is.
 """
 
 from ._benefit import plot_noise_benefit

@@ -1,4 +1,4 @@
-"""Whether the noise helps."""
+"""A picture of whether the noise helps."""
 
 from __future__ import annotations
 
@@ -7,23 +7,38 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._benefit import Z95, NoiseBenefit
 from ..errors import ArgumentTypeError
 from . import _panels
+from ._classifier import Z95, NoiseBenefit
 from ._panels import BLUE, GREEN, GREY, ORANGE, PINK
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, FigureBase
 
 
-def plot_noise_benefit(benefit: NoiseBenefit, *, ax: Any = None) -> Figure:
-    """What `VPNClassifier.noise_benefit` found: I(T,E), in nats, of all images and of every class, under the
-    learned noise and under the matched Gaussian noise; and the accuracies, 0 to 1, whose differences are
-    surer than their intervals (classwise_gain). All with 95 % intervals. benefit.reading() makes a caption.
+def plot_noise_benefit(
+    benefit: NoiseBenefit, *, ax: FigureBase | Sequence[Axes] | np.ndarray | None = None
+) -> Figure:
+    """Draws what `VPNClassifier.noise_benefit` found, with 95 % intervals.
 
-    ax : 2 Axes (information, accuracies); a Figure or a SubFigure; see `govpn.plot`
+    The left panel has I(T,E) in nats, for all images and for every class, under the learned noise and under
+    the matched Gaussian noise. The right panel has the accuracies, 0 to 1. Their differences are surer than
+    their intervals: see classwise_gain. benefit.reading() makes a caption.
 
-    A ValueError of the wrong number of Axes; a TypeError of another kind of ax or benefit.
+    Parameters
+    ----------
+    benefit : NoiseBenefit
+    ax : 2 Axes (information, accuracies), a Figure or a SubFigure
+        See `govpn.plot`.
+
+    Raises
+    ------
+    ValueError : for the wrong number of Axes
+    TypeError : for another kind of ax or benefit
+
+    Examples
+    --------
 
     >>> import govpn, numpy as np
     >>> X, y = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8), np.arange(60) % 3
@@ -43,21 +58,21 @@ def plot_noise_benefit(benefit: NoiseBenefit, *, ax: Any = None) -> Figure:
         height = min(1.6 + 0.17 * len(names), 9)
         left, right = _panels.grid(place, 1, 2, height, width_ratios=[3, 2])
         _information(left, benefit, places)
-        small = {"fontsize": min(7, 300 / len(names))} if ax is None else {}
+        small: dict[str, Any] = {"fontsize": min(7, 300 / len(names))} if ax is None else {}
         left.set_yticks(places, names, **small)
         _accuracies(right, benefit)
-        fig = left.figure
+        fig = _panels.figure_with(left)
         if type(fig.figure.get_layout_engine()).__name__ == "ConstrainedLayoutEngine":
             handles, labels = left.get_legend_handles_labels()
-            legend = fig.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+            legend: Any = fig.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
         else:
             legend = left.legend()
         legend.set_title("bars: 95 % intervals", {"size": _panels.matplotlib().rcParams["legend.fontsize"]})
     return _panels.figure_of(left)
 
 
-def _information(ax: Any, benefit: NoiseBenefit, places: Sequence[float]) -> None:
-    """I(T,E) under both noises, a row for all images and one per class."""
+def _information(ax: Axes, benefit: NoiseBenefit, places: Sequence[float]) -> None:
+    """Draws I(T,E) under both noises: a row for all images and one per class."""
     kinds = (
         ("mutual_information", "learned noise", BLUE, "o", -0.17),
         ("control_information", "Gaussian of the same mean σ", ORANGE, "s", 0.17),
@@ -74,7 +89,7 @@ def _information(ax: Any, benefit: NoiseBenefit, places: Sequence[float]) -> Non
     ax.set(title="information in the noise", xlabel="estimate of I(T,E) (nats)")
 
 
-def _accuracies(ax: Any, benefit: NoiseBenefit) -> None:
+def _accuracies(ax: Axes, benefit: NoiseBenefit) -> None:
     kinds = (
         ("accuracy", "no noise", GREEN, "D", GREEN),
         ("accuracy_classwise", "classwise", BLUE, "o", BLUE),

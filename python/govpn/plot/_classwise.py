@@ -1,4 +1,4 @@
-"""Classwise inference, the paper's Algorithm 2, of one image."""
+"""A picture of classwise inference, the paper's Algorithm 2, for one image."""
 
 from __future__ import annotations
 
@@ -7,16 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _labels, _params
-from .._host import is_array, to_numpy
 from ..errors import ArgumentError
 from . import _panels
+from ._classifier import (
+    VPNClassifier,
+    as_labels,
+    images_of,
+    is_array,
+    names_of,
+    noise_std,
+    pixels_of,
+    to_indices,
+    to_numpy,
+    whole,
+    with_noise_at_pixels,
+)
 from ._panels import BLUE, ORANGE
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from ..estimator import VPNClassifier
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, FigureBase
 
 _ACROSS = 5  # maps beside each other
 
@@ -30,20 +40,33 @@ def plot_classwise(
     random_state: Any = None,
     class_names: Sequence[str] | None = None,
     max_classes: int = 20,
-    ax: Any = None,
+    ax: FigureBase | Sequence[Axes] | np.ndarray | None = None,
 ) -> Figure:
-    """How `predict(noise="classwise")` decides on one image: the image; its sigma for every class (in units
-    of the pixel range 0 to 1, one scale, the mean over the channels); and its `classwise_scores`: every
-    class's probability under its own noise, 0 to 1, of no fixed sum. The class chosen is orange.
+    """Draws how `predict(noise="classwise")` decides on one image.
 
+    The picture has the image, its sigma for every class, and its `classwise_scores`. sigma is in units of
+    the pixel range 0 to 1, on one scale, as the mean over the channels. A score is the probability of a
+    class under its own noise, 0 to 1; the scores have no fixed sum. The class chosen is orange.
+
+    Parameters
+    ----------
     model : a fitted classifier of mode joint or frozen, with its noise at pixels
-    image : one image as `fit` took it, (H, W, C) or (H, W), or F features; or an array of one, X[:1]
-    y : its label, to be marked; samples, random_state : those of `classwise_scores`
-    class_names : in the order of classes_ (default: the labels)
-    max_classes : of more classes, those of the highest scores are shown
-    ax : Axes for image, map of every class shown, and bars; a Figure or a SubFigure; see `govpn.plot`
+    image : one image as `fit` took it: (H, W, C), (H, W), F features, or an array of one image, X[:1]
+    y : its label, to be marked
+    samples, random_state : those of `classwise_scores`
+    class_names : names in the order of classes_
+        None takes the labels.
+    max_classes : int
+        If there are more classes, those with the highest scores are shown.
+    ax : Axes for the image, for the map of every class shown, and for the bars; a Figure or a SubFigure
+        See `govpn.plot`.
 
-    Errors are those of `plot_noise`, and a ValueError of more than one image or label.
+    Raises
+    ------
+    ValueError : for more than one image or label; otherwise as `plot_noise`
+
+    Examples
+    --------
 
     >>> import govpn, numpy as np
     >>> X, y = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8), np.arange(60) % 3
@@ -52,16 +75,16 @@ def plot_classwise(
     >>> np.allclose([bar.get_width() for bar in fig.axes[4].patches], clf.classwise_scores(X[:1])[0])
     True
     """
-    _panels.with_noise_at_pixels(model)
+    with_noise_at_pixels(model)
     pixels = _one_image(model, image)
     true = _index(model, y)
-    names = _panels.names_of(model, y, class_names)
+    names = names_of(model, y, class_names)
     count = min(_at_least_one(max_classes), len(names))
     place = _panels.several(ax, count + 2, "the image, sigma of every class shown, and the bars")
-    scores = model.classwise_scores(_panels.images_of(pixels), samples, random_state)[0]
+    scores = model.classwise_scores(images_of(pixels), samples, random_state)[0]
     best = np.argsort(-scores, kind="stable")
     shown = sorted(best[:count].tolist())
-    images, std = _panels.noise_std(model, pixels.repeat(count, 0), model.classes_[shown])
+    images, std = noise_std(model, pixels.repeat(count, 0), model.classes_[shown])
     with _panels.style(ax):
         axes = place if isinstance(place, list) else _layout(place, count)
         _panels.show_image(axes[0], images[0])
@@ -74,61 +97,62 @@ def plot_classwise(
 
 
 def _at_least_one(max_classes: Any) -> int:
-    count = _params.whole(max_classes, "max_classes")
+    count = whole(max_classes, "max_classes")
     if count < 1:
         raise ArgumentError(f"max_classes is {count}, want at least 1")
     return count
 
 
-def _one_image(model: Any, image: Any) -> np.ndarray:
-    """The image as an array of one, of a shape that the model takes."""
+def _one_image(model: VPNClassifier, image: Any) -> np.ndarray:
+    """Returns the image as an array of one, in a shape that the model takes."""
     if not is_array(image):  # a path, a PIL image
-        return _panels.pixels_of(model, [image])
+        return pixels_of(model, [image])
     pixels, shape = to_numpy(image, "image"), model.image_shape_
     h, w, c = shape
     for one in (shape, (h, w) if c == 1 else shape, (c, h, w), (model.n_features_in_,)):
         if pixels.shape in (one, (1, *one)):
-            return _panels.pixels_of(model, pixels.reshape(1, *one))
+            return pixels_of(model, pixels.reshape(1, *one))
     raise ArgumentError(
         f"image has shape {pixels.shape}, want one image of shape {shape}, or an array of one"
     )
 
 
-def _index(model: Any, y: Any) -> int | None:
+def _index(model: VPNClassifier, y: Any) -> int | None:
     if y is None:
         return None
-    labels = _labels.as_labels(np.reshape(y, -1))
+    labels = as_labels(np.reshape(y, -1))
     if len(labels) != 1:
         raise ArgumentError(f"y has {len(labels)} labels, want 1: that of the image")
-    return int(_labels.to_indices(labels, model.classes_)[0])
+    return int(to_indices(labels, model.classes_)[0])
 
 
-def _layout(fig: Any, count: int) -> list[Any]:
-    """Image and bars, and below them the maps."""
+def _layout(fig: FigureBase | None, count: int) -> list[Axes]:
+    """Lays out the image and the bars, and the maps below them."""
     across = min(_ACROSS, count)
     down = -(-count // across)
     top, bottom = max(1.4, 0.5 + 0.13 * count), 0.4 + (0.2 + 3.2 / across) * down
     if fig is None:
         fig = _panels.figure(top + bottom)
-    upper, lower = fig.add_gridspec(2, 1, height_ratios=[top, bottom])
-    image, bars = upper.subgridspec(1, 2, width_ratios=[2, 3])
-    cells = lower.subgridspec(down, across)
+    halves = fig.add_gridspec(2, 1, height_ratios=[top, bottom])
+    above = halves[0].subgridspec(1, 2, width_ratios=[2, 3])
+    image, bars = above[0], above[1]
+    cells = halves[1].subgridspec(down, across)
     maps = [cells[i // across, i % across] for i in range(count)]
     return [fig.add_subplot(place) for place in (image, *maps, bars)]
 
 
-def _maps(axes: Sequence[Any], std: np.ndarray, names: Sequence[str], chosen: int) -> None:
+def _maps(axes: Sequence[Axes], std: np.ndarray, names: Sequence[str], chosen: int) -> None:
     top = float(std.mean(-1).max())
     for ax, s, name in zip(axes, std, names, strict=True):
         heat = _panels.show_std(ax, s, top)
         ax.set_title(_panels.short(name, 12), pad=3)
     for spine in axes[chosen].spines.values():
         spine.set(color=ORANGE, linewidth=2)
-    bar = axes[0].figure.colorbar(heat, ax=list(axes), location="bottom", aspect=40, pad=0.02)
+    bar = _panels.figure_with(axes[0]).colorbar(heat, ax=list(axes), location="bottom", aspect=40, pad=0.02)
     bar.set_label("σ under the noise of each class (pixel range)")
 
 
-def _bars(ax: Any, scores: np.ndarray, labels: Sequence[str], chosen: int) -> None:
+def _bars(ax: Axes, scores: np.ndarray, labels: Sequence[str], chosen: int) -> None:
     places = range(len(scores))
     bars = ax.barh(places, scores, color=[ORANGE if i == chosen else BLUE for i in places])
     ax.set_yticks(places, labels)

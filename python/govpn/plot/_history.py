@@ -1,4 +1,4 @@
-"""Curves of training."""
+"""A picture of training: curves by epoch."""
 
 from __future__ import annotations
 
@@ -9,26 +9,40 @@ import numpy as np
 
 from ..errors import ArgumentError
 from . import _panels
+from ._classifier import VPNClassifier, classifier
 from ._panels import BLUE, ORANGE
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from ..estimator import VPNClassifier
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, FigureBase
 
 _NAMES = ("epoch", "loss", "val_loss", "accuracy", "val_accuracy", "std_mean", "std_min", "std_max")
 
 
-def plot_history(model: VPNClassifier | Mapping[str, Sequence[float]], *, ax: Any = None) -> Figure:
-    """Loss (nats per image), accuracy (0 to 1) and, of modes with noise, sigma by epoch: mean, and the range
-    from the least to the largest. Below each other, in 2 or 3 panels.
+def plot_history(
+    model: VPNClassifier | Mapping[str, Sequence[float]],
+    *,
+    ax: FigureBase | Sequence[Axes] | np.ndarray | None = None,
+) -> Figure:
+    """Draws loss, accuracy and sigma by epoch, in 2 or 3 panels below each other.
 
+    The loss is in nats per image, the accuracy 0 to 1. Modes with noise have a panel of sigma: its mean, and
+    its range from the least to the largest. The training loss is the whole objective, on noisy images;
+    val_loss is the cross-entropy without noise. Without validation data there are no curves of it.
+
+    Parameters
+    ----------
     model : a fitted classifier, or its history_
-    ax : 2 Axes (loss, accuracy), or 3 with sigma; a Figure or a SubFigure; see `govpn.plot`
+    ax : 2 Axes (loss, accuracy), or 3 with sigma; a Figure or a SubFigure
+        See `govpn.plot`.
 
-    The training loss is that of the noisy images and whatever else is trained for, val_loss the cross-entropy
-    without noise. Without validation data there are no curves of it. A ValueError without epochs, as of
-    imported weights, or of the wrong number of Axes; a TypeError of another kind of ax.
+    Raises
+    ------
+    ValueError : without epochs, as after an import of weights; for the wrong number of Axes
+    TypeError : for another kind of ax
+
+    Examples
+    --------
 
     >>> import govpn, numpy as np
     >>> X, y = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8), np.arange(60) % 3
@@ -53,17 +67,20 @@ def plot_history(model: VPNClassifier | Mapping[str, Sequence[float]], *, ax: An
             _noise(axes[2], history, unit)
         for panel in axes:
             panel.set_xlabel("epoch")
-            panel.xaxis.get_major_locator().set_params(integer=True)
+            locator: Any = panel.xaxis.get_major_locator()
+            locator.set_params(integer=True)
             if not isinstance(place, list):
                 panel.label_outer()
     return _panels.figure_of(axes[0])
 
 
-def _history(model: Any) -> tuple[dict[str, np.ndarray], str]:
-    """The columns, and the unit of sigma."""
-    unit, given = "pixel range", model
-    if not isinstance(model, Mapping):
-        given = _panels.classifier(model).history_
+def _history(model: VPNClassifier | Mapping[str, Sequence[float]]) -> tuple[dict[str, np.ndarray], str]:
+    """Returns the columns, and the unit of sigma."""
+    unit = "pixel range"
+    if isinstance(model, Mapping):
+        given = model
+    else:
+        given = classifier(model).history_
         if layer := model.config_["noise_layer"]:
             unit = f"units of layer {layer}"
     if missing := [name for name in _NAMES if name not in given]:
@@ -74,13 +91,13 @@ def _history(model: Any) -> tuple[dict[str, np.ndarray], str]:
     return history, unit
 
 
-def _curve(ax: Any, history: Mapping[str, np.ndarray], name: str, colour: str, label: str) -> None:
+def _curve(ax: Axes, history: Mapping[str, np.ndarray], name: str, colour: str, label: str) -> None:
     if np.isfinite(history[name]).any():
         marker = "." if len(history["epoch"]) <= 30 else None
         ax.plot(history["epoch"], history[name], color=colour, marker=marker, markersize=4, label=label)
 
 
-def _noise(ax: Any, history: Mapping[str, np.ndarray], unit: str) -> None:
+def _noise(ax: Axes, history: Mapping[str, np.ndarray], unit: str) -> None:
     low, high = history["std_min"], history["std_max"]
     ax.fill_between(history["epoch"], low, high, color=BLUE, alpha=0.2, lw=0, label="min to max")
     _curve(ax, history, "std_mean", BLUE, "mean")

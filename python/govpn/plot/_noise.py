@@ -1,4 +1,4 @@
-"""The noise of images, by class."""
+"""A picture of the noise of images, by class."""
 
 from __future__ import annotations
 
@@ -7,14 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _labels
 from ..errors import ArgumentError
 from . import _panels
+from ._classifier import (
+    VPNClassifier,
+    as_labels,
+    images_of,
+    names_of,
+    noise_std,
+    pixels_of,
+    to_indices,
+    with_noise_at_pixels,
+)
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from ..estimator import VPNClassifier
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, FigureBase
+    from matplotlib.image import AxesImage
 
 
 def plot_noise(
@@ -24,24 +33,37 @@ def plot_noise(
     *,
     class_names: Sequence[str] | None = None,
     random_state: Any = None,
-    ax: Any = None,
+    ax: FigureBase | Sequence[Axes] | np.ndarray | None = None,
 ) -> Figure:
-    """The first image of every class in y, a row each: image, heat map of sigma (one scale for all rows),
-    noise drawn from it, and noisy image, whose pixels are clipped to 0..1. sigma and noise are in units of
-    the pixel range 0 to 1; the heat map of colour images shows the mean over the channels, their noise is
-    shown by channel, with grey for 0.
+    """Draws the first image of every class in y, a row each.
 
+    A row has the image, a heat map of sigma (one scale for all rows), noise drawn from it, and the noisy
+    image, whose pixels are clipped to 0..1. sigma and noise are in units of the pixel range 0 to 1. The heat
+    map of colour images shows the mean over the channels. Their noise is shown by channel, with grey for 0.
+
+    Parameters
+    ----------
     model : a fitted classifier of mode joint or frozen, with its noise at pixels
-    X : images (N, H, W, C) or (N, H, W), uint8 or float, or features (N, F), as `fit` took them; no stream
-    y : their labels (N,). Select images to draw fewer classes
-    class_names : of all classes, in the order of classes_. None: those that y carries
-        (`govpn.datasets.Labels`), or the labels
-    random_state : of the noise; None takes the model's own seed
-    ax : 4 Axes per class in y, row by row; a Figure or a SubFigure; see `govpn.plot`
+    X : images (N, H, W, C) or (N, H, W), uint8 or float, or features (N, F), as `fit` took them
+        A stream is refused.
+    y : their labels (N,)
+        Select images to draw fewer classes.
+    class_names : names of all classes, in the order of classes_
+        None takes those that y carries (`govpn.datasets.Labels`), or the labels.
+    random_state : of the noise
+        None takes the model's own seed.
+    ax : 4 Axes per class in y, row by row; a Figure or a SubFigure
+        See `govpn.plot`.
 
-    A NotFittedError before fit; a ValueError without a generator, of noise at a hidden layer (it is no
-    image), and of labels, shapes, names or a number of Axes that do not fit; a TypeError of a stream or of
-    another kind of ax.
+    Raises
+    ------
+    NotFittedError : before fit
+    ValueError : without a generator; for noise at a hidden layer, which is no image; for labels, shapes,
+        names or a number of Axes that do not fit
+    TypeError : for a stream, or another kind of ax
+
+    Examples
+    --------
 
     >>> import govpn, numpy as np
     >>> X, y = np.random.default_rng(0).integers(0, 256, (60, 8, 8), np.uint8), np.arange(60) % 3
@@ -50,17 +72,17 @@ def plot_noise(
     >>> [ax.get_title() for ax in fig.axes[:4]]
     ['image', 'σ', 'noise', 'noisy image']
     """
-    _panels.with_noise_at_pixels(model)
-    pixels, labels = _panels.pixels_of(model, X), _labels.as_labels(y)
-    names = _panels.names_of(model, y, class_names)
+    with_noise_at_pixels(model)
+    pixels, labels = pixels_of(model, X), as_labels(y)
+    names = names_of(model, y, class_names)
     if len(pixels) != len(labels):
         raise ArgumentError(f"y has {len(labels)} labels, want {len(pixels)}, one per image of X")
-    indices = _labels.to_indices(labels, model.classes_)
+    indices = to_indices(labels, model.classes_)
     shown, rows = np.unique(indices, return_index=True)
     place = _panels.several(ax, 4 * len(rows), "image, sigma, noise and noisy image of every class in y")
     pixels, labels = pixels[rows], labels[rows]
-    images, std = _panels.noise_std(model, pixels, labels)
-    noise = model.sample_noise(_panels.images_of(pixels), labels, random_state=random_state)[0]
+    images, std = noise_std(model, pixels, labels)
+    noise = model.sample_noise(images_of(pixels), labels, random_state=random_state)[0]
     with _panels.style(ax):
         axes = _panels.grid(place, len(rows), 4, 0.65 + 0.63 * len(rows))
         for i, index in enumerate(shown):
@@ -69,7 +91,7 @@ def plot_noise(
     return _panels.figure_of(axes[0])
 
 
-def _draw(axes: list[Any], images: np.ndarray, std: np.ndarray, noise: np.ndarray) -> None:
+def _draw(axes: list[Axes], images: np.ndarray, std: np.ndarray, noise: np.ndarray) -> None:
     top, spread = float(std.mean(-1).max()), float(2 * std.max()) or 1.0
     for row, image, s, e in zip(zip(*[iter(axes)] * 4, strict=True), images, std, noise, strict=True):
         _panels.show_image(row[0], image)
@@ -80,12 +102,13 @@ def _draw(axes: list[Any], images: np.ndarray, std: np.ndarray, noise: np.ndarra
         ax.set_title(title)
     for column, shown, extend in ((1, heat, "neither"), (2, drawn, "both")):
         few = _panels.matplotlib().ticker.MaxNLocator(2)
-        options = {"location": "bottom", "aspect": 10, "pad": 0.01, "extend": extend, "ticks": few}
-        axes[0].figure.colorbar(shown, ax=axes[column::4], **options).set_label("pixel range")
+        options: dict[str, Any] = {"location": "bottom", "aspect": 10, "pad": 0.01, "extend": extend}
+        fig = _panels.figure_with(axes[0])
+        fig.colorbar(shown, ax=axes[column::4], ticks=few, **options).set_label("pixel range")
 
 
-def _show_noise(ax: Any, noise: np.ndarray, spread: float) -> Any:
-    """From -spread to spread; of colours, each channel, with a grey scale for the colour bar."""
+def _show_noise(ax: Axes, noise: np.ndarray, spread: float) -> AxesImage:
+    """Shows noise from -spread to spread: colours by channel, with a grey scale for the colour bar."""
     colours = noise.shape[-1] == 3
     grey = "gray" if colours else "RdBu_r"
     drawn = ax.imshow(noise.mean(-1), cmap=grey, vmin=-spread, vmax=spread)

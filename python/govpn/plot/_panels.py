@@ -1,19 +1,19 @@
-"""What the pictures share: where they are drawn, their style, and what they ask of a classifier."""
+"""The panels of the pictures: where they are drawn, and in which style."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _arrow, _labels
-from .._fitted import Fitted
-from .._images import Images, as_images
-from .._inputs import Source
-from .._stream import Stream
 from ..errors import ArgumentError, ArgumentTypeError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, FigureBase
+    from matplotlib.image import AxesImage
 
 WIDTH = 3.4  # inches: a column of a paper
 # Okabe and Ito's colours, which the colour-blind can tell apart (https://jfly.uni-koeln.de/color/)
@@ -35,7 +35,7 @@ _STYLE = {
 
 
 def matplotlib() -> Any:
-    """The module; govpn works without it until a picture is wanted."""
+    """Returns the module. govpn works without it until a picture is wanted."""
     try:
         import matplotlib
         import matplotlib.axes
@@ -46,6 +46,7 @@ def matplotlib() -> Any:
 
 
 def pyplot() -> Any:
+    """Returns matplotlib.pyplot."""
     matplotlib()
     import matplotlib.pyplot as plt
 
@@ -53,10 +54,13 @@ def pyplot() -> Any:
 
 
 @contextmanager
-def style(ax: Any = None) -> Iterator[None]:
-    """Small type for a figure of our own; what is given has the caller's style. Not rc_context: that would
-    also undo what pyplot sets when a notebook's first figure is made."""
-    params, changed = matplotlib().rcParams, _STYLE if ax is None else {}
+def style(ax: object = None) -> Iterator[None]:
+    """Sets small type for a figure of our own. A figure that is given keeps the caller's style.
+
+    rc_context would also undo what pyplot sets when a notebook's first figure is made.
+    """
+    params: Any = matplotlib().rcParams
+    changed: Mapping[str, Any] = _STYLE if ax is None else {}
     before = {name: params[name] for name in changed}
     params.update(changed)
     try:
@@ -65,19 +69,24 @@ def style(ax: Any = None) -> Iterator[None]:
         params.update(before)
 
 
-def one(ax: Any) -> Any:
-    """The ax of a picture of one panel, checked."""
+def one(ax: Any) -> Axes | None:
+    """Returns the ax of a picture of one panel. Another type is an error."""
     if ax is None or isinstance(ax, matplotlib().axes.Axes):
-        return ax
+        checked: Axes | None = ax
+        return checked
     raise ArgumentTypeError(f"ax is of type {type(ax).__name__}, want a matplotlib Axes")
 
 
-def several(ax: Any, count: int, panels: str) -> Any:
-    """The ax of a picture of so many panels, checked: None, a Figure or SubFigure, or a list of Axes."""
+def several(ax: Any, count: int, panels: str) -> FigureBase | list[Axes] | None:
+    """Returns the ax of a picture of several panels: None, a Figure, a SubFigure or a list of Axes.
+
+    Another type, or another number of Axes than count, is an error that names the panels.
+    """
     mpl = matplotlib()
     if ax is None or isinstance(ax, mpl.figure.FigureBase):
-        return ax
-    axes = list(np.asarray(ax, object).flat)
+        place: FigureBase | None = ax
+        return place
+    axes: list[Axes] = list(np.asarray(ax, object).flat)
     if isinstance(ax, mpl.axes.Axes) or not all(isinstance(a, mpl.axes.Axes) for a in axes):
         want = f"{count} Axes ({panels}), or a Figure or SubFigure"
         raise ArgumentTypeError(f"ax is of type {type(ax).__name__}, want {want}")
@@ -86,90 +95,50 @@ def several(ax: Any, count: int, panels: str) -> Any:
     return axes
 
 
-def figure(height: float) -> Any:
-    return pyplot().figure(figsize=(WIDTH, height), layout="compressed", dpi=200)
+def figure(height: float) -> Figure:
+    """Returns a new figure of pyplot's, one column wide."""
+    fig: Figure = pyplot().figure(figsize=(WIDTH, height), layout="compressed", dpi=200)
+    return fig
 
 
-def grid(ax: Any, rows: int, columns: int, height: float, **options: Any) -> list[Any]:
-    """The Axes of a picture, row by row: those given, or new ones in the figure given, or in a new figure."""
-    if isinstance(ax, list):
-        return ax
-    fig = figure(height) if ax is None else ax
+def grid(
+    place: FigureBase | list[Axes] | None, rows: int, columns: int, height: float, **options: Any
+) -> list[Axes]:
+    """Returns the Axes of a picture, row by row.
+
+    They are those given, or new ones in the figure that is given, or new ones in a new figure.
+    """
+    if isinstance(place, list):
+        return place
+    fig = figure(height) if place is None else place
     return list(fig.subplots(rows, columns, squeeze=False, **options).flat)
 
 
-def figure_of(ax: Any) -> Any:
-    """The Figure that has ax, also in a SubFigure."""
-    return ax.figure.figure
+def figure_of(ax: Axes) -> Figure:
+    """Returns the Figure that has ax, also if ax lies in a SubFigure."""
+    figure: Figure = figure_with(ax).figure  # a SubFigure's is the whole Figure, a Figure's is itself
+    return figure
 
 
-def classifier(model: Any) -> Any:
-    """A fitted VPNClassifier, or an error."""
-    if not isinstance(model, Fitted):
-        raise ArgumentTypeError(f"model is of type {type(model).__name__}, want a VPNClassifier")
-    model._fitted()
-    return model
+def figure_with(ax: Axes) -> Any:
+    """Returns the Figure or SubFigure that ax lies in."""
+    return ax.figure
 
 
-def with_noise_at_pixels(model: Any) -> Any:
-    """A fitted VPNClassifier whose sigma is an image, or an error."""
-    about = classifier(model)._fitted().describe()
-    if "generator" not in about["parameters"]:
-        mode = about["config"]["mode"]
-        raise ArgumentError(f"model has mode {mode!r}, which has no generator; want joint or frozen")
-    if layer := about["config"]["noise_layer"]:
-        raise ArgumentError(f"model has its noise at hidden layer {layer}, want it at pixels: noise_layer 0")
-    return model
-
-
-def names_of(model: Any, y: Any, class_names: Sequence[str] | None) -> list[str]:
-    """The names of classes_: those given, those that y carries, or the labels."""
-    if class_names is None:
-        names = _labels.class_names_of(y)
-        return [str(names[c]) if names else str(c) for c in model.classes_]
-    count = len(model.classes_)
-    if isinstance(class_names, str) or len(class_names) != count:
-        raise ArgumentError(f"class_names is {class_names!r}, want {count} names, one per class of classes_")
-    return [str(name) for name in class_names]
-
-
-def pixels_of(model: Any, X: Any) -> np.ndarray:
-    """X as images that the model takes, uint8 or floats (N, H, W, C) or (N, H, W)."""
-    if isinstance(X, Stream):
-        raise ArgumentTypeError("X is a stream, want images: next(X.batches(256)) has the first of them")
-    images = model._images(X)
-    if not images.chunks:  # govpn.empty's
-        return np.asarray(X)
-    parts = [
-        _arrow.numbers(chunk).reshape(-1, *(images.shape or model.image_shape_)) for chunk in images.chunks
-    ]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def images_of(pixels: np.ndarray) -> Images:
-    """What `pixels_of` returned, for the classifier's methods, which would scale it again."""
-    return as_images(Source(pixels))
-
-
-def noise_std(model: Any, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The images, from 0 to 1, and their sigma, both float (N, H, W, C)."""
-    std = model.noise_std(images_of(pixels), labels)
-    return pixels.reshape(std.shape) / (255.0 if pixels.dtype == np.uint8 else 1.0), std
-
-
-def show_image(ax: Any, image: np.ndarray) -> None:
-    """(H, W, C) from 0 to 1; other pixels are clipped."""
+def show_image(ax: Axes, image: np.ndarray) -> None:
+    """Shows an image (H, W, C) from 0 to 1. Other pixels are clipped."""
     image = np.clip(image, 0, 1)
     ax.imshow(image if image.shape[-1] == 3 else image.mean(-1), cmap="gray", vmin=0, vmax=1)
     ax.set(xticks=[], yticks=[])
 
 
-def show_std(ax: Any, std: np.ndarray, top: float) -> Any:
-    """A heat map of sigma (H, W, C), the mean over the channels, from 0 to top."""
+def show_std(ax: Axes, std: np.ndarray, top: float) -> AxesImage:
+    """Shows a heat map of sigma (H, W, C), the mean over the channels, from 0 to top."""
     heat = ax.imshow(std.mean(-1), cmap="magma", vmin=0, vmax=top or 1)
     ax.set(xticks=[], yticks=[])
     return heat
 
 
 def short(name: str, length: int = 16) -> str:
+    """Cuts a name to that many letters."""
     return name if len(name) <= length else name[: length - 1] + "…"

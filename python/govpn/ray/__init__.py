@@ -1,6 +1,7 @@
-"""Many processes and machines, by Ray: pip install 'govpn[ray]'. docs/scaling.md says what each costs.
+"""Training, scoring and search in many processes and on many machines, with Ray.
 
-ray.init() before makes Ray run here, ray.init(address=...) on a cluster; all else stays the same.
+Install it with pip install 'govpn[ray]'. ray.init() starts Ray on this machine, ray.init(address=...) joins
+a cluster. All other calls stay the same. docs/scaling.md says what each costs.
 """
 
 from ._data import predict_batches

@@ -1,4 +1,4 @@
-"""Scoring with Ray Data: a model per actor."""
+"""Scoring with Ray Data: each actor has a model."""
 
 from __future__ import annotations
 
@@ -24,33 +24,37 @@ def predict_batches(
     num_gpus: float = 0,
     **options: Any,
 ) -> Any:
-    """Scores a Ray Dataset: its images go, predictions and noise maps come, other columns pass. Every row
-    comes out once and in its order, also where processes or machines of the actors die: Ray starts them anew
-    and repeats what they were at.
+    """Scores a Ray Dataset: replaces its images by predictions and noise maps, and keeps all other columns.
+
+    Every row comes out once and in its order. If an actor's process or machine dies, Ray starts it anew and
+    repeats its batches.
 
     Parameters
     ----------
     dataset : ray.data.Dataset
         Its own context gets execution_options.preserve_order = True.
-    model, output : as of `govpn.Scorer`
-        A model that is given as such, or as bytes, is kept once in Ray's object store.
+    model, output : those of `govpn.Scorer`
+        A classifier, or a model's bytes, is kept once in Ray's object store.
     workers : int
-        Actors at most, each a process with the model; one is enough to begin with.
+        The most actors. Each is a process with the model. Scoring begins as soon as one is ready.
     batch_size : int
         Images in a batch.
     num_cpus, num_gpus : float
-        Of each actor. It computes with num_cpus threads (at least 1), unless threads is given.
+        Resources of each actor. It computes with num_cpus threads (at least 1), unless threads is given.
     options
         The other parameters of `govpn.Scorer`, such as image_column, noise, device.
 
     Returns
     -------
-    ray.data.Dataset : lazy; nothing runs before it is read
+    ray.data.Dataset
+        Lazy: nothing runs before it is read.
 
     Raises
     ------
     ImportError : without Ray
-    ArgumentError : of parameters, here; of batches, when they are scored, within Ray's UserCodeException
+    ArgumentError
+        For wrong parameters, at once. For wrong batches, when they are scored, within Ray's
+        UserCodeException.
 
     Examples
     --------
@@ -76,13 +80,13 @@ def predict_batches(
         num_cpus=num_cpus,
         num_gpus=num_gpus,
         udf_modifying_row_count=False,
-    )  # Ray restarts its actors, and repeats their tasks, as often as it takes
+    )  # Ray restarts its actors and repeats their tasks without limit
     scored.context.execution_options.preserve_order = True
     return scored
 
 
 class Actor:
-    """What a process of Ray's runs; scorer is in the object store."""
+    """The actor that a process of Ray's runs. scorer lies in the object store."""
 
     def __init__(self, scorer: Any) -> None:
         self.scorer = ray_module().get(scorer)

@@ -1,4 +1,4 @@
-"""Ray, which is there only where something of it is used."""
+"""Ray is imported when something of it is used: govpn works without it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def ray_module(part: str = "") -> Any:
-    """The module ray, with that part of it imported."""
+    """Returns the module ray with one of its parts imported, or tells how to install it."""
     try:
         if part:
             importlib.import_module(f"ray.{part}")

@@ -1,4 +1,4 @@
-"""The paper's tables, figures and searches, their runs spread over Ray's workers."""
+"""The paper's tables, figures and searches, with their runs spread over Ray's workers."""
 
 from __future__ import annotations
 
@@ -19,26 +19,27 @@ def study(
     max_retries: int = 3,
     **options: Any,
 ) -> Any:
-    """Calls a function of `govpn.repro` in several processes, which share its folder and divide its runs
-    among themselves; returns its result. What has finished is never repeated.
+    """Calls a function of `govpn.repro` in several processes and returns its result.
+
+    The processes share the function's folder and divide its runs. What has finished is never repeated.
 
     Parameters
     ----------
     what : str
         "table1" … "table4", "fig1", "fig3" … "fig6", "explain", "search" or "confirm".
     workers : int
-        Processes. More than there are runs have nothing to do.
+        Number of processes. If there are more processes than runs, some have nothing to do.
     num_cpus, num_gpus : float
-        Of each process, which computes with num_cpus threads (at least 1).
+        Resources of each process. It computes with num_cpus threads (at least 1).
     max_retries : int
-        How often a process that died begins again. The run that it was at is taken up after two minutes.
+        How often a process that died begins again. Its run is taken up after two minutes.
     options
-        Those of the function. With several machines, out and data are folders that all of them see.
+        Those of the function. With several machines, out and data must be folders that all of them see.
 
     Raises
     ------
     ImportError : without Ray
-    ArgumentError : of a function that does not exist, and what the function raises
+    ArgumentError : for a function that does not exist, and what the function raises
 
     Examples
     --------
@@ -51,7 +52,7 @@ def study(
     from .. import repro
 
     ray = ray_module()
-    known = [n for n in repro.__all__ if n[0].islower()]
+    known = [n for n in repro.__all__ if n[0].islower() and n != "pack"]
     if what not in known:
         raise ArgumentError(f"what is {what!r}, want one of {', '.join(known)}")
     if _params.whole(workers, "workers") < 1:

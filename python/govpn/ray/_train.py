@@ -18,7 +18,7 @@ from ..estimator import VPNClassifier
 from ._import import ray_module
 from ._tune import MODEL, load
 
-_REFUSED = "error.pickle"  # in a checkpoint in place of a model: what is wrong with the arguments
+_REFUSED = "error.pickle"  # stands in a checkpoint in place of a model if the arguments are wrong
 
 
 def fit(
@@ -37,43 +37,47 @@ def fit(
     storage_path: str | None = None,
     name: str | None = None,
 ) -> VPNClassifier:
-    """Trains the estimator as its `fit` does, in several processes: each computes the gradients of its part
-    of every batch, which are added up (Gloo), and all make the same step. Losses equal those of one process
-    with the same batch_size but for rounding. When a process or machine dies, all go on from the last epoch.
+    """Trains the estimator as its `fit` does, in several processes.
+
+    Each process computes the gradients of its share of every batch. The gradients are added up (Gloo), and
+    all processes make the same step. Losses equal those of one process with the same batch_size, apart from
+    rounding. If a process or machine dies, all go on from the last epoch.
 
     Parameters
     ----------
-    estimator, X, y, validation_data, resume, sample_weight : as of `VPNClassifier.fit`
-        batch_size is that of all workers together, a multiple of workers. X is kept once per machine in Ray's
-        object store; a path, or a stream of files, is read by every worker.
-    callbacks : as of `VPNClassifier.fit`
-        Every worker has a copy, which sees the same metrics and must do the same.
+    estimator, X, y, validation_data, resume, sample_weight : those of `VPNClassifier.fit`
+        batch_size is that of all workers together, and a multiple of workers. X is kept once per machine in
+        Ray's object store. Every worker reads a path, or a stream of files, itself.
+    callbacks : those of `VPNClassifier.fit`
+        Every worker has a copy. All copies see the same metrics and must do the same.
     workers : int
-        Processes. Validation is not divided.
+        Number of processes. They do not divide the validation.
     num_cpus, num_gpus : float
-        Of each worker, which computes with num_cpus threads (at least 1).
+        Resources of each worker. It computes with num_cpus threads (at least 1).
     max_failures : int
-        How often the training begins again; -1 is without end.
-    storage_path, name : of ray.train.RunConfig
-        Where checkpoints are kept: with several machines a folder that all of them see, or a URI. A training
-        of the same name that was interrupted goes on.
+        How often the training begins again; -1 sets no limit.
+    storage_path, name : those of ray.train.RunConfig
+        Where checkpoints are kept. With several machines, a folder that all of them see, or a URI. An
+        interrupted training of the same name goes on.
 
     Returns
     -------
-    VPNClassifier : the estimator
+    VPNClassifier
+        The estimator itself.
 
     Raises
     ------
     ImportError : without Ray or torch
-    ArgumentError : as `VPNClassifier.fit`, and of a batch that the workers cannot divide
-    ray.train.TrainingFailedError : what else goes wrong in the workers, after max_failures
+    ArgumentError : as `VPNClassifier.fit`, and for a batch that the workers cannot divide
+    ray.train.TrainingFailedError : if something else goes wrong in the workers, after max_failures
 
     Notes
     -----
     Noise and augmentation are drawn for the whole batch. Rounding changes losses by less than 1e-4 for tens
-    of steps; Adam lets it grow from then on, as with any other order of a sum. Batch norms see each worker's
-    part alone, as with `accumulate`, and their running statistics are the mean. After every epoch, all
-    workers compare their weights and optimiser's state bit by bit; a difference is an InternalError.
+    of steps. From then on Adam lets it grow, as with any other order of a sum. Batch norms see each worker's
+    share only, as with `accumulate`, and their running statistics are the mean over the workers. After every
+    epoch, all workers compare their weights and the optimiser's state bit by bit. A difference is an
+    InternalError.
 
     Examples
     --------
@@ -98,7 +102,7 @@ def fit(
     trainer = ray.train.torch.TorchTrainer(
         _worker,
         train_loop_config=config,
-        torch_config=ray.train.torch.TorchConfig(backend="gloo"),  # gradients are in the host's memory
+        torch_config=ray.train.torch.TorchConfig(backend="gloo"),  # gradients lie in the host's memory
         scaling_config=ray.train.ScalingConfig(
             num_workers=workers,
             use_gpu=num_gpus > 0,
@@ -121,7 +125,7 @@ def fit(
 
 
 def _worker(config: dict[str, Any]) -> None:
-    """What every process of the group runs, from the beginning or from the last epoch's checkpoint."""
+    """Trains in a process of the group, from the beginning or from the last epoch's checkpoint."""
     ray = ray_module("train")
     _lib.limit_threads(config["threads"])
     estimator, data = ray.get([config["estimator"], config["data"]])
@@ -133,7 +137,7 @@ def _worker(config: dict[str, Any]) -> None:
     worker = Worker()
     try:
         estimator.fit(**data, resume=resume, callbacks=[*config["callbacks"], worker])
-    except ArgumentError as error:  # of all workers; to begin again would not help
+    except ArgumentError as error:  # all workers raise it; to begin again would not help
         worker.folder.joinpath(_REFUSED).write_bytes(pickle.dumps(error))
         worker.report({})
         return
@@ -142,7 +146,7 @@ def _worker(config: dict[str, Any]) -> None:
 
 
 class Worker(Callback):
-    """One of a group that shares batches; what `govpn._model.Model.fit` wants of it is rank, workers, sum."""
+    """A process of a group that shares batches. Training asks it for rank, workers and sum."""
 
     def __init__(self) -> None:
         import torch
@@ -173,15 +177,18 @@ class Worker(Callback):
                 )
 
     def report(self, metrics: dict[str, Any]) -> None:
-        """Tells Ray; the first worker's checkpoint stands for all."""
+        """Reports metrics to Ray. The first worker's checkpoint stands for all."""
         train = ray_module("train").train
         checkpoint = train.Checkpoint.from_directory(str(self.folder)) if self.rank == 0 else None
         train.report(dict(metrics), checkpoint=checkpoint)
 
 
 def checksum(path: Path) -> str:
-    """Of all tensors in a model's file: weights, optimiser, best epoch. The history, with times, is none."""
+    """Returns a checksum of all tensors in a model's file: weights, optimiser, best epoch.
+
+    The history, which has times, is no tensor.
+    """
     with open(path, "rb") as file:
-        header = int.from_bytes(file.read(8), "little")  # of safetensors: its length, JSON, the tensors
+        header = int.from_bytes(file.read(8), "little")  # safetensors: length of the JSON, JSON, tensors
         file.seek(header, 1)
         return hashlib.sha256(file.read()).hexdigest()[:16]

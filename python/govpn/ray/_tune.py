@@ -1,4 +1,4 @@
-"""Hyper-parameter search with Ray Tune, and callbacks that report to it."""
+"""Hyper-parameter search with Ray Tune, and a callback that reports to it."""
 
 from __future__ import annotations
 
@@ -34,37 +34,39 @@ def tune(
     name: str | None = None,
     verbose: int = 0,
 ) -> Any:
-    """Searches parameters of the estimator with Ray Tune: a trial trains a copy with some of them, and
-    reports metrics and a checkpoint after every epoch. A trial whose process or machine dies goes on from its
-    last checkpoint.
+    """Searches parameters of the estimator with Ray Tune.
+
+    A trial trains a copy of the estimator with some of the parameters. After every epoch it reports metrics
+    and a checkpoint. A trial whose process or machine dies goes on from its last checkpoint.
 
     Parameters
     ----------
     estimator : VPNClassifier
-        Gives all other parameters; stays as it is. Those of a `govpn.repro.Run` are run.parameters().
-    X, y, validation_data : as of `VPNClassifier.fit`
-        Kept once in Ray's object store; arrays are read there without a copy.
+        Gives all other parameters, and does not change. A `govpn.repro.Run` has them as run.parameters().
+    X, y, validation_data : those of `VPNClassifier.fit`
+        Kept once in Ray's object store. Arrays are read there without a copy.
     param_space : dict
-        Parameters to values, or to ray.tune's grid_search, choice, loguniform and so on.
+        Maps parameters to values, or to ray.tune's grid_search, choice, loguniform and so on.
     metric : {"loss", "accuracy", "val_loss", "val_accuracy"}
-        To be large where it is an accuracy, else small.
-    num_samples, scheduler, search_alg : of ray.tune.TuneConfig
-        For example scheduler=ray.tune.schedulers.ASHAScheduler(), which stops poor trials early.
+        An accuracy is maximised, a loss minimised.
+    num_samples, scheduler, search_alg : those of ray.tune.TuneConfig
+        For example, scheduler=ray.tune.schedulers.ASHAScheduler() stops poor trials early.
     num_cpus, num_gpus : float
-        Of each trial, which computes with num_cpus threads (at least 1).
+        Resources of each trial. It computes with num_cpus threads (at least 1).
     max_failures : int
-        How often a trial begins again; -1 is without end.
-    storage_path, name, verbose : of ray.tune.RunConfig
-        Where results are kept: with several machines a folder that all of them see, or a URI.
+        How often a trial begins again; -1 sets no limit.
+    storage_path, name, verbose : those of ray.tune.RunConfig
+        Where results are kept. With several machines, a folder that all of them see, or a URI.
 
     Returns
     -------
-    ray.tune.ResultGrid : its get_best_result().checkpoint is for `govpn.ray.load`, errors has those of trials
+    ray.tune.ResultGrid
+        `govpn.ray.load` reads its get_best_result().checkpoint. Its errors are those of the trials.
 
     Raises
     ------
     ImportError : without Ray
-    ArgumentError : of parameters that do not exist, a metric without validation_data
+    ArgumentError : for parameters that do not exist, or a metric that lacks validation_data
 
     Examples
     --------
@@ -108,7 +110,7 @@ def tune(
 
 
 def _trial(config: dict[str, Any], params: dict[str, Any], X: Any, y: Any, valid: Any, cpus: float) -> None:
-    """What a worker runs: a training from its beginning, or from the trial's last checkpoint."""
+    """Trains in a worker, from the beginning or from the trial's last checkpoint."""
     tune = ray_module("tune").tune
     _lib.limit_threads(max(1, int(cpus)))
     params = params | config | {"verbose": 0}
@@ -122,8 +124,9 @@ def _trial(config: dict[str, Any], params: dict[str, Any], X: Any, y: Any, valid
 
 
 class TuneReportCallback(callbacks.Callback):
-    """Reports the metrics of every epoch, and the model as a checkpoint, to the trial of Ray Tune that it
-    runs in. For a trainable of your own; `govpn.ray.tune` has it built in.
+    """Reports to Ray Tune: the metrics of every epoch, and the model as a checkpoint of the current trial.
+
+    It is meant for a trainable of your own. `govpn.ray.tune` has it built in.
 
     >>> def trainable(config):
     ...     clf.set_params(**config).fit(X, y, callbacks=[govpn.ray.TuneReportCallback()])
@@ -145,8 +148,9 @@ class TuneReportCallback(callbacks.Callback):
 
 
 def load(checkpoint: Any, device: str = "auto", verbose: int = 1) -> VPNClassifier:
-    """The classifier of a checkpoint of Ray's that `govpn.ray.tune`, `TuneReportCallback` or `fit` wrote;
-    device and verbose as of `govpn.load`.
+    """Loads the classifier of a checkpoint that `govpn.ray.tune`, `TuneReportCallback` or `fit` wrote.
+
+    device and verbose are those of `govpn.load`.
 
     >>> import ray.tune
     >>> clf.save("model.govpn") if hasattr(clf, "classes_") else clf.fit(X, y).save("model.govpn")

@@ -1,4 +1,4 @@
-"""The data sets of the paper, as its experiments split them."""
+"""The data sets of the paper, split as in its experiments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import numpy as np
 from .. import datasets
 from ..errors import ArgumentError, FileError
 
-# name: where its files lie below the data folder (the first that is there), what the report says of them
+# Name → where its files may lie below the data folder, and a note for the report. The first place that
+# exists is read. The note applies to the last place, which does not hold the published data.
 DATASETS = {
     "fashion-mnist": ((".",), ""),
     "cifar-10": (
@@ -29,7 +30,7 @@ DATASETS = {
 
 
 class Part(NamedTuple):
-    """Images uint8 (N, H, W, C) and labels (N,), or a stream and None."""
+    """Images uint8 (N, H, W, C) with labels (N,), or a stream with None."""
 
     X: Any
     y: Any
@@ -39,11 +40,14 @@ class Data(NamedTuple):
     train: Part
     valid: Part
     test: Part
-    note: str  # what is not as in the paper
+    note: str  # what differs from the paper
 
 
 def folder_of(data: str | os.PathLike[str] | None) -> Path:
-    """The folder of the data sets: as given, $GOVPN_DATA, or shared/data beside this folder or a parent."""
+    """Returns the folder of the data sets.
+
+    It is the one given, else $GOVPN_DATA, else shared/data beside the current folder or one of its parents.
+    """
     if data is not None or os.environ.get("GOVPN_DATA"):
         return Path(data if data is not None else os.environ["GOVPN_DATA"])
     here = Path.cwd()
@@ -55,8 +59,11 @@ def folder_of(data: str | os.PathLike[str] | None) -> Path:
 
 @functools.lru_cache(maxsize=4)
 def load(dataset: str, seed: int, folder: Path) -> Data:
-    """The splits of a seed: training, 10,000 validation images of the training set (of a tenth of it where
-    that is less), stratified, and the test set, which is the same for all seeds."""
+    """Returns the splits of a seed: training, validation and test.
+
+    The validation images are 10,000 of the training set, or a tenth of it if it has less than 50,000.
+    They are stratified. The test set is the same for all seeds.
+    """
     if dataset not in DATASETS:
         raise ArgumentError(f"dataset is {dataset!r}, want one of {', '.join(DATASETS)}")
     whole, test, note = _open(dataset, folder)
@@ -81,21 +88,23 @@ def _open(dataset: str, folder: Path) -> tuple[Part, Part, str]:
             "",
         )
     if dataset == "ilsvrc2012":
-        crop = {"resize": 256, "center_crop": 224, "stream": True}
         train = datasets.image_folder(path, split="train", random_resized_crop=224, stream=True)
-        return Part(train, None), Part(datasets.image_folder(path, split="val", **crop), None), ""
+        valid = datasets.image_folder(path, split="val", resize=256, center_crop=224, stream=True)
+        return Part(train, None), Part(valid, None), ""
     if dataset == "tiny-imagenet":  # its test set has no labels
-        parts = [Part(*datasets.tiny_imagenet(path, split)) for split in ("train", "val")]
+        train, test = (Part(*datasets.tiny_imagenet(path, split)) for split in ("train", "val"))
     elif "jpeg" in path.name:
-        parts = [Part(*datasets.image_folder(path, split=split)) for split in ("train", "test")]
+        train, test = (Part(*datasets.image_folder(path, split=split)) for split in ("train", "test"))
     else:
-        parts = [Part(*datasets.cifar10(path, split)) for split in ("train", "test")]
-    return *parts, "" if path.name in names[:2] else note  # the last name is not the published data
+        train, test = (Part(*datasets.cifar10(path, split)) for split in ("train", "test"))
+    return train, test, "" if path.name in names[:2] else note
 
 
 def subset(part: Part, images: int, label_noise: float, seed: int) -> Part:
-    """So many images, every class in proportion (0: all), that fraction of their labels turned into another
-    class's, evenly."""
+    """Returns a stratified subset of that many images, or all if images is 0.
+
+    label_noise is the fraction of labels that are changed to another class, drawn evenly.
+    """
     if not images and not label_noise:
         return part
     if part.y is None:
@@ -110,7 +119,7 @@ def subset(part: Part, images: int, label_noise: float, seed: int) -> Part:
 
 
 def corrupted(X: np.ndarray, seed: int) -> Iterator[tuple[str, np.ndarray]]:
-    """Each corruption's name and the images under it, float32 in 0 to 1."""
+    """Yields each corruption's name and the images under it, float32 from 0 to 1."""
     from scipy.ndimage import gaussian_filter
 
     x = X.astype(np.float32) / 255

@@ -1,4 +1,4 @@
-"""The report of what σ explains: with a reward for its entropy, the noise grows to where it costs little."""
+"""The report of what σ explains. A reward for entropy lets the noise grow where it costs little."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from . import _plots, _settings
-from ._cell import Result, spread
-from ._document import Block, Document
+from ._cell import spread
+from ._document import FORMATS, Block, Document
 from ._figures import pictured
-from ._rows import Run
+from ._rows import Result, Run
 from ._study import Study
 
-# The settings that are compared where none are given.
+# The settings that are compared if none are given.
 BETAS = (
     "5,000 images",
     "entropy reward β = 0.1",
@@ -25,17 +25,20 @@ BETAS = (
 
 
 class ExplainReport(Document):
-    """Of each setting: Spearman's rank correlation of σ and the absolute input gradient, and the accuracy
-    under noise placed in four ways. A notebook shows it."""
+    """What σ explains, setting by setting. A notebook shows it.
+
+    Each line has Spearman's rank correlation of σ with the absolute input gradient, and the accuracy
+    under noise that is placed in four ways.
+    """
 
     name, title = "explain", "What σ explains"
 
-    def __init__(self, results: Sequence[Result], folder: Path) -> None:
-        self.folder, self.legend = folder, LEGEND
+    def __init__(self, results: Sequence[Result], folder: Path, formats: Sequence[str] = FORMATS) -> None:
+        self.folder, self.formats, self.legend = folder, formats, LEGEND
         self.results = [r for r in results if "explanation" in r]
 
     def rows(self) -> list[list[str]]:
-        """A line per data set, base and setting."""
+        """Returns a line per data set, base and setting."""
         groups: dict[tuple[str, str, str, int], list[Result]] = {}
         for r in self.results:
             run = Run(**r["run"])
@@ -48,16 +51,19 @@ class ExplainReport(Document):
         return [head, *self.rows()]
 
     def after(self) -> list[Block]:
-        return [("picture", "images, σ, gradients" if (self.folder / "explain.png").exists() else "")]
+        drawn = any((self.folder / f"explain.{suffix}").exists() for suffix in ("png", "svg"))
+        return [("picture", "images, σ, gradients" if drawn else "")]
 
 
 _PLACES = ("as σ", "evenly", "as σ, shuffled", "where the gradient is small")
-LEGEND = (
-    "On the first 1,000 validation images: the mean over the images of Spearman's rank correlation over the "
-    "pixels between σ at the true label and the absolute input gradient (−1: σ is large where the gradient "
-    "is small); and the accuracy in % under Gaussian noise of the same RMS per image, placed in four ways, "
-    "clipped to the pixel range. Means over the seeds ± standard deviation."
-)
+LEGEND = """\
+The rank correlation is Spearman's, over the pixels of an image, between σ at the true label and the
+absolute input gradient. It is −1 if σ is large exactly where the gradient is small.
+
+The columns on the right are accuracies in % under Gaussian noise of the same RMS per image. The noise is
+placed in four ways and clipped to the pixel range.
+
+All figures are of the first 1,000 validation images: means over the seeds ± standard deviation."""
 
 
 def _line(dataset: str, base: str, name: str, epochs: int, found: list[Result]) -> list[str]:
@@ -82,8 +88,9 @@ def explain(
     train: bool = True,
     **options: Any,
 ) -> ExplainReport:
-    """What σ explains in some of the search's settings, on validation data: a table, and a picture of the
-    last setting's first seed. The parameters are those of `search`; returns an `ExplainReport`.
+    """Compares σ with input gradients in some settings of the search, on validation data.
+
+    Writes a table, and a picture of the last setting's first seed. The parameters are those of `search`.
 
     >>> govpn.repro.explain(train=False, verbose=False).rows()
     []
@@ -103,7 +110,7 @@ def explain(
     ]
     rows = [row for run in last for row in pictured(study, run, "gradient")]
     if rows:
-        _plots.save(_plots.explanation(rows), study.out / "explain")
-    report = ExplainReport(study.results(), study.out)
+        _plots.save(_plots.explanation(rows), study.out / "explain", study.formats, photographs=True)
+    report = ExplainReport(study.results(), study.out, study.formats)
     report.save()
     return report

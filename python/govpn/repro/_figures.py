@@ -1,15 +1,18 @@
-"""The paper's figures, from runs that are trained where they are missing."""
+"""The paper's figures. Runs that are missing are trained."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import datasets as readers
 from ..errors import ArgumentError
 from . import _data, _plots
 from ._rows import Run, paper_epochs
 from ._study import Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def fig3(
@@ -19,20 +22,27 @@ def fig3(
     seeds: int = 5,
     epochs: int | None = None,
     **options: Any,
-) -> Any:
-    """Figure 3: loss, training accuracy and, in place of the paper's test accuracy (test data is looked at
-    once), validation accuracy by epoch; mean and range over the seeds.
+) -> Figure:
+    """Draws Figure 3: loss, training accuracy and validation accuracy by epoch.
+
+    Lines are means over the seeds, bands their range. The paper shows the test accuracy. Here a run
+    looks at the test data once, so the validation accuracy takes its place.
 
     Parameters
     ----------
-    datasets : list of names, a row of panels each
-    base, generator : names of `govpn.VPNClassifier`
-    seeds, epochs : int, as of `table1`
-    options : train, and those of `Study`
+    datasets : list of names
+        A column of panels each.
+    base, generator : str
+        Names that `govpn.VPNClassifier` knows.
+    seeds, epochs : int
+        Those of `table1`.
+    options
+        train, and those of `Study`.
 
     Returns
     -------
-    matplotlib.figure.Figure : also written to the folder as fig3.png and .svg
+    matplotlib.figure.Figure
+        Also written to the folder as fig3.png and fig3.svg.
 
     Examples
     --------
@@ -63,10 +73,10 @@ def fig4(
     epochs: int | None = None,
     noise_samples: Sequence[int] = (1, 2, 4, 8),
     **options: Any,
-) -> Any:
-    """Figure 4: the influence of the number of noises m, by epoch; mean and range over the seeds.
+) -> Figure:
+    """Draws Figure 4: the influence of the number of noises m, by epoch.
 
-    noise_samples is a list of m; the other parameters, and what it returns, are as of `fig3`.
+    noise_samples is a list of m. The other parameters and the result are those of `fig3`.
     """
     study, train = _opened(options)
     lines = {
@@ -82,21 +92,23 @@ def fig4(
     return _curves(study, train, "fig4", lines, panels)
 
 
-def fig1(generator: str = "dnn3", epochs: int | None = None, base: str = "dnn3", **options: Any) -> Any:
-    """Figure 1: two images of Fashion-MNIST, two of CIFAR-10 and five of Tiny ImageNet, with
-    σ and drawn noise. The parameters are those of `fig3`, for seed 0; returns a figure. Its files
-    are called fig1 with generator dnn3, fig1-resnet18 with resnet18."""
+def fig1(generator: str = "dnn3", epochs: int | None = None, base: str = "dnn3", **options: Any) -> Figure:
+    """Draws Figure 1: two images of Fashion-MNIST, two of CIFAR-10 and five of Tiny ImageNet.
+
+    Each image stands beside its σ and a draw of its noise. The parameters and the result are those of
+    `fig3`, for seed 0. The files are called fig1 with generator dnn3, fig1-resnet18 with resnet18.
+    """
     wanted = (("fashion-mnist", 2), ("cifar-10", 2), ("tiny-imagenet", 5))
     return _pictures("fig1", wanted, base, generator, epochs, options)
 
 
-def fig5(generator: str = "dnn3", epochs: int | None = None, base: str = "dnn3", **options: Any) -> Any:
-    """Figure 5: an image of each of the first ten classes of Tiny ImageNet. Otherwise as `fig1`."""
+def fig5(generator: str = "dnn3", epochs: int | None = None, base: str = "dnn3", **options: Any) -> Figure:
+    """Draws Figure 5: an image of each of the first ten classes of Tiny ImageNet, like `fig1`."""
     return _pictures("fig5", (("tiny-imagenet", 10),), base, generator, epochs, options)
 
 
-def fig6(generator: str = "dnn3", epochs: int | None = None, base: str = "dnn3", **options: Any) -> Any:
-    """Figure 6: an image of each class of CIFAR-10. Otherwise as `fig1`."""
+def fig6(generator: str = "dnn3", epochs: int | None = None, base: str = "dnn3", **options: Any) -> Figure:
+    """Draws Figure 6: an image of each class of CIFAR-10, like `fig1`."""
     return _pictures("fig6", (("cifar-10", 10),), base, generator, epochs, options)
 
 
@@ -114,7 +126,7 @@ def _runs(
 
 def _curves(
     study: Study, train: bool, name: str, lines: dict[str, dict[str, list[Run]]], panels: dict[str, str]
-) -> Any:
+) -> Figure:
     if train:
         study.train(run for named in lines.values() for runs in named.values() for run in runs)
     histories = {
@@ -126,7 +138,7 @@ def _curves(
         for title, named in lines.items()
     }
     fig = _plots.curves(histories, panels)
-    _plots.save(fig, study.out / name)
+    _plots.save(fig, study.out / name, study.formats)
     return fig
 
 
@@ -137,7 +149,7 @@ def _pictures(
     generator: str,
     epochs: int | None,
     options: dict[str, Any],
-) -> Any:
+) -> Figure:
     study, train = _opened(options)
     runs = [(_runs(dataset, base, f"vpn-{generator}", 1, epochs)[0], count) for dataset, count in wanted]
     if train:
@@ -150,12 +162,15 @@ def _pictures(
         rows += found[:count]
     fig = _plots.noise(rows)
     name += "" if generator == "dnn3" else f"-{generator}"
-    _plots.save(fig, study.out / name)
+    _plots.save(fig, study.out / name, study.formats, photographs=True)
     return fig
 
 
 def pictured(study: Study, run: Run, other: str) -> list[_plots.Row]:
-    """(title, image, σ, "noise" or "gradient") of the images that a run has kept; none where it has not."""
+    """Returns title, image, σ and other, which is "noise" or "gradient", of the images that a run kept.
+
+    A run that has kept none gives an empty list.
+    """
     arrays = study.noise_of(run) or {}
     if other not in arrays:
         return []

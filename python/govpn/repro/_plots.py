@@ -1,71 +1,88 @@
-"""The pictures of the report, one column (3.5 inches) wide, in Okabe and Ito's colours, which the
-colour-blind can tell apart (https://jfly.uni-koeln.de/color/)."""
+"""The pictures of the reports, one column (3.5 inches) wide.
+
+Their colours are Okabe and Ito's, which the colour-blind can tell apart (https://jfly.uni-koeln.de/color/).
+"""
 
 from __future__ import annotations
 
+import io
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import ArgumentError
 from ..plot._panels import pyplot as _pyplot
 from ..plot._panels import style as _style
+from ._cell import Difference
 
 if TYPE_CHECKING:
-    from ._report import Report
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _WIDTH = 3.5
 
 
-def save(fig: Any, path: Path) -> None:
-    """Writes path.png and path.svg."""
-    fig.savefig(path.with_suffix(".png"), dpi=200, metadata={"Software": None})
-    with _pyplot().rc_context({"svg.hashsalt": "govpn", "svg.fonttype": "none"}):  # repeatable, and small
-        fig.savefig(path.with_suffix(".svg"), metadata={"Date": None})
+def save(fig: Figure, path: Path, formats: Sequence[str] = ("png", "svg"), photographs: bool = False) -> None:
+    """Writes path.png and path.svg, as far as formats has them, and closes the figure.
+
+    Charts become PNG files of 256 colours, which are a third as large. Photographs keep their colours.
+    """
+    if "png" in formats:
+        from PIL import Image  # comes with matplotlib
+
+        buffer = io.BytesIO()
+        fig.savefig(buffer, format="png", dpi=200)
+        image = Image.open(buffer).convert("RGB")
+        if not photographs:
+            image = image.quantize(256, dither=Image.Dither.NONE)
+        image.save(path.with_suffix(".png"), optimize=True)
+    if "svg" in formats:
+        with _pyplot().rc_context({"svg.hashsalt": "govpn", "svg.fonttype": "none"}):  # repeatable, and small
+            fig.savefig(path.with_suffix(".svg"), metadata={"Date": None})
     _pyplot().close(fig)
 
 
-def figure(height: float) -> Any:
-    return _pyplot().figure(figsize=(_WIDTH, height), layout="constrained")
+def figure(height: float) -> Figure:
+    fig: Figure = _pyplot().figure(figsize=(_WIDTH, height), layout="constrained")
+    return fig
 
 
-def differences(report: Report, fig: Any = None) -> Any:
-    """A panel per column of the table: each line's difference to the baseline in points. The interval of two
-    seeds is so wide (12.7 standard errors) that it may leave the panel."""
-    from ._report import title_of
+Line = tuple[str, Difference, float | None]
 
-    shown = {
-        column: {k: c for k in report.lines if (c := report.cells[k, column]) and c.to_baseline}
-        for column in report.columns
-    }
-    shown = {column: cells for column, cells in shown.items() if cells}
+
+def differences(panels: Mapping[str, Sequence[Line]], fig: Figure | None = None) -> Figure:
+    """Draws a panel per column of a table, with differences to the baseline in points.
+
+    A line is its name, our difference and the paper's. The interval of two seeds is so wide (12.7
+    standard errors) that it does not set the axis: it may leave the panel.
+    """
     with _style():
-        fig = fig or figure(0.7 + sum(0.35 + 0.13 * len(cells) for cells in shown.values()))
+        fig = fig or figure(0.7 + sum(0.35 + 0.13 * len(lines) for lines in panels.values()))
         axes = fig.subplots(
-            max(len(shown), 1), 1, squeeze=False, height_ratios=[len(c) + 1 for c in shown.values()] or None
+            max(len(panels), 1), 1, squeeze=False, height_ratios=[len(c) + 1 for c in panels.values()] or None
         )[:, 0]
-        for ax, (column, cells) in zip(axes, shown.items(), strict=False):
-            baseline = report.paper_baseline(column)
+        for ax, (title, lines) in zip(axes, panels.items(), strict=False):
             ends = [0.0]
-            for y, c in enumerate(cells.values()):
-                d = c.to_baseline
+            for y, (_, d, paper) in enumerate(lines):
                 bar = None if np.isnan(d.half) else d.half
                 ax.errorbar(d.mean, y, xerr=bar, fmt="o", ms=3, capsize=1.5, color=COLORS[1])
                 ends += [d.mean] if d.pairs < 3 else [d.mean - d.half, d.mean + d.half]
-                if c.paper is not None and baseline is not None:
-                    ax.plot(c.paper - baseline, y, "D", ms=3, mfc="none", color=COLORS[2])
-                    ends.append(c.paper - baseline)
+                if paper is not None:
+                    ax.plot(paper, y, "D", ms=3, mfc="none", color=COLORS[2])
+                    ends.append(paper)
             margin = 0.05 * (max(ends) - min(ends)) or 1.0
             ax.set_xlim(min(ends) - margin, max(ends) + margin)
             ax.axvline(0, color="0.6", lw=0.6, zorder=0)
-            ax.set_yticks(range(len(cells)), [title_of(report.table, k) for k in cells])
-            ax.set_ylim(len(cells) - 0.4, -0.6)
-            ax.set_title("/".join(column), loc="left")
+            ax.set_yticks(range(len(lines)), [name for name, _, _ in lines])
+            ax.set_ylim(len(lines) - 0.4, -0.6)
+            ax.set_title(title, loc="left")
         note = "\n(an interval of two seeds may leave the panel)"
-        two = any(c.to_baseline.pairs == 2 for cells in shown.values() for c in cells.values())
+        two = any(d.pairs == 2 for lines in panels.values() for _, d, _ in lines)
         fig.supxlabel("test accuracy minus the baseline's, points" + two * note, fontsize=7)
         axes[0].plot([], [], "o", ms=3, color=COLORS[1], label="here, 95 % interval")
         axes[0].plot([], [], "D", ms=3, mfc="none", color=COLORS[2], label="the paper")
@@ -76,10 +93,13 @@ def differences(report: Report, fig: Any = None) -> Any:
 def curves(
     columns: Mapping[str, Mapping[str, Sequence[Mapping[str, Sequence[float]]]]],
     panels: Mapping[str, str],
-    fig: Any = None,
-) -> Any:
-    """By epoch: a column per title, a row per panel (its y label and the name in the history), a line per
-    name: the mean over its histories, with a band from the lowest to the highest."""
+    fig: Figure | None = None,
+) -> Figure:
+    """Draws histories by epoch: a column per title, a row per panel, a line per name.
+
+    A panel is its y label and the name of the figure in a history. A line is the mean over its
+    histories. A band reaches from the lowest to the highest.
+    """
     with _style():
         fig = fig or figure(0.5 + 1.35 * len(panels))
         axes = fig.subplots(len(panels), len(columns), squeeze=False, sharex="col")
@@ -102,13 +122,17 @@ def curves(
 
 Row = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 Rows = Sequence[Row]
+Draw = Callable[["Axes", "Axes", np.ndarray, np.ndarray], "AxesImage"]
 
 
-def noise(rows: Rows, across: int = 2, fig: Any = None) -> Any:
-    """Image, heat map of the variance and drawn noise: rows of (title, image (H, W, C) in 0 to 1, σ, noise),
-    so many of them beside each other. Each heat map has its own scale, by the largest σ, printed above."""
+def noise(rows: Rows, across: int = 2, fig: Figure | None = None) -> Figure:
+    """Draws image, heat map of the variance and drawn noise, with across rows beside each other.
 
-    def draw(heat: Any, other: Any, std: np.ndarray, drawn: np.ndarray) -> Any:
+    A row is a title, an image (H, W, C) from 0 to 1, σ and noise. Each heat map is scaled by its largest
+    σ, which stands above it.
+    """
+
+    def draw(heat: Axes, other: Axes, std: np.ndarray, drawn: np.ndarray) -> AxesImage:
         shown = _heat(heat, std**2, "viridis", f"σ ≤ {std.max():.3g}")
         scale = max(float(np.abs(drawn).max()), 1e-30)
         _show(other, (drawn / scale + 1) / 2)
@@ -120,10 +144,13 @@ def noise(rows: Rows, across: int = 2, fig: Any = None) -> Any:
     return _grid(rows, across, draw, title, label, fig)
 
 
-def explanation(rows: Rows, across: int = 2, fig: Any = None) -> Any:
-    """Image, heat map of σ and of the absolute input gradient: rows of (title, image, σ, gradient)."""
+def explanation(rows: Rows, across: int = 2, fig: Figure | None = None) -> Figure:
+    """Draws image, heat map of σ and heat map of the absolute input gradient.
 
-    def draw(heat: Any, other: Any, std: np.ndarray, gradient: np.ndarray) -> Any:
+    A row is a title, an image, σ and the gradient.
+    """
+
+    def draw(heat: Axes, other: Axes, std: np.ndarray, gradient: np.ndarray) -> AxesImage:
         _heat(other, np.abs(gradient), "viridis", f"≤ {np.abs(gradient).max():.1g}")
         return _heat(heat, std, "viridis", f"σ ≤ {std.max():.3g}")
 
@@ -132,14 +159,15 @@ def explanation(rows: Rows, across: int = 2, fig: Any = None) -> Any:
     return _grid(rows, across, draw, title, label, fig)
 
 
-def _grid(rows: Rows, across: int, draw: Any, title: str, label: str, fig: Any) -> Any:
+def _grid(rows: Rows, across: int, draw: Draw, title: str, label: str, fig: Figure | None) -> Figure:
+    if not rows:
+        raise ArgumentError("rows is empty, want at least one image")
     down = -(-len(rows) // across)
     with _style():
         fig = fig or figure(0.6 + down * (_WIDTH / (3 * across) + 0.1))
         axes = fig.subplots(down, 3 * across, squeeze=False)
         for ax in axes.flat:
             ax.axis("off")
-        heat = None
         for i, (name, image, std, other) in enumerate(rows):
             left, middle, right = axes[i // across, 3 * (i % across) :][:3]
             _show(left, image)
@@ -151,13 +179,13 @@ def _grid(rows: Rows, across: int, draw: Any, title: str, label: str, fig: Any) 
     return fig
 
 
-def _heat(ax: Any, values: np.ndarray, cmap: str, title: str) -> Any:
-    """Of (H, W, C), the mean over the channels, by its maximum."""
+def _heat(ax: Axes, values: np.ndarray, cmap: str, title: str) -> AxesImage:
+    """Shows values (H, W, C): their mean over the channels, divided by its maximum."""
     values = values.mean(-1)
     ax.set_title(title, fontsize=6, pad=2)
     return ax.imshow(values / max(values.max(), 1e-30), cmap=cmap, vmin=0, vmax=1)
 
 
-def _show(ax: Any, image: np.ndarray) -> None:
+def _show(ax: Axes, image: np.ndarray) -> None:
     image = np.clip(image, 0, 1)
     ax.imshow(image if image.shape[-1] == 3 else image.mean(-1), cmap="gray", vmin=0, vmax=1)

@@ -1,4 +1,4 @@
-"""One run: trains, measures, and says everything about it in a dictionary that becomes a JSON file."""
+"""One run: trains, measures, and returns a dictionary that becomes a JSON file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
-from .._lib import build_info
-from .._load import load
+from .. import __version__, build_info, load
 from ..errors import ArgumentError, GovpnWarning
 from ..estimator import VPNClassifier
 from ._data import Data, Part, corrupted, subset
@@ -25,7 +23,7 @@ from ._rows import ROWS, Run
 
 
 def execute(run: Run, data: Data, device: str, **start: Any) -> tuple[VPNClassifier, dict[str, Any]]:
-    """Trains (see `learn`) and measures."""
+    """Trains (see `learn`) and measures. Returns the classifier and the result."""
     clock = time.perf_counter()
     data = used(run, data)
     clf, before = learn(run, data, device, **start)
@@ -51,10 +49,10 @@ def execute(run: Run, data: Data, device: str, **start: Any) -> tuple[VPNClassif
 
 
 def used(run: Run, data: Data) -> Data:
-    """The images that a run uses."""
+    """Returns the images that a run uses."""
     train = subset(data.train, run.images, run.label_noise, run.seed)
-    held_out = (subset(p, run.eval_images, 0, 0) for p in (data.valid, data.test))
-    return Data(train, *held_out, data.note)
+    valid, test = (subset(p, run.eval_images, 0, 0) for p in (data.valid, data.test))
+    return Data(train, valid, test, data.note)
 
 
 def learn(
@@ -67,17 +65,26 @@ def learn(
     part: Path | None = None,
     show: Callable[[str], None] = print,
 ) -> tuple[VPNClassifier, float]:
-    """Trains; the seconds are those of an interrupted run before this one. needed is the result of
-    run.needed(), weights what a frozen or pretrained base starts from, teacher the base whose probabilities
-    become a part of the labels, part where an interrupted run is kept and goes on from."""
+    """Trains. Returns the classifier and the seconds that an interrupted run took before.
+
+    Parameters
+    ----------
+    needed : the result of run.needed()
+    weights : the file that a frozen or pretrained base starts from
+    teacher : the file of a base whose probabilities become a part of the labels
+    part : the file in which an interrupted run is kept, and from which it goes on
+    show : prints a line
+    """
     params = run.parameters() | {"device": device, "verbose": 0}
     if ROWS[run.row].needs.startswith("vpn"):
+        if needed is None:
+            raise ArgumentError(f"needed is None, want the result that {run.id} takes σ from")
         params["fixed_std"] = needed["std"]["std_rms" if run.row.startswith("power") else "std_mean"]
     clf, before = _start(params, data.train, weights, part)
     resume = clf.__dict__.get("n_epochs_", 0) > 0
     try:
         if run.epochs:
-            with warnings.catch_warnings():  # they are in the result
+            with warnings.catch_warnings():  # the result has them
                 warnings.simplefilter("ignore", GovpnWarning)
                 labels = _taught(run, data.train, teacher, device)
                 clf.fit(data.train.X, labels, validation_data=_pair(data.valid), resume=resume)
@@ -92,7 +99,7 @@ def learn(
 def _start(
     params: dict[str, Any], train: Part, weights: Path | None, part: Path | None
 ) -> tuple[VPNClassifier, float]:
-    """A new classifier, or the one that an interrupted run has left, and the seconds that run took."""
+    """Returns a new classifier, or the one that an interrupted run has left, with the seconds it took."""
     if part is not None and part.exists():
         clf = load(part, device=params["device"], verbose=0).set_params(epochs=params["epochs"])
         return clf, sum(clf.history_["seconds"])
@@ -105,12 +112,19 @@ def _start(
 
 
 def _taught(run: Run, train: Part, teacher: Path | None, device: str) -> Any:
-    """The labels, or with a teacher soft ones (N, K): its probabilities and the labels, weighted."""
+    """Returns the labels. With a teacher they are soft, (N, K): its probabilities mixed with the labels."""
     if teacher is None:
         return train.y
     classes = np.unique(train.y)
-    base = {"base": run.base, "mode": "plain", "device": device, "verbose": 0}
-    clf = VPNClassifier.from_safetensors(teacher, image_shape=train.X.shape[1:], classes=classes, **base)
+    clf = VPNClassifier.from_safetensors(
+        teacher,
+        base=run.base,
+        image_shape=train.X.shape[1:],
+        classes=classes,
+        mode="plain",
+        device=device,
+        verbose=0,
+    )
     own = (train.y[:, None] == classes).astype(np.float32)
     return (1 - run.teacher) * own + run.teacher * clf.predict_proba(train.X)
 
@@ -120,11 +134,13 @@ def _pair(part: Part) -> Any:
 
 
 def _measure(clf: VPNClassifier, data: Data, run: Run) -> dict[str, Any]:
-    """Validation and test figures, in all the ways the model predicts; σ on the validation images, and with a
-    generator what it explains there and what its noise is worth."""
+    """Returns validation and test figures for every way of prediction, and σ on the validation images.
+
+    With a generator it adds what σ explains and what the noise is worth.
+    """
     none = clf.evaluate(*data.valid)
     std = {k: _short(v) for k, v in none.items() if k.startswith("std_")}
-    measured = {
+    measured: dict[str, Any] = {
         "std": std if std["std_mean"] is not None else None,
         "validation": _scores(clf, data.valid, run, std, none),
         "test": _scores(clf, data.test, run, std, clf.evaluate(*data.test)) if run.test else None,
@@ -141,8 +157,11 @@ def _measure(clf: VPNClassifier, data: Data, run: Run) -> dict[str, Any]:
 def _scores(
     clf: VPNClassifier, part: Part, run: Run, std: dict[str, Any], none: dict[str, Any]
 ) -> dict[str, Any]:
-    """Without noise, as measured; with a generator, whose σ has these statistics, also by class and under
-    Gaussian noise of its mean and of its RMS."""
+    """Returns accuracy and cross-entropy for every way of prediction.
+
+    none is the evaluation without noise, std has the statistics of σ. With a generator, the other ways
+    are classwise, and Gaussian noise of the mean and of the RMS of σ.
+    """
     ways = {"none": none}
     if std["std_mean"] is not None:
         ways["classwise"] = clf.evaluate(*part, noise="classwise")
@@ -159,14 +178,14 @@ def _scores(
 
 
 def _short(value: Any) -> Any:
-    """A number with eight digits; None for what JSON cannot say."""
+    """Rounds a number to eight digits. What JSON cannot say becomes None."""
     if isinstance(value, float):
         return float(f"{value:.8g}") if math.isfinite(value) else None
     return value
 
 
 def machine() -> dict[str, Any]:
-    """The processor, for reading seconds."""
+    """Returns the processor, for those who read seconds."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -176,7 +195,7 @@ def machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of everything that a result may depend on."""
+    """Returns the versions of everything that a result may depend on."""
     build = build_info()
     return {
         "govpn": __version__,
@@ -188,8 +207,10 @@ def versions() -> dict[str, str]:
 
 
 def pictures(clf: VPNClassifier, part: Part) -> dict[str, np.ndarray]:
-    """σ, one drawn noise and the input gradient for the first image of each of ten classes, and which images
-    these are."""
+    """Returns σ, one drawn noise and the input gradient for the first image of each of ten classes.
+
+    index says which images these are.
+    """
     if part.y is None:
         raise ArgumentError("part is a stream, want images")
     index = np.array([np.flatnonzero(part.y == c)[0] for c in clf.classes_[:10]])

@@ -1,21 +1,22 @@
-"""The search: settings tried on validation data, confirmed on test data with fresh seeds."""
+"""The search: settings are tried on validation data and confirmed on test data with fresh seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import _settings
-from ._cell import Difference, Result, score, signed
-from ._document import Block, Document
-from ._rows import Run
+from ._cell import Difference, scores, signed
+from ._document import FORMATS, Block, Document, Items
+from ._rows import FIRST_FRESH, Result, Run
 from ._study import Study
 
 ROWS_OF_A_SETTING = ("baseline", "vpn-dnn3", "matched-dnn3", "power-dnn3")
-# Of the rows above, two that are compared over all settings.
+# Comparisons over all settings: title, and the positions of two of the rows above.
 COMPARED = (
     ("VPN − baseline", 1, 0),
     ("VPN − Gaussian of its mean σ", 1, 2),
@@ -23,14 +24,13 @@ COMPARED = (
     ("Gaussian of the RMS σ − baseline", 3, 0),
 )
 CONDITIONS = ("noise 0.1", "noise 0.3", "blur 1 px", "contrast 0.5")
-_FIRST_FRESH = 100  # the first seed of a confirmation
 
 
 def runs_of(
     dataset: str, base: str, settings: Sequence[str], seeds: int, epochs: int, test: bool
 ) -> list[Run]:
-    """The baseline, VPN and its control of each setting, seed by seed."""
-    first = _FIRST_FRESH if test else 0
+    """Returns the baseline, VPN and its controls of each setting, seed by seed."""
+    first = FIRST_FRESH if test else 0
     runs = [
         Run(dataset, base, row, seed, epochs, **_settings.SETTINGS[name], test=test)
         for seed in range(first, first + seeds)
@@ -54,14 +54,18 @@ def search(
     Parameters
     ----------
     datasets, bases : lists of names
-    settings : list of names; None is all. An unknown name is an error that lists them
+    settings : list of names
+        None takes all. An unknown name is an error that lists the known ones.
     seeds, epochs : int
-    train : bool, whether what is missing is trained
-    options : those of `Study`
+    train : bool
+        Whether to train what is missing. False only reports.
+    options
+        Those of `Study`.
 
     Returns
     -------
-    SearchReport : also written to the folder as search.md and .html
+    SearchReport
+        Also written to the folder as search.md and search.html.
 
     Examples
     --------
@@ -84,8 +88,9 @@ def confirm(
     train: bool = True,
     **options: Any,
 ) -> SearchReport:
-    """Measures settings that a search has chosen on test data, with seeds that it has not seen. The
-    parameters are those of `search`.
+    """Measures the settings that a search has chosen, on test data and with seeds that it has not seen.
+
+    The parameters are those of `search`.
 
     >>> govpn.repro.confirm(["λ = 1"], train=False, verbose=False).part
     'test'
@@ -112,7 +117,7 @@ def _tried(
             for b in bases
         )
         study.train(run for runs in plans for run in runs)
-    report = SearchReport(study.results(), study.out, test)
+    report = SearchReport(study.results(), study.out, test, study.formats)
     report.save()
     return report
 
@@ -120,8 +125,11 @@ def _tried(
 class SearchReport(Document):
     """What each setting earns: VPN minus the baseline, and minus noise of one σ. A notebook shows it."""
 
-    def __init__(self, results: Sequence[Result], folder: Path, test: bool) -> None:
-        self.folder, self.part = folder, "test" if test else "validation"
+    def __init__(
+        self, results: Sequence[Result], folder: Path, test: bool, formats: Sequence[str] = FORMATS
+    ) -> None:
+        self.folder, self.formats = folder, formats
+        self.part = "test" if test else "validation"
         self.name = "confirm" if test else "search"
         self.title = "Search: confirmed" if test else "Search: settings tried on validation data"
         self.legend = LEGEND.format(part=self.part)
@@ -140,7 +148,7 @@ class SearchReport(Document):
         return [head, *self.rows()]
 
     def rows(self) -> list[list[str]]:
-        """A line per data set, base, setting and number of epochs that has results."""
+        """Returns a line per data set, base, setting and number of epochs that has results."""
         return [
             [place, name, *self._line(of_epochs[epochs])]
             for place, name, of_epochs in self._found()
@@ -148,7 +156,7 @@ class SearchReport(Document):
         ]
 
     def after(self) -> list[Block]:
-        """What all settings of a place and a number of epochs say together, where they are several."""
+        """Returns what several settings say together, for each data set, base and number of epochs."""
         places: dict[tuple[str, int], list[list[list[Result]]]] = {}
         for place, _, of_epochs in self._found():
             for epochs, found in of_epochs.items():
@@ -160,8 +168,8 @@ class SearchReport(Document):
                 blocks += [("title", title), ("text", TOGETHER), ("list", self._together(settings))]
         return blocks
 
-    def _together(self, settings: list[list[list[Result]]]) -> list[tuple[str, str]]:
-        """Per comparison, the median over the settings and in how many it is above 0."""
+    def _together(self, settings: list[list[list[Result]]]) -> Items:
+        """Returns, per comparison, the median over the settings and in how many it is above 0."""
         items = []
         for title, first, second in COMPARED:
             said = []
@@ -176,22 +184,19 @@ class SearchReport(Document):
         return items
 
     def _minus(self, first: Result, second: Result, condition: str) -> float:
-        """The first's accuracy minus the second's in points; "" is no condition."""
-        a, b = (
-            r[self.part]["corrupted"][condition] if condition else score(r, "none", self.part)
-            for r in (first, second)
-        )
+        """Returns the first's accuracy minus the second's in points. "" is no condition."""
+        a, b = self._hard((first, second), condition) if condition else self._scores((first, second))
         return 100 * (a - b)
 
     def _found(self) -> Iterator[tuple[str, str, dict[int, list[list[Result]]]]]:
-        """(data set and base, setting, what `_groups` has of it), where it has any."""
+        """Yields data set and base, setting, and what `_groups` returns, if there is any."""
         for dataset, base in sorted({(r["run"]["dataset"], r["run"]["base"]) for r in self.results.values()}):
             for name, fields in _settings.SETTINGS.items():
                 if of_epochs := self._groups(dataset, base, fields):
                     yield f"{dataset}/{base}", name, of_epochs
 
     def _groups(self, dataset: str, base: str, fields: dict[str, Any]) -> dict[int, list[list[Result]]]:
-        """By epochs: (baseline, VPN and both controls) of each seed that has them all."""
+        """Returns, by epochs, (baseline, VPN, both controls) of each seed that has them all."""
         of_epochs: dict[int, list[list[Result]]] = {}
         for r in self.results.values():
             run = Run(**r["run"])
@@ -206,42 +211,46 @@ class SearchReport(Document):
     def _line(self, found: list[list[Result]]) -> list[str]:
         plain, vpn, *controls = (list(column) for column in zip(*found, strict=True))
 
-        def of(results: list[Result], noise: str = "none") -> list[float]:
-            return [score(r, noise, self.part) for r in results]
-
-        def hard(results: list[Result], condition: str) -> list[float]:
-            return [r[self.part]["corrupted"][condition] for r in results]
-
-        def minus_controls(measure: Any) -> str:
+        def minus_controls(measure: Callable[[list[Result]], list[float]]) -> str:
             return "\n".join(_bold(Difference.of(measure(vpn), measure(control))) for control in controls)
 
+        baseline = self._scores(plain)
         return [
-            f"{100 * np.mean(of(plain)):.2f}",
-            str(Difference.of(of(vpn), of(plain))),
-            str(Difference.of(of(vpn, "classwise"), of(plain))),
-            minus_controls(of),
-            *(minus_controls(lambda results, c=c: hard(results, c)) for c in CONDITIONS),
+            f"{100 * np.mean(baseline):.2f}",
+            str(Difference.of(self._scores(vpn), baseline)),
+            str(Difference.of(scores(vpn, "classwise", self.part), baseline)),
+            minus_controls(self._scores),
+            *(minus_controls(partial(self._hard, condition=c)) for c in CONDITIONS),
             "\n".join(f"{np.mean([r['std'][k] for r in vpn]):.3f}" for k in ("std_mean", "std_rms")),
             f"{len(found)} × {vpn[0]['run']['epochs']}",
         ]
 
+    def _scores(self, results: Sequence[Result]) -> list[float]:
+        """Returns the accuracies without noise."""
+        return scores(results, "none", self.part)
 
-def _bold(d: Difference) -> str:
-    """Bold where the interval is above 0."""
-    return f"**{d}**" if d.mean - d.half > 0 else str(d)
+    def _hard(self, results: Sequence[Result], condition: str) -> list[float]:
+        """Returns the accuracies on images under a condition."""
+        return [float(r[self.part]["corrupted"][condition]) for r in results]
 
 
-LEGEND = (
-    "Accuracy on {part} data in %; paired differences in points with Student's 95 % interval over the "
-    "seeds. “Gaussian” is the same setting with noise of one σ: above, the generator's mean in the same "
-    "seed; below, its RMS, the same power. The last four differences are on images with Gaussian noise of"
-    " σ 0.1 and 0.3, blurred by a Gaussian of 1 pixel, and with half the contrast; without noise of our "
-    "own in prediction. Bold: the interval is above 0; of so many intervals, one in forty is by chance. "
-    "Where the table does not say otherwise, σ is bounded from 0.01 to 0.3, κ is 1, and 5,000 images "
-    "train."
-)
-TOGETHER = (
-    "Differences in points, the median over the settings of the mean over the seeds, and in how many "
-    "settings it is above 0: on images as they are, and under each condition. Settings share seeds, splits "
-    "and images, so that they are no independent trials."
-)
+def _bold(d: Difference | None) -> str:
+    """Returns a difference, in bold if its interval is above 0."""
+    return f"**{d}**" if d is not None and d.mean - d.half > 0 else str(d)
+
+
+LEGEND = """\
+The columns have the baseline's accuracy on {part} data in %, then paired differences in points with
+Student's 95 % interval over the seeds. “Gaussian” is the same setting with noise of one σ. The upper
+number takes the mean of the generator's σ in the same seed, the lower one its RMS, which gives the same
+power.
+
+The last four differences are on harder images: with Gaussian noise of σ 0.1 and 0.3, blurred by a
+Gaussian of 1 pixel, and with half the contrast. Prediction adds no noise of its own. An interval above 0
+is bold. Of so many intervals, one in forty is above 0 by chance.
+
+If a setting does not say otherwise, σ is bounded from 0.01 to 0.3, κ is 1, and 5,000 images train."""
+TOGETHER = """\
+Differences in points: the median over the settings of the mean over the seeds, and in how many settings
+that mean is above 0. The images are as they are, or under one of the conditions. Settings share seeds,
+splits and images, so they are no independent trials."""

@@ -1,5 +1,7 @@
-"""What the search tries: settings in which learned noise might earn what noise of one σ does not, and those
-beyond the paper."""
+"""The settings that the search tries.
+
+In some of them learned noise might earn what noise of one σ does not. Some go beyond the paper.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,14 @@ from ..errors import ArgumentError
 from ._rows import Run
 
 FEW = {"images": 5000}
-BOUNDED = {"std": "bounded", "label_coefficient": 1.0}  # the library's defaults, over the paper's preset
+BOUNDED = {"std": "bounded", "label_coefficient": 1.0}  # the library's defaults, in place of the paper's
 
 
 def _few(**options: Any) -> dict[str, Any]:
     return FEW | {"options": BOUNDED | options}
 
 
-# name: fields of Run. All but the first two have 5,000 training images.
+# Name → fields of Run. All but the first two have 5,000 training images.
 SETTINGS: dict[str, dict[str, Any]] = {
     "1,000 images": {"images": 1000, "options": BOUNDED},
     "20,000 images": {"images": 20000, "options": BOUNDED},
@@ -52,7 +54,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def named(run: Run) -> str | None:
-    """The setting that a run belongs to."""
+    """Returns the name of the setting that a run belongs to, or None."""
     same = (k for k, f in SETTINGS.items() if run == Run(*_place(run), **f, test=run.test))
     return next(same, None)
 
@@ -62,7 +64,7 @@ def _place(run: Run) -> tuple[str, str, str, int, int]:
 
 
 def check(settings: Sequence[str]) -> None:
-    """Refuses names that are none of SETTINGS."""
+    """Raises an error if a name is none of SETTINGS."""
     for name in settings:
         if name not in SETTINGS:
             raise ArgumentError(f"settings has {name!r}, want of {'; '.join(SETTINGS)}")

@@ -1,29 +1,31 @@
 """A folder of runs that any number of processes and machines fill together.
 
-runs/<id>.json is a finished run, and is never repeated. runs/<id>.lock says who is at it; its holder touches
-it, and others take it over when it has not been touched for two minutes. runs/<id>.part is what an
-interrupted run has learned. weights/<id>.safetensors are for rows that start from them; they may be deleted,
-and are trained again when they are needed."""
+- runs/<id>.json is a finished run. It is never repeated.
+- runs/<table>.jsonl holds finished runs that `pack` has gathered, a line each.
+- runs/<id>.npz holds σ and drawn noise of a run that a figure may show.
+- runs/<id>.lock says which process works on a run. The process touches the file while it works. After
+  two minutes without a touch, another process takes the run over.
+- runs/<id>.part is what an interrupted run has learned.
+- weights/<id>.safetensors are weights from which other rows start. Delete them freely: they are trained
+  again when they are needed.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import socket
-import threading
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from . import _data
-from ._rows import PRETRAINED, ROWS, Run
+from ._document import FORMATS, checked_formats
+from ._lock import locked
+from ._rows import PRETRAINED, ROWS, Result, Run, drawn_by_a_figure
 from ._run import execute, learn, pictures, used
-
-_STALE = 120.0  # seconds without a touch after which a lock is nobody's
+from ._runs import Runs, as_text, replace
 
 
 class Study:
@@ -31,12 +33,19 @@ class Study:
 
     Parameters
     ----------
-    out : the folder; it is made
-    data : the folder of the data sets; None looks in $GOVPN_DATA, and for shared/data beside this folder or a
-        parent
-    device : of `govpn.VPNClassifier`
-    resume : bool, whether interrupted runs go on, or begin anew
-    verbose : bool, whether to print a line per run
+    out : str or path
+        The folder. It is made if it does not exist.
+    data : str or path, optional
+        The folder of the data sets. None looks in $GOVPN_DATA, then for shared/data beside the current
+        folder or one of its parents.
+    device : str
+        That of `govpn.VPNClassifier`.
+    resume : bool
+        Whether interrupted runs go on. False begins them anew.
+    verbose : bool
+        Whether to print a line per run.
+    formats : sequence of {"md", "html", "png", "svg"}
+        The files that reports and figures write: tables as Markdown and HTML, pictures as PNG and SVG.
 
     Examples
     --------
@@ -54,23 +63,28 @@ class Study:
         device: str = "auto",
         resume: bool = True,
         verbose: bool = True,
+        formats: Iterable[str] = FORMATS,
     ) -> None:
         self.out, self.data, self.device = Path(out), _data.folder_of(data), device
-        self.resume, self.verbose = resume, verbose
+        self.resume, self.verbose, self.formats = resume, verbose, checked_formats(formats)
         for folder in ("runs", "weights"):
             (self.out / folder).mkdir(parents=True, exist_ok=True)
+        self._runs = Runs(self.out / "runs")
 
-    def result(self, run: Run) -> dict[str, Any] | None:
-        """What a finished run has left; None before."""
-        path = self._file(run, ".json")
-        return json.loads(path.read_text()) if path.exists() else None
+    def result(self, run: Run) -> Result | None:
+        """Returns what a run has left, or None if it has not finished."""
+        return self._runs.get(run.id)
 
-    def results(self) -> list[dict[str, Any]]:
-        """All finished runs."""
-        return [json.loads(p.read_text()) for p in sorted((self.out / "runs").glob("*.json"))]
+    def results(self) -> list[Result]:
+        """Returns all finished runs, packed or loose, sorted by id."""
+        return self._runs.all()
 
     def noise_of(self, run: Run) -> dict[str, np.ndarray] | None:
-        """index, std, noise and gradient (see `pictures`); kept for seed 0 of rows with a generator."""
+        """Returns the arrays index, std, noise and gradient for the first image of each of ten classes.
+
+        A run keeps them if a figure can show it: with seed 0, a generator, and all images or a reward
+        for entropy. Otherwise this returns None.
+        """
         path = self._file(run, ".npz")
         if not path.exists():
             return None
@@ -78,11 +92,11 @@ class Study:
             return dict(arrays)
 
     def train(self, runs: Iterable[Run]) -> None:
-        """Finishes all runs, and those that they need, beside other processes that work in the folder."""
+        """Finishes all runs and those that they need. Other processes may work in the folder, too."""
         todo = list(dict.fromkeys(r for run in runs for r in (*_chain(run), run)))
         count = len(todo)
-        while todo := [run for run in todo if not self._file(run, ".json").exists()]:
-            ready = (r for r in todo if (needed := r.needed()) is None or self.result(needed))
+        while todo := [run for run in todo if not self._runs.has(run.id)]:
+            ready = (r for r in todo if (needed := r.needed()) is None or self._runs.has(needed.id))
             for run in ready:
                 with self._locked(run) as mine:
                     if mine:
@@ -90,10 +104,10 @@ class Study:
                         self._train(run)
                         break
             else:
-                time.sleep(2)  # others are at what is left
+                time.sleep(2)  # other processes work on all that is left
 
     def _train(self, run: Run) -> None:
-        if self._file(run, ".json").exists():
+        if self._runs.has(run.id):
             return
         part = self._file(run, ".part")
         if not self.resume:
@@ -111,18 +125,20 @@ class Study:
             show=self._say,
         )
         if run.row == "baseline" and run.epochs:
-            self._replace(self._weights(run), lambda p: clf.export_safetensors(p, part="base"))
-        kept = run.test or "entropy_weight" in run.options
-        if "explanation" in result and run.seed == 0 and kept:
+            replace(self._weights(run), lambda p: clf.export_safetensors(p, part="base"))
+        if "explanation" in result and drawn_by_a_figure(run):
             arrays = pictures(clf, data.valid)
-            self._replace(self._file(run, ".npz"), lambda p: _savez(p, arrays))
-        self._replace(self._file(run, ".json"), lambda p: p.write_text(as_text(result)))
+            replace(self._file(run, ".npz"), lambda p: _savez(p, arrays))
+        replace(self._file(run, ".json"), lambda p: p.write_text(as_text(result)))
         part.unlink(missing_ok=True)
         accuracy = 100 * result["validation"]["none"]["accuracy"]
         self._say(f"    {accuracy:.2f} % of the validation images, {result['seconds']} s, {result['device']}")
 
     def _weights_for(self, run: Run) -> Path:
-        """The published weights of a base, or those of the run's baseline, trained again where missing."""
+        """Returns the published weights of a base, or those of the run's baseline.
+
+        If the baseline's weights are missing, it is trained again.
+        """
         if run.dataset == PRETRAINED:
             return self.data / f"{run.base}.safetensors"
         base = run.baseline()
@@ -130,7 +146,7 @@ class Study:
             self._say(f"    the weights of {base.id} are missing: trained again")
             data = used(base, _data.load(base.dataset, base.seed, self.data))
             clf, _ = learn(base, data, self.device)
-            self._replace(self._weights(base), lambda p: clf.export_safetensors(p, part="base"))
+            replace(self._weights(base), lambda p: clf.export_safetensors(p, part="base"))
         return self._weights(base)
 
     def _file(self, run: Run, suffix: str) -> Path:
@@ -143,70 +159,20 @@ class Study:
         if self.verbose:
             print(text, flush=True)
 
-    @staticmethod
-    def _replace(path: Path, write: Any) -> None:
-        """Writes beside the file and renames."""
-        beside = path.with_name(f".{os.getpid()}-{path.name}")
-        try:
-            write(beside)
-            os.replace(beside, path)
-        finally:
-            beside.unlink(missing_ok=True)
-
     @contextlib.contextmanager
     def _locked(self, run: Run) -> Iterator[bool]:
-        """Whether the run is this process's until the end of the block."""
-        path = self._file(run, ".lock")
-        if not _take(path):
-            yield False
-            return
-        done = threading.Event()
-        touch = threading.Thread(target=_keep_touching, args=(path, done), daemon=True)
-        touch.start()
-        try:
-            yield True
-        finally:
-            done.set()
-            touch.join()
-            path.unlink(missing_ok=True)
+        """Yields whether the run is this process's until the end of the block."""
+        with locked(self._file(run, ".lock")) as lock:
+            yield lock is not None
 
 
 def _chain(run: Run) -> Iterator[Run]:
-    """What a run needs, first things first."""
+    """Yields the runs that a run needs, in the order in which they must be trained."""
     if (needed := run.needed()) is not None:
         yield from _chain(needed)
         yield needed
 
 
-def _take(path: Path) -> bool:
-    try:
-        if time.time() - path.stat().st_mtime < _STALE:
-            return False
-        old = path.with_name(f".{socket.gethostname()}-{os.getpid()}-{path.name}")
-        os.rename(path, old)  # one process alone succeeds
-        old.unlink()
-    except FileNotFoundError:
-        pass
-    try:
-        with open(path, "x") as lock:
-            lock.write(f"{socket.gethostname()} {os.getpid()}\n")
-    except FileExistsError:
-        return False
-    return True
-
-
-def _keep_touching(path: Path, done: threading.Event) -> None:
-    while not done.wait(_STALE / 6):
-        with contextlib.suppress(OSError):
-            os.utime(path)
-
-
 def _savez(path: Path, arrays: dict[str, np.ndarray]) -> None:
     with open(path, "wb") as file:
-        np.savez_compressed(file, **arrays)
-
-
-def as_text(result: dict[str, Any]) -> str:
-    """JSON with a line per entry."""
-    lines = [f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in result.items()]
-    return "{\n" + ",\n".join(lines) + "\n}\n"
+        np.savez_compressed(file, allow_pickle=True, **arrays)

@@ -1,4 +1,4 @@
-"""The paper's tables: what they train, and their reports."""
+"""The paper's tables: the runs that they need, and their reports."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..errors import ArgumentError
+from ._document import FORMATS
 from ._report import Report
 from ._rows import GENERATORS, TABLES, Run, cells, columns, paper_epochs
 from ._study import Study
@@ -15,22 +16,27 @@ Names = Sequence[str] | None
 
 
 def table1(**options: Any) -> Report:
-    """Table I: joint training on Fashion-MNIST and CIFAR-10.
+    """Trains and reports Table I: joint training on Fashion-MNIST and CIFAR-10.
 
     Parameters
     ----------
-    datasets, bases, generators, rows : lists of names, which part of the table; None is all. The baseline is
-        always a part
-    seeds : int [5], runs with seeds 0 to seeds - 1
-    epochs : int; None is the paper's 40 for sr and dnn3, 100 for the others
-    images, eval_images : int [0], of the training set; of the validation and the test set: stratified
-        subsets, 0 is all
-    out, data, device, resume, verbose : of `Study`
-    train : bool [True]; False only reports
+    datasets, bases, generators, rows : lists of names
+        The part of the table to train. None takes all. The baseline is always a part.
+    seeds : int, default 5
+        Runs have the seeds 0 to seeds - 1.
+    epochs : int
+        None takes the paper's: 40 for sr and dnn3, 100 for the others.
+    images, eval_images : int, default 0
+        Sizes of stratified subsets, of the training set, and of the validation and test set. 0 takes all.
+    out, data, device, resume, verbose, formats
+        Those of `Study`.
+    train : bool, default True
+        Whether to train what is missing. False only reports.
 
     Returns
     -------
-    Report : of everything that the folder has; also written there as table1.md, .html, .png and .svg
+    Report
+        Of everything that the folder has. It is also written there as table1.md, .html, .png and .svg.
 
     Examples
     --------
@@ -43,7 +49,7 @@ def table1(**options: Any) -> Report:
 
 
 def table2(**options: Any) -> Report:
-    """Table II: joint training on Tiny ImageNet. The options are those of `table1`.
+    """Trains and reports Table II: joint training on Tiny ImageNet. The options are those of `table1`.
 
     >>> govpn.repro.table2(train=False, verbose=False).columns  # nothing has been trained
     []
@@ -52,8 +58,10 @@ def table2(**options: Any) -> Report:
 
 
 def table3(**options: Any) -> Report:
-    """Table III: joint training of pretrained ResNets on ILSVRC2012, whose weights in torchvision's layout
-    (resnet18.safetensors, ...) lie beside the images. The options are those of `table1`.
+    """Trains and reports Table III: joint training of pretrained ResNets on ILSVRC2012.
+
+    Their weights in torchvision's layout (resnet18.safetensors, ...) lie beside the images. The options
+    are those of `table1`.
 
     >>> govpn.repro.table3(train=False, verbose=False).columns
     []
@@ -62,8 +70,9 @@ def table3(**options: Any) -> Report:
 
 
 def table4(**options: Any) -> Report:
-    """Table IV: a generator for a frozen base. The options are those of `table1`; differences are to the base
-    that was frozen, without noise.
+    """Trains and reports Table IV: a generator for a frozen base. The options are those of `table1`.
+
+    Differences are to the base that was frozen, without noise.
 
     >>> print(govpn.repro.table4(train=False, verbose=False).title)
     Table IV: frozen base training
@@ -80,17 +89,17 @@ def table(
     resume: bool = True,
     train: bool = True,
     verbose: bool = True,
+    formats: Sequence[str] = FORMATS,
     **part: Any,
 ) -> Report:
-    """Trains what a table needs and is not there yet, and reports everything that is. part are the arguments
-    of `runs_of`.
+    """Trains the runs that a table needs and the folder lacks. Reports everything that the folder has.
 
-    out : the folder of the study. data : the folder of the data sets (see `govpn.datasets`)
-    resume : whether interrupted runs go on, or begin anew. train=False only reports"""
-    runs, study = runs_of(name, **part), Study(out, data, device, resume, verbose)
+    part are the arguments of `runs_of`, the others those of `Study`. train=False only reports.
+    """
+    runs, study = runs_of(name, **part), Study(out, data, device, resume, verbose, formats)
     if train:
         study.train(runs)
-    report = Report(name, study.results(), study.out)
+    report = Report(name, study.results(), study.out, study.formats)
     report.save()
     return report
 
@@ -106,12 +115,10 @@ def runs_of(
     images: int = 0,
     eval_images: int = 0,
 ) -> list[Run]:
-    """The runs of a table, all rows of a seed before the next seed.
+    """Returns the runs of a table: all rows of a seed, then those of the next seed.
 
-    datasets, bases, generators, rows : which part; None is all. The baseline is always a part
-    seeds : 0 to seeds - 1. epochs : None is the paper's 40 for sr and dnn3, 100 for the others
-    images, eval_images : of the training set; of the validation and the test set. Stratified subsets; 0 is
-        all"""
+    The parameters are those of `table1`.
+    """
     if name not in TABLES:
         raise ArgumentError(f"table is {name!r}, want one of {', '.join(TABLES)}")
     if seeds < 1:
@@ -143,6 +150,6 @@ def _check(name: str, given: Names, known: Iterable[str]) -> None:
 
 
 def _has(row: str, generators: Names) -> bool:
-    """Whether a row is of the baselines or of one of the generators."""
+    """Returns whether a row needs no generator, or one of those given."""
     generator = row.partition("-")[2] if row.startswith(("vpn", "matched", "power", "frozen")) else None
     return generator is None or generators is None or generator in generators

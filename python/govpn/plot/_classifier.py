@@ -1,0 +1,112 @@
+"""What the pictures ask of a classifier. No other module of the pictures imports private modules of govpn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import _arrow, _labels, _params
+from .._benefit import Z95, NoiseBenefit
+from .._host import is_array, to_numpy
+from .._images import Images, as_images
+from .._inputs import Source
+from .._stream import Stream
+from ..errors import ArgumentError, ArgumentTypeError
+from ..estimator import VPNClassifier
+
+__all__ = [
+    "Z95",
+    "NoiseBenefit",
+    "VPNClassifier",
+    "as_labels",
+    "classifier",
+    "images_of",
+    "is_array",
+    "names_of",
+    "noise_std",
+    "pixels_of",
+    "predicted",
+    "to_indices",
+    "to_numpy",
+    "whole",
+    "with_noise_at_pixels",
+]
+as_labels, to_indices, whole = _labels.as_labels, _labels.to_indices, _params.whole
+
+
+def classifier(model: object) -> VPNClassifier:
+    """Returns a fitted VPNClassifier. Anything else is an error."""
+    if not isinstance(model, VPNClassifier):
+        raise ArgumentTypeError(f"model is of type {type(model).__name__}, want a VPNClassifier")
+    model._fitted()
+    return model
+
+
+def with_noise_at_pixels(model: object) -> VPNClassifier:
+    """Returns a fitted VPNClassifier whose sigma is an image. Anything else is an error."""
+    fitted = classifier(model)
+    mode = fitted.config_["mode"]
+    if mode not in ("joint", "frozen"):
+        raise ArgumentError(f"model has mode {mode!r}, which has no generator; want joint or frozen")
+    if layer := fitted.config_["noise_layer"]:
+        raise ArgumentError(f"model has its noise at hidden layer {layer}, want it at pixels: noise_layer 0")
+    return fitted
+
+
+def names_of(model: VPNClassifier, y: Any, class_names: Sequence[str] | None) -> list[str]:
+    """Returns the names of classes_: those given, those that y carries, or the labels."""
+    if class_names is None:
+        names = _labels.class_names_of(y)
+        return [str(names[c]) if names else str(c) for c in model.classes_]
+    count = len(model.classes_)
+    if isinstance(class_names, str) or len(class_names) != count:
+        raise ArgumentError(f"class_names is {class_names!r}, want {count} names, one per class of classes_")
+    return [str(name) for name in class_names]
+
+
+def pixels_of(model: VPNClassifier, X: Any) -> np.ndarray:
+    """Returns X as images that the model takes, uint8 or floats (N, H, W, C) or (N, H, W)."""
+    if isinstance(X, Stream):
+        raise ArgumentTypeError("X is a stream, want images: next(X.batches(256)) has the first of them")
+    images = model._images(X)
+    if not images.chunks:  # an array of govpn.empty
+        return np.asarray(X)
+    parts = [
+        _arrow.numbers(chunk).reshape(-1, *(images.shape or model.image_shape_)) for chunk in images.chunks
+    ]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def images_of(pixels: np.ndarray) -> Images:
+    """Wraps what `pixels_of` returned for the classifier's methods, which would scale an array again."""
+    return as_images(Source(pixels))
+
+
+def noise_std(model: VPNClassifier, pixels: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the images from 0 to 1 and their sigma, both float (N, H, W, C)."""
+    std = model.noise_std(images_of(pixels), labels)
+    return pixels.reshape(std.shape) / (255.0 if pixels.dtype == np.uint8 else 1.0), std
+
+
+def predicted(
+    model: VPNClassifier,
+    X: Any,
+    y: Any,
+    class_names: Sequence[str] | None,
+    noise: str,
+    samples: int,
+    random_state: Any,
+    std: float | None,
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Returns true and predicted classes as indices of classes_, and the names of classes_.
+
+    X may be a stream, which is decoded once.
+    """
+    images = model._images(X)
+    labels = model._labels(images, y)
+    names = names_of(model, images.labels if y is None else y, class_names)
+    truth = _labels.to_indices(labels, model.classes_)
+    indices = model._predict(images, "label", noise, samples, random_state, std, labels)
+    return truth, indices, names
