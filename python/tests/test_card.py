@@ -10,6 +10,7 @@ import govpn
 import numpy as np
 import pytest
 from conftest import make_quadrants
+from govpn._fitted import fitted as fitted_model
 
 
 class Page(HTMLParser):
@@ -60,7 +61,7 @@ def test_what_a_card_says(model):
     assert "momentum" not in text  # is at its default
     info = model.data_info_
     assert f"384 images, uint8, {info['bytes_copied'] / 1e6:,.1f} MB copied: {info['why']}" in text
-    history, best = model.history_, model._fitted().describe()["best_epoch"]
+    history, best = model.history_, fitted_model(model).describe()["best_epoch"]
     mean, low, high = (history[f"std_{n}"][best - 1] for n in ("mean", "min", "max"))
     assert f"mean {mean:.3g}, min {low:.3g}, max {high:.3g} of the pixel range (epoch {best})" in text
     assert f"training {history['loss'][-1]:.4g}" in text

@@ -26,7 +26,7 @@ FOUND = {
     name: [t for t in doctest.DocTestFinder().find(importlib.import_module(name)) if t.examples]
     for name in ["govpn", *MODULES]
 }
-METHODS = ("govpn.estimator", "govpn._fitted", "govpn._pretrained")
+METHODS = ("govpn.estimator",)
 CLASS = next(t for t in FOUND["govpn.estimator"] if t.name.endswith(".VPNClassifier"))
 
 

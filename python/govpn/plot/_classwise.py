@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _labels, _params
-from .._host import is_array, to_numpy
+from .. import _params
+from .._inputs import labels as _labels
+from .._inputs.foreign import is_array, to_numpy
 from ..errors import ArgumentError
 from . import _panels
 from ._panels import BLUE, ORANGE

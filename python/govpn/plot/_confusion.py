@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _labels
+from .._fitted import fitted
+from .._inputs import labels as _labels
 from ..errors import ArgumentError
 from . import _panels
 
@@ -57,11 +58,11 @@ def plot_confusion(
     place = _panels.one(ax)
     if normalize not in ("true", None):
         raise ArgumentError(f'normalize is {normalize!r}, want "true" or None')
-    images = model._images(X)
-    labels = model._labels(images, y)
+    images = fitted(model).images(X)
+    labels = images.given_labels(y)
     names = _panels.names_of(model, images.labels if y is None else y, class_names)
     truth = _labels.to_indices(labels, model.classes_)
-    predicted = model._predict(images, "label", noise, samples, random_state, std, labels)
+    predicted = fitted(model).predict(images, "label", noise, samples, random_state, std, labels)
     matrix = _matrix(truth, predicted, len(names), normalize)
     with _panels.style(ax):
         if place is None:

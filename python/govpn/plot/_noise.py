@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import _labels
+from .._inputs import labels as _labels
 from ..errors import ArgumentError
 from . import _panels
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import _arrow, _labels
-from .._fitted import Fitted
-from .._images import Images, as_images
-from .._inputs import Source
-from .._stream import Stream
+from .. import _arrow
+from .._fitted import fitted
+from .._inputs import labels as _labels
+from .._inputs.images import Images, as_images
+from .._inputs.source import Source
+from .._inputs.stream import Stream
 from ..errors import ArgumentError, ArgumentTypeError
+from ..estimator import VPNClassifier
 
 WIDTH = 3.4  # inches: a column of a paper
 # Okabe and Ito's colours, which the colour-blind can tell apart (https://jfly.uni-koeln.de/color/)
@@ -105,15 +107,15 @@ def figure_of(ax: Any) -> Any:
 
 def classifier(model: Any) -> Any:
     """A fitted VPNClassifier, or an error."""
-    if not isinstance(model, Fitted):
+    if not isinstance(model, VPNClassifier):
         raise ArgumentTypeError(f"model is of type {type(model).__name__}, want a VPNClassifier")
-    model._fitted()
+    fitted(model)
     return model
 
 
 def with_noise_at_pixels(model: Any) -> Any:
     """A fitted VPNClassifier whose sigma is an image, or an error."""
-    about = classifier(model)._fitted().describe()
+    about = fitted(classifier(model)).describe()
     if "generator" not in about["parameters"]:
         mode = about["config"]["mode"]
         raise ArgumentError(f"model has mode {mode!r}, which has no generator; want joint or frozen")
@@ -137,7 +139,7 @@ def pixels_of(model: Any, X: Any) -> np.ndarray:
     """X as images that the model takes, uint8 or floats (N, H, W, C) or (N, H, W)."""
     if isinstance(X, Stream):
         raise ArgumentTypeError("X is a stream, want images: next(X.batches(256)) has the first of them")
-    images = model._images(X)
+    images = fitted(model).images(X)
     if not images.chunks:  # govpn.empty's
         return np.asarray(X)
     parts = [
