@@ -1,0 +1,19 @@
+"""dir() of the public modules shows public names alone."""
+
+import importlib
+from types import ModuleType
+
+import pytest
+
+MODULES = ["augment", "callbacks", "datasets", "errors", "plot", "ray", "repro"]
+
+
+@pytest.mark.parametrize("name", ["govpn", *(f"govpn.{m}" for m in MODULES)])
+def test_dir_shows_public_names_alone(name):
+    module = importlib.import_module(name)
+    assert dir(module) == sorted(module.__all__)
+    for public in dir(module):
+        thing = getattr(module, public)
+        home = thing.__name__ if isinstance(thing, ModuleType) else getattr(thing, "__module__", "govpn")
+        assert home.split(".")[0] == "govpn", f"{name}.{public} is from {home}"
+        assert public[0] != "_" or public == "__version__", f"{name}.{public} is private"
