@@ -161,8 +161,7 @@ def tensor_array(images: AnyArray) -> pa.Array:
 
 
 def label_array(labels: AnyArray) -> pa.Array:
-    """Returns labels, int32 (N,), or probabilities, float32 (N, K), as an Arrow array over the same
-    memory."""
+    """Returns labels, int32 (N,), or probabilities, float32 (N, K), as Arrow over the same memory."""
     if labels.ndim == 1:
         return pa.array(labels, pa.int32())
     return pa.FixedSizeListArray.from_arrays(pa.array(labels.reshape(-1), pa.float32()), labels.shape[1])
@@ -174,8 +173,7 @@ def is_list(kind: pa.DataType) -> bool:
 
 
 def numbers(array: pa.Array) -> AnyArray:
-    """Returns all numbers of tensors, of lists or of a plain array, over the same memory and
-    read-only."""
+    """Returns all numbers of tensors, of lists or of a plain array, over the same memory and read-only."""
     values = array.storage if isinstance(array, pa.ExtensionArray) else array
     while is_list(values.type):
         values = values.flatten()
@@ -238,8 +236,7 @@ class LentArray(np.ndarray[Any, np.dtype[Any]]):
 
 
 def empty(shape: Sequence[int], dtype: DTypeLike = "uint8", device: str = "auto") -> AnyArray:
-    """Returns an array for images in memory of the library, which fit and predict use without a
-    copy.
+    """Returns an array for images in memory of the library, which fit and predict use without a copy.
 
     Fill the array before you first pass it to fit or predict. A device other than the one named
     here copies it like any other array.

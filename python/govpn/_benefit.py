@@ -127,8 +127,7 @@ class NoiseBenefit:
         return value - Z95 * se, value + Z95 * se
 
     def reading(self) -> str:
-        """Returns a paragraph of plain text that says what was measured and what follows from the
-        numbers."""
+        """Returns a paragraph of plain text that says what was measured and what follows from the numbers."""
         learned = {
             "contains 0": "the two cannot be told apart on these images",
             "is above 0": "the learned noise beats the matched control",
@@ -291,8 +290,10 @@ def summarise(
 
 
 def _mean(values: AnyArray) -> tuple[float, float]:
-    """Returns the mean and its standard error s/√n. NaN stands for what too few values do not
-    give."""
+    """Returns the mean and its standard error s/√n.
+
+    NaN stands for what too few values do not give.
+    """
     n = len(values)
     mean = float(values.mean()) if n else np.nan
     return mean, float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan
@@ -301,8 +302,7 @@ def _mean(values: AnyArray) -> tuple[float, float]:
 def _under_noise(
     model: Model, data: Data, labels: Indices, seeds: Sequence[int], **noise: object
 ) -> tuple[Doubles, Doubles]:
-    """Returns for every image the mean over the draws of -log q(y|x, e), and how often it was right
-    (N,)."""
+    """Returns for every image the mean over the draws of -log q(y|x, e), and how often it was right (N,)."""
     loss, right = np.zeros(len(labels)), np.zeros(len(labels))
     for seed in seeds:
         log_q = _log_softmax(model.predict(data, {"output": "logits", "seed": seed, **noise}))

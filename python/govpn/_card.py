@@ -60,8 +60,7 @@ def text_wanted() -> bool:
 
 
 def card(estimator: Shown, about: Description | None) -> str:
-    """Returns the card. about is what the model tells; None if it is not open, as after
-    unpickling."""
+    """Returns the card. about is what the model tells; None if it is not open, as after unpickling."""
     fitted = estimator.__sklearn_is_fitted__()
     rows = _network(estimator, about["parameters"] if about else {}, fitted)
     charts = ""

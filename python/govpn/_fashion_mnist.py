@@ -88,8 +88,10 @@ def _holds(folder: Path, names: tuple[str, str]) -> bool:
 
 
 def _download(name: str) -> Path:
-    """Brings a file into the cache and returns its path. A file whose SHA-256 is wrong is not
-    kept."""
+    """Brings a file into the cache and returns its path.
+
+    A file whose SHA-256 is wrong is not kept.
+    """
     target = _cache() / name
     if target.is_file():
         return target

@@ -56,8 +56,7 @@ class Hooks:
         return self.stopped
 
     def end(self) -> None:
-        """Calls on_train_end of all callbacks that have begun, then raises the first error of
-        them."""
+        """Calls on_train_end of all callbacks that have begun, then raises the first error of them."""
         training, begun = self._training(), self._begun
         self._begun = []
         with contextlib.ExitStack() as stack:
@@ -75,7 +74,6 @@ class Hooks:
 
 
 def figures(metrics: Mapping[str, float | None]) -> str:
-    """Returns the metrics of an epoch in one line, without the epoch's number and without missing
-    ones."""
+    """Returns the metrics of an epoch in one line, without the epoch's number and without missing ones."""
     known = {k: v for k, v in metrics.items() if k != "epoch" and v is not None and not math.isnan(v)}
     return ", ".join(f"{k} {v:.4g}" for k, v in known.items())

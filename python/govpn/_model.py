@@ -1,5 +1,7 @@
-"""A model in the library. Each method is one call of the library, and long calls can be
-interrupted."""
+"""A model in the library.
+
+Each method is one call of the library, and long calls can be interrupted.
+"""
 
 from __future__ import annotations
 
@@ -64,8 +66,7 @@ class Model:
         return self._run(lambda: _lib.call_bytes("govpn_model_to_bytes", self.handle))
 
     def save(self, path: Path) -> None:
-        """Writes weights, optimiser, configuration and history to a file, which is replaced in one
-        step."""
+        """Writes weights, optimiser, configuration and history to a file, which is replaced in one step."""
         target = _lib.path_bytes(path)
         self._run(lambda: _lib.call("govpn_model_save", self.handle, target))
 
@@ -181,8 +182,10 @@ class Model:
         return {name: rows.field(name).to_pylist() for name in names}
 
     def describe(self) -> Description:
-        """Returns what the model tells of itself. This answers at once, also while the model
-        trains."""
+        """Returns what the model tells of itself.
+
+        This answers at once, also while the model trains.
+        """
         return cast(Description, _lib.call_json("govpn_model_config", self.handle))
 
     def _receive(self, name: str, data: _arrow.Data, options: Mapping[str, object]) -> AnyArray:
@@ -199,8 +202,10 @@ class Model:
         poll: Callable[[], None] = lambda: None,
         started: Callable[[Task[T]], None] = lambda task: None,
     ) -> T:
-        """Returns work(), which Ctrl-C can interrupt. One call at a time: others raise a
-        BusyError."""
+        """Returns work(), which Ctrl-C can interrupt.
+
+        One call at a time: others raise a BusyError.
+        """
         if self._task is not None and not self._task.done.is_set():
             raise BusyError(
                 "the model still ends a call that Ctrl-C has left behind (a compilation cannot be cancelled)"

@@ -135,8 +135,7 @@ def restore(config: Config) -> dict[str, Foreign]:
 
 
 def whole(value: Value, name: str) -> int:
-    """Returns value as an int, or raises ArgumentTypeError. name is the parameter's, for the
-    message."""
+    """Returns value as an int, or raises ArgumentTypeError. name is the parameter's, for the message."""
     try:
         return _integer(value)
     except TypeError:
@@ -184,8 +183,10 @@ def shape_of(image_shape: Foreign) -> list[int]:
 
 
 def seed_of(random_state: Value) -> int:
-    """Returns a seed from 0 to 2**63 - 1: the number given, one drawn from a numpy generator, or a
-    fresh one for None."""
+    """Returns a seed from 0 to 2**63 - 1.
+
+    A whole number is the seed itself. A numpy generator draws one. None gives a fresh one.
+    """
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
     if isinstance(random_state, np.random.Generator):
@@ -203,8 +204,9 @@ def seed_of(random_state: Value) -> int:
 
 
 def draw_seed_of(random_state: Value) -> int:
-    """Returns the seed of one call. None gives 0, which tells the library to use the model's own
-    seed.
+    """Returns the seed of one call.
+
+    None gives 0, which tells the library to use the model's own seed.
 
     A random_state of 0 therefore becomes 2**63 - 1.
     """

@@ -14,8 +14,7 @@ _PACKAGED = (  # a package, and the path of the plugin in its folder
 
 
 def plugin_paths() -> list[str]:
-    """Returns plugin files or folders: those in `$GOVPN_PLUGIN_PATH`, then those of installed
-    packages."""
+    """Returns plugin files or folders: those in `$GOVPN_PLUGIN_PATH`, then those of installed packages."""
     paths = [p for p in os.environ.get("GOVPN_PLUGIN_PATH", "").split(os.pathsep) if p]
     for package, place in _PACKAGED:
         paths += [str(folder / place) for folder in _folders(package) if (folder / place).is_file()]

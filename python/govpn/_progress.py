@@ -37,8 +37,7 @@ class State(TypedDict):
 
 
 class Progress:
-    """Receives the library's reports of progress and draws them, on the main thread if it is
-    waiting.
+    """Receives the library's reports of progress and draws them, on the main thread if it is waiting.
 
     verbose 0 shows nothing, 1 shows a bar, 2 shows a line per epoch with all figures of history().
     ended is called after every epoch, while the library waits. It returns whether to stop.
@@ -56,8 +55,10 @@ class Progress:
         self.callback = _lib.PROGRESS_FN(self._receive)  # an attribute, because the library calls it later
 
     def _receive(self, struct: Foreign, user_data: object) -> int:
-        """Takes a report. The library calls this, so no exception may leave it. Returns 1 to
-        stop."""
+        """Takes a report.
+
+        The library calls this, so no exception may leave it. Returns 1 to stop.
+        """
         try:
             if struct.contents.struct_size >= ctypes.sizeof(_lib.ProgressStruct):
                 names = [field[0] for field in _lib.ProgressStruct._fields_]

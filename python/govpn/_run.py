@@ -90,8 +90,7 @@ def _run_here(work: Callable[[], T], cancel: Callable[[], object]) -> T:
 
 @atexit.register
 def _stop_others() -> None:
-    """Cancels the calls on daemon threads: they must not call back into an interpreter that
-    ends."""
+    """Cancels the calls on daemon threads: they must not call back into an interpreter that ends."""
     _exiting.set()
     end = time.monotonic() + 10  # A compilation cannot be cancelled and takes its time.
     while _calls and time.monotonic() < end:

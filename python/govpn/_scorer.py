@@ -110,8 +110,7 @@ class Scorer:
             raise ArgumentError(f"threads is {threads}, want 0 (all cores) or more")
 
     def __call__(self, batch: Batch) -> Batch:
-        """Returns the batch, a pyarrow RecordBatch or Table, without its images and with the
-        results."""
+        """Returns the batch, a pyarrow RecordBatch or Table, without its images and with the results."""
         clf = self.classifier()
         image = self.image_column or column_of(batch.column_names, IMAGE_COLUMNS)
         if image is None or image not in batch.column_names:
@@ -139,8 +138,7 @@ class Scorer:
         return _open(self.source, changed, self.device, self.threads)
 
     def _results(self, clf: VPNClassifier, batch: Batch, image: str) -> dict[str, AnyArray]:
-        """Returns a column per output, in their order. image is the name of the column of
-        images."""
+        """Returns a column per output, in their order. image is the name of the column of images."""
         column = batch.column(image)
         chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
         chunks = [pixels(chunk, clf.image_shape_, self.raw) for chunk in chunks if len(chunk)]
@@ -152,8 +150,7 @@ class Scorer:
         return self._computed(clf, _as_trained(chunks, clf), labels)
 
     def _computed(self, clf: VPNClassifier, X: Foreign, labels: LabelsLike) -> dict[str, AnyArray]:
-        """Returns the outputs for images X. labels are those for sigma and gradients; None: the
-        predicted."""
+        """Returns the outputs for images X. labels are those for sigma and gradients; None: the predicted."""
         found: dict[str, AnyArray] = {}
         by_label = {"std": clf.noise_std, "gradient": clf.input_gradient}
         if "proba" in self.columns:
@@ -201,8 +198,7 @@ def _columns(output: str | Sequence[str] | Mapping[str, str]) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=2)
 def _open(source: bytes | str, changed: int, device: str, threads: int) -> VPNClassifier:
-    """Opens a model in this process. changed is when its file changed, so that a new file is opened
-    anew."""
+    """Opens a model in this process. changed is when its file changed, so that a new file is opened anew."""
     if threads:
         _lib.limit_threads(threads)
     if isinstance(source, str):
@@ -247,8 +243,7 @@ def _bytes(images: pa.Array, size: int) -> pa.Array:
 
 
 def _as_trained(chunks: Sequence[pa.Array], clf: VPNClassifier) -> Foreign:
-    """Returns the images for predict: as numpy if the model has a pixel_range, which Arrow does not
-    get."""
+    """Returns the images for predict: as numpy if the model has a pixel_range, which Arrow does not get."""
     encoded = not isinstance(chunks[0], pa.ExtensionArray) and not pa.types.is_nested(chunks[0].type)
     if clf.pixel_range_ is None or encoded:
         return pa.table({"image": pa.chunked_array(chunks)})

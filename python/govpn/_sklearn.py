@@ -30,8 +30,7 @@ class _PlainEstimator:
         return {p.name: p.default for p in parameters}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Returns the parameters of __init__ and their values. deep has no effect: none is an
-        estimator."""
+        """Returns the parameters of __init__ and their values. deep has no effect: none is an estimator."""
         return {name: getattr(self, name) for name in sorted(self._defaults())}
 
     def set_params(self: Self, **params: object) -> Self:
@@ -116,8 +115,10 @@ def features(estimator: TakesFeatures, X: object, reset: bool) -> AnyArray:
 
 
 def column(y: Foreign) -> Foreign:
-    """Returns a column (N, 1) of labels as (N,), with scikit-learn's warning. Other y stay as they
-    are."""
+    """Returns a column (N, 1) of labels as (N,), with scikit-learn's warning.
+
+    Other y stay as they are.
+    """
     if getattr(y, "ndim", 1) != 2 or y.shape[1] != 1:
         return y
     text = "A column-vector y was passed when a 1d array was expected: y has shape {}, want (N,)"

@@ -70,8 +70,7 @@ def arrow(
     channels: int | None = None,
     skip_broken: bool = False,
 ) -> Opened:
-    """Reads what `parquet` reads, from Arrow IPC files in the streaming or the random-access
-    format.
+    """Reads what `parquet` reads, from Arrow IPC files in the streaming or the random-access format.
 
     Parameters, results and errors are those of `parquet`.
 

@@ -96,8 +96,10 @@ def prepare(
 def _new_images(
     X: ImagesLike, channels: str | None, image_shape: object, pixel_range: object, verbose: int
 ) -> tuple[Images, Layout]:
-    """Returns the images of a new model, and how X became images. Prints what was guessed of
-    features."""
+    """Returns the images of a new model, and how X became images.
+
+    Prints what was guessed of features.
+    """
     source = read(X, "X", channels)
     x, layout = features.layout_of(source.x, image_shape, pixel_range)
     if verbose and layout.n_features:
@@ -129,8 +131,7 @@ def find_classes(
 def _validation(
     given: Foreign, classes: AnyArray, class_names: soft_labels.Names, layout: Layout, channels: str | None
 ) -> tuple[Data | None, Indices | None]:
-    """Returns the validation data as a data set in the library, and its labels as indices of the
-    classes."""
+    """Returns the validation data as a data set in the library, and its labels as indices of the classes."""
     if given is None:
         return None, None
     x, y = given if isinstance(given, (tuple, list)) and len(given) == 2 else (given, None)
@@ -180,8 +181,7 @@ def new_model(
 def warm_model(
     old: FittedModel, make_model: MakeModel, config: JsonObject, shape: Sequence[int], classes: AnyArray
 ) -> Model:
-    """Makes a new model with the weights of an old one, which must have the same images and
-    classes."""
+    """Makes a new model with the weights of an old one, which must have the same images and classes."""
     if tuple(shape) != old.image_shape or not np.array_equal(classes, old.classes):
         raise ArgumentError(
             f"warm_start: X and y have images {tuple(shape)} and classes {labels.some(classes)}, want "

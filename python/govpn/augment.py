@@ -221,8 +221,10 @@ class GaussianNoise(Augmentation):
 
 
 def as_config(augment: object) -> list[JsonObject]:
-    """Returns the configuration of `fit(augment=...)`: None, an augmentation, its dict, or a list
-    of those."""
+    """Returns the configuration of `fit(augment=...)`.
+
+    augment is None, an augmentation, its dict, or a list of those.
+    """
     if augment is None:
         return []
     if isinstance(augment, (list, tuple)):

@@ -75,8 +75,10 @@ class Training:
         self._rate = rate
 
     def stop(self) -> None:
-        """Ends the training now. With validation data, the model then uses the weights of its best
-        epoch."""
+        """Ends the training now.
+
+        With validation data, the model then uses the weights of its best epoch.
+        """
         self.stopped = True
 
 
@@ -96,8 +98,7 @@ class Callback:
     fit_options: JsonObject = {}  # noqa: RUF012
 
     def on_train_begin(self, training: Training) -> None:
-        """Called before the first epoch. training.epoch is the number of epochs that the model has
-        behind it."""
+        """Called before the first epoch. training.epoch is the number of earlier epochs of the model."""
 
     def on_epoch_end(self, training: Training) -> None:
         """Called after every epoch."""
@@ -218,8 +219,9 @@ class Checkpoint(Callback):
 
 
 class CSVLogger(Callback):
-    """Writes the columns of history_ to a file, one line per epoch. It can be read while training
-    goes on.
+    """Writes the columns of history_ to a file, one line per epoch.
+
+    It can be read while training goes on.
 
     >>> clf = clf.fit(X, y, callbacks=[govpn.callbacks.CSVLogger("log.csv")])
     >>> np.loadtxt("log.csv", delimiter=",", skiprows=1)[:, 0]  # the epochs

@@ -61,8 +61,7 @@ __all__ = [
 def fashion_mnist(
     split: str = "train", path: Path | None = None, download: bool = False, stream: bool = False
 ) -> Opened:
-    """Reads Fashion-MNIST (Zalando, MIT licence): 60,000 training and 10,000 test images in 10
-    classes.
+    """Reads Fashion-MNIST (Zalando, MIT licence): 60,000 training and 10,000 test images in 10 classes.
 
     Parameters
     ----------
@@ -96,8 +95,7 @@ def fashion_mnist(
 
 
 def idx(images: Path, labels: Path | None = None, *, stream: bool = False) -> Opened:
-    """Reads IDX files of bytes, compressed with gzip or not: MNIST, KMNIST, EMNIST and their
-    family.
+    """Reads IDX files of bytes, compressed with gzip or not: MNIST, KMNIST, EMNIST and their family.
 
     Parameters
     ----------
@@ -175,8 +173,7 @@ def tiny_imagenet(
     channels: int | None = None,
     skip_broken: bool = False,
 ) -> Opened:
-    """Reads Tiny ImageNet as published: 100,000 training and 10,000 validation images in 200
-    classes.
+    """Reads Tiny ImageNet as published: 100,000 training and 10,000 validation images in 200 classes.
 
     Images are sorted by class. class_names are the first names in words.txt, for example "Egyptian
     cat".

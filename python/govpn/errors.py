@@ -47,8 +47,7 @@ else:
 
 
 class GovpnWarning(UserWarning):
-    """The result deserves a second look, for example because the generator's noise has
-    collapsed."""
+    """The result deserves a second look, for example because the generator's noise has collapsed."""
 
 
 class GovpnError(RuntimeError):
@@ -61,8 +60,10 @@ class GovpnError(RuntimeError):
 
 
 class ArgumentError(GovpnError, ValueError):
-    """An argument has the right type and a wrong value. The message says what was given and what is
-    wanted."""
+    """An argument has the right type and a wrong value.
+
+    The message says what was given and what is wanted.
+    """
 
     status = "GOVPN_E_ARG"
 
@@ -132,8 +133,10 @@ class ForkedError(GovpnError):
 
 
 class BusyError(GovpnError):
-    """The model is still training, or still ends a call that Ctrl-C interrupted. Try again
-    later."""
+    """The model is still training, or still ends a call that Ctrl-C interrupted.
+
+    Try again later.
+    """
 
     status = "GOVPN_E_BUSY"
 

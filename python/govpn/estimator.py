@@ -1,5 +1,4 @@
-"""VPNClassifier: an image classifier that is trained together with a generator of
-positive-incentive noise."""
+"""VPNClassifier: an image classifier, trained together with a generator of positive-incentive noise."""
 
 from __future__ import annotations
 
@@ -45,8 +44,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     """Image classifier with variational positive-incentive noise (Zhang et al., arXiv 2306.07651).
 
     A base classifier f and a noise generator g are trained together. For an image x with label y, g
-    gives a standard deviation sigma for every pixel, and f learns from x + sigma * z with z ~ N(0,
-    1).
+    gives a standard deviation sigma for every pixel. f learns from x + sigma * z with z ~ N(0, 1).
 
     A parameter that is None takes its value from the preset. In the list below, "Preset: a / b / c"
     gives this value for the presets None, "paper" and "official". One value stands for all three.
@@ -467,8 +465,9 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         classes: LabelsLike = None,
         **params: Any,
     ) -> Self:
-        """Makes a classifier with pretrained weights. It can predict, and every later fit starts
-        from them.
+        """Makes a classifier with pretrained weights.
+
+        It can predict, and every later fit starts from them.
 
         sklearn.clone makes a classifier without the weights.
 
@@ -752,8 +751,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         )
 
     def noise_std(self, X: ImagesLike, y: LabelsLike = None) -> Floats:
-        """Returns sigma for images and labels, float32 (N, H, W, C), in units of the pixel range 0
-        to 1.
+        """Returns sigma for images and labels, float32 (N, H, W, C), in units of the pixel range 0 to 1.
 
         With noise_layer it is (N, 1024), (N, height, width, channels) or (N, tokens, width), in
         units of that layer. A mode without a generator raises an ArgumentError.
@@ -766,8 +764,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         return fitted.model.noise(fitted.labelled(X, y), {"output": "std"})
 
     def input_gradient(self, X: ImagesLike, y: LabelsLike = None) -> Floats:
-        """Returns the gradient of each image's loss with respect to its pixels, float32 (N, H, W,
-        C).
+        """Returns the gradient of each image's loss with respect to its pixels, float32 (N, H, W, C).
 
         The loss is -log p(y) without noise, so the unit is nats per pixel range. Compare it with
         `noise_std`. It works in every mode.
@@ -798,8 +795,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     def noise_transform(
         self, scale: float = 1.0, clip: bool = False, random_state: RandomState = None
     ) -> NoiseTransform:
-        """Returns a function that adds the learned noise to batches, for a training loop of your
-        own.
+        """Returns a function that adds the learned noise to batches, for a training loop of your own.
 
         The function takes images and labels. Images are torch tensors (N, C, H, W) or numpy arrays
         (N, H, W, C), floats from 0 to 1. scale multiplies the noise. clip keeps noisy pixels within
@@ -862,8 +858,10 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         )
 
     def __govpn_adopt__(self, model: Model, classes: AnyArray | None = None) -> None:
-        """Takes over a model and all that it tells of itself. Warnings that are new become
-        Python's."""
+        """Takes over a model and all that it tells of itself.
+
+        Warnings that are new become Python's.
+        """
         about = model.describe()
         config = about["config"]
         known = self.__dict__.get("warnings_", []) if self._model is model else []
@@ -955,8 +953,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         validation_data: Foreign = None,
         callbacks: CallbacksLike = (),
     ) -> None:
-        """Trains a new model, or with resume the present one, until there are `epochs` epochs in
-        all.
+        """Trains a new model, or with resume the present one, until there are `epochs` epochs in all.
 
         options replace parameters of the same name in this training. With warm, a new model starts
         from the present weights. classes are all labels that will ever come, or None for those of
@@ -1001,8 +998,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         self.data_info_ = ready.images.info(ready.train)
 
     def _check_sizes(self, image_shape: Sequence[int] | None, classes: LabelsLike) -> None:
-        """Raises ArgumentError unless weights for these images and classes fit the present
-        model."""
+        """Raises ArgumentError unless weights for these images and classes fit the present model."""
         if image_shape is not None and tuple(_params.shape_of(image_shape)) != self.image_shape_:
             raise ArgumentError(f"image_shape is {image_shape!r}, want {self.image_shape_} as the model's")
         if classes is not None and not np.array_equal(_labels.given_classes(classes), self.classes_):

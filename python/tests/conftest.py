@@ -25,8 +25,10 @@ def device(request):
 
 
 def make_quadrants(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 (n, 8, 8, 1) of dark noise with one bright quarter. The label says which
-    quarter."""
+    """Images uint8 (n, 8, 8, 1) of dark noise with one bright quarter.
+
+    The label says which quarter.
+    """
     random = np.random.default_rng(seed)
     y = random.integers(4, size=n)
     y[:4] = range(4)
@@ -90,8 +92,10 @@ def idx(path, array):
 
 @pytest.fixture(scope="session")
 def bars(tmp_path_factory):
-    """A folder with a small Fashion-MNIST of 400 and 100 images. Each class has a bright bar in
-    another row."""
+    """A folder with a small Fashion-MNIST of 400 and 100 images.
+
+    Each class has a bright bar in another row.
+    """
     folder, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
     (folder / "fashion-mnist").mkdir()
     for name, count in (("train", 400), ("t10k", 100)):

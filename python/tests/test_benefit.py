@@ -27,8 +27,7 @@ def write(path, tensors):
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory):
-    """A function that makes a classifier whose sigma is std[0] for label 0 and std[1] for label
-    1."""
+    """A function that makes a classifier whose sigma is std[0] for label 0 and std[1] for label 1."""
 
     def build(std, device="go", **params):
         g = {f"fc{i}.bias": np.zeros(n) for i, n in ((1, 1024), (2, 1024), (3, 1))}

@@ -98,8 +98,7 @@ def test_noise_has_the_given_std(fitted, quadrants):
 
 @pytest.mark.parametrize(("distribution", "fourth"), [("laplace", 6), ("uniform", 1.8), ("normal", 3)])
 def test_noise_of_other_distributions(make, device, quadrants, tmp_path, distribution, fourth):
-    """Training, predictions, samples and files use the distribution asked for: the fourth moment
-    tells."""
+    """Training, predictions, samples and files use the distribution asked for: the fourth moment tells."""
     x, y = quadrants
     clf = make(device, noise_distribution=distribution).fit(x, y)
     assert clf.score(x, y) > 0.9
@@ -114,8 +113,7 @@ def test_noise_of_other_distributions(make, device, quadrants, tmp_path, distrib
 
 
 def test_label_smoothing(make, quadrants):
-    """With K = 4 and e = 0.2, no loss is below the entropy of (0.85, 0.05, 0.05, 0.05): 0.5875
-    nats."""
+    """With K = 4 and e = 0.2, no loss is below the entropy of (0.85, 0.05, 0.05, 0.05): 0.5875 nats."""
     x, y = quadrants
     params = {"mode": "plain", "epochs": 20, "learning_rate": 0.05, "schedule": "constant"}
     plain, smooth = (make(label_smoothing=e, **params).fit(x, y, validation_data=(x, y)) for e in (0, 0.2))

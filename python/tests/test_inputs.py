@@ -1,5 +1,4 @@
-"""Tensors, PIL images, files and so on give the results of a numpy array; data_info_ tells the
-copies."""
+"""Tensors, PIL images, files and so on give the results of a numpy array; data_info_ tells the copies."""
 
 import govpn
 import numpy as np
@@ -34,8 +33,10 @@ class Tensor:
 
 
 class Exporter:
-    """An array of a library that speaks DLPack. If it is on a GPU, it is copied when numpy asks for
-    the CPU."""
+    """An array of a library that speaks DLPack.
+
+    If it is on a GPU, it is copied when numpy asks for the CPU.
+    """
 
     def __init__(self, array, kind=1, copies=True):
         self.array, self.kind, self.copies, self.shape, self.ndim = (

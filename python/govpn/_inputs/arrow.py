@@ -15,8 +15,7 @@ from .labels import Labels
 
 
 def as_arrow(x: ImagesLike) -> pa.Table | pa.ChunkedArray | None:
-    """Returns x as an Arrow table or chunked array over the same memory, or None if it is not
-    Arrow's."""
+    """Returns x as an Arrow table or chunked array over the same memory, or None if it is not Arrow's."""
     if isinstance(x, (pa.Table, pa.ChunkedArray)):
         return x
     if isinstance(x, pa.RecordBatchReader):
@@ -45,8 +44,7 @@ def _read_stream(x: Foreign) -> pa.Table | pa.ChunkedArray:
 
 
 def images_and_labels(table: pa.Table, name: str) -> tuple[pa.ChunkedArray, LabelsLike]:
-    """Returns a table's columns of images and of labels; None for labels if there is no such
-    column."""
+    """Returns a table's columns of images and of labels; None for labels if there is no such column."""
     image, label = (column_of(table.column_names, names) for names in (IMAGE_COLUMNS, LABEL_COLUMNS))
     if image is None:
         wanted = ", ".join(IMAGE_COLUMNS)
@@ -64,8 +62,7 @@ def _labels(table: pa.Table, label: str) -> LabelsLike:
 
 
 def holds_encoded(kind: pa.DataType) -> bool:
-    """Says whether values of the type are image files: bytes, paths, or Hugging Face's structs of
-    both."""
+    """Says whether values of the type are image files: bytes, paths, or Hugging Face's structs of both."""
     if pa.types.is_struct(kind):
         return bool({"bytes", "path"} & {field.name for field in kind})
     binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)

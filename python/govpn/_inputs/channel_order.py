@@ -1,5 +1,4 @@
-"""Decides whether images have their channels last, as in numpy, JAX and govpn, or first, as in
-torch."""
+"""Decides whether images have their channels last, as in numpy, JAX and govpn, or first, as in torch."""
 
 from __future__ import annotations
 

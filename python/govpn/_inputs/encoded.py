@@ -28,8 +28,7 @@ def is_path(x: object) -> TypeGuard[_types.Path]:
 
 
 def is_encoded(x: object) -> bool:
-    """Says whether x is the path of an image file, its bytes, or a dict of both as Hugging Face has
-    it."""
+    """Says whether x is the path of an image file, its bytes, or a dict of both as Hugging Face has it."""
     return (
         is_path(x) or isinstance(x, bytes) or (isinstance(x, Mapping) and bool({"bytes", "path"} & x.keys()))
     )

@@ -1,5 +1,4 @@
-"""Turns features (N, F), which scikit-learn's users have, into images, and scales numbers to
-pixels."""
+"""Turns features (N, F), which scikit-learn's users have, into images, and scales numbers to pixels."""
 
 from __future__ import annotations
 
@@ -173,8 +172,7 @@ def range_of(x: AnyArray) -> Range:
 
 
 def given_range(pixel_range: Foreign) -> Range:
-    """Returns the parameter pixel_range as (low, high), finite and with low < high, or raises
-    ArgumentError."""
+    """Returns the parameter pixel_range as finite numbers low < high, or raises ArgumentError."""
     try:
         low, high = (_params.real(v, "pixel_range") for v in pixel_range)
     except TypeError:

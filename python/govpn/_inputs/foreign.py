@@ -20,8 +20,7 @@ _DEVICES = {2: "cuda", 8: "metal", 10: "rocm", 14: "oneapi"}
 
 
 def is_of(x: object, library: str) -> bool:
-    """Says whether the type of x, or a base of it, is defined in a library, which need not be
-    installed."""
+    """Says whether the type of x, or a base of it, is defined in a library, which need not be installed."""
     return any(kind.__module__.partition(".")[0] == library for kind in type(x).__mro__)
 
 

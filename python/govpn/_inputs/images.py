@@ -66,8 +66,8 @@ class Images:
     def data(self, targets: AnyArray | None = None, shape: Sequence[int] | None = None) -> _arrow.Data:
         """Makes the data set in the library.
 
-        targets are indices of classes, int32 (N,), or probabilities, float32 (N, K). shape is (H,
-        W, C) of the model, if known.
+        targets are indices of classes, int32 (N,), or probabilities, float32 (N, K). shape is the
+        model's (H, W, C), if known.
         """
         if targets is not None and len(targets) != self.count:
             raise ArgumentError(
@@ -93,8 +93,11 @@ class Images:
 
 
 def as_images(source: Source) -> Images:
-    """Checks the images of a numpy array (N, H, W, C) or (N, H, W), of an Arrow array, table or
-    stream, or of a `govpn.datasets.Stream`."""
+    """Checks images.
+
+    They are a numpy array (N, H, W, C) or (N, H, W), an Arrow array, table or stream, or a
+    `govpn.datasets.Stream`.
+    """
     x, name = source.x, source.name
     if isinstance(x, Stream):
         return Images(name, len(x), x.shape, [], labels=x.labels, stream=x)
@@ -159,8 +162,10 @@ def _from_numpy(x: Foreign, name: str, copies: Copies) -> Images:
 
 
 def _check_range(array: AnyArray, name: str) -> None:
-    """Raises ArgumentError unless all pixels are from 0 to 1. The error names the first that is
-    not."""
+    """Raises ArgumentError unless all pixels are from 0 to 1.
+
+    The error names the first that is not.
+    """
     if array.size == 0 or (array.min() >= 0 and array.max() <= 1):  # false for NaN
         return
     for wrong, want in ((~np.isfinite(array), "finite"), ((array < 0) | (array > 1), "from 0 to 1")):

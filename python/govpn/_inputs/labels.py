@@ -1,5 +1,4 @@
-"""Converts labels of any type to indices 0..K-1, and to the class names that a saved model
-carries."""
+"""Converts labels of any type to indices 0..K-1, and to the class names that a saved model carries."""
 
 from __future__ import annotations
 
@@ -22,8 +21,7 @@ _WANT = "want whole numbers, booleans or text, one per image"
 
 
 class Labels(np.ndarray[Any, np.dtype[Any]]):
-    """Labels that know the names of their classes: ``y.class_names[y[0]]`` is the name of the first
-    one.
+    """Labels that know the names of their classes: ``y.class_names[y[0]]`` is the name of the first one.
 
     Labels are int64 (N,). Floats (N, K) are soft labels, the probabilities of K classes, and are
     kept as float32. class_names is a tuple, or None where there are no names. Slices, copies and
@@ -188,8 +186,10 @@ def _remedy(labels: AnyArray, classes: AnyArray, name: str) -> str:
 
 
 def warn_of_unknown(labels: AnyArray, classes: AnyArray, name: str = "y") -> None:
-    """Warns of labels that no prediction can equal. If no class has their type, raises
-    ArgumentError."""
+    """Warns of labels that no prediction can equal.
+
+    If no class has their type, raises ArgumentError.
+    """
     _check_kind(labels, classes, name)
     unknown = np.flatnonzero(~np.isin(labels, classes))
     if unknown.size:

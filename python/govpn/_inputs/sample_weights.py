@@ -18,8 +18,7 @@ ClassWeight: TypeAlias = Mapping[Any, float] | str | None  # weights by label, "
 def combined(
     targets: Targets, classes: AnyArray, class_weight: ClassWeight, sample_weight: ArrayLike | None
 ) -> Floats | None:
-    """Returns the product of both weights, float32 (N,) with mean 1, or None if all images count
-    alike.
+    """Returns the product of both weights, float32 (N,) with mean 1, or None if all images count alike.
 
     targets are indices of classes (N,), or probabilities (N, K). An image with probabilities gets
     the mean of the class weights under them.

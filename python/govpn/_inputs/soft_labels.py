@@ -15,8 +15,7 @@ _TOLERANCE = 1e-3  # how far the sum of a row may be from 1, as in the library, 
 
 
 def as_soft(y: LabelsLike, name: str = "y") -> Floats | None:
-    """Returns y as probabilities, float32 (N, K), or None if y is anything but floats with two
-    axes.
+    """Returns y as probabilities, float32 (N, K), or None if y is anything but floats with two axes.
 
     Rows must have the sum 1, up to 0.001. An ArgumentError names the first row that has not.
     """

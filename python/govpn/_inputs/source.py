@@ -1,5 +1,4 @@
-"""Turns what a notebook has at hand, such as tensors, PIL images, files and data frames, into numpy
-or Arrow."""
+"""Turns tensors, PIL images, files, data frames and so on into numpy arrays or Arrow data."""
 
 from __future__ import annotations
 
@@ -73,8 +72,10 @@ def is_picture(x: object) -> bool:
 
 
 def _read_list(source: Source) -> None:
-    """Reads a list of paths or encoded bytes, of PIL images or of arrays. A list of numbers
-    stays."""
+    """Reads a list of paths or encoded bytes, of PIL images or of arrays.
+
+    A list of numbers stays.
+    """
     items, first = source.x, source.x[0]
     if encoded.is_encoded(first):
         _read_files(source)
@@ -96,8 +97,10 @@ def _read_files(source: Source) -> None:
 
 
 def _read_array(source: Source) -> None:
-    """Turns an array of any library into a numpy array with its channels last. Arrow's stay as they
-    are."""
+    """Turns an array of any library into a numpy array with its channels last.
+
+    Arrow's stay as they are.
+    """
     if hasattr(source.x, "__arrow_c_array__") or hasattr(source.x, "__arrow_c_stream__"):
         return
     tensor = is_tensor(source.x)
@@ -189,8 +192,7 @@ def _of_dataset(x: Foreign, name: str) -> Foreign:
 
 
 def _of_pandas(x: Foreign) -> tuple[Foreign, LabelsLike]:
-    """Returns the images and the labels in a data frame's columns of objects, and features as they
-    are."""
+    """Returns the images and the labels in a data frame's columns of objects, and features as they are."""
     if not hasattr(x, "columns"):
         return (x.tolist(), None) if hasattr(x, "tolist") else (x, None)
     image = column_of(x.columns, IMAGE_COLUMNS)
