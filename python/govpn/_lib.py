@@ -293,14 +293,14 @@ def build_info() -> BuildInfo:
     Returns
     -------
     dict
-        version : str
-        abi_version : int
-        go_version, gomlx_version : str
-        os, arch : str, in Go's words
-        simd : bool, whether matrix products in pure Go are fast
-        xla : bool, whether the library can open XLA plugins, which devices cpu and cuda need
-        default_device : str
-        base_models, generators : list of str, the networks that `VPNClassifier` takes by name
+        - version : str
+        - abi_version : int
+        - go_version, gomlx_version : str
+        - os, arch : str, in Go's words
+        - simd : bool, whether matrix products in pure Go are fast
+        - xla : bool, whether the library can open XLA plugins, which devices cpu and cuda need
+        - default_device : str
+        - base_models, generators : list of str, the networks that `VPNClassifier` takes by name
     """
     return cast(BuildInfo, call_json("govpn_build_info"))
 
@@ -310,12 +310,14 @@ def devices() -> list[DeviceInfo]:
 
     Returns
     -------
-    list of dict, one per kind of device, the best first
-        device : "cuda", "cpu" or "go"
-        available : bool, whether it opens
-        description : str, what it is
-        plugin : str, the path of its XLA plugin; "" without one
-        devices : int, how many devices of this kind there are
-        why : str, the reason why it is or is not available
+    list of dict
+        One per kind of device, the best first:
+
+        - device : "cuda", "cpu" or "go"
+        - available : bool, whether it opens
+        - description : str, what it is
+        - plugin : str, the path of its XLA plugin; "" without one
+        - devices : int, how many devices of this kind there are
+        - why : str, the reason why it is or is not available
     """
     return cast("list[DeviceInfo]", call_json("govpn_devices"))

@@ -81,6 +81,8 @@ class RandomCrop(Augmentation):
         pixels, "reflect" mirrors the image without its outermost pixels, "symmetric" mirrors it
         with them
 
+    Examples
+    --------
     >>> govpn.augment.RandomCrop(padding=4, padding_mode="reflect")
     RandomCrop(size=None, padding=4, fill=0, padding_mode='reflect')
     """
@@ -100,6 +102,8 @@ class RandomHorizontalFlip(Augmentation):
     ----------
     p : the probability, 0 to 1
 
+    Examples
+    --------
     >>> govpn.augment.RandomHorizontalFlip(p=0.3)
     RandomHorizontalFlip(p=0.3)
     """
@@ -119,6 +123,8 @@ class RandomRotation(Augmentation):
         middle
     fill : the value from 0 to 1 of pixels outside the image: a number, or one per channel
 
+    Examples
+    --------
     >>> govpn.augment.RandomRotation(15, interpolation="bilinear")
     RandomRotation(degrees=15, interpolation='bilinear', center=None, fill=0)
     """
@@ -144,6 +150,8 @@ class RandomAffine(Augmentation):
         numbers (low, high, low, high) are the ranges along x and y. None does not shear it
     interpolation, fill, center : as for `RandomRotation`
 
+    Examples
+    --------
     >>> govpn.augment.RandomAffine(10, scale=(0.9, 1.1)).scale
     (0.9, 1.1)
     """
@@ -171,6 +179,8 @@ class ColorJitter(Augmentation):
     hue : the range (low, high), within -0.5 to 0.5, of turns of the colour wheel; a number v means
         (-v, v)
 
+    Examples
+    --------
     >>> govpn.augment.ColorJitter(brightness=0.2, contrast=(0.8, 1.5))
     ColorJitter(brightness=0.2, contrast=(0.8, 1.5), saturation=0, hue=0)
     """
@@ -190,6 +200,8 @@ class GaussianBlur(Augmentation):
     kernel_size : an odd number of pixels, or (width, height)
     sigma : the standard deviation of the kernel in pixels, or its range (low, high)
 
+    Examples
+    --------
     >>> govpn.augment.GaussianBlur(3)
     GaussianBlur(kernel_size=3, sigma=(0.1, 2.0))
     """
@@ -209,6 +221,8 @@ class GaussianNoise(Augmentation):
     fraction : the probability from 0 to 1 that a pixel gets noise, in all its channels.
         torchvision, which has no such parameter, always adds it
 
+    Examples
+    --------
     >>> govpn.augment.GaussianNoise(sigma=0.05)
     GaussianNoise(mean=0.0, sigma=0.05, clip=True, fraction=1.0)
     """

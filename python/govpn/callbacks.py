@@ -52,6 +52,8 @@ class Training:
     learning_rate : float above 0, the base rate, which the schedule multiplies. Set it to change
         the rate from the next epoch on
 
+    Examples
+    --------
     >>> seen = []
     >>> clf = clf.fit(X, y, callbacks=lambda training: seen.append(training.history["epoch"][-1]))
     >>> seen
@@ -127,6 +129,8 @@ class EarlyStopping(Callback):
     patience : int, how many epochs may pass without an improvement
     min_delta : float in units of the metric; a smaller change is no improvement
 
+    Examples
+    --------
     >>> stop = govpn.callbacks.EarlyStopping("loss", patience=1, min_delta=10)
     >>> clf.set_params(epochs=50).fit(X, y, callbacks=[stop]).n_epochs_
     2
@@ -178,6 +182,8 @@ class ReduceOnPlateau(Callback):
     factor : float above 0 and below 1; another value raises ArgumentError
     patience : int, how many epochs may pass without an improvement
 
+    Examples
+    --------
     >>> slower = govpn.callbacks.ReduceOnPlateau("epoch", factor=0.1, patience=1)  # the epoch only grows
     >>> clf = clf.set_params(schedule="constant", learning_rate=1).fit(X, y, callbacks=[slower])
     >>> [round(rate, 6) for rate in clf.history_["learning_rate"]]

@@ -400,6 +400,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         ArgumentError, ArgumentTypeError : a parameter, X, y or another argument is wrong
         OutOfMemoryError, DeviceError : the device cannot train this model
 
+        Examples
+        --------
         >>> clf.fit(X, y, validation_data=(X[:20], y[:20])).history_["val_accuracy"][-1]
         1.0
         >>> clf.set_params(epochs=12).fit(X, y, resume=True).n_epochs_  # two more
@@ -469,7 +471,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
 
         It can predict, and every later fit starts from them.
 
-        sklearn.clone makes a classifier without the weights.
+        Unless the file has a generator, noise="classwise" needs a fit first; mode="frozen" trains the
+        generator alone. sklearn.clone makes a classifier without the weights.
 
         Parameters
         ----------
@@ -487,9 +490,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         classes : labels (K,), in the order of the outputs, in place of n_classes
         params : other parameters of VPNClassifier, such as normalize or mode
 
-        Unless the file has a generator, noise="classwise" needs a fit first. mode="frozen" trains
-        the generator alone.
-
+        Examples
+        --------
         >>> clf.export_safetensors("sr.safetensors", part="base")
         >>> load = govpn.VPNClassifier.from_safetensors
         >>> load("sr.safetensors", "sr", (4, 4, 1), n_classes=2, mode="plain", device="go").score(X, y)
@@ -521,6 +523,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         classes : the number of classes, or the labels in the order of the outputs. Required before
             the first fit
 
+        Examples
+        --------
         >>> clf.export_safetensors("sr.safetensors", part="base")
         >>> sr = govpn.VPNClassifier("sr", mode="plain", device="go", verbose=0)
         >>> sr = sr.import_safetensors("sr.safetensors", (4, 4, 1), classes=["dark", "bright"])
@@ -558,14 +562,16 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         Returns
         -------
         dict
-            parameters : int, the number of weights
-            training : dict, for fit with validation data
-            inference : dict, for predict
-            classwise : dict, for predict(noise="classwise")
+            - parameters : the number of weights
+            - training : a dict, for fit with validation data
+            - inference : a dict, for predict
+            - classwise : a dict, for predict(noise="classwise")
 
-            Each of the dicts has host_bytes and device_bytes. They include weights, optimiser and
+            Each of these dicts has host_bytes and device_bytes. They include weights, optimiser and
             images. device_bytes is 0 on devices that compute in the host's memory ("go", "cpu").
 
+        Examples
+        --------
         >>> clf.estimate_memory((28, 28, 1), 10)["parameters"]
         2664890
         """
@@ -598,6 +604,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         random_state : None uses the model's seed, so that the same call gives the same result
         std : at least 0, in units of the pixel range 0 to 1. Only for "gaussian", which requires it
 
+        Examples
+        --------
         >>> clf.predict(X[:4])
         array([0, 1, 0, 1])
         >>> clf.predict(X[:4], noise="classwise", samples=3)
@@ -687,17 +695,18 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         Returns
         -------
         dict
-            images : int
-            accuracy : 0 to 1
-            cross_entropy : in nats, of the probabilities averaged over samples
-            std_mean, std_rms, std_min, std_max : statistics of sigma at the true labels
-            std_cv : the coefficient of variation of sigma over the pixels
-            std_label_change, std_image_change : by how much sigma changes with the label and with
-                the image, on
-            average over the first 1,024 images and divided by its mean
+            - images : how many
+            - accuracy : 0 to 1
+            - cross_entropy : in nats, of the probabilities averaged over samples
+            - std_mean, std_rms, std_min, std_max : statistics of sigma at the true labels
+            - std_cv : the coefficient of variation of sigma over the pixels
+            - std_label_change, std_image_change : how much sigma changes with the label and with the
+              image, relative to its mean, on average over the first 1,024 images
 
             The values of sigma are None if the mode has no generator.
 
+        Examples
+        --------
         >>> about = clf.evaluate(X, y)
         >>> about["accuracy"], about["images"], 0.009 < about["std_min"] < about["std_max"] < 0.301
         (1.0, 64, True)
@@ -718,7 +727,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
 
         The result has estimates of H(T), H(T|E) and I(T,E), accuracies, and the same under Gaussian
         noise of the same mean sigma, for all images and by class, with standard errors. See
-        `govpn.NoiseBenefit`.
+        `govpn.NoiseBenefit`. The images pass 2 * samples + 4 times, one time under all classes. A
+        stream is decoded as often.
 
         Parameters
         ----------
@@ -726,9 +736,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         samples : how many noises are drawn per image
         random_state : None uses the model's seed, so that the same call gives the same result
 
-        The images pass 2 * samples + 4 times, one time under all classes. A stream is decoded as
-        often.
-
+        Examples
+        --------
         >>> benefit = clf.noise_benefit(X, y, samples=2)
         >>> benefit.accuracy, benefit.per_class["images"]
         (1.0, array([32, 32]))

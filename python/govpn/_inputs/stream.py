@@ -34,6 +34,8 @@ class Stream:
     class_names : tuple of str, or None
     shape : (H, W, C) of every image
 
+    Examples
+    --------
     >>> stream = govpn.datasets.image_folder("photos", stream=True)
     >>> stream
     <govpn stream of 12 images 8×8×3, 4 classes>
