@@ -26,7 +26,7 @@ FASHION_MNIST_CLASSES = (
     "Ankle boot",
 )
 _PUBLISHER = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
-_SHA256 = {  # of the files that the publisher offers
+_SHA256 = {  # of each file that the publisher offers
     "train-images-idx3-ubyte.gz": "b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7",
     "train-labels-idx1-ubyte.gz": "0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056",
     "t10k-images-idx3-ubyte.gz": "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa",

@@ -31,7 +31,7 @@ class Model:
     def __init__(self, handle: int) -> None:
         self.handle = handle
         self._task: Task[Foreign] | None = None
-        self._sum: Foreign = None  # the C callback of a shared training, which must live as long as it
+        self._sum: Foreign = None  # the C callback that a shared training calls
         self._finalizer = weakref.finalize(self, _lib.free("govpn_model_free"), handle)
         # At exit, a daemon thread may still use the model, and must find it to be cancelled.
         self._finalizer.atexit = False
