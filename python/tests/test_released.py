@@ -1,7 +1,4 @@
-"""Files of released versions load, predict as they did, and can go on training.
-
-vpn/testdata/released.py wrote them.
-"""
+"""Files of released versions, kept by vpn/testdata/released.py: they load, predict as they did, and go on."""
 
 import base64
 import gzip
@@ -18,7 +15,7 @@ FOLDERS = sorted((Path(__file__).parents[2] / "vpn" / "testdata" / "files").iter
 
 @pytest.fixture(params=FOLDERS, ids=lambda folder: folder.name)
 def released(request):
-    """A folder of files, and the results that they must give."""
+    """A folder of files, and what they are to do."""
     return request.param, json.loads((request.param / "expected.json").read_text())
 
 
@@ -48,7 +45,7 @@ def test_a_training_in_progress(released, device, tmp_path):
     np.testing.assert_allclose(model.noise_std(x, words[y]), want["std"], atol=1e-5)
     train, valid = ((part[0], words[part[1]]) for part in (images(record["train"]), images(record["valid"])))
     model.set_params(epochs=5).fit(*train, validation_data=valid, resume=True)
-    check(model, want["resumed"], x, 1e-4 if device == "go" else 0.1)  # each device draws other noise
+    check(model, want["resumed"], x, 1e-4 if device == "go" else 0.1)  # each device draws noise of its own
 
 
 @pytest.mark.parametrize("kind", ["govpn", "pickle"])
