@@ -17,17 +17,13 @@ from ._inputs.images import Images, as_images
 from ._inputs.source import read
 from ._model import Model
 from ._sklearn import TakesFeatures
-from ._types import AnyArray, Config, Description, ImagesLike, JsonObject, LabelsLike, RandomState, Shape
+from ._types import AnyArray, Description, ImagesLike, JsonObject, LabelsLike, RandomState, Shape
 from ._warn import warn
 from .errors import ArgumentError
 
 
 class Classifier(Protocol):
     """What the other modules of govpn need of a VPNClassifier besides its public methods."""
-
-    classes_: AnyArray
-    config_: Config
-    image_shape_: Shape
 
     def __govpn_fitted__(self) -> FittedModel:
         """See `fitted`."""
@@ -57,14 +53,11 @@ class FittedModel:
         config = self.describe()["config"]
         return Layout.from_attributes(config.get("attributes"), config["image_shape"])
 
-    def has_generator(self) -> bool:
-        """Says whether the model can make noise from images and labels."""
-        return "generator" in self.describe()["parameters"]
-
     def require_generator(self) -> None:
-        """Raises ArgumentError if the model has no generator."""
-        if not self.has_generator():
-            mode = self.describe()["config"]["mode"]
+        """Raises ArgumentError if the model has no generator, which makes noise from images and labels."""
+        about = self.describe()
+        if "generator" not in about["parameters"]:
+            mode = about["config"]["mode"]
             raise ArgumentError(f"mode is {mode!r}, which has no generator; want joint or frozen")
 
     def images(self, X: ImagesLike) -> Images:
