@@ -83,6 +83,7 @@ lint: .venv/test
 	.ci/layers
 	$(VENV)/ruff check python docs/reference.py examples bench vpn setup.py
 	$(VENV)/ruff format --check python docs/reference.py examples bench vpn setup.py
+	$(VENV)/mypy
 
 # Tests in which goroutines meet. -race switches checkptr on, which GoMLX's matrix products do not pass.
 RACE := Concurrent|Busy|Cancel|Close

@@ -100,7 +100,7 @@ def training(X, y, device, storage):
         else:
             _, seconds = timed(lambda clf=clf: govpn.ray.fit(clf, X, y, workers=CORES, storage_path=storage))
         epochs = clf.history_["seconds"]
-        size = sum(clf._fitted().describe()["parameters"].values())
+        size = sum(clf.__govpn_fitted__().describe()["parameters"].values())
         rows.append(
             {
                 "what": f"{workers} worker(s)",

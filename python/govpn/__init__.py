@@ -37,3 +37,7 @@ __all__ = [
     "ray",
     "to_arrow",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,4 +1,4 @@
-"""python -m govpn info: what a bug report wants to know."""
+"""python -m govpn info: what to put into a bug report."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from . import __version__, _lib
+from ._types import DeviceInfo, JsonObject
 from .errors import GovpnError
 
 PACKAGES = (
@@ -21,15 +21,17 @@ PACKAGES = (
 VARIABLES = ("GOVPN_LIBRARY", "GOVPN_PLUGIN_PATH", "GOVPN_DATA", "XLA_FLAGS", "CUDA_VISIBLE_DEVICES")
 
 
-def info() -> dict[str, Any]:
-    """What is installed and what works, as JSON has it. Imports no package, starts no training; every device
-    is opened once. A library that is missing or broken is told in place of what it would tell.
+def info() -> JsonObject:
+    """Returns what is installed and what works, so that it can become JSON.
+
+    It imports no package and starts no training. It opens every device once. If the library is
+    missing or broken, "library" has an "error" in place of what the library would tell.
 
     >>> info()["library"]["abi_version"], info()["devices"][-1]["device"]
     (1, 'go')
     """
-    library: dict[str, Any] = {"path": os.environ.get("GOVPN_LIBRARY")}
-    devices: list[dict[str, Any]] = []
+    library: JsonObject = {"path": os.environ.get("GOVPN_LIBRARY")}
+    devices: list[DeviceInfo] = []
     try:
         library["path"] = str(_lib.find_library())
         library |= _lib.build_info()
@@ -48,14 +50,15 @@ def info() -> dict[str, Any]:
 
 
 def _version(package: str) -> str | None:
+    """Returns the version of an installed package; None if it is not installed."""
     try:
         return version(package)
     except PackageNotFoundError:
         return None
 
 
-def text(about: dict[str, Any]) -> str:
-    """The same to read, a block per key."""
+def text(about: JsonObject) -> str:
+    """Returns what `info` returned as text, a block per key."""
     blocks = {name: entries for name, entries in about.items() if name != "devices"}
     blocks["packages"] = {name: v or "-" for name, v in about["packages"].items()}
     blocks["devices"] = {d["device"]: _device(d) for d in about["devices"]}
@@ -66,18 +69,18 @@ def text(about: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _device(device: dict[str, Any]) -> str:
+def _device(device: DeviceInfo) -> str:
     if not device["available"]:
         return f"does not open: {device['why']}"
     return f"opens: {device['description']}, {device['devices']} of its kind; {device['why']}"
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; returns its exit status, 1 where the library does not work."""
+    """Runs the command. Returns its exit status, which is 1 if the library does not work."""
     parser = argparse.ArgumentParser(
         "python -m govpn", description=f"{__doc__} python -m govpn.repro trains the paper's tables anew."
     )

@@ -1,16 +1,17 @@
-"""Does the noise help? Estimates of H(T), H(T|E) and I(T,E), and what to hold them against."""
+"""Measures whether the noise helps: estimates of H(T), H(T|E) and I(T,E), and controls."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from . import _arrow
+from ._arrow import Data
 from ._model import Model
+from ._types import AnyArray, Doubles, Floats, Indices, JsonObject
 from .errors import ArgumentError
 
 Z95 = 1.959964  # the normal distribution's 97.5 % quantile
@@ -33,32 +34,55 @@ _ACCURACIES = (
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NoiseBenefit:
-    """What `VPNClassifier.noise_benefit` found. Entropies are in nats, sigma in units of the pixel range,
-    with noise_layer of that layer.
+    """What `VPNClassifier.noise_benefit` found.
 
-    task_entropy : H(T), the mean over the images of -log f(x)_y. conditional_entropy : H(T|E), the mean over
-        images and draws of -log q(y|x, e), q = softmax f(x + e), of noise e drawn for the image's own label.
-        Each is a cross-entropy, and as such an upper bound, in expectation, of the entropy that it is named
-        after: above it by how far the model is from the true p(y|x) and p(y|x, e)
-    mutual_information : I(T,E) = H(T) - H(T|E), the difference of the two estimates. A difference of two
-        upper bounds is no bound, in either direction: it is the information that the model makes of the
-        noise, equal to the true I(T,E) where the model is as far from the truth with noise as without
-    control_entropy, control_information : the same under Gaussian noise (of the model's noise_distribution)
-        whose sigma is std_mean for every pixel of every image. That noise knows nothing of the label and its
-        true I is 0, so that control_information is what such noise costs this model (negative), or spares it.
-        By Jensen's inequality the control has at most the learned noise's power, the mean of sigma squared
-    gain_over_control : mutual_information - control_information. Both noises draw the same z, so that it
-        shows what the generator's choice of sigma is worth
-    accuracy, accuracy_classwise, accuracy_control : without noise, by the paper's Algorithm 2 (one draw per
-        class), under one draw of the Gaussian noise, 0 to 1. accuracy_label_noise : under one draw for the
-        true label. It reads the label: leakage, no result. The last two are means over the draws.
-        classwise_gain : accuracy_classwise - accuracy, the noise's gain where the label is not known
-    *_se : the standard error of each of these, over the images; of differences, of the images' differences.
-        The images are taken as drawn at random; one training run's chance is not in it
-    std_mean, std_min, std_max : of sigma at the true labels. n_images, samples (draws per image)
-    classes : the labels. per_class : dict of arrays (K,), in their order: "class" (names), "images" and all
-        of the above that have a standard error, and these. nan where a class has no image, standard errors
-        also where it has one
+    Entropies are in nats. sigma is in units of the pixel range or, with noise_layer, of that layer.
+
+    Attributes
+    ----------
+    task_entropy : float
+        H(T), the mean over the images of -log f(x)_y.
+    conditional_entropy : float
+        H(T|E), the mean over images and draws of -log q(y|x, e) with q = softmax f(x + e). The
+        noise e is drawn for the image's own label. Like task_entropy, this is a cross-entropy. In
+        expectation each is an upper bound of the entropy whose name it has: above it by how far the
+        model is from the true p(y|x) and p(y|x, e).
+    mutual_information : float
+        I(T,E) = H(T) - H(T|E), the difference of the two estimates. A difference of two upper
+        bounds is no bound in either direction. It is the information that the model finds in the
+        noise. It equals the true I(T,E) if the model is as far from the truth with noise as
+        without.
+    control_entropy, control_information : float
+        The same under Gaussian noise (or the model's noise_distribution) whose sigma is std_mean
+        for every pixel of every image. This noise knows nothing of the label, and its true I is 0.
+        control_information therefore is what such noise costs this model (negative) or saves it
+        (positive). By Jensen's inequality the control has at most the power of the learned noise,
+        the mean of sigma squared.
+    gain_over_control : float
+        mutual_information - control_information. Both noises draw the same z, so this shows what
+        the generator's choice of sigma is worth.
+    accuracy, accuracy_classwise, accuracy_control : float, 0 to 1
+        Without noise, by the paper's Algorithm 2 with one draw per class, and under the Gaussian
+        noise (the mean over the draws).
+    accuracy_label_noise : float, 0 to 1
+        Under noise drawn for the true label, the mean over the draws. It reads the label. This is
+        leakage and no result.
+    classwise_gain : float
+        accuracy_classwise - accuracy, the gain of the noise where the label is not known.
+    *_se : float
+        The standard error of each of the above over the images. That of a difference is the
+        standard error of the images' differences. The images count as a random draw. The chance of
+        one training run is not included.
+    std_mean, std_min, std_max : float
+        Statistics of sigma at the true labels.
+    n_images, samples : int
+        The number of images, and of draws per image.
+    classes : ndarray (K,)
+        The labels.
+    per_class : dict of ndarray (K,), in the order of classes
+        "class" (names), "images" (counts), all of the above that have a standard error, and these
+        errors. A class without images has NaN. A class with one image has NaN as its standard
+        errors.
     """
 
     n_images: int
@@ -88,11 +112,14 @@ class NoiseBenefit:
     accuracy_label_noise_se: float
     classwise_gain: float
     classwise_gain_se: float
-    classes: np.ndarray
-    per_class: dict[str, np.ndarray]
+    classes: AnyArray
+    per_class: dict[str, AnyArray]
 
     def interval(self, name: str) -> tuple[float, float]:
-        """The 95 % interval of a field that has a standard error: 1.96 of them to either side."""
+        """Returns the 95 % interval (low, high) of a field that has a standard error.
+
+        It extends by 1.96 standard errors to either side. Another name raises an ArgumentError.
+        """
         known = [f.name for f in fields(self) if hasattr(self, f.name + "_se")]
         if name not in known:
             raise ArgumentError(f"name is {name!r}, want one of {', '.join(known)}")
@@ -100,7 +127,7 @@ class NoiseBenefit:
         return value - Z95 * se, value + Z95 * se
 
     def reading(self) -> str:
-        """One paragraph of plain text: what was measured, and what the numbers carry."""
+        """Returns a paragraph of plain text that says what was measured and what follows from the numbers."""
         learned = {
             "contains 0": "the two cannot be told apart on these images",
             "is above 0": "the learned noise beats the matched control",
@@ -120,8 +147,8 @@ class NoiseBenefit:
             f"label, and is leakage."
         )
 
-    def to_dict(self) -> dict[str, Any]:
-        """All fields as numbers, text, lists and dicts, as JSON has them."""
+    def to_dict(self) -> JsonObject:
+        """Returns all fields as numbers, text, lists and dicts, so that they can become JSON."""
         result = {f.name: getattr(self, f.name) for f in fields(self)}
         per_class = {name: column.tolist() for name, column in self.per_class.items()}
         return result | {"classes": self.classes.tolist(), "per_class": per_class}
@@ -148,7 +175,7 @@ class NoiseBenefit:
         return f"{self.n_images:,} images, {self.samples} draws each; entropies in nats, ± one standard error"
 
     def _table(self) -> list[list[str]]:
-        """Title, all images, then a row per class."""
+        """Returns the titles, the row of all images, and a row per class."""
         columns = (*_ENTROPIES, *_ACCURACIES)
         rows = [["class", "images", *(title for _, title, _ in columns)]]
         rows.append(["all", str(self.n_images)])
@@ -161,6 +188,7 @@ class NoiseBenefit:
         return rows
 
     def _side(self, name: str) -> str:
+        """Returns on which side of 0 the interval of a field is."""
         low, high = self.interval(name)
         return "is above 0" if low > 0 else "is below 0" if high < 0 else "contains 0"
 
@@ -172,18 +200,23 @@ class NoiseBenefit:
 
 def measure(
     model: Model,
-    data: _arrow.Data,
-    labels: np.ndarray,
-    classes: np.ndarray,
+    data: Data,
+    labels: Indices,
+    classes: AnyArray,
     names: Sequence[str],
     samples: int,
     seed: int,
 ) -> NoiseBenefit:
-    """Measures the noise of a model on images whose labels, int32 (N,), are in data, too."""
+    """Measures the noise of a model on labelled images.
+
+    labels are the indices of the images' classes (N,), which data has, too. names has a name per
+    class.
+    """
     if len(labels) < 2:
         raise ArgumentError("X has 1 image, want at least 2, for standard errors")
     first, *seeds = _seeds(seed, samples + 1)
-    std = {k: v for k, v in model.evaluate(data, {}).items() if k in ("std_mean", "std_min", "std_max")}
+    about = model.evaluate(data, {})
+    std = {k: float(v) for k in ("std_mean", "std_min", "std_max") if (v := about[k]) is not None}
     clean = _log_softmax(model.predict(data, {"output": "logits"}))
     classwise = model.predict(data, {"noise": "classwise", "seed": first})
     learned, learned_right = _under_noise(model, data, labels, seeds, noise="label")
@@ -194,8 +227,11 @@ def measure(
     return summarise(columns, labels, classes, names, samples=samples, **std)
 
 
-def entropies(clean: np.ndarray, learned: np.ndarray, control: np.ndarray) -> dict[str, np.ndarray]:
-    """The estimates' terms (N,), of the images' cross-entropies (N,) without noise and under both noises."""
+def entropies(clean: Doubles, learned: Doubles, control: Doubles) -> dict[str, Doubles]:
+    """Returns each image's term (N,) of every estimate.
+
+    The arguments are the images' cross-entropies (N,) without noise and under both noises.
+    """
     return {
         "task_entropy": clean,
         "conditional_entropy": learned,
@@ -207,10 +243,13 @@ def entropies(clean: np.ndarray, learned: np.ndarray, control: np.ndarray) -> di
 
 
 def accuracies(
-    clean: np.ndarray, classwise: np.ndarray, control: np.ndarray, label_noise: np.ndarray
-) -> dict[str, np.ndarray]:
-    """The accuracies' terms (N,), of how often each image was right without noise and under each noise."""
-    right = {
+    clean: NDArray[np.bool_], classwise: NDArray[np.bool_], control: Doubles, label_noise: Doubles
+) -> dict[str, AnyArray]:
+    """Returns each image's term (N,) of every accuracy.
+
+    The arguments say how often each image was right (N,) without noise and under each noise.
+    """
+    right: dict[str, AnyArray] = {
         "accuracy": clean,
         "accuracy_classwise": classwise,
         "accuracy_control": control,
@@ -220,13 +259,18 @@ def accuracies(
 
 
 def summarise(
-    columns: dict[str, np.ndarray],
-    labels: np.ndarray,
-    classes: np.ndarray,
+    columns: dict[str, AnyArray],
+    labels: AnyArray,
+    classes: AnyArray,
     names: Sequence[str],
-    **numbers: Any,
+    *,
+    samples: int,
+    **std: float,
 ) -> NoiseBenefit:
-    """Means and standard errors of the columns (N,), over all images and by label 0..K-1 (N,)."""
+    """Returns means and standard errors of the columns (N,), over all images and by class.
+
+    labels are indices of classes (N,). std has std_mean, std_min and std_max.
+    """
     for name, column in columns.items():
         if not np.isfinite(column).all():
             index = int(np.argmin(np.isfinite(column)))
@@ -234,26 +278,31 @@ def summarise(
                 f"{name} of image {index} is {column[index]}: the model's outputs are not finite"
             )
     members = [labels == k for k in range(len(classes))]
-    overall: dict[str, Any] = {}
-    table = {"class": np.array(names), "images": np.array([m.sum() for m in members])}
+    overall: dict[str, float] = {}
+    table: dict[str, AnyArray] = {"class": np.array(names), "images": np.array([m.sum() for m in members])}
     for name, column in columns.items():
         overall[name], overall[name + "_se"] = _mean(column)
         means = np.array([_mean(column[m]) for m in members])
         table[name], table[name + "_se"] = means[:, 0], means[:, 1]
-    return NoiseBenefit(n_images=len(labels), classes=classes, per_class=table, **overall, **numbers)
+    return NoiseBenefit(
+        n_images=len(labels), samples=samples, classes=classes, per_class=table, **overall, **std
+    )
 
 
-def _mean(values: np.ndarray) -> tuple[float, float]:
-    """The mean, and its standard error s/√n."""
+def _mean(values: AnyArray) -> tuple[float, float]:
+    """Returns the mean and its standard error s/√n.
+
+    NaN stands for what too few values do not give.
+    """
     n = len(values)
     mean = float(values.mean()) if n else np.nan
     return mean, float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan
 
 
 def _under_noise(
-    model: Model, data: _arrow.Data, labels: np.ndarray, seeds: Sequence[int], **noise: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """Of every image, means over the draws of -log q(y|x, e) and of whether that was right (N,)."""
+    model: Model, data: Data, labels: Indices, seeds: Sequence[int], **noise: object
+) -> tuple[Doubles, Doubles]:
+    """Returns for every image the mean over the draws of -log q(y|x, e), and how often it was right (N,)."""
     loss, right = np.zeros(len(labels)), np.zeros(len(labels))
     for seed in seeds:
         log_q = _log_softmax(model.predict(data, {"output": "logits", "seed": seed, **noise}))
@@ -262,18 +311,20 @@ def _under_noise(
     return loss, right
 
 
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    logits = logits.astype(np.float64)
-    logits -= logits.max(1, keepdims=True)
-    return logits - np.log(np.exp(logits).sum(1, keepdims=True))
+def _log_softmax(logits: Floats) -> Doubles:
+    shifted = logits.astype(np.float64)
+    shifted -= shifted.max(1, keepdims=True)
+    log_softmax: Doubles = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    return log_softmax
 
 
-def _own(rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Of every row (N, K) the label's value (N,)."""
-    return rows[np.arange(len(labels)), labels]
+def _own(rows: Doubles, labels: Indices) -> Doubles:
+    """Returns from every row (N, K) the value at the image's own label (N,)."""
+    own: Doubles = rows[np.arange(len(labels)), labels]
+    return own
 
 
 def _seeds(seed: int, count: int) -> list[int]:
-    """Seeds of the library from 1 to 2**63 - 1, a function of one of its seeds."""
+    """Returns so many seeds from 1 to 2**63 - 1, which are a function of one seed."""
     state = np.random.SeedSequence(seed % 2**64).generate_state(count, np.uint64)
     return [int(s >> np.uint64(1)) or 1 for s in state]

@@ -1,5 +1,8 @@
-"""A classifier as notebooks show it: a card of HTML and SVG, without scripts and without anything from
-elsewhere. Its text has the page's own colour; its other colours suit light and dark pages."""
+"""The card that notebooks show of a classifier.
+
+It is HTML and SVG, without scripts and without links. Its text has the colour of the page. Its
+other colours suit light and dark pages.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,13 @@ import html
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 
-from . import _labels, _sklearn
+from . import _sklearn
+from ._inputs import labels
+from ._types import AnyArray, Config, Description, Doubles, Foreign, History, JsonObject, Shape
 
 _BLUE, _ORANGE, _GREEN = "#2f86c9", "#d4661f", "#2a9d6e"
 _STYLE = f"""
@@ -29,37 +34,41 @@ _STYLE = f"""
 .govpn-card .govpn-training {{ color: {_BLUE}; }}
 .govpn-card .govpn-validation {{ color: {_ORANGE}; }}
 """
-_WIDTH, _HEIGHT, _POINTS = 170, 44, 200  # of a curve: pixels, and the most points that it has
+_WIDTH, _HEIGHT, _POINTS = 170, 44, 200  # a curve's size in pixels, and how many points it has at most
 
 
-class Card:
-    """The part of VPNClassifier that notebooks show."""
+class Shown(Protocol):
+    """What the card shows of a classifier. Attributes that end in _ are there after fit."""
 
-    def _repr_html_(self) -> str | None:
-        """The card; None where `sklearn.set_config(display="text")` asks for text."""
-        return None if _text_wanted() else _card(self)
+    device: str
+    classes_: AnyArray
+    config_: Config
+    device_: str
+    history_: History
+    image_shape_: Shape
+    n_epochs_: int
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
-        card = self._repr_html_()
-        return {"text/plain": repr(self)} | ({} if card is None else {"text/html": card})
+    def get_params(self, deep: bool = True) -> JsonObject: ...
+
+    def __sklearn_is_fitted__(self) -> bool: ...
 
 
-def _text_wanted() -> bool:
+def text_wanted() -> bool:
+    """Says whether `sklearn.set_config(display="text")` asks for text in place of cards."""
     sklearn = sys.modules.get("sklearn")
     return sklearn is not None and sklearn.get_config().get("display") == "text"
 
 
-def _card(estimator: Any) -> str:
+def card(estimator: Shown, about: Description | None) -> str:
+    """Returns the card. about is what the model tells; None if it is not open, as after unpickling."""
     fitted = estimator.__sklearn_is_fitted__()
-    model = estimator.__dict__.get("_model")  # of one that was pickled, none yet
-    about = {} if model is None else model.describe()
-    rows = _network(estimator, about, fitted)
+    rows = _network(estimator, about["parameters"] if about else {}, fitted)
     charts = ""
     if fitted:
         charts = _charts(estimator.history_)
-        rows |= _data(estimator) | _noise(estimator, about)
+        rows |= _data(estimator) | _noise(estimator, about["best_epoch"] if about else 0)
     rows["changed parameters"] = _parameters(estimator)
-    if warnings := estimator.__dict__.get("warnings_"):
+    if warnings := getattr(estimator, "warnings_", None):
         rows["warnings"] = "<br>".join(map(html.escape, warnings))
     body = "".join(
         f'<div class="govpn-label">{name}</div><div class="govpn-value">{value}</div>'
@@ -74,7 +83,8 @@ def _card(estimator: Any) -> str:
     )
 
 
-def _state(estimator: Any, fitted: bool) -> str:
+def _state(estimator: Shown, fitted: bool) -> str:
+    """Returns whether the classifier is fitted, as HTML."""
     colour, text = _ORANGE, "not fitted"
     if fitted:
         epochs = estimator.n_epochs_
@@ -84,10 +94,12 @@ def _state(estimator: Any, fitted: bool) -> str:
     return f'<span class="govpn-state" style="color: {colour}">{text}</span>'
 
 
-def _network(estimator: Any, about: Mapping[str, Any], fitted: bool) -> dict[str, str]:
-    """Base, generator, images, classes and device. All values are HTML."""
-    config = estimator.config_ if fitted else vars(estimator)
-    counts = about.get("parameters", {})
+def _network(estimator: Shown, counts: Mapping[str, int], fitted: bool) -> dict[str, str]:
+    """Returns rows of base, generator, mode, images, classes and device. All values are HTML.
+
+    counts has the numbers of parameters of base and generator, if known.
+    """
+    config: Mapping[str, object] = estimator.config_ if fitted else vars(estimator)
 
     def part(name: str) -> str:
         count = f", {counts[name]:,} parameters" if name in counts else ""
@@ -100,14 +112,14 @@ def _network(estimator: Any, about: Mapping[str, Any], fitted: bool) -> dict[str
     if fitted:
         classes = estimator.classes_
         rows["images"] = "×".join(map(str, estimator.image_shape_))
-        rows["classes"] = f"{len(classes)}: {html.escape(_labels.some(classes))}"
+        rows["classes"] = f"{len(classes)}: {html.escape(labels.some(classes))}"
     rows["device"] = html.escape(str(estimator.device_ if fitted else estimator.device))
     return rows
 
 
-def _data(estimator: Any) -> dict[str, str]:
-    """The training data; nothing of a model that was loaded."""
-    info = estimator.__dict__.get("data_info_")
+def _data(estimator: Shown) -> dict[str, str]:
+    """Returns a row of the training data; none if the model was loaded."""
+    info = getattr(estimator, "data_info_", None)
     if not info:
         return {}
     parts = [f"{info['images']:,} images", info["dtype"]]
@@ -119,10 +131,13 @@ def _data(estimator: Any) -> dict[str, str]:
     return {"training data": html.escape(", ".join(parts))}
 
 
-def _noise(estimator: Any, about: Mapping[str, Any]) -> dict[str, str]:
-    """sigma after the epoch whose weights predict; nothing where there is none."""
+def _noise(estimator: Shown, best_epoch: int) -> dict[str, str]:
+    """Returns a row of sigma after the epoch whose weights predict; none without noise.
+
+    best_epoch is 0 if it is the last one.
+    """
     history = estimator.history_
-    row = (about.get("best_epoch") or len(history["epoch"])) - 1
+    row = (best_epoch or len(history["epoch"])) - 1
     if row < 0 or not np.isfinite(history["std_mean"][row]):
         return {}
     layer = estimator.config_["noise_layer"]
@@ -131,13 +146,14 @@ def _noise(estimator: Any, about: Mapping[str, Any]) -> dict[str, str]:
     return {"σ": f"{values} {unit} (epoch {history['epoch'][row]})"}
 
 
-def _parameters(estimator: Any) -> str:
-    """Those of the constructor that differ from the default."""
-    known = inspect.signature(type(estimator).__init__).parameters
+def _parameters(estimator: Shown) -> str:
+    """Returns the parameters that differ from their defaults."""
+    kind: Foreign = type(estimator)
+    known = inspect.signature(kind.__init__).parameters
     changed = [
         f"<code>{html.escape(name)}={html.escape(_short(repr(value)))}</code>"
         for name, value in estimator.get_params(deep=False).items()
-        if not _sklearn._same(value, known[name].default)
+        if not _sklearn.same_value(value, known[name].default)
     ]
     return ", ".join(changed) or "none"
 
@@ -156,7 +172,7 @@ def _charts(history: Mapping[str, Sequence[float]]) -> str:
 
 
 def _chart(title: str, curves: Mapping[str, Sequence[float]]) -> str:
-    """Curves by epoch, on one scale, with their last values; nothing where there are no values."""
+    """Draws curves by epoch on one scale, with their last values; "" if there are no values."""
     shown = {k: v for k, v in ((k, np.asarray(v, float)) for k, v in curves.items()) if np.isfinite(v).any()}
     if not shown:
         return ""
@@ -173,7 +189,8 @@ def _chart(title: str, curves: Mapping[str, Sequence[float]]) -> str:
     )
 
 
-def _curve(name: str, values: np.ndarray, low: float, high: float) -> str:
+def _curve(name: str, values: Doubles, low: float, high: float) -> str:
+    """Draws the curve of "training" or "validation" in the scale from low to high."""
     at = np.unique(np.linspace(0, len(values) - 1, _POINTS).round().astype(int))
     at = at[np.isfinite(values[at])]
     margin = 4

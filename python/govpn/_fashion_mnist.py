@@ -1,4 +1,4 @@
-"""Where Fashion-MNIST is, and how it gets there."""
+"""Finds the files of Fashion-MNIST, and downloads them when asked to."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from . import _types
 from .errors import ArgumentError, FileError, FormatError
-
-PathLike = str | os.PathLike[str]
 
 FASHION_MNIST_CLASSES = (
     "T-shirt/top",
@@ -27,7 +26,7 @@ FASHION_MNIST_CLASSES = (
     "Ankle boot",
 )
 _PUBLISHER = "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/"
-_SHA256 = {  # of the published files
+_SHA256 = {  # of each file that the publisher offers
     "train-images-idx3-ubyte.gz": "b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7",
     "train-labels-idx1-ubyte.gz": "0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056",
     "t10k-images-idx3-ubyte.gz": "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa",
@@ -36,8 +35,11 @@ _SHA256 = {  # of the published files
 _FOLDER = "fashion-mnist"
 
 
-def find(split: str, path: PathLike | None, download: bool) -> Path:
-    """The folder with the files of a split."""
+def find(split: str, path: _types.Path | None, download: bool) -> Path:
+    """Returns the folder that has the files of a split, or raises FileError.
+
+    `govpn.datasets.fashion_mnist` says where it looks.
+    """
     prefixes = {"train": "train", "test": "t10k"}
     if split not in prefixes:
         raise ArgumentError(f'split is {split!r}, want "train" or "test"')
@@ -57,7 +59,8 @@ def find(split: str, path: PathLike | None, download: bool) -> Path:
     return folder
 
 
-def _places(path: PathLike | None) -> Iterator[Path]:
+def _places(path: _types.Path | None) -> Iterator[Path]:
+    """Yields the folders where the files may be, in the order in which they are tried."""
     if path is not None:
         yield from _with_subfolder(Path(path))
         return
@@ -80,10 +83,15 @@ def _cache() -> Path:
 
 
 def _holds(folder: Path, names: tuple[str, str]) -> bool:
+    """Says whether a folder has all these files, compressed or not."""
     return all(any((folder / n).is_file() for n in (name, name.removesuffix(".gz"))) for name in names)
 
 
 def _download(name: str) -> Path:
+    """Brings a file into the cache and returns its path.
+
+    A file whose SHA-256 is wrong is not kept.
+    """
     target = _cache() / name
     if target.is_file():
         return target

@@ -1,4 +1,4 @@
-"""The C library: found, loaded, declared. ctypes and nothing else; govpn.h documents every function."""
+"""Finds, loads and declares the C library, with ctypes alone. govpn.h documents every function."""
 
 from __future__ import annotations
 
@@ -22,17 +22,21 @@ from ctypes import (
     c_void_p,
 )
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 from ._plugins import plugin_paths
+from ._types import BuildInfo, DeviceInfo
 from .errors import BY_STATUS, ArgumentError, InternalError
 
 ABI_VERSION = 1
-COMPILING, TRAINING, EPOCH = range(3)  # phases of govpn_progress
+COMPILING, TRAINING, EPOCH = range(3)  # the phases of govpn_progress
+
+CType: TypeAlias = Any  # a type of ctypes; they have no useful base class in common
+Argument: TypeAlias = Any  # an argument of a C function: bytes, an int, a structure, a pointer, a callback
 
 
 class ArrowSchema(ctypes.Structure):
-    """struct ArrowSchema; pyarrow fills and reads it by address."""
+    """struct ArrowSchema. pyarrow fills and reads it by its address."""
 
     _fields_ = [
         ("format", c_void_p),
@@ -100,7 +104,7 @@ _RELEASE_FN = ctypes.CFUNCTYPE(None, c_void_p)
 _data, _model, _json, _path, _text = c_uint64, c_uint64, c_char_p, c_char_p, POINTER(c_void_p)
 _schema, _array, _stream = POINTER(ArrowSchema), POINTER(ArrowArray), POINTER(ArrowStream)
 
-_FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {  # name: (restype, argtypes)
+_FUNCTIONS: dict[str, tuple[CType, list[CType]]] = {  # name: (restype, argtypes)
     "govpn_abi_version": (c_uint32, []),
     "govpn_version": (c_char_p, []),
     "govpn_status_name": (c_char_p, [c_int32]),
@@ -144,12 +148,15 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {  # name: (restype, argtypes)
 
 _log = logging.getLogger("govpn")
 _log.addHandler(logging.NullHandler())
-_LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)  # of GOVPN_LOG_*
+_LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)  # in the order of GOVPN_LOG_*
 
 
-@LOG_FN
-def _to_logging(level: int, message: bytes, user_data: Any) -> None:
+def _log_message(level: int, message: bytes, user_data: object) -> None:
+    """Passes a message of the library on to Python's logging."""
     _log.log(_LEVELS[level], "%s", message.decode("utf-8", "replace"))
+
+
+_to_logging = LOG_FN(_log_message)  # kept here, because the library calls it at any time
 
 
 _loaded: ctypes.CDLL | None = None
@@ -157,7 +164,7 @@ _lock = threading.Lock()
 
 
 def library() -> ctypes.CDLL:
-    """The library; the first call loads and sets it up."""
+    """Returns the library. The first call loads it and sets it up."""
     global _loaded
     if _loaded is None:
         with _lock:
@@ -170,13 +177,16 @@ def library() -> ctypes.CDLL:
 
 
 def limit_threads(count: int) -> None:
-    """How many threads compute: of the device go from now on, of XLA for CPU where it opens later."""
-    os.environ["NPROC"] = str(count)  # XLA reads it
+    """Sets how many threads compute: on device go from now on, on device cpu if it opens later."""
+    os.environ["NPROC"] = str(count)  # XLA reads this when the device opens
     call("govpn_init", encode({"threads": count}))
 
 
 def find_library() -> Path:
-    """Where the library is: $GOVPN_LIBRARY, or beside this file. ImportError where there is none."""
+    """Returns the path of the library: $GOVPN_LIBRARY, or the file beside this one.
+
+    Raises ImportError if there is no such file.
+    """
     name = {"darwin": "libgovpn.dylib", "win32": "govpn.dll"}.get(sys.platform, "libgovpn.so")
     path = Path(os.environ.get("GOVPN_LIBRARY") or Path(__file__).with_name(name))
     if not path.is_file():
@@ -202,8 +212,10 @@ def _load(path: Path) -> ctypes.CDLL:
 
 
 def _check(lib: ctypes.CDLL, status: int) -> None:
-    """Raises the error of a status. Must run on the thread that made the call: messages are kept per
-    thread."""
+    """Raises the error that a status stands for.
+
+    This must run on the thread that made the call, because the library keeps messages per thread.
+    """
     if status == 0:
         return
     message = lib.govpn_last_error().decode("utf-8", "replace")
@@ -213,14 +225,14 @@ def _check(lib: ctypes.CDLL, status: int) -> None:
     raise error
 
 
-def call(name: str, *args: Any) -> None:
-    """Calls a function that returns a status; raises its error."""
+def call(name: str, *args: Argument) -> None:
+    """Calls a function that returns a status, and raises the error that the status stands for."""
     lib = library()
     _check(lib, getattr(lib, name)(*args))
 
 
-def call_json(name: str, *args: Any) -> Any:
-    """Calls a function whose last parameter receives JSON text; returns the value."""
+def call_json(name: str, *args: Argument) -> Any:
+    """Calls a function whose last parameter receives JSON text, and returns the decoded value."""
     text = c_void_p()
     call(name, *args, ctypes.byref(text))
     try:
@@ -229,8 +241,8 @@ def call_json(name: str, *args: Any) -> Any:
         library().govpn_free(text)
 
 
-def call_bytes(name: str, *args: Any) -> bytes:
-    """Calls a function whose last two parameters receive bytes and their number."""
+def call_bytes(name: str, *args: Argument) -> bytes:
+    """Calls a function whose last two parameters receive bytes and their number. Returns a copy."""
     memory, size = c_void_p(), c_size_t()
     call(name, *args, ctypes.byref(memory), ctypes.byref(size))
     try:
@@ -239,15 +251,15 @@ def call_bytes(name: str, *args: Any) -> bytes:
         library().govpn_free(memory)
 
 
-def call_handle(name: str, *args: Any) -> int:
-    """Calls a function whose last parameter receives a handle."""
+def call_handle(name: str, *args: Argument) -> int:
+    """Calls a function whose last parameter receives a handle, and returns the handle."""
     handle = c_uint64()
     call(name, *args, ctypes.byref(handle))
     return handle.value
 
 
 def free(function: str) -> Callable[[int], None]:
-    """A finalizer of handles; a library that was never loaded has none to free."""
+    """Returns a finalizer that frees a handle with this function. It does not load the library."""
 
     def run(handle: int) -> None:
         if _loaded is not None:
@@ -256,32 +268,56 @@ def free(function: str) -> Callable[[int], None]:
     return run
 
 
-def release(struct: ctypes.Structure) -> None:
-    """Releases an Arrow struct that a failed call has left with us."""
+def release(struct: ArrowSchema | ArrowArray | ArrowStream) -> None:
+    """Releases an Arrow struct unless the library has taken it over."""
     if struct.release:
         _RELEASE_FN(struct.release)(ctypes.addressof(struct))
 
 
-def encode(options: Mapping[str, Any] | None) -> bytes:
-    """Options as the library takes them. NaN and infinities are not JSON: ValueError."""
+def encode(options: Mapping[str, object] | None) -> bytes:
+    """Returns options as JSON text. NaN and infinities are not JSON and raise ValueError."""
     return json.dumps(options or {}, allow_nan=False).encode()
 
 
 def path_bytes(path: str | os.PathLike[str]) -> bytes:
-    """A path as the library takes it."""
+    """Returns a path as the library takes it: bytes without a null character."""
     encoded = os.fsencode(path)
     if b"\0" in encoded:
         raise ArgumentError(f"path is {os.fspath(path)!r}, want one without a null character")
     return encoded
 
 
-def build_info() -> dict[str, Any]:
-    """How the library was built: version, abi_version, go_version, gomlx_version, os, arch, simd (fast matrix
-    products in pure Go), xla (can open plugins) and default_device."""
-    return call_json("govpn_build_info")
+def build_info() -> BuildInfo:
+    """Says how the library was built.
+
+    Returns
+    -------
+    dict
+        - version : str
+        - abi_version : int
+        - go_version, gomlx_version : str
+        - os, arch : str, in Go's words
+        - simd : bool, whether matrix products in pure Go are fast
+        - xla : bool, whether the library can open XLA plugins, which devices cpu and cuda need
+        - default_device : str
+        - base_models, generators : list of str, the networks that `VPNClassifier` takes by name
+    """
+    return cast(BuildInfo, call_json("govpn_build_info"))
 
 
-def devices() -> list[dict[str, Any]]:
-    """What can compute here: a dict per device with device ("go", "cpu", "cuda"), available, description,
-    plugin (its path, if any), devices (how many of its kind) and why (it is, or is not, available)."""
-    return call_json("govpn_devices")
+def devices() -> list[DeviceInfo]:
+    """Says what can compute on this machine.
+
+    Returns
+    -------
+    list of dict
+        One per kind of device, the best first:
+
+        - device : "cuda", "cpu" or "go"
+        - available : bool, whether it opens
+        - description : str, what it is
+        - plugin : str, the path of its XLA plugin; "" without one
+        - devices : int, how many devices of this kind there are
+        - why : str, the reason why it is or is not available
+    """
+    return cast("list[DeviceInfo]", call_json("govpn_devices"))

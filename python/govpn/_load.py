@@ -1,18 +1,24 @@
-"""A classifier from a file."""
+"""Reads a classifier from a file."""
 
 from __future__ import annotations
 
-import os
-
-from . import _features, _params
+from . import _params
+from ._fitted import adopt
+from ._inputs.features import Layout
 from ._model import Model
+from ._types import Path
 from .estimator import VPNClassifier
 
 
-def load(path: str | os.PathLike[str], device: str = "auto", verbose: int = 1) -> VPNClassifier:
-    """Reads a classifier that `VPNClassifier.save` (or the Go or C interface) wrote, ready to predict, and to
-    go on training with fit(resume=True). Its parameters are the resolved ones. device and verbose are those
-    of `VPNClassifier`: a file of any device loads on any other.
+def load(path: Path, device: str = "auto", verbose: int = 1) -> VPNClassifier:
+    """Reads a classifier that `VPNClassifier.save`, or the Go or C interface, wrote.
+
+    The classifier can predict, and fit(resume=True) continues its training. Its parameters are
+    those that were used, with the values of the preset. device and verbose are those of
+    `VPNClassifier`. A file of any device loads on any other.
+
+    Raises FileError if the file cannot be read, FormatError if it is no model, and DeviceError if
+    the device does not open.
 
     >>> import tempfile
     >>> clf = VPNClassifier("sr", mode="plain", device="go", epochs=1, batch_size=2, verbose=0)
@@ -26,12 +32,12 @@ def load(path: str | os.PathLike[str], device: str = "auto", verbose: int = 1) -
 
 
 def classifier_of(model: Model, device: str, verbose: int) -> VPNClassifier:
-    """The classifier that a model in the library stands for."""
+    """Makes the classifier of a model in the library."""
     config = model.describe()["config"]
-    layout = _features.Layout.from_attributes(config.get("attributes"), config["image_shape"])
+    layout = Layout.from_attributes(config.get("attributes"), config["image_shape"])
     params = _params.restore(config) | {"pixel_range": layout.pixel_range}
     if layout.n_features:
         params["image_shape"] = layout.shape
     classifier = VPNClassifier(**params, device=device, verbose=verbose)
-    classifier._adopt(model)
+    adopt(classifier, model)
     return classifier

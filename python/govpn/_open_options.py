@@ -1,17 +1,21 @@
-"""The options of `govpn.datasets` as govpn_data_open takes them."""
+"""Converts the options of `govpn.datasets` to those of govpn_data_open."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeAlias
 
 from . import _lib, _params
+from ._types import Foreign, JsonObject, Path
 from .errors import ArgumentError, ArgumentTypeError
 
+Size: TypeAlias = int | tuple[int, int]  # the shorter side, or (height, width)
+Crop: TypeAlias = Size | Mapping[str, object]  # also {"size": ..., "scale": ..., "ratio": ...}
 
-def path_text(path: str | os.PathLike[str] | None) -> str | None:
-    """A path as JSON takes it."""
+
+def path_text(path: Path | None) -> str | None:
+    """Returns a path as JSON takes it: UTF-8 without a null character, or raises ArgumentError."""
     if path is None:
         return None
     _lib.path_bytes(path)  # refuses null characters
@@ -22,18 +26,23 @@ def path_text(path: str | os.PathLike[str] | None) -> str | None:
 
 
 def image_options(
-    image_size: Any, resize: Any, center_crop: Any, random_resized_crop: Any, channels: Any, skip_broken: Any
-) -> dict[str, Any]:
-    """The options for encoded images, as the library takes them."""
+    image_size: Size | None,
+    resize: Size | None,
+    center_crop: Size | None,
+    random_resized_crop: Crop | None,
+    channels: int | None,
+    skip_broken: bool,
+) -> JsonObject:
+    """Returns the options for encoded images. `govpn.datasets` documents the parameters."""
     if image_size is not None:
         if any(o is not None for o in (resize, center_crop, random_resized_crop)):
             raise ArgumentError("image_size is given with resize or a crop, want one or the other")
         resize = image_size
         center_crop = image_size if len(_sizes(image_size, "image_size")) == 1 else None
-    options: dict[str, Any] = {"skip_broken": _params.truth(skip_broken, "skip_broken")}
+    options: JsonObject = {"skip_broken": _params.truth(skip_broken, "skip_broken")}
     if random_resized_crop is not None:
-        crop = random_resized_crop
-        crop = dict(crop) if isinstance(crop, Mapping) else {"size": crop}
+        given = random_resized_crop
+        crop: JsonObject = dict(given) if isinstance(given, Mapping) else {"size": given}
         if unknown := crop.keys() - {"size", "scale", "ratio"}:
             raise ArgumentError(
                 f"random_resized_crop has {sorted(unknown)[0]!r}, want size, and scale and ratio"
@@ -53,14 +62,14 @@ def image_options(
 
 def table_options(
     image_column: str | None, label_column: str | None, class_names: Sequence[str] | None
-) -> dict[str, Any]:
-    """The options for tables."""
+) -> JsonObject:
+    """Returns the options for tables. `govpn.datasets.parquet` documents the parameters."""
     names = None if class_names is None else [str(name) for name in class_names]
     return {"image_column": image_column, "label_column": label_column, "class_names": names}
 
 
-def _sizes(size: Any, name: str) -> list[int]:
-    """[s] of a number, [height, width] of a pair."""
+def _sizes(size: object, name: str) -> list[int]:
+    """Returns [s] for a number s, [height, width] for a pair."""
     given = list(size) if isinstance(size, (tuple, list)) else [size]
     if len(given) > 2 or not given:
         raise ArgumentError(f"{name} is {size!r}, want an int or (height, width)")
@@ -71,7 +80,8 @@ def _sizes(size: Any, name: str) -> list[int]:
     return [_params.whole(s, name) for s in given]
 
 
-def _range(values: Any, name: str) -> list[float]:
+def _range(values: Foreign, name: str) -> list[float]:
+    """Returns [low, high] of a pair of numbers."""
     try:
         low, high = (float(v) for v in values)
     except (TypeError, ValueError):

@@ -1,48 +1,54 @@
-"""The parameters of an estimator, on their way into the library."""
+"""Checks parameters and converts them to what the library takes."""
 
 from __future__ import annotations
 
 import numbers
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 
+from ._types import Config, Foreign, JsonObject
 from .augment import as_config
 from .errors import ArgumentError, ArgumentTypeError, GovpnError
 
+Value: TypeAlias = object  # a parameter as the caller gave it
 
-def _text(value: Any) -> str:
+
+# Each of these returns the value as JSON takes it, or raises TypeError or ValueError.
+
+
+def _text(value: Value) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
 
 
-def _integer(value: Any) -> int:
+def _integer(value: Foreign) -> int:
     if isinstance(value, (bool, np.bool_)):
         raise TypeError
     return operator.index(value)
 
 
-def _number(value: Any) -> float:
+def _number(value: Value) -> float:
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError
     return float(value)
 
 
-def _boolean(value: Any) -> bool:
+def _boolean(value: Value) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError
     return bool(value)
 
 
-def _pair(value: Any) -> list[float]:
+def _pair(value: Foreign) -> list[float]:
     low, high = (_number(v) for v in value)
     return [low, high]
 
 
-def _normalize(value: Any) -> dict[str, Any]:
+def _normalize(value: Value) -> JsonObject:
     if not isinstance(value, Mapping):
         raise TypeError
     return {
@@ -50,8 +56,8 @@ def _normalize(value: Any) -> dict[str, Any]:
     }
 
 
-def augmentation(value: Any) -> list[dict[str, Any]]:
-    """A list of `govpn.augment` as the library writes it, which takes [x] for x."""
+def augmentation(value: Value) -> list[JsonObject]:
+    """Returns a list of `govpn.augment` as the library writes it: with x in place of [x]."""
     return [
         {k: v[0] if isinstance(v, list) and len(v) == 1 else v for k, v in entry.items()}
         for entry in as_config(value)
@@ -59,7 +65,7 @@ def augmentation(value: Any) -> list[dict[str, Any]]:
 
 
 _TEXT, _INT, _NUM = (_text, "a str"), (_integer, "an int"), (_number, "a number")
-_KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {  # parameter: its conversion, what it wants
+_KINDS: dict[str, tuple[Callable[[Value], object], str]] = {  # parameter: its conversion, what it wants
     "base": _TEXT,
     "generator": _TEXT,
     "mode": _TEXT,
@@ -96,9 +102,12 @@ _KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {  # parameter: its conver
 }
 
 
-def configuration(params: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that were given, as the library's configuration; the others are left to the preset."""
-    config = {}
+def configuration(params: Mapping[str, Value]) -> JsonObject:
+    """Returns the parameters that are not None as the library's configuration.
+
+    The preset decides on the others. Raises ArgumentTypeError and ArgumentError.
+    """
+    config: JsonObject = {}
     for name, (convert, want) in _KINDS.items():
         if (value := params[name]) is None:
             continue
@@ -116,33 +125,33 @@ def configuration(params: Mapping[str, Any]) -> dict[str, Any]:
     return config
 
 
-def restore(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters that a library configuration stands for."""
-    params = {name: config[name] for name in _KINDS if name in config}
+def restore(config: Config) -> dict[str, Foreign]:
+    """Returns the parameters of a classifier that has this configuration."""
+    params: dict[str, Foreign] = {name: value for name, value in config.items() if name in _KINDS}
     params["std_range"] = tuple(config["std_range"])
     if not config["normalize"].get("mean"):
         params["normalize"] = None
     return params | {"random_state": config["seed"]}
 
 
-def whole(value: Any, name: str) -> int:
-    """An int, of any range."""
+def whole(value: Value, name: str) -> int:
+    """Returns value as an int, or raises ArgumentTypeError. name is the parameter's, for the message."""
     try:
         return _integer(value)
     except TypeError:
         raise ArgumentTypeError(f"{name} is {value!r} of type {type(value).__name__}, want an int") from None
 
 
-def devices_of(devices: Any) -> int | list[int]:
-    """How many devices, or a list of their numbers."""
+def devices_of(devices: Value) -> int | list[int]:
+    """Returns the parameter `devices`: how many devices, or a list of their numbers."""
     try:
         return [_integer(d) for d in devices] if isinstance(devices, (list, tuple)) else _integer(devices)
     except TypeError:
         raise ArgumentTypeError(f"devices is {devices!r}, want an int or a list of ints") from None
 
 
-def real(value: Any, name: str) -> float:
-    """A finite number."""
+def real(value: Value, name: str) -> float:
+    """Returns value as a finite float, or raises ArgumentTypeError or ArgumentError."""
     try:
         number = _number(value)
     except TypeError:
@@ -154,16 +163,16 @@ def real(value: Any, name: str) -> float:
     return number
 
 
-def truth(value: Any, name: str) -> bool:
-    """A bool, and no other thing that is true or false."""
+def truth(value: Value, name: str) -> bool:
+    """Returns value as a bool, or raises ArgumentTypeError. 0 and 1 are no bools."""
     try:
         return _boolean(value)
     except TypeError:
         raise ArgumentTypeError(f"{name} is {value!r} of type {type(value).__name__}, want a bool") from None
 
 
-def shape_of(image_shape: Any) -> list[int]:
-    """[H, W, C], of (H, W, C) or (H, W)."""
+def shape_of(image_shape: Foreign) -> list[int]:
+    """Returns [H, W, C] of (H, W, C) or (H, W)."""
     try:
         shape = [_integer(s) for s in image_shape]
     except TypeError:
@@ -173,8 +182,11 @@ def shape_of(image_shape: Any) -> list[int]:
     return shape + [1] * (3 - len(shape))
 
 
-def seed_of(random_state: Any) -> int:
-    """A seed from 0 to 2**63 - 1: of a number, drawn from a numpy generator, or fresh for None."""
+def seed_of(random_state: Value) -> int:
+    """Returns a seed from 0 to 2**63 - 1.
+
+    A whole number is the seed itself. A numpy generator draws one. None gives a fresh one.
+    """
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
     if isinstance(random_state, np.random.Generator):
@@ -191,9 +203,13 @@ def seed_of(random_state: Any) -> int:
     return seed
 
 
-def draw_seed_of(random_state: Any) -> int:
-    """A seed for one call, where the library takes 0 for "the model's own": that is None here, and a given 0
-    moves away."""
+def draw_seed_of(random_state: Value) -> int:
+    """Returns the seed of one call.
+
+    None gives 0, which tells the library to use the model's own seed.
+
+    A random_state of 0 therefore becomes 2**63 - 1.
+    """
     if random_state is None:
         return 0
     return seed_of(random_state) or 2**63 - 1

@@ -1,4 +1,4 @@
-"""Finds the XLA plugins that installed Python packages bring, without importing those packages."""
+"""Finds the XLA plugins of installed Python packages without importing these packages."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib.util
 import os
 from pathlib import Path
 
-_PACKAGED = (  # package, then the plugin's place in it
+_PACKAGED = (  # a package, and the path of the plugin in its folder
     ("fastatomstruct_xla_cpu", "libpjrt_cpu.so"),
     ("jax_plugins", "xla_cuda13/xla_cuda_plugin.so"),
     ("jax_plugins", "xla_cuda12/xla_cuda_plugin.so"),
@@ -14,7 +14,7 @@ _PACKAGED = (  # package, then the plugin's place in it
 
 
 def plugin_paths() -> list[str]:
-    """Plugin files or folders, the most specific first: `$GOVPN_PLUGIN_PATH`, then installed packages."""
+    """Returns plugin files or folders: those in `$GOVPN_PLUGIN_PATH`, then those of installed packages."""
     paths = [p for p in os.environ.get("GOVPN_PLUGIN_PATH", "").split(os.pathsep) if p]
     for package, place in _PACKAGED:
         paths += [str(folder / place) for folder in _folders(package) if (folder / place).is_file()]
@@ -22,6 +22,7 @@ def plugin_paths() -> list[str]:
 
 
 def _folders(package: str) -> list[Path]:
+    """Returns the folders of an installed package; none if it is not installed."""
     try:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):

@@ -1,4 +1,4 @@
-"""Scores Arrow batches: one function that Ray Data, Spark's mapInArrow and plain Python share."""
+"""Scores Arrow batches: the function that Ray Data, Spark's mapInArrow and plain Python call."""
 
 from __future__ import annotations
 
@@ -6,58 +6,74 @@ import functools
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeAlias, TypedDict
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from . import _arrow, _lib, _params
-from ._inputs import IMAGE_COLUMNS, column_of
+from ._fitted import fitted
+from ._inputs.columns import IMAGE_COLUMNS, column_of
 from ._load import classifier_of, load
 from ._model import Model
+from ._types import AnyArray, Foreign, LabelsLike, Path, RandomState
 from .errors import ArgumentError, ArgumentTypeError
 from .estimator import VPNClassifier
 
 OUTPUTS = ("label", "proba", "std", "gradient")
-Batch = TypeVar("Batch", pa.RecordBatch, pa.Table)
+Batch: TypeAlias = Foreign  # a RecordBatch or a Table of pyarrow, which has no types
+
+
+class _Options(TypedDict):
+    """How labels and probabilities are predicted, as in `VPNClassifier.predict`."""
+
+    noise: str
+    samples: int
+    random_state: RandomState
 
 
 class Scorer:
-    """A function of Arrow batches with a column of images: the images go, predictions and noise maps come,
-    other columns (ids, labels) pass. It can be pickled, and each process that calls it opens the model once.
+    """Scores Arrow batches that have a column of images.
+
+    The result is the batch without its images and with predictions and noise maps. Other columns,
+    such as ids and labels, stay. A Scorer can be pickled. Each process that calls it opens the
+    model once.
 
     Parameters
     ----------
     model : VPNClassifier, bytes or path
-        A fitted classifier or the content of its file, which travel with the function; or the path of its
-        file, which every process opens for itself.
+        A fitted classifier, or the content of its file: both travel with the function. Or the path
+        of its file, which every process opens for itself.
     output : str, sequence of str, or dict of str to str
-        Of "label" (the type of classes_), "proba" (float32 (K,)), "std" (sigma as of
-        `VPNClassifier.noise_std`, float32 (H, W, C), in units of the pixel range) and "gradient" (as of
-        `VPNClassifier.input_gradient`). A dict gives the columns other names: {"label": "predicted"}.
+        Which results to compute. "label" has the type of classes_. "proba" is float32 (K,). "std"
+        is sigma as in `VPNClassifier.noise_std`, float32 (H, W, C) in units of the pixel range.
+        "gradient" is that of `VPNClassifier.input_gradient`. A dict renames the columns: {"label":
+        "predicted"}.
     image_column : str or None
-        None takes the first of image, images, img, pixels. Images are tensors (Arrow's or Ray's), lists in
-        lists, flat lists of H * W * C numbers, or encoded images; uint8 or floats from 0 to 1.
+        None takes the first of image, images, img, pixels. Images are tensors (Arrow's or Ray's),
+        lists in lists, flat lists of H * W * C numbers, or encoded images. Their numbers are uint8,
+        or floats from 0 to 1.
     label_column : str or None
-        Whose labels "std" and "gradient" are for; None: the predicted ones.
+        The labels for which "std" and "gradient" are computed. None takes the predicted labels.
     noise, samples, random_state
-        Of `VPNClassifier.predict`. What noise an image gets depends on its place in its batch.
+        As in `VPNClassifier.predict`. The noise of an image depends on its place in its batch.
     raw : bool
-        A column of binary values has pixels, H * W * C bytes, and not encoded images. Spark has no uint8.
+        Whether a column of binary values has raw pixels, H * W * C bytes, instead of encoded
+        images. Spark needs this, because it has no uint8.
     tensors : bool
-        Whether results of many numbers are Arrow's fixed_shape_tensor; False: flat lists, which every engine
-        knows.
+        Whether results with many numbers are Arrow's fixed_shape_tensor. False gives flat lists,
+        which every engine knows.
     device : str
-        Of `VPNClassifier`, where the function is called.
+        The device on which to compute where the function is called, as in `VPNClassifier`.
     threads : int
-        That each process computes with; 0: as many as it has cores. Takes effect before the process first
-        opens a device.
+        How many threads each process uses to compute; 0 is one per core. It takes effect before the
+        process first opens a device.
 
     Raises
     ------
     ArgumentError
-        Here, of parameters; when called, of batches without the columns, or with images of another size.
+        A parameter is wrong. When called: a batch lacks a column, or its images have another size.
 
     Examples
     --------
@@ -72,14 +88,14 @@ class Scorer:
 
     def __init__(
         self,
-        model: VPNClassifier | bytes | str | os.PathLike[str],
+        model: VPNClassifier | bytes | Path,
         output: str | Sequence[str] | Mapping[str, str] = ("label", "proba"),
         *,
         image_column: str | None = None,
         label_column: str | None = None,
         noise: str = "none",
         samples: int = 1,
-        random_state: Any = None,
+        random_state: RandomState = None,
         raw: bool = False,
         tensors: bool = True,
         device: str = "auto",
@@ -87,17 +103,17 @@ class Scorer:
     ) -> None:
         self.source, self.columns = source_of(model), _columns(output)
         self.image_column, self.label_column = image_column, label_column
-        self.options = {"noise": noise, "samples": samples, "random_state": random_state}
+        self.options: _Options = {"noise": noise, "samples": samples, "random_state": random_state}
         self.raw, self.tensors = _params.truth(raw, "raw"), _params.truth(tensors, "tensors")
         self.device, self.threads = device, _params.whole(threads, "threads")
         if self.threads < 0:
             raise ArgumentError(f"threads is {threads}, want 0 (all cores) or more")
 
     def __call__(self, batch: Batch) -> Batch:
-        """The batch, pyarrow's RecordBatch or Table, without its images and with the results."""
+        """Returns the batch, a pyarrow RecordBatch or Table, without its images and with the results."""
         clf = self.classifier()
         image = self.image_column or column_of(batch.column_names, IMAGE_COLUMNS)
-        if image not in batch.column_names:
+        if image is None or image not in batch.column_names:
             want = image or f"one named {', '.join(IMAGE_COLUMNS)}, or image_column"
             raise ArgumentError(f"the batch has columns {batch.column_names}, want {want}")
         kept = [field for field in batch.schema if field.name != image]
@@ -113,28 +129,29 @@ class Scorer:
         return type(batch).from_arrays(arrays, schema=schema)
 
     def map(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Each batch scored, when it is asked for."""
+        """Yields each batch scored. It scores a batch when that is asked for."""
         return map(self, batches)
 
     def classifier(self) -> VPNClassifier:
-        """The model as this process has it; the first call opens it."""
+        """Returns the classifier of this process. The first call opens it."""
         changed = os.stat(self.source).st_mtime_ns if isinstance(self.source, str) else 0
         return _open(self.source, changed, self.device, self.threads)
 
-    def _results(self, clf: VPNClassifier, batch: Batch, image: str) -> dict[str, np.ndarray]:
-        """A column per output, in their order."""
+    def _results(self, clf: VPNClassifier, batch: Batch, image: str) -> dict[str, AnyArray]:
+        """Returns a column per output, in their order. image is the name of the column of images."""
         column = batch.column(image)
         chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
         chunks = [pixels(chunk, clf.image_shape_, self.raw) for chunk in chunks if len(chunk)]
-        if not chunks:  # what one image would give, without that image
+        if not chunks:  # an empty batch: the columns that one image would give, without its row
             black = np.zeros((1, *clf.image_shape_), np.uint8)
             labels = clf.classes_[:1] if self.label_column else None
             return {name: x[:0] for name, x in self._computed(clf, black, labels).items()}
         labels = batch.column(self.label_column) if self.label_column else None
         return self._computed(clf, _as_trained(chunks, clf), labels)
 
-    def _computed(self, clf: VPNClassifier, X: Any, labels: Any) -> dict[str, np.ndarray]:
-        found: dict[str, np.ndarray] = {}
+    def _computed(self, clf: VPNClassifier, X: Foreign, labels: LabelsLike) -> dict[str, AnyArray]:
+        """Returns the outputs for images X. labels are those for sigma and gradients; None: the predicted."""
+        found: dict[str, AnyArray] = {}
         by_label = {"std": clf.noise_std, "gradient": clf.input_gradient}
         if "proba" in self.columns:
             found["proba"] = clf.predict_proba(X, **self.options)
@@ -145,7 +162,7 @@ class Scorer:
             found[name] = by_label[name](X, found["label"] if labels is None else labels)
         return {name: found[name] for name in self.columns}
 
-    def _to_arrow(self, x: np.ndarray) -> pa.Array:
+    def _to_arrow(self, x: AnyArray) -> pa.Array:
         array = _arrow.to_arrow(x)
         if self.tensors or not isinstance(array, pa.ExtensionArray):
             return array
@@ -153,21 +170,22 @@ class Scorer:
         return pa.ListArray.from_arrays(pa.array(offsets), array.storage.flatten())
 
 
-def source_of(model: Any) -> bytes | str:
-    """A model's bytes, or its file's path."""
+def source_of(model: object) -> bytes | str:
+    """Returns the content of a model's file, or the path of the file."""
     if isinstance(model, VPNClassifier):
-        return model._fitted().to_bytes()
+        return fitted(model).model.to_bytes()
     if isinstance(model, bytes):
         return model
     if isinstance(model, (str, os.PathLike)):
-        return os.path.abspath(os.fspath(model))
+        path: str = os.path.abspath(os.fspath(model))
+        return path
     raise ArgumentTypeError(
         f"model is a {type(model).__name__}, want a fitted VPNClassifier, the path of its file or its bytes"
     )
 
 
-def _columns(output: Any) -> dict[str, str]:
-    """The name of each output's column."""
+def _columns(output: str | Sequence[str] | Mapping[str, str]) -> dict[str, str]:
+    """Returns the name of each output's column."""
     names = [output] if isinstance(output, str) else output
     columns = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
     for name in columns:
@@ -180,7 +198,7 @@ def _columns(output: Any) -> dict[str, str]:
 
 @functools.lru_cache(maxsize=2)
 def _open(source: bytes | str, changed: int, device: str, threads: int) -> VPNClassifier:
-    """A model in this process; changed is when its file did."""
+    """Opens a model in this process. changed is when its file changed, so that a new file is opened anew."""
     if threads:
         _lib.limit_threads(threads)
     if isinstance(source, str):
@@ -189,8 +207,11 @@ def _open(source: bytes | str, changed: int, device: str, threads: int) -> VPNCl
 
 
 def pixels(images: pa.Array, shape: Sequence[int], raw: bool) -> pa.Array:
-    """Images as `VPNClassifier` takes them, over the same memory: tensors of other libraries, flat lists and
-    raw bytes, of a model with images of this shape, become Arrow's."""
+    """Returns images as `VPNClassifier` takes them, over the same memory.
+
+    Tensors of other libraries, flat lists and, with raw, raw bytes become Arrow's tensors. shape is
+    (H, W, C) of the model's images.
+    """
     if isinstance(images, pa.ExtensionArray) and not isinstance(images.type, pa.FixedShapeTensorType):
         shape = getattr(images.type, "shape", shape)
         images = images.storage
@@ -210,23 +231,23 @@ def pixels(images: pa.Array, shape: Sequence[int], raw: bool) -> pa.Array:
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind)
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
 
 
 def _bytes(images: pa.Array, size: int) -> pa.Array:
-    """All bytes of binary values, which lie one after another."""
+    """Returns all bytes of binary values, which lie one after another in memory."""
     offsets, data = images.buffers()[1:]
     kind = np.int64 if pa.types.is_large_binary(images.type) else np.int32
     first = int(np.frombuffer(offsets, kind)[images.offset])
     return pa.Array.from_buffers(pa.uint8(), len(images) * size, [None, data], offset=first)
 
 
-def _as_trained(chunks: Sequence[pa.Array], clf: VPNClassifier) -> Any:
-    """The images for predict, which scales numpy's numbers, and no Arrow's, from pixel_range."""
+def _as_trained(chunks: Sequence[pa.Array], clf: VPNClassifier) -> Foreign:
+    """Returns the images for predict: as numpy if the model has a pixel_range, which Arrow does not get."""
     encoded = not isinstance(chunks[0], pa.ExtensionArray) and not pa.types.is_nested(chunks[0].type)
     if clf.pixel_range_ is None or encoded:
         return pa.table({"image": pa.chunked_array(chunks)})
     count = sum(len(chunk) for chunk in chunks)
     numbers = np.concatenate([_arrow.numbers(chunk) for chunk in chunks])
-    features = clf._layout().n_features
+    features = fitted(clf).layout().n_features
     return numbers.reshape((count, features) if features else (count, *clf.image_shape_))

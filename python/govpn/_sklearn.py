@@ -1,69 +1,99 @@
-"""scikit-learn's base classes; where it is not installed, the little that an estimator needs of them."""
+"""scikit-learn's base classes and checks. Without scikit-learn: the little of them that govpn
+needs."""
 
 from __future__ import annotations
 
 import inspect
-import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 
+from ._types import AnyArray, Foreign
+from ._warn import warn
 from .errors import ArgumentError, ArgumentTypeError
 
-try:
-    from sklearn.base import BaseEstimator, ClassifierMixin
-    from sklearn.exceptions import DataConversionWarning
-    from sklearn.utils.validation import validate_data
-except ImportError:
-    validate_data = None
-    DataConversionWarning = UserWarning
-
-    class ClassifierMixin:  # type: ignore[no-redef]
-        """What tells scikit-learn's functions that this is a classifier."""
-
-        _estimator_type = "classifier"
-
-    class BaseEstimator:  # type: ignore[no-redef]
-        """get_params, set_params and a repr, from the signature of __init__."""
-
-        @classmethod
-        def _defaults(cls) -> dict[str, Any]:
-            parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
-            return {p.name: p.default for p in parameters}
-
-        def get_params(self, deep: bool = True) -> dict[str, Any]:
-            """The parameters of __init__ and their values. deep has no effect: none is an estimator."""
-            return {name: getattr(self, name) for name in sorted(self._defaults())}
-
-        def set_params(self, **params: Any) -> Any:
-            """Changes parameters; they take effect at the next fit. Returns the estimator."""
-            known = self._defaults()
-            for name in params:
-                if name not in known:
-                    want = ", ".join(known)
-                    raise ArgumentError(
-                        f"{type(self).__name__} has no parameter {name!r}, want one of {want}"
-                    )
-            for name, value in params.items():
-                setattr(self, name, value)
-            return self
-
-        def __repr__(self) -> str:
-            defaults, params = self._defaults(), self.get_params()
-            changed = [f"{k}={v!r}" for k, v in params.items() if not _same(v, defaults[k])]
-            return f"{type(self).__name__}({', '.join(changed)})"
+Self = TypeVar("Self", bound="_PlainEstimator")
 
 
-def _same(a: Any, b: Any) -> bool:
-    return a is b or (type(a) is type(b) and a == b)
+class _PlainMixin:
+    """Tells scikit-learn's functions that the estimator is a classifier."""
+
+    _estimator_type = "classifier"
 
 
-def features(estimator: Any, X: Any, reset: bool) -> np.ndarray:
-    """X as a finite array (N, F) of uint8 or float32. Of scikit-learn, it also sets (reset) or checks
-    n_features_in_ and feature_names_in_."""
+class _PlainEstimator:
+    """Provides get_params, set_params and a repr, which follow the signature of __init__."""
+
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        return {p.name: p.default for p in parameters}
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Returns the parameters of __init__ and their values. deep has no effect: none is an estimator."""
+        return {name: getattr(self, name) for name in sorted(self._defaults())}
+
+    def set_params(self: Self, **params: object) -> Self:
+        """Changes parameters and returns the estimator. They take effect at the next fit."""
+        known = self._defaults()
+        for name in params:
+            if name not in known:
+                want = ", ".join(known)
+                raise ArgumentError(f"{type(self).__name__} has no parameter {name!r}, want one of {want}")
+        for name, value in params.items():
+            setattr(self, name, value)
+        return self
+
+    def __repr__(self) -> str:
+        defaults, params = self._defaults(), self.get_params()
+        changed = [f"{k}={v!r}" for k, v in params.items() if not same_value(v, defaults[k])]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+
+validate_data: Foreign = None
+DataConversionWarning: type[Warning] = UserWarning
+
+if TYPE_CHECKING:  # scikit-learn has no types, so the checker sees the classes of this module
+    ClassifierMixin = _PlainMixin
+    BaseEstimator = _PlainEstimator
+else:
+    try:
+        from sklearn.base import BaseEstimator, ClassifierMixin
+        from sklearn.exceptions import DataConversionWarning
+        from sklearn.utils.validation import validate_data
+    except ImportError:
+        ClassifierMixin, BaseEstimator = _PlainMixin, _PlainEstimator
+
+
+class TakesFeatures(Protocol):
+    """What is known of an estimator that was fitted on features (N, F)."""
+
+    n_features_in_: int
+
+
+def same_value(a: object, b: object) -> bool:
+    """Says whether two parameters have the same type and an equal value."""
+    return a is b or (type(a) is type(b) and bool(a == b))
+
+
+def probe() -> Foreign:
+    """Returns an empty estimator named VPNClassifier.
+
+    scikit-learn sets and checks attributes of the estimator that it is given. The probe stands in
+    where the real one must not change yet.
+    """
+    return type("VPNClassifier", (BaseEstimator,), {})()
+
+
+def features(estimator: TakesFeatures, X: object, reset: bool) -> AnyArray:
+    """Returns X as a finite array (N, F) of uint8 or float32.
+
+    With reset, this sets the estimator's n_features_in_ and, with scikit-learn, its
+    feature_names_in_. Without reset, it compares X with them.
+    """
     if validate_data is not None:
         try:
-            return validate_data(estimator, X, reset=reset, dtype=[np.float32, np.uint8])
+            return cast(AnyArray, validate_data(estimator, X, reset=reset, dtype=[np.float32, np.uint8]))
         except TypeError as error:
             raise ArgumentTypeError(str(error)) from error
         except ValueError as error:
@@ -84,10 +114,13 @@ def features(estimator: Any, X: Any, reset: bool) -> np.ndarray:
     return array
 
 
-def column(y: Any) -> Any:
-    """Labels (N,) of a column (N, 1), with scikit-learn's warning."""
+def column(y: Foreign) -> Foreign:
+    """Returns a column (N, 1) of labels as (N,), with scikit-learn's warning.
+
+    Other y stay as they are.
+    """
     if getattr(y, "ndim", 1) != 2 or y.shape[1] != 1:
         return y
     text = "A column-vector y was passed when a 1d array was expected: y has shape {}, want (N,)"
-    warnings.warn(text.format(tuple(y.shape)), DataConversionWarning, stacklevel=4)
+    warn(text.format(tuple(y.shape)), DataConversionWarning)
     return np.asarray(y).reshape(-1)

@@ -1,30 +1,51 @@
-"""A data set in two parts."""
+"""Splits a data set into two parts."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import overload
 
 import numpy as np
 
-from ._labels import as_labels, find_classes
-from ._soft import as_soft, hard
-from ._stream import Stream, split_indices
+from ._inputs.labels import as_labels, find_classes
+from ._inputs.soft_labels import as_soft, hard
+from ._inputs.stream import Stream, split_indices
+from ._types import AnyArray, Foreign, LabelsLike, RandomState
 from .errors import ArgumentError
 
+Part = tuple[AnyArray, Foreign]
 
-def split(X: Any, y: Any = None, *, first: int, random_state: Any = 0) -> Any:
-    """Two parts at random, each in the order of X; of labels, every class goes in proportion.
+
+@overload
+def split(
+    X: Stream, y: None = None, *, first: int, random_state: RandomState = 0
+) -> tuple[Stream, Stream]: ...
+
+
+@overload
+def split(
+    X: AnyArray, y: LabelsLike = None, *, first: int, random_state: RandomState = 0
+) -> tuple[Part, Part]: ...
+
+
+def split(
+    X: AnyArray | Stream, y: LabelsLike = None, *, first: int, random_state: RandomState = 0
+) -> tuple[Part, Part] | tuple[Stream, Stream]:
+    """Splits images and labels at random into two parts. Each part keeps the order of X.
+
+    With labels, every class is split in the same proportion.
 
     Parameters
     ----------
     X : a `Stream`, or an array of images (N, ...)
-    y : labels (N,) or soft labels (N, K), which count by their largest; None of a stream, or without labels
-    first : how many images the first part gets; the second gets the rest
-    random_state : an int, or a numpy generator: the same int gives the same split, here, in Go and in C
+    y : labels (N,) or soft labels (N, K); of soft labels the largest one is the class. None for a
+        stream and for images without labels
+    first : how many images the first part gets; the second part gets the rest
+    random_state : an int or a numpy generator. The same int gives the same split here, in Go and in
+        C
 
     Returns
     -------
-    ((X1, y1), (X2, y2)) : or two streams, of a stream
+    ((X1, y1), (X2, y2)) : for a stream, two streams
 
     Examples
     --------
@@ -39,6 +60,6 @@ def split(X: Any, y: Any = None, *, first: int, random_state: Any = 0) -> Any:
         return X.split(first, random_state)
     soft = None if y is None else as_soft(y)
     indices = None if y is None else hard(soft) if soft is not None else find_classes(as_labels(y))[1]
-    parts = split_indices(len(X), indices, first, random_state)
-    labels = y if y is None or isinstance(y, np.ndarray) else np.asarray(y) if soft is None else soft
-    return tuple((X[part], None if labels is None else labels[part]) for part in parts)
+    a, b = split_indices(len(X), indices, first, random_state)
+    labels: Foreign = y if y is None or isinstance(y, np.ndarray) else np.asarray(y) if soft is None else soft
+    return (X[a], None if labels is None else labels[a]), (X[b], None if labels is None else labels[b])

@@ -1,20 +1,16 @@
-"""Tables of images on disk."""
+"""Reads tables of images: Parquet and Arrow IPC files."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from ._open_options import image_options, path_text, table_options
-from ._stream import open_set
-
-PathLike = str | os.PathLike[str]
-Size = int | tuple[int, int]
+from ._inputs.stream import Opened, open_set
+from ._open_options import Crop, Size, image_options, path_text, table_options
+from ._types import Path
 
 
 def parquet(
-    path: PathLike,
+    path: Path,
     split: str | None = None,
     *,
     stream: bool = False,
@@ -24,22 +20,24 @@ def parquet(
     image_size: Size | None = None,
     resize: Size | None = None,
     center_crop: Size | None = None,
-    random_resized_crop: Size | Mapping[str, Any] | None = None,
+    random_resized_crop: Crop | None = None,
     channels: int | None = None,
     skip_broken: bool = False,
-) -> Any:
-    """A Parquet file, or a folder of them, with a column of encoded images or of tensors.
+) -> Opened:
+    """Reads a Parquet file, or a folder of them, with a column of encoded images or of tensors.
 
     Parameters
     ----------
     path : the file or folder
-    split : takes the files of a folder whose names begin with it; None takes all
-    image_column : bytes, structs of bytes and path, as Hugging Face writes them, or tensors; None finds it by
-        its usual names
-    label_column : whole numbers or text; None finds it by its usual names
-    class_names : of whole numbers, in their order; None takes those that Hugging Face leaves in the file
-    image_size, resize, center_crop, random_resized_crop, channels, skip_broken : of the images, see
-        `govpn.datasets`
+    split : only files of the folder whose names begin with this are read; None reads all
+    image_column : a column of bytes, of tensors, or of structs of bytes and path as Hugging Face
+        writes them. None takes a column with one of the usual names
+    label_column : a column of whole numbers or text. None takes a column with one of the usual
+        names
+    class_names : the names of whole-number labels 0 to K - 1. None takes those that Hugging Face
+        leaves in the file
+    image_size, resize, center_crop, random_resized_crop, channels, skip_broken : how images are
+        decoded; see `govpn.datasets`
     stream : whether to return a `Stream`
 
     Returns
@@ -58,7 +56,7 @@ def parquet(
 
 
 def arrow(
-    path: PathLike,
+    path: Path,
     split: str | None = None,
     *,
     stream: bool = False,
@@ -68,13 +66,13 @@ def arrow(
     image_size: Size | None = None,
     resize: Size | None = None,
     center_crop: Size | None = None,
-    random_resized_crop: Size | Mapping[str, Any] | None = None,
+    random_resized_crop: Crop | None = None,
     channels: int | None = None,
     skip_broken: bool = False,
-) -> Any:
-    """What `parquet` reads, in Arrow IPC files (streaming or random-access format).
+) -> Opened:
+    """Reads what `parquet` reads, from Arrow IPC files in the streaming or the random-access format.
 
-    Parameters and results are those of `parquet`.
+    Parameters, results and errors are those of `parquet`.
 
     Examples
     --------

@@ -1,9 +1,10 @@
-"""Random changes of training images, on the device, as torchvision.transforms.v2 makes them.
+"""Changes training images at random, on the device, as torchvision.transforms.v2 does.
 
-Names, parameters, defaults and units are torchvision's, for float images whose pixels are 0 to 1. Every image
-of a batch draws parameters of its own. The result is as large as the image. `random_state` of the classifier
-fixes the draws. Parameters of a wrong type raise `govpn.errors.ArgumentTypeError`, a TypeError, wrong values
-`govpn.errors.ArgumentError`, a ValueError, when training begins.
+Names, parameters, defaults and units are those of torchvision for float images with pixels from 0
+to 1. Every image of a batch draws its own parameters. The result has the size of the image. The
+classifier's `random_state` fixes the draws. When training begins, a parameter of a wrong type
+raises `govpn.errors.ArgumentTypeError`, a TypeError, and a wrong value
+`govpn.errors.ArgumentError`, a ValueError.
 
 >>> X, y = govpn.datasets.image_folder("photos")
 >>> augment = [govpn.augment.RandomCrop(padding=1), govpn.augment.RandomHorizontalFlip()]
@@ -19,10 +20,11 @@ import math
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 
+from ._types import JsonObject
 from .errors import ArgumentError, ArgumentTypeError
 
 __all__ = [
@@ -36,11 +38,11 @@ __all__ = [
     "RandomRotation",
 ]
 
-Numbers = float | Sequence[float]
+Numbers: TypeAlias = float | Sequence[float]
 
 
 class Augmentation:
-    """What the augmentations of this module have in common; none itself.
+    """The base class of the augmentations in this module.
 
     >>> isinstance(govpn.augment.RandomCrop(), govpn.augment.Augmentation)
     True
@@ -51,9 +53,10 @@ class Augmentation:
     def __init_subclass__(cls) -> None:
         Augmentation._known[cls.__name__] = cls
 
-    def to_config(self) -> dict[str, Any]:
-        """The augmentation as the library reads it: its "name" and all parameters. The library checks their
-        values when training begins.
+    def to_config(self) -> JsonObject:
+        """Returns the augmentation as the library reads it: its "name" and all its parameters.
+
+        The library checks their values when training begins.
 
         >>> govpn.augment.RandomHorizontalFlip().to_config()
         {'name': 'RandomHorizontalFlip', 'p': 0.5}
@@ -65,16 +68,21 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class RandomCrop(Augmentation):
-    """Pads the image and cuts a part of the image's own size out of it, at a random place.
+    """Pads the image, then cuts out a part of the image's original size at a random place.
 
     Parameters
     ----------
-    size : size or (height, width), which must be that of the images; None for that
-    padding : pixels on all sides, (left and right, top and bottom) or (left, top, right, bottom); None for 0
-    fill : what "constant" pads with, 0 to 1: a number, or one per channel
-    padding_mode : "constant", "edge" (the outermost pixels go on), "reflect" or "symmetric" (the image goes
-        on as its mirror image, without and with the outermost pixels)
+    size : the size or (height, width) of the part. It must be that of the images. None means just
+        that
+    padding : pixels on all sides, (left and right, top and bottom), or (left, top, right, bottom).
+        None is 0
+    fill : the value from 0 to 1 with which "constant" pads: a number, or one per channel
+    padding_mode : how the image is continued. "constant" uses fill, "edge" repeats the outermost
+        pixels, "reflect" mirrors the image without its outermost pixels, "symmetric" mirrors it
+        with them
 
+    Examples
+    --------
     >>> govpn.augment.RandomCrop(padding=4, padding_mode="reflect")
     RandomCrop(size=None, padding=4, fill=0, padding_mode='reflect')
     """
@@ -88,12 +96,14 @@ class RandomCrop(Augmentation):
 
 @dataclass(frozen=True)
 class RandomHorizontalFlip(Augmentation):
-    """Mirrors the image, left to right.
+    """Swaps left and right of the image with a probability.
 
     Parameters
     ----------
     p : the probability, 0 to 1
 
+    Examples
+    --------
     >>> govpn.augment.RandomHorizontalFlip(p=0.3)
     RandomHorizontalFlip(p=0.3)
     """
@@ -107,11 +117,14 @@ class RandomRotation(Augmentation):
 
     Parameters
     ----------
-    degrees : counter-clockwise, from -degrees to degrees, or (low, high)
+    degrees : the range (low, high) of angles, counter-clockwise; a number d means (-d, d)
     interpolation : "nearest" or "bilinear"
-    center : the point (x, y) that stays, in pixels from the upper left corner; None for the middle
-    fill : what lies outside the image, 0 to 1: a number, or one per channel
+    center : the point (x, y) that does not move, in pixels from the upper left corner. None is the
+        middle
+    fill : the value from 0 to 1 of pixels outside the image: a number, or one per channel
 
+    Examples
+    --------
     >>> govpn.augment.RandomRotation(15, interpolation="bilinear")
     RandomRotation(degrees=15, interpolation='bilinear', center=None, fill=0)
     """
@@ -129,14 +142,16 @@ class RandomAffine(Augmentation):
 
     Parameters
     ----------
-    degrees : clockwise, from -degrees to degrees, or (low, high)
-    translate : (a, b), by up to a of the width to either side and up to b of the height up or down, in whole
-        pixels; None for 0
-    scale : (low, high); None for 1
-    shear : degrees along x, from -shear to shear, or (low, high), or (low, high, low, high) along x and y;
-        None for 0
+    degrees : the range (low, high) of angles, clockwise; a number d means (-d, d)
+    translate : (a, b): the image moves to either side by up to the fraction a of its width, and up
+        or down by up to the fraction b of its height, in whole pixels. None does not move it
+    scale : the range (low, high) of the factor. None does not scale it
+    shear : the range (low, high) of the angle along x in degrees; a number s means (-s, s). Four
+        numbers (low, high, low, high) are the ranges along x and y. None does not shear it
     interpolation, fill, center : as for `RandomRotation`
 
+    Examples
+    --------
     >>> govpn.augment.RandomAffine(10, scale=(0.9, 1.1)).scale
     (0.9, 1.1)
     """
@@ -152,14 +167,20 @@ class RandomAffine(Augmentation):
 
 @dataclass(frozen=True)
 class ColorJitter(Augmentation):
-    """Changes the colours, in an order drawn anew for each image. Images have one channel, which has neither
-    saturation nor hue, or three: red, green, blue.
+    """Changes the colours. The order of the changes is drawn anew for each image.
+
+    Images have three channels, red, green and blue, or one channel, whose saturation and hue do not
+    exist.
 
     Parameters
     ----------
-    brightness, contrast, saturation : a factor from max(0, 1 - v) to 1 + v, or (low, high)
-    hue : turns of the colour wheel, from -v to v, or (low, high), within -0.5 to 0.5
+    brightness, contrast, saturation : the range (low, high) of the factor; a number v means
+        (max(0, 1 - v), 1 + v)
+    hue : the range (low, high), within -0.5 to 0.5, of turns of the colour wheel; a number v means
+        (-v, v)
 
+    Examples
+    --------
     >>> govpn.augment.ColorJitter(brightness=0.2, contrast=(0.8, 1.5))
     ColorJitter(brightness=0.2, contrast=(0.8, 1.5), saturation=0, hue=0)
     """
@@ -172,13 +193,15 @@ class ColorJitter(Augmentation):
 
 @dataclass(frozen=True)
 class GaussianBlur(Augmentation):
-    """Blurs the image. Outside, it goes on as its mirror image.
+    """Blurs the image. Outside its borders the image is continued as its mirror image.
 
     Parameters
     ----------
-    kernel_size : pixels, odd, or (width, height)
-    sigma : standard deviation of the kernel in pixels, or (low, high)
+    kernel_size : an odd number of pixels, or (width, height)
+    sigma : the standard deviation of the kernel in pixels, or its range (low, high)
 
+    Examples
+    --------
     >>> govpn.augment.GaussianBlur(3)
     GaussianBlur(kernel_size=3, sigma=(0.1, 2.0))
     """
@@ -189,14 +212,17 @@ class GaussianBlur(Augmentation):
 
 @dataclass(frozen=True)
 class GaussianNoise(Augmentation):
-    """Adds Gaussian noise to the image, or to randomly selected pixels of it.
+    """Adds Gaussian noise to all or to randomly selected pixels.
 
     Parameters
     ----------
-    mean, sigma : of the noise, in units of the pixel range 0 to 1
+    mean, sigma : mean and standard deviation of the noise in units of the pixel range 0 to 1
     clip : whether the result is clipped to 0..1
-    fraction : the probability with which a pixel gets noise, in all its channels; torchvision's is 1
+    fraction : the probability from 0 to 1 that a pixel gets noise, in all its channels.
+        torchvision, which has no such parameter, always adds it
 
+    Examples
+    --------
     >>> govpn.augment.GaussianNoise(sigma=0.05)
     GaussianNoise(mean=0.0, sigma=0.05, clip=True, fraction=1.0)
     """
@@ -208,8 +234,11 @@ class GaussianNoise(Augmentation):
     fraction: float = 1.0
 
 
-def as_config(augment: Any) -> list[dict[str, Any]]:
-    """The configuration of `fit(augment=...)`: None, an augmentation, its dict, or a list of those."""
+def as_config(augment: object) -> list[JsonObject]:
+    """Returns the configuration of `fit(augment=...)`.
+
+    augment is None, an augmentation, its dict, or a list of those.
+    """
     if augment is None:
         return []
     if isinstance(augment, (list, tuple)):
@@ -217,7 +246,8 @@ def as_config(augment: Any) -> list[dict[str, Any]]:
     return [_config(augment, "augment")]
 
 
-def _config(augmentation: Any, where: str) -> dict[str, Any]:
+def _config(augmentation: object, where: str) -> JsonObject:
+    """Returns the configuration of one augmentation. where says in messages which one it is."""
     if isinstance(augmentation, Augmentation):
         return augmentation.to_config()
     if isinstance(augmentation, Mapping):
@@ -235,8 +265,8 @@ def _config(augmentation: Any, where: str) -> dict[str, Any]:
     )
 
 
-def _of_mapping(config: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Checks names and fills in defaults."""
+def _of_mapping(config: Mapping[str, object], where: str) -> JsonObject:
+    """Checks the names in a configuration and fills in defaults."""
     name = config.get("name")
     if not isinstance(name, str) or name not in Augmentation._known:
         raise ArgumentError(f'{where}["name"] is {name!r}, want one of {", ".join(Augmentation._known)}')
@@ -251,8 +281,8 @@ def _of_mapping(config: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise ArgumentTypeError(f"{where}: {e}") from None
 
 
-def _plain(value: Any, name: str) -> Any:
-    """The value of a parameter as JSON has it."""
+def _plain(value: object, name: str) -> object:
+    """Returns the value of a parameter as JSON has it."""
     if isinstance(value, (str, bool, type(None))):
         return value
     if isinstance(value, np.bool_):
@@ -270,3 +300,7 @@ def _plain(value: Any, name: str) -> Any:
     raise ArgumentTypeError(
         f"{name} is {value!r} of type {type(value).__name__}, want a number, a list of numbers or a str"
     )
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,6 +1,7 @@
-"""What `VPNClassifier.fit(callbacks=[...])` does after every epoch.
+"""Callbacks: `VPNClassifier.fit(callbacks=[...])` calls them after every epoch.
 
-A callback is one of these, an object with some of their methods, or any function of a `Training`:
+A callback is an object of this module, another object with some of the methods of `Callback`, or a
+function that takes a `Training`:
 
 >>> def show(training):
 ...     print(f"epoch {training.epoch} of {training.epochs}", training.metrics["loss"] < 5)
@@ -8,10 +9,10 @@ A callback is one of these, an object with some of their methods, or any functio
 epoch 1 of 2 True
 epoch 2 of 2 True
 
-In these examples X are images, y their labels, clf is a `govpn.VPNClassifier`.
+In these examples X holds images, y holds their labels, and clf is a `govpn.VPNClassifier`.
 
-Callbacks are called between two epochs on a thread of govpn's, and the next epoch waits for them; what they
-raise stops the training and comes out of fit.
+Callbacks run between two epochs, on a thread of govpn. The next epoch waits for them. An exception
+that a callback raises stops the training, and fit raises it.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import csv
 import math
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import cast
 
+from ._types import CallbacksLike, Foreign, History, JsonObject, Path
 from .errors import ArgumentError
 
 __all__ = [
@@ -35,33 +37,33 @@ __all__ = [
     "Training",
 ]
 
-Path = str | os.PathLike[str]
-
 
 class Training:
-    """What a callback sees of a training in progress.
+    """What a callback gets to know of the training.
 
     Attributes
     ----------
-    epoch : int, the number of the epoch that has just ended, from 1. epochs : int, how many there will be
-    history : dict of lists, a list per column, as `history_`, of all epochs so far
-    metrics : dict, the last value of each column: losses in nats, accuracies 0 to 1, NaN where there is none
+    epoch : int, the number of the epoch that has just ended, counted from 1; 0 before the first one
+    epochs : int, how many epochs there will be
+    history : dict of lists, all epochs so far, a list per column as in `history_`
+    metrics : dict, the last value of each column: losses in nats, accuracies from 0 to 1, NaN if
+        missing
     stopped : bool, whether a callback has called `stop`
-    learning_rate : float, may be set to a number > 0: the base rate from the next epoch on, which the
-        schedule multiplies
+    learning_rate : float above 0, the base rate, which the schedule multiplies. Set it to change
+        the rate from the next epoch on
 
+    Examples
+    --------
     >>> seen = []
     >>> clf = clf.fit(X, y, callbacks=lambda training: seen.append(training.history["epoch"][-1]))
     >>> seen
     [1, 2, 3]
     """
 
-    def __init__(
-        self, history: dict[str, list[Any]], epochs: int, rate: float, set_rate: Callable[[float], None]
-    ) -> None:
+    def __init__(self, history: History, epochs: int, rate: float, set_rate: Callable[[float], None]) -> None:
         self.history, self.epochs = history, epochs
         self.metrics = {k: v[-1] for k, v in history.items() if v}
-        self.epoch = self.metrics.get("epoch", 0)
+        self.epoch = cast(int, self.metrics.get("epoch", 0))
         self.stopped = False
         self._rate, self._set_rate = rate, set_rate
 
@@ -75,12 +77,17 @@ class Training:
         self._rate = rate
 
     def stop(self) -> None:
-        """Ends the training here. With validation data, the weights of the best epoch are used."""
+        """Ends the training now.
+
+        With validation data, the model then uses the weights of its best epoch.
+        """
         self.stopped = True
 
 
 class Callback:
-    """Base of callbacks: each method gets a `Training`. fit_options are of the library's fit.
+    """The base class of callbacks. Each method gets a `Training`.
+
+    fit_options are options of the library's fit function that the callback needs.
 
     >>> class Best(govpn.callbacks.Callback):
     ...     def on_train_end(self, training):
@@ -90,34 +97,40 @@ class Callback:
     1
     """
 
-    fit_options: dict[str, Any] = {}  # noqa: RUF012
+    fit_options: JsonObject = {}  # noqa: RUF012
 
     def on_train_begin(self, training: Training) -> None:
-        """Before the first epoch; epoch is that of the model, 0 for a new one."""
+        """Called before the first epoch. training.epoch is the number of earlier epochs of the model."""
 
     def on_epoch_end(self, training: Training) -> None:
-        """After every epoch."""
+        """Called after every epoch."""
 
     def on_train_end(self, training: Training) -> None:
-        """After the last epoch, also after an error."""
+        """Called after the last epoch, and also after an error."""
 
 
 class _Function(Callback):
-    def __init__(self, function: Callable[[Training], Any]) -> None:
-        self.on_epoch_end = function  # type: ignore[method-assign]
+    """A function as a callback."""
+
+    def __init__(self, function: Callable[[Training], object]) -> None:
+        self.on_epoch_end = function  # type: ignore[method-assign, assignment]
 
 
 class EarlyStopping(Callback):
-    """Stops when a metric has not become better by more than min_delta for patience epochs. For val_accuracy
-    and no min_delta, the parameter `patience` of VPNClassifier does the same.
+    """Stops the training when a metric has not improved for some epochs.
+
+    For val_accuracy without min_delta, the parameter `patience` of VPNClassifier does the same.
 
     Parameters
     ----------
-    monitor : a column of history_; those that end in accuracy are to grow, others to shrink. ArgumentError in
-        fit where there is none, or it has no value
-    patience : int, epochs
-    min_delta : float, in units of the metric
+    monitor : a column of history_. A metric whose name ends in accuracy improves when it grows, any
+        other when it shrinks. fit raises ArgumentError if there is no such column or if it has no
+        value
+    patience : int, how many epochs may pass without an improvement
+    min_delta : float in units of the metric; a smaller change is no improvement
 
+    Examples
+    --------
     >>> stop = govpn.callbacks.EarlyStopping("loss", patience=1, min_delta=10)
     >>> clf.set_params(epochs=50).fit(X, y, callbacks=[stop]).n_epochs_
     2
@@ -140,8 +153,10 @@ class EarlyStopping(Callback):
 
 
 class LearningRate(Callback):
-    """Sets the learning rate of every epoch to function(epoch), a number > 0, epochs counted from 1. Wants
-    schedule="constant", or the schedule multiplies it.
+    """Sets the learning rate of every epoch to function(epoch).
+
+    The epochs count from 1. The function returns a number above 0. Use schedule="constant": any
+    other schedule multiplies the rate.
 
     >>> halved = govpn.callbacks.LearningRate(lambda epoch: 0.5**epoch)
     >>> clf.set_params(schedule="constant").fit(X, y, callbacks=[halved]).history_["learning_rate"]
@@ -159,15 +174,17 @@ class LearningRate(Callback):
 
 
 class ReduceOnPlateau(Callback):
-    """Multiplies the learning rate by factor when a metric has not become better for patience epochs.
+    """Multiplies the learning rate by a factor when a metric has not improved for some epochs.
 
     Parameters
     ----------
-    monitor : a column of history_, as of `EarlyStopping`
-    factor : float between 0 and 1, else ArgumentError
-    patience : int, epochs
+    monitor : a column of history_, as for `EarlyStopping`
+    factor : float above 0 and below 1; another value raises ArgumentError
+    patience : int, how many epochs may pass without an improvement
 
-    >>> slower = govpn.callbacks.ReduceOnPlateau("epoch", factor=0.1, patience=1)  # which only grows
+    Examples
+    --------
+    >>> slower = govpn.callbacks.ReduceOnPlateau("epoch", factor=0.1, patience=1)  # the epoch only grows
     >>> clf = clf.set_params(schedule="constant", learning_rate=1).fit(X, y, callbacks=[slower])
     >>> [round(rate, 6) for rate in clf.history_["learning_rate"]]
     [1.0, 1.0, 0.1]
@@ -193,8 +210,10 @@ class ReduceOnPlateau(Callback):
 
 
 class Checkpoint(Callback):
-    """Saves the model to path after every epoch, replacing the file in one step: `govpn.load` reads it, and
-    fit(..., resume=True) goes on from it. A file that cannot be written is a FileError.
+    """Saves the model after every epoch. The file is replaced in one step.
+
+    `govpn.load` reads the file, and fit(..., resume=True) then continues the training. A file that
+    cannot be written raises FileError.
 
     >>> clf = clf.fit(X, y, callbacks=[govpn.callbacks.Checkpoint("model.govpn")])
     >>> govpn.load("model.govpn", device="go").n_epochs_
@@ -206,7 +225,9 @@ class Checkpoint(Callback):
 
 
 class CSVLogger(Callback):
-    """Writes a line per epoch, the columns of history_, to a file that can be read while training goes on.
+    """Writes the columns of history_ to a file, one line per epoch.
+
+    It can be read while training goes on.
 
     >>> clf = clf.fit(X, y, callbacks=[govpn.callbacks.CSVLogger("log.csv")])
     >>> np.loadtxt("log.csv", delimiter=",", skiprows=1)[:, 0]  # the epochs
@@ -220,7 +241,7 @@ class CSVLogger(Callback):
         self._file = open(self.path, "w", newline="")  # noqa: SIM115
         self._writer = csv.DictWriter(self._file, list(training.history))
         self._writer.writeheader()
-        for i in range(training.epoch):  # of a model that goes on
+        for i in range(training.epoch):  # epochs from before, if the model resumes
             self._writer.writerow({k: v[i] for k, v in training.history.items()})
 
     def on_epoch_end(self, training: Training) -> None:
@@ -232,8 +253,9 @@ class CSVLogger(Callback):
 
 
 class TensorBoard(Callback):
-    """Writes the metrics of every epoch to a folder that TensorBoard shows. Needs tensorboardX, or torch
-    with tensorboard, else ImportError.
+    """Writes the metrics of every epoch to a folder that TensorBoard shows.
+
+    This needs tensorboardX, or torch with tensorboard. Without them it raises ImportError.
 
     >>> clf.fit(X, y, callbacks=[govpn.callbacks.TensorBoard("runs/1")])  # doctest: +SKIP
     """
@@ -254,7 +276,8 @@ class TensorBoard(Callback):
         self._writer.close()
 
 
-def _summary_writer() -> Any:
+def _summary_writer() -> Foreign:
+    """Returns the class SummaryWriter of tensorboardX or else of torch."""
     try:
         from tensorboardX import SummaryWriter
     except ImportError:
@@ -268,7 +291,7 @@ def _summary_writer() -> Any:
 
 
 def _monitored(training: Training, name: str) -> float:
-    """A metric, to be made small."""
+    """Returns a metric with a sign such that smaller is better."""
     if name not in training.metrics:
         raise ArgumentError(f"monitor is {name!r}, want one of {', '.join(training.metrics)}")
     value = training.metrics[name]
@@ -279,13 +302,18 @@ def _monitored(training: Training, name: str) -> float:
     return -value if name.endswith("accuracy") else value
 
 
-def as_callbacks(given: Any) -> list[Callback]:
-    """Callbacks of a list of them and of functions."""
-    given = [given] if callable(given) or hasattr(given, "on_epoch_end") else list(given or ())
-    return [c if hasattr(c, "on_epoch_end") else _Function(_callable(c)) for c in given]
+def as_callbacks(given: CallbacksLike) -> list[Callback]:
+    """Returns what fit got as callbacks as a list in which functions have become callbacks."""
+    several: Foreign = given or ()
+    each: list[Foreign] = [given] if callable(given) or hasattr(given, "on_epoch_end") else list(several)
+    return [c if hasattr(c, "on_epoch_end") else _Function(_callable(c)) for c in each]
 
 
-def _callable(given: Any) -> Callable[[Training], Any]:
+def _callable(given: object) -> Callable[[Training], object]:
     if not callable(given):
         raise ArgumentError(f"callbacks has {given!r}, want functions, or objects with on_epoch_end")
     return given
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

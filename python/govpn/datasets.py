@@ -1,21 +1,25 @@
-"""Data sets on disk.
+"""Reads data sets from disk.
 
-Each function returns (X, y): images uint8 (N, H, W, C), and `Labels`, int64 (N,), whose class_names is a
-tuple of names, or None; y is None where there are no labels. With stream=True it returns a `Stream` in their
-place, which the classifier takes as X, for data larger than memory.
+Each function returns (X, y). X holds the images, uint8 (N, H, W, C). y holds their labels as
+`Labels`, int64 (N,), whose class_names is a tuple of names or None. y is None where there are no
+labels. With stream=True each function returns a `Stream` instead: the classifier takes it as X and
+decodes the images while it uses them, so the data may be larger than the memory.
 
-Images decode as Pillow decodes them, to RGB, on all cores. All must come out of one size:
+Images are decoded as Pillow decodes them, to RGB, on all cores. All must have the same size in the
+end. These parameters change their size and channels:
 
-- image_size : s (the shorter side is resized to s, then the middle s×s is taken) or (height, width)
-- resize, center_crop, random_resized_crop : for full control, in this order, as torchvision v2 does it: an
-  int or (height, width); random_resized_crop also takes a dict of size, scale (0.08, 1) and ratio (3/4, 4/3),
-  and is drawn anew in every epoch of a stream
-- channels : 3, or 1 for grey
-- skip_broken : False: a broken image is an error that names it; True: it is left out, with a warning
+- image_size : a number s resizes the shorter side to s and cuts out the middle s×s pixels; (height,
+  width) resizes to just that
+- resize, center_crop, random_resized_crop : the single steps, as in torchvision v2 and applied in
+  this order. Each is an int or (height, width). random_resized_crop may also be a dict of size,
+  scale (default (0.08, 1)) and ratio (default (3/4, 4/3)). A stream draws it anew in every epoch
+- channels : 3 for colour, 1 for grey
+- skip_broken : False raises an error that names a broken image; True leaves the image out, with a
+  warning
 
-Files that are missing or cannot be read raise `govpn.errors.FileError`, an OSError; damaged ones and those of
-another format `govpn.errors.FormatError`, wrong arguments `govpn.errors.ArgumentError`, both ValueErrors.
-Nothing is downloaded unless asked for.
+A file that is missing or cannot be read raises `govpn.errors.FileError`, an OSError. A file that is
+damaged or has another format raises `govpn.errors.FormatError`, a ValueError. A wrong argument
+raises `govpn.errors.ArgumentError`, a ValueError. Nothing is downloaded unless you ask for it.
 
 >>> X, y = govpn.datasets.image_folder("photos", image_size=8)
 >>> X.shape, X.dtype, y.class_names
@@ -24,20 +28,17 @@ Nothing is downloaded unless asked for.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Sequence
 
 from . import _fashion_mnist
-from ._encoded import decode
 from ._fashion_mnist import FASHION_MNIST_CLASSES
-from ._labels import Labels
-from ._open_options import image_options, path_text
+from ._inputs.encoded import decode
+from ._inputs.labels import Labels
+from ._inputs.stream import Opened, Stream, open_set
+from ._open_options import Crop, Size, image_options, path_text
 from ._split import split
-from ._stream import Stream, open_set
 from ._table_files import arrow, parquet
+from ._types import AnyArray, Foreign, Path
 from .errors import ArgumentError
 
 __all__ = [
@@ -56,22 +57,20 @@ __all__ = [
     "tiny_imagenet",
 ]
 
-PathLike = str | os.PathLike[str]
-Size = int | tuple[int, int]
-
 
 def fashion_mnist(
-    split: str = "train", path: PathLike | None = None, download: bool = False, stream: bool = False
-) -> Any:
-    """Fashion-MNIST (Zalando, MIT licence): 60,000 images for training and 10,000 for tests, in 10 classes.
+    split: str = "train", path: Path | None = None, download: bool = False, stream: bool = False
+) -> Opened:
+    """Reads Fashion-MNIST (Zalando, MIT licence): 60,000 training and 10,000 test images in 10 classes.
 
     Parameters
     ----------
     split : "train" or "test"
-    path : the folder of the files. None looks in $GOVPN_DATA, in shared/data beside this folder, its parents
-        or the checkout, in the folder of Debian's package dataset-fashion-mnist, and in the cache
-        (~/.cache/govpn)
-    download : whether files that are nowhere come from the publisher into the cache, checked by their SHA-256
+    path : the folder of the files. None looks in $GOVPN_DATA; in shared/data in the working folder,
+        its parents and the parents of this package; in the folder of Debian's package
+        dataset-fashion-mnist; and in the cache, ~/.cache/govpn
+    download : whether to download files that are in none of these places. They go from the
+        publisher into the cache, and their SHA-256 is checked
     stream : whether to return a `Stream`
 
     Returns
@@ -80,8 +79,8 @@ def fashion_mnist(
 
     Examples
     --------
-    The paper trains on 50,000 images, chooses on the other 10,000 and reports the test set
-    (here 300, 100 and 100 of a smaller set):
+    The paper trains on 50,000 images, chooses the model on the other 10,000 and reports the test
+    set. Here they are 300, 100 and 100 images of a smaller set:
 
     >>> X, y = govpn.datasets.fashion_mnist("train")
     >>> train, valid = govpn.datasets.split(X, y, first=300)
@@ -95,8 +94,8 @@ def fashion_mnist(
     return open_set(stream, format="fashion-mnist", path=str(folder), split=split)
 
 
-def idx(images: PathLike, labels: PathLike | None = None, *, stream: bool = False) -> Any:
-    """IDX files of bytes, gzip or not: MNIST, KMNIST, EMNIST and their family.
+def idx(images: Path, labels: Path | None = None, *, stream: bool = False) -> Opened:
+    """Reads IDX files of bytes, compressed with gzip or not: MNIST, KMNIST, EMNIST and their family.
 
     Parameters
     ----------
@@ -117,12 +116,12 @@ def idx(images: PathLike, labels: PathLike | None = None, *, stream: bool = Fals
     return open_set(stream, format="idx", images=path_text(images), labels=path_text(labels))
 
 
-def cifar10(path: PathLike, split: str = "train", *, stream: bool = False) -> Any:
-    """CIFAR-10's binary version: 50,000 images for training and 10,000 for tests, in 10 classes.
+def cifar10(path: Path, split: str = "train", *, stream: bool = False) -> Opened:
+    """Reads CIFAR-10's binary version: 50,000 training and 10,000 test images in 10 classes.
 
     Parameters
     ----------
-    path : the folder of its .bin files, or the tar.gz file
+    path : the folder that has its .bin files, or the tar.gz file
     split : "train" or "test"
     stream : whether to return a `Stream`
 
@@ -139,14 +138,14 @@ def cifar10(path: PathLike, split: str = "train", *, stream: bool = False) -> An
     return open_set(stream, format="cifar10", path=path_text(path), split=split)
 
 
-def cifar100(path: PathLike, split: str = "train", labels: str = "fine", *, stream: bool = False) -> Any:
-    """CIFAR-100's binary version: 50,000 images for training and 10,000 for tests.
+def cifar100(path: Path, split: str = "train", labels: str = "fine", *, stream: bool = False) -> Opened:
+    """Reads CIFAR-100's binary version: 50,000 training and 10,000 test images.
 
     Parameters
     ----------
-    path : the folder of its .bin files, or the tar.gz file
+    path : the folder that has its .bin files, or the tar.gz file
     split : "train" or "test"
-    labels : "fine", 100 classes, or "coarse", 20
+    labels : "fine" for 100 classes or "coarse" for 20
     stream : whether to return a `Stream`
 
     Returns
@@ -163,32 +162,33 @@ def cifar100(path: PathLike, split: str = "train", labels: str = "fine", *, stre
 
 
 def tiny_imagenet(
-    path: PathLike,
+    path: Path,
     split: str = "train",
     *,
     stream: bool = False,
     image_size: Size | None = None,
     resize: Size | None = None,
     center_crop: Size | None = None,
-    random_resized_crop: Size | Mapping[str, Any] | None = None,
+    random_resized_crop: Crop | None = None,
     channels: int | None = None,
     skip_broken: bool = False,
-) -> Any:
-    """Tiny ImageNet as published: 200 classes, 100,000 images for training and 10,000 for validation.
+) -> Opened:
+    """Reads Tiny ImageNet as published: 100,000 training and 10,000 validation images in 200 classes.
 
-    Images come class by class, sorted; class_names are the first names of words.txt ("Egyptian cat").
+    Images are sorted by class. class_names are the first names in words.txt, for example "Egyptian
+    cat".
 
     Parameters
     ----------
     path : the folder, or a tar or tar.gz file of it
-    split : "train", "val" or "test" (unlabelled: y is None)
-    image_size, resize, center_crop, random_resized_crop, channels, skip_broken : of the images, see
-        `govpn.datasets`
+    split : "train", "val", or "test", which has no labels: y is None
+    image_size, resize, center_crop, random_resized_crop, channels, skip_broken : how images are
+        decoded; see `govpn.datasets`
     stream : whether to return a `Stream`
 
     Returns
     -------
-    (X, y) : uint8 (N, 64, 64, 3), or of the size that was asked for, and `Labels` (N,)
+    (X, y) : uint8 (N, 64, 64, 3), or the size that was asked for, and `Labels` (N,)
 
     Examples
     --------
@@ -201,27 +201,27 @@ def tiny_imagenet(
 
 
 def image_folder(
-    path: PathLike,
+    path: Path,
     image_size: Size | None = None,
     *,
     split: str | None = None,
     stream: bool = False,
     resize: Size | None = None,
     center_crop: Size | None = None,
-    random_resized_crop: Size | Mapping[str, Any] | None = None,
+    random_resized_crop: Crop | None = None,
     channels: int | None = None,
     skip_broken: bool = False,
-) -> Any:
-    """A folder, or a tar or tar.gz file, of images: <path>/<split>/<class>/*.{jpg,jpeg,png,webp,bmp}.
+) -> Opened:
+    """Reads a folder of class folders: <path>/<split>/<class>/*.{jpg,jpeg,png,webp,bmp}.
 
-    Classes are the folders' names, sorted; images come class by class, sorted by their paths.
+    The classes are the sorted names of the class folders. Images are sorted by class, then by path.
 
     Parameters
     ----------
-    path : the folder or file
-    split : the folder of the split; None where the classes lie in path itself
-    image_size, resize, center_crop, random_resized_crop, channels, skip_broken : of the images, see
-        `govpn.datasets`
+    path : the folder, or a tar or tar.gz file of it
+    split : the name of the split's folder; None if the class folders lie in path itself
+    image_size, resize, center_crop, random_resized_crop, channels, skip_broken : how images are
+        decoded; see `govpn.datasets`
     stream : whether to return a `Stream`
 
     Returns
@@ -230,10 +230,11 @@ def image_folder(
 
     Examples
     --------
-    ImageNet (ILSVRC2012) is laid out so::
+    ImageNet (ILSVRC2012) has this layout::
 
-        train = datasets.image_folder("ILSVRC2012", split="train", random_resized_crop=224, stream=True)
-        valid = datasets.image_folder("ILSVRC2012", split="val", resize=256, center_crop=224, stream=True)
+        train = datasets.image_folder("ILSVRC2012", split="train", random_resized_crop=224,
+        stream=True) valid = datasets.image_folder("ILSVRC2012", split="val", resize=256,
+        center_crop=224, stream=True)
 
     >>> X, y = govpn.datasets.image_folder("photos", resize=12, center_crop=8, channels=1)
     >>> X.shape, y.class_names[y[0]]
@@ -244,21 +245,22 @@ def image_folder(
 
 
 def image_files(
-    files: Sequence[Any],
+    files: Sequence[Foreign],
     image_size: Size | None = None,
     *,
     resize: Size | None = None,
     center_crop: Size | None = None,
-    random_resized_crop: Size | Mapping[str, Any] | None = None,
+    random_resized_crop: Crop | None = None,
     channels: int | None = None,
-) -> np.ndarray:
-    """Image files, in the order given, without labels.
+) -> AnyArray:
+    """Reads image files without labels, in the given order.
 
     Parameters
     ----------
-    files : paths, or the encoded bytes of an image each; while they are read, the temporary folder holds
-        them twice
-    image_size, resize, center_crop, random_resized_crop, channels : of the images, see `govpn.datasets`
+    files : paths, or the encoded bytes of one image each. While they are read, the temporary folder
+        holds two copies of them
+    image_size, resize, center_crop, random_resized_crop, channels : how images are decoded; see
+        `govpn.datasets`
 
     Returns
     -------
@@ -273,3 +275,7 @@ def image_files(
     if not len(files):
         raise ArgumentError("files has none, want at least one image file")
     return decode(list(files), "files", **image)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

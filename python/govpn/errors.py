@@ -1,5 +1,7 @@
-"""What can go wrong, as exceptions. All are `GovpnError`; each is also the built-in that fits, so that
-`except ValueError` and the like work without importing anything from here.
+"""The exceptions of govpn.
+
+All derive from `GovpnError`. Each also derives from the built-in exception that fits, so that
+`except ValueError` and the like work without an import from here.
 
 >>> try:
 ...     govpn.VPNClassifier(base="forest").fit(X, y)
@@ -10,28 +12,58 @@ ArgumentError, GOVPN_E_ARG: ...
 
 from __future__ import annotations
 
-try:
-    from sklearn.exceptions import NotFittedError as _NotFittedError
-except ImportError:
+from typing import TYPE_CHECKING
 
-    class _NotFittedError(ValueError, AttributeError):  # type: ignore[no-redef]
-        pass
+__all__ = [
+    "ArgumentError",
+    "ArgumentTypeError",
+    "BusyError",
+    "CancelledError",
+    "DeviceError",
+    "FileError",
+    "ForkedError",
+    "FormatError",
+    "GovpnError",
+    "GovpnWarning",
+    "HandleError",
+    "InternalError",
+    "NotFittedError",
+    "OutOfMemoryError",
+    "UnsupportedError",
+]
+
+
+class _PlainNotFittedError(ValueError, AttributeError):
+    """Stands for scikit-learn's NotFittedError where scikit-learn is not installed."""
+
+
+if TYPE_CHECKING:  # scikit-learn has no types; its class has the same bases
+    _NotFittedError = _PlainNotFittedError
+else:
+    try:
+        from sklearn.exceptions import NotFittedError as _NotFittedError
+    except ImportError:
+        _NotFittedError = _PlainNotFittedError
 
 
 class GovpnWarning(UserWarning):
-    """A result that deserves a second look, such as a generator whose noise has collapsed."""
+    """The result deserves a second look, for example because the generator's noise has collapsed."""
 
 
 class GovpnError(RuntimeError):
-    """Base of all errors of this package. `status` is the library's name of the kind, such as
-    "GOVPN_E_ARG"."""
+    """The base of all errors of this package.
+
+    `status` is the library's name for the kind of error, for example "GOVPN_E_ARG".
+    """
 
     status = "GOVPN_E_INTERNAL"
 
 
 class ArgumentError(GovpnError, ValueError):
-    """An argument has the right type and a wrong value. The message names it, what it is and what is
-    wanted."""
+    """An argument has the right type and a wrong value.
+
+    The message says what was given and what is wanted.
+    """
 
     status = "GOVPN_E_ARG"
 
@@ -43,20 +75,23 @@ class ArgumentTypeError(GovpnError, TypeError):
 
 
 class NotFittedError(GovpnError, _NotFittedError):
-    """The estimator has no weights yet: call `fit`, `govpn.load` or `import_safetensors` first. With
-    scikit-learn, also its NotFittedError; a ValueError and an AttributeError in any case."""
+    """The estimator has no weights yet. Call `fit`, `govpn.load` or `import_safetensors` first.
+
+    This is also a ValueError, an AttributeError and, where scikit-learn is installed, its
+    NotFittedError.
+    """
 
     status = "GOVPN_E_ARG"
 
 
 class HandleError(GovpnError, ValueError):
-    """A library object was used after it had been freed."""
+    """An object of the library was used after it had been freed."""
 
     status = "GOVPN_E_HANDLE"
 
 
 class UnsupportedError(GovpnError, NotImplementedError):
-    """The request is sound, but this build, device or format cannot do it."""
+    """The request makes sense, but this build, device or file format cannot do it."""
 
     status = "GOVPN_E_UNSUPPORTED"
 
@@ -74,37 +109,40 @@ class FileError(GovpnError, OSError):
 
 
 class FormatError(GovpnError, ValueError):
-    """A file or an Arrow array is damaged, or is of another format."""
+    """A file or an Arrow array is damaged or has another format."""
 
     status = "GOVPN_E_FORMAT"
 
 
 class OutOfMemoryError(GovpnError, MemoryError):
-    """Host or device memory does not suffice. A smaller batch_size may."""
+    """The memory of the host or of the device does not suffice. A smaller batch_size may help."""
 
     status = "GOVPN_E_MEMORY"
 
 
 class DeviceError(GovpnError):
-    """The device cannot be opened, or failed. `govpn.devices()` says why."""
+    """The device cannot be opened, or it failed. `govpn.devices()` says why."""
 
     status = "GOVPN_E_DEVICE"
 
 
 class ForkedError(GovpnError):
-    """The library was used in a forked child. Start workers by spawn instead."""
+    """The library was used in a forked child process. Start workers with spawn instead."""
 
     status = "GOVPN_E_FORKED"
 
 
 class BusyError(GovpnError):
-    """The model is being trained, or ends a call that Ctrl-C has left behind. Try again later."""
+    """The model is still training, or still ends a call that Ctrl-C interrupted.
+
+    Try again later.
+    """
 
     status = "GOVPN_E_BUSY"
 
 
 class InternalError(GovpnError):
-    """A defect of govpn. The model that met it is unusable; please report it."""
+    """govpn has a defect. The model that met it is unusable. Please report it."""
 
     status = "GOVPN_E_INTERNAL"
 
@@ -122,3 +160,7 @@ BY_STATUS: dict[int, type[GovpnError]] = {  # the status codes of govpn.h
     10: BusyError,
     11: InternalError,
 }
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,187 +1,237 @@
-"""VPNClassifier: an image classifier trained together with a generator of positive-incentive noise."""
+"""VPNClassifier: an image classifier, trained together with a generator of positive-incentive noise."""
 
 from __future__ import annotations
 
+import functools
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from . import _labels, _lib, _params, _sklearn
-from ._card import Card
-from ._learning import Learning
-from .errors import ArgumentError
+from . import _benefit, _card, _lib, _params, _released, _sklearn, _training
+from ._fitted import FittedModel, draw_options
+from ._inputs import labels as _labels
+from ._inputs.features import Layout
+from ._inputs.sample_weights import ClassWeight
+from ._model import Model
+from ._transform import NoiseTransform
+from ._types import (
+    AnyArray,
+    CallbacksLike,
+    Config,
+    Floats,
+    Foreign,
+    History,
+    ImagesLike,
+    JsonObject,
+    LabelsLike,
+    Path,
+    RandomState,
+    Shape,
+    TrainingInfo,
+)
+from ._warn import warn
+from .callbacks import as_callbacks
+from .errors import ArgumentError, NotFittedError
+
+Self = TypeVar("Self", bound="VPNClassifier")
 
 
-class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstimator):
+class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     """Image classifier with variational positive-incentive noise (Zhang et al., arXiv 2306.07651).
 
-    A base classifier f and a noise generator g are trained together: for an image x with label y, g gives a
-    standard deviation sigma per pixel, and f learns from x + sigma * z, z ~ N(0, 1).
+    A base classifier f and a noise generator g are trained together. For an image x with label y, g
+    gives a standard deviation sigma for every pixel. f learns from x + sigma * z with z ~ N(0, 1).
 
-    Parameters that are None take the value of the preset, here in brackets: [preset None / "paper" /
-    "official"], or one value where they agree. `config_` has the resolved ones after fit.
+    A parameter that is None takes its value from the preset. In the list below, "Preset: a / b / c"
+    gives this value for the presets None, "paper" and "official". One value stands for all three.
+    After fit, `config_` has the values that were used. The first parameters are those that most
+    people need.
 
     Parameters
     ----------
     base : str
-        "dnn3" (two hidden layers of 1024), "sr" (softmax regression), "resnet18", "resnet34", "resnet50" (a
-        3x3 stem for images up to 64x64, else torchvision's; add "_3x3" or "_7x7" to choose), "vit" or
-        "vit_tiny_patch4" and so on: tiny, small, base with patch 4, 8, 16. See
-        govpn.build_info()["base_models"]
+        The network f that classifies. "dnn3" has two hidden layers of 1024 units. "sr" is softmax
+        regression. "resnet18", "resnet34" and "resnet50" have a 3x3 stem for images up to 64x64 and
+        torchvision's stem for larger ones; "resnet18_3x3" and "resnet18_7x7" choose the stem. "vit"
+        and names such as "vit_tiny_patch4" are vision transformers: tiny, small or base, with
+        patches of 4, 8 or 16 pixels. govpn.build_info()["base_models"] lists all names.
     generator : {"dnn3", "resnet18"}
-        The network that gives sigma.
+        The network g that gives sigma.
     mode : {"joint", "frozen", "plain", "gaussian"}
-        "joint" trains both; "frozen" trains the generator for a base that `from_safetensors` brought, and
-        leaves that bit-identical; "plain" trains the base alone (the baseline); "gaussian" the base with
-        noise of fixed_std.
+        What is trained. "joint" trains base and generator. "frozen" trains the generator for a base
+        that `from_safetensors` brought; the base stays bit-identical. "plain" trains the base
+        without noise, as a baseline. "gaussian" trains the base with Gaussian noise of standard
+        deviation fixed_std.
     epochs : int
-        [20 / 40 / 200]
+        How many times training passes over the images. Preset: 20 / 40 / 200.
     batch_size : int
-        [256] An epoch leaves out the images of a last partial batch (others every time: the order is drawn
-        anew); evaluation and prediction see every image.
+        How many images one step uses. Preset: 256. An epoch leaves out the images of an incomplete
+        last batch. These are other images in every epoch, because the order is drawn anew.
+        Evaluation and prediction use every image.
     accumulate : int
-        [1] In how many equal parts, one after another, a step computes its batch (gradient accumulation):
-        less memory, the same result. Batch norms take their statistics of each part. batch_size must be a
-        multiple.
+        In how many equal parts, one after another, a step computes its batch (gradient
+        accumulation). More parts need less memory and give the same result, except that batch norms
+        take their statistics from each part. batch_size must be a multiple. Preset: 1.
     remat : bool
-        [False] Whether the gradient computes the values within the networks' blocks again (gradient
-        checkpointing): less memory, more time, the same result. Blocks are those of ResNets and ViTs and the
-        second layer of dnn3.
+        Whether the gradient recomputes the values inside the blocks of the networks (gradient
+        checkpointing). This needs less memory and more time and gives the same result. Blocks are
+        those of ResNets and ViTs and the second layer of dnn3. Preset: False.
     learning_rate : float
-        [0.001 / 0.001 / 0.1]
+        Preset: 0.001 / 0.001 / 0.1.
     optimizer : {"adam", "sgd"}
-        ["adam" / "adam" / "sgd"]
+        Preset: "adam" / "adam" / "sgd".
     weight_decay : float
-        [0 / 0 / 5e-4]
+        Preset: 0 / 0 / 5e-4.
     schedule : {"constant", "cosine"}
-        ["cosine" / "constant" / "cosine"]
+        How the learning rate changes over the epochs. Preset: "cosine" / "constant" / "cosine".
     noise_samples : int
-        [1] Noises per image and step, the paper's m.
+        How many noises are drawn per image and step, the paper's m. Preset: 1.
     base_loss_weight : float
-        [0] Weight lambda of the loss on clean images in L = L_VPN + lambda * L_base.
+        The weight lambda of the loss on clean images in L = L_VPN + lambda * L_base. Preset: 0.
     label_coefficient : float
-        [1 / 0.01 / 0.01] Weight kappa of the label in the generator's input, of label_fusion "bias" alone.
+        The weight kappa of the label in the generator's input. Only label_fusion "bias" uses it.
+        Preset: 1 / 0.01 / 0.01.
     label_encoding : {"scaled", "index"}
-        ["scaled"] label / (K - 1), or the label itself; of label_fusion "bias" alone.
+        Which number stands for the label: "scaled" is label / (K - 1), "index" the label itself.
+        Only label_fusion "bias" uses it. Preset: "scaled".
     std : {"abs", "bounded", "rms"}
-        ["bounded" / "abs" / "abs"] How sigma comes of the generator's output: its absolute value, within
-        std_range, or such that each image's sigma has the RMS std_rms.
+        How the generator's output becomes sigma. "abs" takes its absolute value. "bounded" maps it
+        into std_range. "rms" scales it so that each image's sigma has the root mean square std_rms.
+        Preset: "bounded" / "abs" / "abs".
     std_range : (float, float)
-        [(0.01, 0.3)] In units of the pixel range 0 to 1.
+        The bounds of sigma in units of the pixel range 0 to 1. Preset: (0.01, 0.3).
     preset : {None, "default", "paper", "official", "augmented"}
-        "default" is None; "official" the recipe of the authors' public code, "augmented" that with random
+        Where parameters that are None take their values from. "default" is the same as None.
+        "official" is the recipe of the authors' public code. "augmented" is "official" with random
         crops and flips.
     device : {"auto", "go", "cpu", "cuda"}
-        "auto" is the best that opens; fit says which, and why. See `govpn.devices`.
+        Where the model computes. "auto" takes the best device that opens; fit prints which one, and
+        why. See `govpn.devices`.
     devices : int or list of int
-        How many devices of that kind train together, or their numbers, from 0: each takes a part of every
-        batch, and the result is that of one, batch norms among it. batch_size (with accumulate, its parts)
-        must be a multiple. All else computes on the first. `govpn.devices` tells how many there are; those of
-        "cpu" share the cores, and are to try it out. It may change between fits, also with resume=True.
+        How many devices of that kind train together, or their numbers, counted from 0. Each takes a
+        part of every batch, and the result is that of one device, batch norms included. batch_size,
+        or its parts with accumulate, must be a multiple. Everything but training uses the first
+        device. `govpn.devices` tells how many there are. Those of "cpu" share the cores and only
+        serve to try this out. The parameter may change between fits, also with resume=True.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
-        None draws a fresh seed; the same int on the same device gives the same result.
+        The seed. None draws a fresh one. The same int on the same device gives the same result.
     verbose : {0, 1, 2}
-        0 shows nothing, 1 a progress bar, 2 a line per epoch.
+        What fit prints: 0 nothing, 1 a progress bar, 2 a line per epoch.
     momentum : float
-        [0.9] Of optimizer "sgd".
+        The momentum of optimizer "sgd". Preset: 0.9.
     std_rms, fixed_std : float
-        [0.1] Of std "rms" and mode "gaussian", in units of the pixel range.
+        sigma's root mean square with std "rms", and the standard deviation with mode "gaussian".
+        Both are in units of the pixel range. Preset: 0.1.
     normalize : dict
-        [none] "mean" and "std", a value per channel each, and "where": "image" (inside f, after the noise:
-        the default) or "input" (before generator and noise).
+        How pixels are normalised. "mean" and "std" have a value per channel each. "where" is
+        "image", the default, to normalise inside f and after the noise, or "input", to normalise
+        before generator and noise. Preset: none.
     clip_noisy : bool
-        [False] Clip noisy pixels to 0 to 1.
+        Whether noisy pixels are clipped to 0 to 1. Preset: False.
     label_smoothing : float
-        [0] From 0 to 1 (excluded), of the losses of training, not of val_loss, as
-        torch.nn.functional.cross_entropy has it.
+        At least 0 and below 1. It applies to the training losses, as in
+        torch.nn.functional.cross_entropy, and not to val_loss. Preset: 0.
     entropy_weight : float
-        [0] Weight beta of the noise's entropy: the loss gains -beta * mean(log(sigma + 1e-6)), the mean over
-        images, pixels and channels (nats per value, up to a constant). Needs mode "joint" or "frozen";
-        history_["loss"] contains it and may be negative, val_loss does not.
+        The weight beta of the noise's entropy. The loss gains -beta * mean(log(sigma + 1e-6)), the
+        mean over images, pixels and channels, in nats per value up to a constant. It needs mode
+        "joint" or "frozen". history_["loss"] contains this term and may be negative; val_loss does
+        not contain it. Preset: 0.
     noise_layer : int
-        [0] Where the noise enters: 0 is the pixels, l > 0 the output of hidden layer l of the base: 1 or 2
-        of dnn3 (1024 units), 1 to 4 of ResNets, 1 to 12 of ViTs. sigma then has that layer's shape and units,
-        also those of std_range, std_rms and fixed_std; clip_noisy must be False.
+        Experimental. Where the noise enters: 0 is the pixels, l > 0 the output of hidden layer l of
+        the base. That is 1 or 2 for dnn3 (1024 units), 1 to 4 for ResNets, 1 to 12 for ViTs. sigma
+        then has the shape and the units of that layer, and so have std_range, std_rms and
+        fixed_std. clip_noisy must be False. Preset: 0.
     label_fusion : {"bias", "plane", "embedding", "film"}
-        ["bias"] How the label enters the generator: as a number on every pixel (the paper's), a one-hot plane
-        per class besides the channels, a learned image per class, added to x, or a learned scale and shift
-        per class of the first features (Perez et al., 2018).
+        How the label enters the generator. "bias", the paper's way, adds a number to every pixel.
+        The others are experimental: "plane" appends a one-hot plane per class to the channels,
+        "embedding" adds a learned image per class to x, "film" scales and shifts the first features
+        by learned numbers per class (Perez et al., 2018). Preset: "bias".
     noise_distribution : {"normal", "laplace", "uniform"}
-        ["normal"] All have mean 0 and standard deviation sigma.
+        The distribution of the noise, with mean 0 and standard deviation sigma. "laplace" and
+        "uniform" are experimental. Preset: "normal".
     noisy_batch_norm : {"shared", "separate"}
-        ["shared"] The batch norms of ResNets see clean and noisy images as one batch, or noisy images have
-        batch norms of their own, as in AdvProp; that needs base_loss_weight > 0.
+        Whether the batch norms of ResNets see clean and noisy images as one batch, or noisy images
+        have their own batch norms, as in AdvProp. "separate" needs base_loss_weight > 0. Preset:
+        "shared".
     compute_dtype : {"float32", "bfloat16", "float64"}
-        ["float32"] Of products; with "bfloat16", weights, noise, statistics and losses stay float32, and on
-        device "go" all does.
+        The precision of products. With "bfloat16", weights, noise, statistics and losses stay
+        float32, and on device "go" everything does. Preset: "float32".
     patience : int
-        [0] Epochs without a better val_accuracy before training stops; 0 never stops early.
+        After how many epochs without a better val_accuracy the training stops; 0 never stops early.
+        Preset: 0.
     restore_best : bool
-        [True] With validation data, predict with the weights of the best epoch; of mode "frozen", whose
-        val_accuracy never changes, of the last one.
+        Whether prediction uses the weights of the best epoch, if there is validation data. In mode
+        "frozen", whose val_accuracy never changes, the last epoch is the best. Preset: True.
     augment : list of `govpn.augment`
-        [none] What training does to the images before they get noise, anew at every step and on the device;
-        [] for none where the preset has some.
+        How training changes the images before they get noise, anew in every step and on the device.
+        [] is no augmentation, also where the preset has some. Preset: none.
     class_weight : dict, "balanced" or None
-        By which the images of a class count in the losses of training: N / (K n_k) for class k of n_k images,
-        or {label: weight}, 1 for labels that it lacks.
+        How much the images of a class count in the training losses. "balanced" gives class k with
+        n_k of the N images the weight N / (K n_k). A dict has weights by label; labels that it
+        lacks have the weight 1.
     warm_start : bool
-        Whether fit starts from the weights of the last fit; the optimiser, the epochs and the history start
-        anew. resume=True of fit goes on instead.
+        Whether fit starts from the weights of the last fit. Optimiser, epochs and history start
+        anew. fit(resume=True) continues them instead.
     image_shape : (int, int, int), (int, int) or None
-        What features (N, F) are as images (H, W, C), in C order. None: a square of one channel or of three
-        where F allows, else a row (1, F, 1); fit says which, unless verbose=0.
+        The shape (H, W, C) of features (N, F) as images, in C order. None takes a square with one
+        channel or three if F allows it, else a row (1, F, 1). fit prints which, unless verbose=0.
     pixel_range : (float, float) or None
-        What 0 and 1 are for numbers that are not uint8 images; what lies outside is clipped. None: (0, 1) for
-        images, whose floats must lie within; of features the range of the training data, (0, 1) where that
-        lies within, (0, 255) of uint8.
+        The numbers that mean 0 and 1, if X is not uint8 images. Numbers outside are clipped. None
+        takes (0, 1) for images, whose floats must be within it. For features None takes the range
+        of the training data, but (0, 1) if that is within it and (0, 255) for uint8.
     channels : {"last", "first", None}
-        "last" for images (N, H, W, C), "first" for (N, C, H, W). None: what has the model's shape; before fit
-        last, of torch tensors what gives 1 or 3 channels. What is not certain is an error.
+        "last" for images (N, H, W, C), "first" for images (N, C, H, W). None takes the order that
+        has the model's shape. Before fit, None means "last"; for torch tensors it means the order
+        that gives 1 or 3 channels. If that does not decide, fit raises an ArgumentError.
 
     Attributes
     ----------
     classes_ : ndarray (K,)
-        The distinct labels, sorted; of imported weights, in the order of the outputs.
+        The distinct labels, sorted. With imported weights, the labels in the order of the outputs.
     n_features_in_ : int
         F = H * W * C.
     feature_names_in_ : ndarray (F,)
-        The columns of a data frame; only there.
+        The columns of the data frame. Only there if X was a data frame of features.
     image_shape_ : (int, int, int)
-        H, W, C.
+        H, W and C.
     pixel_range_ : (float, float) or None
-        What numbers are scaled from; None for images from 0 to 1.
+        The numbers that mean 0 and 1. None for images with floats from 0 to 1.
     history_ : dict of lists
-        An entry per epoch of epoch, loss, accuracy, val_loss, val_accuracy, std_mean, std_min, std_max,
-        seconds, images_per_second (NaN where there is none), data_wait (the fraction of the seconds spent
-        waiting for images) and learning_rate (of the last step).
+        A list per column, with an entry per epoch: epoch, loss, accuracy, val_loss, val_accuracy,
+        std_mean, std_min, std_max, seconds, images_per_second, data_wait (the fraction of the
+        seconds spent waiting for images) and learning_rate (of the last step). Losses are in nats,
+        accuracies from 0 to 1. A missing value is NaN.
     n_epochs_ : int
-        How many that are.
+        The number of these epochs.
     device_ : str
-        Where it runs.
+        The device that computes.
     config_ : dict
-        The resolved configuration.
+        The parameters that were used, with the values of the preset.
     warnings_ : list of str
         What the library found wrong.
     data_info_ : dict
-        Of the training data: images, dtype, bytes_copied and why, bytes_borrowed (read where the caller has
-        them), and more.
+        About the training data: images, dtype, bytes_copied and why, bytes_borrowed (bytes that
+        were read where the caller has them), and more.
 
     Notes
     -----
-    Images (X) are (N, H, W, C) or (N, H, W): uint8 means 0 to 255, floats mean 0 to 1 (others than float32
-    are converted to it). X is a numpy array, a torch tensor, whatever has `__dlpack__`, Arrow (tensors, lists
-    of one shape, tables and streams with a column image and perhaps label, by the PyCapsule interface), a
-    list of PIL images, of arrays or of image files, or the path of a folder of class folders; docs/data.md
-    says what is copied. `govpn.empty` makes arrays that are not even copied to the device. A
-    `govpn.datasets.Stream` is decoded while it is used, and never in memory as a whole. X may also be
-    features (N, F), as scikit-learn's: an array, a data frame or rows of numbers.
+    Images (X) are (N, H, W, C) or (N, H, W). uint8 means 0 to 255, floats mean 0 to 1. Floats of
+    another dtype are converted to float32. X may be a numpy array, a torch tensor, any array with
+    `__dlpack__`, Arrow data (tensors, lists of one shape, or tables and streams with a column image
+    and perhaps label, by the PyCapsule interface), a list of PIL images, of arrays or of image
+    files, or the path of a folder of class folders. docs/data.md says what is copied. Arrays of
+    `govpn.empty` are not even copied to the device. A `govpn.datasets.Stream` is decoded while it
+    is used and is never in memory as a whole. X may also be features (N, F) as in scikit-learn: an
+    array, a data frame, or rows of numbers.
 
-    Labels (y) are whole numbers, booleans or text, for `fit` also probabilities (N, K); None takes the label
-    column of a table, or the labels of a stream.
+    Labels (y) are whole numbers, booleans or text. For `fit` they may also be probabilities (N, K).
+    None takes the label column of a table, or the labels of a stream.
 
-    Results are numpy arrays of the caller's own, which torch.from_dlpack and `govpn.to_arrow` share.
+    Results are numpy arrays that belong to the caller. torch.from_dlpack and `govpn.to_arrow` share
+    them.
 
     Examples
     --------
@@ -194,6 +244,23 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
     >>> clf.noise_std(X[:4], y[:4]).shape
     (4, 4, 4, 1)
     """
+
+    classes_: AnyArray
+    n_features_in_: int
+    feature_names_in_: AnyArray
+    image_shape_: Shape
+    pixel_range_: tuple[float, float] | None
+    history_: History
+    n_epochs_: int
+    device_: str
+    config_: Config
+    warnings_: list[str]
+    data_info_: TrainingInfo
+
+    _model: Model | None = None  # the model in the library
+    _content: bytes | None = None  # the content of its file, if it was unpickled and is not open yet
+    _imported: Sequence[_training.Import] = ()  # every fit starts from these weights
+    _fixed_classes = False  # whether imported weights have decided on classes_
 
     def __init__(
         self,
@@ -215,12 +282,12 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
         std_range: tuple[float, float] | None = None,
         preset: str | None = None,
         device: str = "auto",
-        random_state: int | np.random.Generator | np.random.RandomState | None = None,
+        random_state: RandomState = None,
         verbose: int = 1,
         momentum: float | None = None,
         std_rms: float | None = None,
         fixed_std: float | None = None,
-        normalize: Mapping[str, Any] | None = None,
+        normalize: Mapping[str, object] | None = None,
         clip_noisy: bool | None = None,
         label_smoothing: float | None = None,
         entropy_weight: float | None = None,
@@ -231,9 +298,9 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
         compute_dtype: str | None = None,
         patience: int | None = None,
         restore_best: bool | None = None,
-        augment: Any = None,
+        augment: object = None,
         channels: str | None = None,
-        class_weight: Mapping[Any, float] | str | None = None,
+        class_weight: ClassWeight = None,
         warm_start: bool = False,
         image_shape: Sequence[int] | None = None,
         pixel_range: tuple[float, float] | None = None,
@@ -284,88 +351,661 @@ class VPNClassifier(Card, Learning, _sklearn.ClassifierMixin, _sklearn.BaseEstim
         self.remat = remat
         self.devices = devices
 
+    # ---- training ------------------------------------------------------------------------------------------
+
     def fit(
         self,
-        X: Any,
-        y: Any = None,
-        validation_data: Any = None,
+        X: ImagesLike,
+        y: LabelsLike = None,
+        validation_data: Foreign = None,
         resume: bool = False,
-        augment: Any = None,
+        augment: object = None,
         *,
-        sample_weight: Any = None,
-        callbacks: Any = (),
+        sample_weight: ArrayLike | None = None,
+        callbacks: CallbacksLike = (),
     ) -> VPNClassifier:
-        """Trains, from new weights or from those that `import_safetensors` brought; returns the estimator.
+        """Trains the classifier, from new weights or from those that `import_safetensors` brought.
 
-        y may be soft labels, floats (N, K): probabilities of 2 or more classes, 0 or more, each row of sum 1
-        (within 0.001; it is divided by its sum). Their cross-entropy is the loss, and label_smoothing smooths
-        them; the generator gets the mean label, sum_k y_k k; accuracy counts the largest as the label. The
-        columns are classes_: 0 to K - 1, or the class_names that y carries (`govpn.datasets.Labels`); those
-        of the model with resume or imported weights. sample_weight (N,) is how much each image counts in the
-        losses of training, 0 or more, in units of their mean. callbacks, of `govpn.callbacks` or functions
-        of one argument, are called after every epoch. validation_data is (X, y), a table with a label column,
-        or a stream; of soft labels it takes the largest. augment, a list of
-        `govpn.augment`, takes the place of the classifier's own from this fit on. resume=True goes on with a
-        trained or loaded model (its weights, optimiser, epoch count and random state) until `epochs` in all.
-        Ctrl-C stops within a step (during a compilation, Python returns within a second) and leaves the model
-        with what it has learned so far.
+        Ctrl-C stops the training within a step, and the model keeps what it has learned so far.
+        During a compilation, which cannot be stopped, Python returns within a second.
 
+        Parameters
+        ----------
+        X, y : images and labels, see the Notes of the class
+            y may be soft labels, floats (N, K): the probabilities of 2 or more classes, each at
+            least 0. The sum of a row must be 1, within 0.001, and the row is divided by it. The
+            loss is their cross-entropy, which label_smoothing smooths. The generator gets the mean
+            label, sum_k y_k k. accuracy counts the largest probability as the label. The columns
+            are classes_: 0 to K - 1, or the class_names that y carries (`govpn.datasets.Labels`),
+            or the present classes with resume and with imported weights.
+        validation_data : (X, y), a table with a label column, or a stream
+            Of soft labels, the largest probability is the label.
+        resume : bool
+            True continues a trained or loaded model, with its weights, optimiser, epoch count and
+            random state, until there are `epochs` epochs in all.
+        augment : list of `govpn.augment`
+            Replaces the parameter `augment` from this fit on.
+        sample_weight : (N,)
+            How much each image counts in the training losses, in units of their mean. At least 0.
+        callbacks : `govpn.callbacks`, functions of one argument, or a list of both
+            They are called after every epoch.
+
+        Returns
+        -------
+        VPNClassifier : the classifier itself
+
+        Raises
+        ------
+        ArgumentError, ArgumentTypeError : a parameter, X, y or another argument is wrong
+        OutOfMemoryError, DeviceError : the device cannot train this model
+
+        Examples
+        --------
         >>> clf.fit(X, y, validation_data=(X[:20], y[:20])).history_["val_accuracy"][-1]
         1.0
         >>> clf.set_params(epochs=12).fit(X, y, resume=True).n_epochs_  # two more
         12
         """
-        start = self._warm_model if self.warm_start and not resume and self.__sklearn_is_fitted__() else None
-        options = {
-            "epochs": _params.configuration(self.get_params()).get("epochs", 0),
-            "resume": bool(resume),
-        }
-        self._learn(
+        warm = self.warm_start and not resume and self.__sklearn_is_fitted__()
+        self._train(
             X,
             y,
-            start,
-            options,
+            epochs=_params.configuration(self.get_params()).get("epochs", 0),
+            resume=bool(resume),
+            warm=warm,
+            options={} if augment is None else {"augment": augment},
             sample_weight=sample_weight,
             validation_data=validation_data,
-            augment=augment,
             callbacks=callbacks,
         )
         return self
 
     def partial_fit(
-        self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None
+        self,
+        X: ImagesLike,
+        y: LabelsLike = None,
+        classes: LabelsLike = None,
+        sample_weight: ArrayLike | None = None,
     ) -> VPNClassifier:
-        """Trains one epoch more on these images; returns the estimator. The first call makes the model; it
-        wants all labels that will ever come as classes, or takes those of y. The learning rate stays the
-        same, whatever `schedule` says. Sets of the same size compile once.
+        """Trains one more epoch on these images, and returns the classifier.
+
+        The first call makes the model. It needs all labels that will ever come as classes, else it
+        takes those of y. The learning rate stays the same, whatever `schedule` says. Data sets of
+        the same size compile once. X, y and sample_weight are those of `fit`.
 
         >>> clf.partial_fit(X, y).n_epochs_  # ten of fit, and one
         11
         """
-        options = {"epochs": 1, "resume": self.__sklearn_is_fitted__(), "schedule": "constant"}
-        if options["resume"]:
-            options["epochs"] += self.n_epochs_
+        resume = self.__sklearn_is_fitted__()
+        known: AnyArray | None = None
         if classes is not None:
-            classes = np.sort(_labels.given_classes(classes))
-            if options["resume"] and not np.array_equal(classes, np.sort(self.classes_)):
-                raise ArgumentError(f"classes is {classes.tolist()}, want {self.classes_.tolist()} as before")
-            classes = self.classes_ if options["resume"] else classes
-        self._learn(X, y, None, options, classes=classes, sample_weight=sample_weight)
+            known = np.sort(_labels.given_classes(classes))
+            if resume and not np.array_equal(known, np.sort(self.classes_)):
+                raise ArgumentError(f"classes is {known.tolist()}, want {self.classes_.tolist()} as before")
+            known = self.classes_ if resume else known
+        self._train(
+            X,
+            y,
+            epochs=self.n_epochs_ + 1 if resume else 1,
+            resume=resume,
+            options={"schedule": "constant"},
+            classes=known,
+            sample_weight=sample_weight,
+        )
         return self
 
-    def estimate_memory(
-        self, image_shape: tuple[int, int, int], n_classes: int, n_images: int = 0
-    ) -> dict[str, Any]:
-        """About how many bytes fit (with validation data), predict and predict(noise="classwise") take at
-        their peak, before anything is made: {"parameters", and for "training", "inference" and "classwise"
-        each {"host_bytes", "device_bytes"}}. Weights, optimiser and n_images uint8 images in memory are
-        included; device_bytes is 0 where the device computes in the host's memory ("go", "cpu").
+    @classmethod
+    def from_safetensors(
+        cls: type[Self],
+        path: Path,
+        base: str,
+        image_shape: Sequence[int],
+        n_classes: int | None = None,
+        *,
+        replace_head: bool = False,
+        classes: LabelsLike = None,
+        **params: Any,
+    ) -> Self:
+        """Makes a classifier with pretrained weights.
 
+        It can predict, and every later fit starts from them.
+
+        Unless the file has a generator, noise="classwise" needs a fit first; mode="frozen" trains the
+        generator alone. sklearn.clone makes a classifier without the weights.
+
+        Parameters
+        ----------
+        path : a safetensors file
+            Either a state dictionary of the base with the names of torchvision or timm
+            (`conv1.weight`, `blocks.0.attn.qkv.weight`), or a file that `export_safetensors` wrote.
+        base : str, as of the class
+        image_shape : (H, W, C) or (H, W)
+        n_classes : int
+            The labels of the outputs are 0 to n_classes - 1.
+        replace_head : bool
+            True takes all weights but those of the last linear layer, which is newly initialised.
+            The file may lack that layer or have it for other classes. Predictions mean something
+            only after a fit.
+        classes : labels (K,), in the order of the outputs, in place of n_classes
+        params : other parameters of VPNClassifier, such as normalize or mode
+
+        Examples
+        --------
+        >>> clf.export_safetensors("sr.safetensors", part="base")
+        >>> load = govpn.VPNClassifier.from_safetensors
+        >>> load("sr.safetensors", "sr", (4, 4, 1), n_classes=2, mode="plain", device="go").score(X, y)
+        1.0
+        """
+        _labels.given_classes(classes, n_classes)
+        estimator = cls(base, **params)
+        return estimator.import_safetensors(
+            path, image_shape, n_classes if classes is None else classes, replace_head
+        )
+
+    def import_safetensors(
+        self: Self,
+        path: Path,
+        image_shape: Sequence[int] | None = None,
+        classes: LabelsLike = None,
+        replace_head: bool = False,
+    ) -> Self:
+        """Replaces weights by those of a file, and returns the classifier.
+
+        The file has weights of the base, of the generator (their names begin with generator.) or of
+        both. They are used at once, and every later fit starts from them. This is how mode="frozen"
+        gets its base.
+
+        Parameters
+        ----------
+        path, replace_head : as of `from_safetensors`
+        image_shape : (H, W, C) or (H, W). Required before the first fit
+        classes : the number of classes, or the labels in the order of the outputs. Required before
+            the first fit
+
+        Examples
+        --------
+        >>> clf.export_safetensors("sr.safetensors", part="base")
+        >>> sr = govpn.VPNClassifier("sr", mode="plain", device="go", verbose=0)
+        >>> sr = sr.import_safetensors("sr.safetensors", (4, 4, 1), classes=["dark", "bright"])
+        >>> sr.predict(X[:2])
+        array(['dark', 'bright'], dtype='<U6')
+        """
+        options = {"replace_head": _params.truth(replace_head, "replace_head")}
+        if self.__sklearn_is_fitted__():
+            model, labels = self._opened(), self.classes_
+            self._check_sizes(image_shape, classes)
+        elif image_shape is None or classes is None:
+            raise ArgumentError(
+                "image_shape or classes is None, want both: nothing was fitted yet that would tell them"
+            )
+        else:
+            labels = _labels.given_classes(classes)
+            config = _params.configuration(self.get_params())
+            model = self._new_model(config, _params.shape_of(image_shape), labels)
+        model.import_safetensors(path, options)
+        self._imported = [*self._imported, (os.path.abspath(path), options)]
+        named = classes is not None and not isinstance(classes, (int, np.integer))
+        self._fixed_classes = self._fixed_classes or named or not replace_head
+        self.__govpn_adopt__(model, labels)
+        return self
+
+    def estimate_memory(self, image_shape: Sequence[int], n_classes: int, n_images: int = 0) -> JsonObject:
+        """Estimates the peak memory of training and prediction, before anything is made.
+
+        Parameters
+        ----------
+        image_shape : (H, W, C)
+        n_classes : K
+        n_images : how many uint8 images are in memory meanwhile
+
+        Returns
+        -------
+        dict
+            - parameters : the number of weights
+            - training : a dict, for fit with validation data
+            - inference : a dict, for predict
+            - classwise : a dict, for predict(noise="classwise")
+
+            Each of these dicts has host_bytes and device_bytes. They include weights, optimiser and
+            images. device_bytes is 0 on devices that compute in the host's memory ("go", "cpu").
+
+        Examples
+        --------
         >>> clf.estimate_memory((28, 28, 1), 10)["parameters"]
         2664890
         """
         sizes = {"image_shape": list(image_shape), "classes": n_classes, "images": n_images}
         config = _params.configuration(self.get_params())
-        return _lib.call_json(
-            "govpn_estimate_memory", _lib.encode({"device": self.device, **sizes, **config})
+        options = _lib.encode({"device": self.device, **sizes, **config})
+        return cast(JsonObject, _lib.call_json("govpn_estimate_memory", options))
+
+    # ---- prediction ----------------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        X: ImagesLike,
+        noise: str = "none",
+        samples: int = 1,
+        random_state: RandomState = None,
+        std: float | None = None,
+    ) -> AnyArray:
+        """Returns the most likely label of each image (N,).
+
+        Parameters
+        ----------
+        X : images, see the Notes of the class
+        noise : {"none", "classwise", "gaussian"}
+            "classwise" draws noise for every class and takes the class of which the classifier is
+            surest under its own noise. It needs a generator. "gaussian" adds noise of standard
+            deviation std to every pixel, in every mode.
+        samples : int
+            How many noises are drawn, for "classwise" per class. The probabilities are averaged.
+        random_state : None uses the model's seed, so that the same call gives the same result
+        std : at least 0, in units of the pixel range 0 to 1. Only for "gaussian", which requires it
+
+        Examples
+        --------
+        >>> clf.predict(X[:4])
+        array([0, 1, 0, 1])
+        >>> clf.predict(X[:4], noise="classwise", samples=3)
+        array([0, 1, 0, 1])
+        """
+        fitted = self.__govpn_fitted__()
+        return fitted.classes[fitted.predict(X, "label", noise, samples, random_state, std)]
+
+    def predict_proba(
+        self,
+        X: ImagesLike,
+        noise: str = "none",
+        samples: int = 1,
+        random_state: RandomState = None,
+        std: float | None = None,
+    ) -> Floats:
+        """Returns probabilities, float32 (N, K), in the order of classes_. Each row has the sum 1.
+
+        The parameters are those of `predict`. With noise="classwise" the probabilities are the
+        scores of `classwise_scores`, divided by their sum.
+
+        >>> proba = clf.predict_proba(X)
+        >>> proba.shape, proba.dtype, np.allclose(proba.sum(axis=1), 1)
+        ((64, 2), dtype('float32'), True)
+        """
+        return self.__govpn_fitted__().predict(X, "proba", noise, samples, random_state, std)
+
+    def classwise_scores(self, X: ImagesLike, samples: int = 1, random_state: RandomState = None) -> Floats:
+        """Returns for every class its probability under noise drawn for that class, float32 (N, K).
+
+        The sum of a row is not 1. samples and random_state are those of `predict`.
+
+        >>> scores = clf.classwise_scores(X)
+        >>> proba = clf.predict_proba(X, noise="classwise")
+        >>> np.allclose(scores / scores.sum(axis=1, keepdims=True), proba)
+        True
+        """
+        return self.__govpn_fitted__().predict(X, "scores", "classwise", samples, random_state)
+
+    def decision_function(self, X: ImagesLike) -> Floats:
+        """Returns the base's logits without noise, float32 (N, K).
+
+        With two classes the result is (N,) as in scikit-learn: the second logit minus the first.
+
+        >>> clf.decision_function(X[:4]) > 0
+        array([False,  True, False,  True])
+        """
+        logits = self.__govpn_fitted__().predict(X, "logits")
+        return logits if logits.shape[1] != 2 else logits[:, 1] - logits[:, 0]
+
+    def score(
+        self,
+        X: ImagesLike,
+        y: LabelsLike = None,
+        noise: str = "none",
+        sample_weight: ArrayLike | None = None,
+        std: float | None = None,
+    ) -> float:
+        """Returns the accuracy, 0 to 1. noise and std are those of `evaluate`.
+
+        >>> clf.score(X, y), clf.score(X, y, noise="gaussian", std=0.1)
+        (1.0, 1.0)
+        """
+        fitted = self.__govpn_fitted__()
+        images = fitted.images(X)
+        labels = images.given_labels(y)
+        _labels.warn_of_unknown(labels, fitted.classes)
+        indices = fitted.predict(images, "label", noise, std=std, y=labels)
+        weights: Foreign = sample_weight
+        return float(np.average(fitted.classes[indices] == labels, weights=weights))
+
+    def evaluate(
+        self,
+        X: ImagesLike,
+        y: LabelsLike = None,
+        noise: str = "none",
+        samples: int = 1,
+        random_state: RandomState = None,
+        std: float | None = None,
+    ) -> JsonObject:
+        """Measures the classifier and its noise on labelled images.
+
+        The parameters are those of `predict`. noise may also be "label": the noise is drawn for
+        each image's own label. This reads the label, so its accuracy is leakage and serves analysis
+        only.
+
+        Returns
+        -------
+        dict
+            - images : how many
+            - accuracy : 0 to 1
+            - cross_entropy : in nats, of the probabilities averaged over samples
+            - std_mean, std_rms, std_min, std_max : statistics of sigma at the true labels
+            - std_cv : the coefficient of variation of sigma over the pixels
+            - std_label_change, std_image_change : how much sigma changes with the label and with the
+              image, relative to its mean, on average over the first 1,024 images
+
+            The values of sigma are None if the mode has no generator.
+
+        Examples
+        --------
+        >>> about = clf.evaluate(X, y)
+        >>> about["accuracy"], about["images"], 0.009 < about["std_min"] < about["std_max"] < 0.301
+        (1.0, 64, True)
+        """
+        fitted = self.__govpn_fitted__()
+        data = fitted.labelled(X, y)
+        fitted.warn_of_new_generator(noise)
+        options = draw_options(noise=noise, samples=samples, seed=random_state, std=std)
+        about = fitted.model.evaluate(data, options)
+        return {k: v if v is None or k == "images" else float(v) for k, v in about.items()}
+
+    # ---- noise ---------------------------------------------------------------------------------------------
+
+    def noise_benefit(
+        self, X: ImagesLike, y: LabelsLike = None, samples: int = 8, random_state: RandomState = None
+    ) -> _benefit.NoiseBenefit:
+        """Measures whether the noise helps.
+
+        The result has estimates of H(T), H(T|E) and I(T,E), accuracies, and the same under Gaussian
+        noise of the same mean sigma, for all images and by class, with standard errors. See
+        `govpn.NoiseBenefit`. The images pass 2 * samples + 4 times, one time under all classes. A
+        stream is decoded as often.
+
+        Parameters
+        ----------
+        X, y : at least 2 labelled images that training has not seen
+        samples : how many noises are drawn per image
+        random_state : None uses the model's seed, so that the same call gives the same result
+
+        Examples
+        --------
+        >>> benefit = clf.noise_benefit(X, y, samples=2)
+        >>> benefit.accuracy, benefit.per_class["images"]
+        (1.0, array([32, 32]))
+        """
+        fitted = self.__govpn_fitted__()
+        images = fitted.images(X)
+        indices = _labels.to_indices(images.given_labels(y), fitted.classes)
+        fitted.require_generator()
+        fitted.warn_of_new_generator("label")
+        options = draw_options(samples=samples, seed=random_state)
+        names = _labels.class_names_of(images.labels if y is None else y)
+        return _benefit.measure(
+            fitted.model,
+            images.data(indices, fitted.image_shape),
+            indices,
+            fitted.classes,
+            [str(names[c]) if names else str(c) for c in fitted.classes],
+            options["samples"],
+            options["seed"] or self.config_["seed"],
         )
+
+    def noise_std(self, X: ImagesLike, y: LabelsLike = None) -> Floats:
+        """Returns sigma for images and labels, float32 (N, H, W, C), in units of the pixel range 0 to 1.
+
+        With noise_layer it is (N, 1024), (N, height, width, channels) or (N, tokens, width), in
+        units of that layer. A mode without a generator raises an ArgumentError.
+
+        >>> sigma = clf.noise_std(X, y)
+        >>> sigma.shape, sigma.dtype, bool(sigma.min() > 0.009)  # the lower end of std_range
+        ((64, 4, 4, 1), dtype('float32'), True)
+        """
+        fitted = self.__govpn_fitted__()
+        return fitted.model.noise(fitted.labelled(X, y), {"output": "std"})
+
+    def input_gradient(self, X: ImagesLike, y: LabelsLike = None) -> Floats:
+        """Returns the gradient of each image's loss with respect to its pixels, float32 (N, H, W, C).
+
+        The loss is -log p(y) without noise, so the unit is nats per pixel range. Compare it with
+        `noise_std`. It works in every mode.
+
+        >>> clf.input_gradient(X, y).shape
+        (64, 4, 4, 1)
+        """
+        fitted = self.__govpn_fitted__()
+        return fitted.model.noise(fitted.labelled(X, y), {"output": "gradient"})
+
+    def sample_noise(
+        self, X: ImagesLike, y: LabelsLike = None, n: int = 1, random_state: RandomState = None
+    ) -> Floats:
+        """Draws noise for images and labels, float32 (n, N, H, W, C), in the units of `noise_std`.
+
+        n is how many noises are drawn per image. With noise_layer the shape is n times that of
+        `noise_std`. random_state None uses the model's seed, so that the same call gives the same
+        noise.
+
+        >>> noise = clf.sample_noise(X, y, n=100)  # (100, 64, 4, 4, 1)
+        >>> np.allclose(noise.std(axis=0).mean(), clf.noise_std(X, y).mean(), rtol=0.05)
+        True
+        """
+        fitted = self.__govpn_fitted__()
+        data = fitted.labelled(X, y)
+        return fitted.model.noise(data, draw_options(output="sample", samples=n, seed=random_state))
+
+    def noise_transform(
+        self, scale: float = 1.0, clip: bool = False, random_state: RandomState = None
+    ) -> NoiseTransform:
+        """Returns a function that adds the learned noise to batches, for a training loop of your own.
+
+        The function takes images and labels. Images are torch tensors (N, C, H, W) or numpy arrays
+        (N, H, W, C), floats from 0 to 1. scale multiplies the noise. clip keeps noisy pixels within
+        0 to 1. random_state None draws a fresh seed.
+
+        >>> add_noise = clf.noise_transform(clip=True, random_state=0)
+        >>> noisy = add_noise(np.float32(X[:8, ..., None] / 255), y[:8])
+        >>> noisy.shape, float(noisy.min()) >= 0
+        ((8, 4, 4, 1), True)
+        """
+        self.__govpn_fitted__().require_generator()
+        if layer := self.config_["noise_layer"]:
+            raise ArgumentError(f"noise_layer is {layer}, want 0: noise at a hidden layer is none for images")
+        return NoiseTransform(self, scale, clip, random_state)
+
+    # ---- files ---------------------------------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Writes weights, optimiser, configuration, history and class names to a file.
+
+        The file is replaced in one step. `govpn.load` reads it. Whole-number labels come back as
+        int64. A file that cannot be written raises a FileError.
+
+        >>> clf.save("model.govpn")
+        >>> bool((govpn.load("model.govpn", device="go").predict(X) == clf.predict(X)).all())
+        True
+        """
+        self._opened().save(path)
+
+    def export_safetensors(self, path: Path, part: str | None = None) -> None:
+        """Writes the weights with PyTorch's names and layouts.
+
+        part=None writes base and generator, with names such as base.fc1.weight (out, in) and
+        generator.fc1.weight. part="base" writes the base alone, without the prefix: torchvision and
+        timm load it with strict=True. Auxiliary batch norms, which they do not have, are left out.
+        part="generator" writes the generator alone.
+
+        >>> from safetensors.numpy import load_file
+        >>> clf.export_safetensors("base.safetensors", part="base")
+        >>> {name: weight.shape for name, weight in load_file("base.safetensors").items()}
+        {'linear.bias': (2,), 'linear.weight': (2, 16)}
+        """
+        if part is not None and part not in ("base", "generator"):
+            raise ArgumentError(f'part is {part!r}, want None, "base" or "generator"')
+        self._opened().export_safetensors(path, {"part": part or ""})
+
+    # ---- what scikit-learn, pickle, notebooks and the rest of govpn ask for -----------------------------
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self._model is not None or self._content is not None
+
+    def __govpn_fitted__(self) -> FittedModel:
+        model = self._opened()
+        return FittedModel(
+            model=model,
+            classes=self.classes_,
+            image_shape=self.image_shape_,
+            channels=self.channels,
+            owner=self,
+        )
+
+    def __govpn_adopt__(self, model: Model, classes: AnyArray | None = None) -> None:
+        """Takes over a model and all that it tells of itself.
+
+        Warnings that are new become Python's.
+        """
+        about = model.describe()
+        config = about["config"]
+        known = self.__dict__.get("warnings_", []) if self._model is model else []
+        self.__dict__.pop("_content", None)
+        self._model = model
+        self.config_ = config
+        if classes is None:
+            classes = _labels.from_names(config["class_names"] or [], config["classes"])
+        self.classes_ = classes
+        self.image_shape_ = cast(Shape, tuple(config["image_shape"]))
+        layout = Layout.from_attributes(config.get("attributes"), config["image_shape"])
+        self.pixel_range_ = layout.pixel_range
+        self.n_features_in_ = layout.n_features or int(np.prod(self.image_shape_))
+        self.__dict__.pop("feature_names_in_", None)
+        if layout.names:
+            self.feature_names_in_ = np.array(layout.names, object)
+        self.history_ = model.history()
+        self.n_epochs_ = len(self.history_["epoch"])
+        self.device_ = about["device"]
+        self.warnings_ = list(about["warnings"] or [])
+        for text in self.warnings_:
+            if text not in known:
+                warn(text)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        model = state.pop("_model", None)
+        if model is not None:
+            state["_content"] = model.to_bytes()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restores a pickle. A parameter that it lacks has the value of the version that wrote it."""
+        self.__dict__.update(_released.parameters(type(self)) | state)
+
+    def _repr_html_(self) -> str | None:
+        """Returns the card that notebooks show; None if `sklearn.set_config(display="text")` wants
+        text."""
+        return (
+            None if _card.text_wanted() else _card.card(self, self._model.describe() if self._model else None)
+        )
+
+    def _repr_mimebundle_(self, **kwargs: object) -> dict[str, str]:
+        card = self._repr_html_()
+        return {"text/plain": repr(self)} | ({} if card is None else {"text/html": card})
+
+    # ---- inside --------------------------------------------------------------------------------------------
+
+    def _opened(self) -> Model:
+        """Returns the model in the library.
+
+        A model that was unpickled is opened here, on the device that `device` names now.
+        """
+        if self._content is not None:
+            self._model = Model.from_bytes(self._content, self.device)
+            del self._content
+            self.device_ = self._model.describe()["device"]
+        if self._model is None:
+            want = "call fit, govpn.load or import_safetensors first"
+            raise NotFittedError(f"this {type(self).__name__} has no weights yet: {want}")
+        return self._model
+
+    def _new_model(self, config: JsonObject, shape: Sequence[int], classes: AnyArray) -> Model:
+        """Makes a model with new weights or with the imported ones."""
+        return _training.new_model(
+            config,
+            shape,
+            classes,
+            device=self.device,
+            devices=self.devices,
+            random_state=self.random_state,
+            verbose=self.verbose,
+            imported=self._imported,
+        )
+
+    def _train(
+        self,
+        X: ImagesLike,
+        y: LabelsLike,
+        *,
+        epochs: int,
+        resume: bool,
+        options: JsonObject,
+        warm: bool = False,
+        classes: AnyArray | None = None,
+        sample_weight: ArrayLike | None = None,
+        validation_data: Foreign = None,
+        callbacks: CallbacksLike = (),
+    ) -> None:
+        """Trains a new model, or with resume the present one, until there are `epochs` epochs in all.
+
+        options replace parameters of the same name in this training. With warm, a new model starts
+        from the present weights. classes are all labels that will ever come, or None for those of
+        y.
+        """
+        config = _params.configuration(self.get_params())
+        verbose = _params.whole(self.verbose, "verbose")
+        if "augment" in options:
+            options = options | {"augment": _params.augmentation(options["augment"])}
+        config = {name: value for name, value in config.items() if name not in options}
+        resumed, make_model = None, self._new_model
+        if resume:
+            fitted = self.__govpn_fitted__()
+            resumed = fitted, _training.resumed_model(fitted.model, self.config_, config, self.devices)
+        elif warm:
+            make_model = functools.partial(_training.warm_model, self.__govpn_fitted__(), self._new_model)
+        ready = _training.prepare(
+            X,
+            y,
+            config,
+            make_model=make_model,
+            resumed=resumed,
+            classes=classes,
+            known=self.classes_ if resume or self._fixed_classes or self._imported else None,
+            fixed=resume or self._fixed_classes,
+            class_weight=self.class_weight,
+            sample_weight=sample_weight,
+            validation_data=validation_data,
+            channels=self.channels,
+            image_shape=self.image_shape,
+            pixel_range=self.pixel_range,
+            verbose=verbose,
+        )
+        options = options | {"resume": resume}
+        try:
+            ready.model.fit(ready.train, ready.valid, options, epochs, verbose, as_callbacks(callbacks))
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) or ready.model is self._model:
+                self.__govpn_adopt__(ready.model, ready.classes)  # it has learned something
+            raise
+        self.__govpn_adopt__(ready.model, ready.classes)
+        self.data_info_ = ready.images.info(ready.train)
+
+    def _check_sizes(self, image_shape: Sequence[int] | None, classes: LabelsLike) -> None:
+        """Raises ArgumentError unless weights for these images and classes fit the present model."""
+        if image_shape is not None and tuple(_params.shape_of(image_shape)) != self.image_shape_:
+            raise ArgumentError(f"image_shape is {image_shape!r}, want {self.image_shape_} as the model's")
+        if classes is not None and not np.array_equal(_labels.given_classes(classes), self.classes_):
+            raise ArgumentError(f"classes is {classes!r}, want {self.classes_.tolist()} as the model's")

@@ -1,4 +1,4 @@
-"""Small problems that every test can afford, and the devices to run them on."""
+"""Fixtures that all tests share: small problems, a small classifier, and the devices to test."""
 
 import gzip
 import os
@@ -9,23 +9,26 @@ import govpn
 import numpy as np
 import pytest
 
-NAMES = ("a", "b", "c", "d")  # of the classes that `write` makes
+NAMES = ("a", "b", "c", "d")  # the class folders that `write` makes
 DEVICES = {d["device"]: d for d in govpn.devices()}
 
 
 @pytest.fixture(params=["go", "cpu"], scope="session")
 def device(request):
-    """Each device that the tests know."""
+    """Every device that the tests run on."""
     name = request.param
     if not DEVICES[name]["available"]:
-        # `make test` requires cpu: the plugin is a test requirement
+        # `make test` requires cpu, because it installs the plugin.
         stop = pytest.fail if os.environ.get("GOVPN_TEST_REQUIRE") == name else pytest.skip
         stop(f"device {name}: {DEVICES[name]['why']}")
     return name
 
 
 def make_quadrants(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Images uint8 (n, 8, 8, 1) of dark noise with one bright quarter; the label says which."""
+    """Images uint8 (n, 8, 8, 1) of dark noise with one bright quarter.
+
+    The label says which quarter.
+    """
     random = np.random.default_rng(seed)
     y = random.integers(4, size=n)
     y[:4] = range(4)
@@ -37,7 +40,7 @@ def make_quadrants(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def png(image: np.ndarray) -> bytes:
-    """A PNG of an image (H, W, C) of 8 bits, without filters."""
+    """Encodes an image, uint8 (H, W, C), as PNG."""
     height, width, channels = image.shape
     rows = b"".join(b"\0" + row.tobytes() for row in image)
     kind = {1: 0, 3: 2}[channels]
@@ -51,7 +54,7 @@ def png(image: np.ndarray) -> bytes:
 
 
 def write(folder, x, y):
-    """Images as <class>/<number>.png."""
+    """Writes images as <class>/<number>.png."""
     for i, (image, label) in enumerate(zip(x, y, strict=True)):
         path = folder / NAMES[label] / f"{i:04}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +68,7 @@ def quadrants():
 
 @pytest.fixture(scope="session")
 def make():
-    """A small classifier; keyword arguments change its parameters."""
+    """A function that makes a small classifier. Keyword arguments change its parameters."""
 
     def build(device="go", **params):
         settings = {"epochs": 4, "batch_size": 32, "learning_rate": 0.01, "random_state": 7, "verbose": 0}
@@ -76,7 +79,7 @@ def make():
 
 @pytest.fixture(scope="session")
 def fitted(device, make, quadrants):
-    """A classifier trained on the quadrants; tests must not change it."""
+    """A classifier trained on the quadrants. Tests must not change it."""
     x, y = quadrants
     return make(device).fit(x, y, validation_data=make_quadrants(100, seed=1))
 
@@ -89,7 +92,10 @@ def idx(path, array):
 
 @pytest.fixture(scope="session")
 def bars(tmp_path_factory):
-    """A folder with a Fashion-MNIST of 400 and 100 images: ten classes, each a bright bar in its own row."""
+    """A folder with a small Fashion-MNIST of 400 and 100 images.
+
+    Each class has a bright bar in another row.
+    """
     folder, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
     (folder / "fashion-mnist").mkdir()
     for name, count in (("train", 400), ("t10k", 100)):

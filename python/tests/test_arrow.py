@@ -1,4 +1,4 @@
-"""Every way for images to get in gives the same result, with no more copies than promised."""
+"""Images give the same result however they come in, and are copied no more often than promised."""
 
 import gc
 
@@ -13,7 +13,7 @@ def tensors(x: np.ndarray) -> pa.Array:
 
 
 def foreign(array, protocol):
-    """An object that knows the Arrow PyCapsule protocol and nothing else."""
+    """Returns an object that speaks the Arrow PyCapsule protocol and nothing else."""
 
     class Exporter:
         pass
@@ -48,7 +48,7 @@ NAMES = list(arrow_inputs(np.zeros((101, 2, 2, 1), np.uint8), np.zeros(101, int)
 
 @pytest.fixture(scope="module")
 def reference(make, quadrants):
-    """Trained on numpy arrays; without a generator, which makes it fast."""
+    """A classifier that was trained on numpy arrays. It has no generator, so it is fast."""
     return make(epochs=1, mode="plain").fit(*quadrants)
 
 
@@ -70,7 +70,7 @@ def test_tables_carry_labels(reference, quadrants):
 
 
 def test_permutation_is_honoured(reference, quadrants):
-    """The memory holds (W, C, H); the type says so."""
+    """Tensors whose memory is (W, C, H) are understood, because their type says so."""
     x, _ = quadrants
     memory = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
     kind = pa.fixed_shape_tensor(pa.uint8(), (8, 1, 8), permutation=[2, 0, 1])

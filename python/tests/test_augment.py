@@ -1,4 +1,4 @@
-"""The augmentations as configurations; what they do to images is tested in vpn/augment."""
+"""The augmentations as configurations. vpn/augment tests what they do to images."""
 
 import dataclasses
 import json
@@ -8,7 +8,7 @@ import pytest
 from govpn import augment
 from govpn.errors import ArgumentError, ArgumentTypeError
 
-DEFAULTS = [  # the library's, see TestJSON in vpn/augment
+DEFAULTS = [  # the same as in TestJSON in vpn/augment
     (augment.RandomCrop(), {"size": None, "padding": None, "fill": 0, "padding_mode": "constant"}),
     (augment.RandomHorizontalFlip(), {"p": 0.5}),
     (
@@ -76,7 +76,7 @@ def test_augmentations_do_not_change():
 
 
 def foreign(name):
-    """An object as torchvision has it."""
+    """Returns an object whose type has a name of torchvision."""
     return type(name, (), {"__module__": "torchvision.transforms.v2", "__repr__": lambda _: f"{name}()"})()
 
 

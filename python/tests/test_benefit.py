@@ -1,4 +1,4 @@
-"""noise_benefit against problems whose entropies are known, and what it says of them."""
+"""noise_benefit agrees with problems whose entropies are known, and its texts say so."""
 
 import json
 import pickle
@@ -9,15 +9,13 @@ import pytest
 from govpn import _benefit
 from numpy.polynomial import hermite_e, legendre
 
-SLOPE, OFFSET = (
-    6.0,
-    -2.5,
-)  # one pixel x, two classes: p(1|x) = sigmoid(SLOPE x + OFFSET) = the model's softmax
+# Images have one pixel x and two classes: p(1|x) = sigmoid(SLOPE x + OFFSET) = the model's softmax.
+SLOPE, OFFSET = 6.0, -2.5
 KAPPA = 10.0
 
 
 def write(path, tensors):
-    """A safetensors file, written by hand: the header's length, the header, float32 values."""
+    """Writes a safetensors file by hand: the header's length, the header, float32 values."""
     header, at = {}, 0
     for name, t in tensors.items():
         header[name] = {"dtype": "F32", "shape": list(t.shape), "data_offsets": [at, at + t.size * 4]}
@@ -29,7 +27,7 @@ def write(path, tensors):
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory):
-    """A classifier whose sigma is exactly those of the labels 0 and 1."""
+    """A function that makes a classifier whose sigma is std[0] for label 0 and std[1] for label 1."""
 
     def build(std, device="go", **params):
         g = {f"fc{i}.bias": np.zeros(n) for i, n in ((1, 1024), (2, 1024), (3, 1))}
@@ -51,7 +49,7 @@ def known(tmp_path_factory):
 
 
 def problem(n, seed=0):
-    """Images of one pixel, uniform on [0, 1], with labels of p(y|x)."""
+    """Returns images of one pixel, uniform on [0, 1], with labels drawn from p(y|x)."""
     random = np.random.default_rng(seed)
     x = random.random((n, 1, 1, 1), np.float32)
     p = 1 / (1 + np.exp(-(SLOPE * x.reshape(-1).astype(float) + OFFSET)))
@@ -59,23 +57,25 @@ def problem(n, seed=0):
 
 
 def loss(x, y):
-    """-log q(y|x) of the model, for pixels of any value."""
+    """Returns the model's -log q(y|x) for pixels of any value."""
     return np.logaddexp(0, (SLOPE * x + OFFSET) * (1 - 2 * y))
 
 
 def moments(std, samples):
-    """Mean and standard deviation, over x, y and the draws z, of one image's terms of H(T), H(T|E), I(T,E),
-    by Gauss-Legendre quadrature over x and Gauss-Hermite over z; std are sigma for y = 0 and 1. Those of
-    H(T) and I(T,E) by class, too."""
+    """Returns mean and standard deviation of one image's terms of H(T), H(T|E) and I(T,E).
+
+    They are over x, y and the draws z, by Gauss-Legendre quadrature over x and Gauss-Hermite
+    quadrature over z. std is sigma for y = 0 and 1. The second result has H(T) and I(T,E) by class.
+    """
     nodes, weights = legendre.leggauss(64)
     x, w = (nodes + 1) / 2, weights / 2
     z, v = hermite_e.hermegauss(64)
     v = v / v.sum()
     p = 1 / (1 + np.exp(-(SLOPE * x + OFFSET)))
-    weight = np.concatenate([w * (1 - p), w * p])  # of (x, y)
+    weight = np.concatenate([w * (1 - p), w * p])  # the probability of (x, y)
     clean = np.concatenate([loss(x, 0), loss(x, 1)])
     grids = [loss(x[:, None] + std[y] * z, y) for y in (0, 1)]
-    mean = np.concatenate([g @ v for g in grids])  # over z
+    mean = np.concatenate([g @ v for g in grids])  # the mean over z
     spread = np.concatenate([g**2 @ v for g in grids]) - mean**2
     own = np.repeat([0, 1], len(x))
 
@@ -95,7 +95,7 @@ def moments(std, samples):
 
 
 def test_the_problem_is_what_it_says():
-    """H(T) as the mean binary entropy, not by the loss: and the quadrature of a known integral."""
+    """The quadrature finds a known integral, and H(T) as the mean of the binary entropy."""
     x, w = legendre.leggauss(64)
     x, w = (x + 1) / 2, w / 2
     p = 1 / (1 + np.exp(-(SLOPE * x + OFFSET)))
@@ -107,8 +107,10 @@ def test_the_problem_is_what_it_says():
 
 @pytest.mark.parametrize("std", [(0.25, 0.25), (0.05, 0.4)], ids=["constant", "by label"])
 def test_closed_form(known, std, device):
-    """Estimates within 4 standard errors of the truth, and standard errors that are right: with n images,
-    s has a relative error of about sqrt((kurtosis - 1) / 4n), here below 4 %."""
+    """Estimates are within 4 standard errors of the truth, and the standard errors are right.
+
+    With n images, s has a relative error of about sqrt((kurtosis - 1) / 4n), here below 4 %.
+    """
     n, samples = 3000, 2
     x, y = problem(n)
     b = known(std, device).noise_benefit(x, y, samples=samples)
@@ -132,15 +134,17 @@ def test_closed_form(known, std, device):
     assert abs(b.control_information - mean) < 4 * deviation / np.sqrt(n)
     assert b.control_information_se == pytest.approx(deviation / np.sqrt(n), rel=0.1)
     assert b.accuracy == np.mean((SLOPE * x.reshape(-1) + OFFSET > 0) == y)
-    if std[0] == std[1]:  # the control is the learned noise
+    if std[0] == std[1]:  # then the control is the learned noise
         assert b.gain_over_control == pytest.approx(0, abs=1e-6)
         assert b.control_entropy == pytest.approx(b.conditional_entropy, abs=1e-6)
         assert b.accuracy_control == pytest.approx(b.accuracy_label_noise, abs=2 / n)
 
 
 def test_accuracy_under_noise(known):
-    """With one draw, how often x + sigma z is on the label's side of the boundary: by a million draws of
-    numpy."""
+    """With one draw, the accuracy is how often x + sigma z is on the label's side of the boundary.
+
+    A million draws of numpy tell how often that is.
+    """
     n, std = 3000, 0.3
     x, y = problem(n)
     b = known((std, std)).noise_benefit(x, y, samples=1)
@@ -153,8 +157,10 @@ def test_accuracy_under_noise(known):
 
 
 def test_the_paired_error_is_smaller(known):
-    """Images that are hard are hard with noise, too: the difference varies less than its parts. Both noises
-    draw the same z."""
+    """The difference varies less than its parts, because hard images are hard with noise, too.
+
+    Both noises draw the same z.
+    """
     b = known((0.05, 0.2)).noise_benefit(*problem(500))
     assert b.mutual_information == pytest.approx(b.task_entropy - b.conditional_entropy, abs=1e-12)
     assert b.mutual_information_se < 0.6 * np.hypot(b.task_entropy_se, b.conditional_entropy_se)
@@ -165,7 +171,7 @@ def test_the_paired_error_is_smaller(known):
 def by_hand(
     clean=(1.0, 2.0, 3.0), learned=0.0, control=1.0, right=((1, 0, 1), (1, 1, 1), (0, 0, 0), (1, 1, 1))
 ):
-    """The summary of three images of the classes 5, 5 and 7; class 6 has none."""
+    """The summary of three images of the classes 5, 5 and 7. Class 6 has no image."""
     zeros = np.zeros(3)
     columns = _benefit.entropies(np.array(clean), zeros + learned, zeros + control)
     columns |= _benefit.accuracies(*np.array(right, bool))
@@ -174,7 +180,8 @@ def by_hand(
 
 
 def test_arithmetic():
-    """s = sqrt(((1 - 2)² + (2 - 2)² + (3 - 2)²) / 2) = 1, the standard error 1/sqrt(3); of 1 and 2, 0.5."""
+    """1, 2, 3 have s = sqrt((1 + 0 + 1) / 2) = 1 and the standard error 1/sqrt(3); 1 and 2 have
+    0.5."""
     b = by_hand()
     assert (b.task_entropy, b.task_entropy_se) == pytest.approx((2, 1 / np.sqrt(3)))
     assert (b.mutual_information, b.control_information, b.gain_over_control) == pytest.approx((2, 1, 1))

@@ -1,4 +1,4 @@
-"""noise_benefit, and noise "label" and "gaussian", of a trained classifier: all kinds of data, and misuse."""
+"""A trained classifier's noise_benefit, and noise "label" and "gaussian": kinds of data, and misuse."""
 
 import govpn
 import numpy as np
@@ -17,7 +17,7 @@ def test_arrays_tables_and_streams_agree(joint, tmp_path):
     x, y = make_quadrants(40, seed=3)
     write_images(tmp_path, x, y)
     stream = govpn.datasets.image_folder(tmp_path, channels=1, stream=True)
-    order = np.argsort(y, kind="stable")  # the folder's
+    order = np.argsort(y, kind="stable")  # the order of the images in the folder
     x, y = x[order], y[order]
     want = joint.noise_benefit(x, y, samples=2).to_dict()
     table = pa.table({"image": pa.FixedShapeTensorArray.from_numpy_ndarray(x), "label": y})

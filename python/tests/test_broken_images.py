@@ -1,4 +1,4 @@
-"""Files that are broken, foreign, hostile, or of different sizes."""
+"""Files that are broken, hostile, of another format, or of different sizes."""
 
 import io
 import os
@@ -53,7 +53,7 @@ def test_images_of_several_sizes_need_one(tmp_path):
 
 
 def test_hostile_files(tmp_path):
-    """What once blocked, filled the disk or took all memory: a pipe, a sparse entry, packed sizes, a link."""
+    """Files that once blocked, filled the disk or took all memory: a pipe, a sparse entry, sizes, a link."""
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(OSError, match="not a regular file"):
         datasets.idx(tmp_path / "pipe")

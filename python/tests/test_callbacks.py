@@ -1,4 +1,4 @@
-"""What happens between epochs: callbacks, the log."""
+"""Callbacks and the log: what happens between epochs."""
 
 import csv
 import logging

@@ -1,4 +1,4 @@
-"""The card of a classifier in notebooks."""
+"""The card that notebooks show of a classifier."""
 
 import pickle
 import re
@@ -10,10 +10,11 @@ import govpn
 import numpy as np
 import pytest
 from conftest import make_quadrants
+from govpn._fitted import fitted as fitted_model
 
 
 class Page(HTMLParser):
-    """Tags, texts and attributes of HTML in which every tag is closed; fails where one is not."""
+    """Collects tags, texts and attributes of HTML. It fails if a tag is not closed."""
 
     def __init__(self, text):
         super().__init__()
@@ -57,10 +58,10 @@ def test_what_a_card_says(model):
         assert want in text
     assert "label_smoothing=0.1" in text
     assert "random_state=7" in text
-    assert "momentum" not in text  # is at its default
+    assert "momentum" not in text  # it has its default
     info = model.data_info_
     assert f"384 images, uint8, {info['bytes_copied'] / 1e6:,.1f} MB copied: {info['why']}" in text
-    history, best = model.history_, model._fitted().describe()["best_epoch"]
+    history, best = model.history_, fitted_model(model).describe()["best_epoch"]
     mean, low, high = (history[f"std_{n}"][best - 1] for n in ("mean", "min", "max"))
     assert f"mean {mean:.3g}, min {low:.3g}, max {high:.3g} of the pixel range (epoch {best})" in text
     assert f"training {history['loss'][-1]:.4g}" in text
@@ -120,7 +121,7 @@ def test_before_fit_and_without_everything(make, quadrants, tmp_path):
     assert re.search(r"changed parameters +none", text)
     text = text_of(make(mode="plain", class_weight=dict.fromkeys(range(1000), 1.0)))
     assert "generator" not in text
-    assert "…" in text  # the long dictionary
+    assert "…" in text  # the long dictionary is shortened
     plain = make(epochs=1, mode="plain").fit(*quadrants)
     text = text_of(plain)
     assert "fitted, 1 epoch " in text + " "
@@ -145,7 +146,7 @@ def test_copies(model, tmp_path):
     assert "fitted, 3 epochs" in loaded
     assert "training data" not in loaded
     copy = pickle.loads(pickle.dumps(model))
-    copy.device = "none such"  # its card does not open the device
+    copy.device = "none such"  # the card must not open the device
     assert "fitted, 3 epochs" in text_of(copy)
 
 

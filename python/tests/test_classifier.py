@@ -1,4 +1,4 @@
-"""What a trained classifier means, on every device."""
+"""A trained classifier does what its documentation says, on every device."""
 
 import json
 import math
@@ -90,14 +90,15 @@ def test_noise_has_the_given_std(fitted, quadrants):
     noise = fitted.sample_noise(x, y, n=1000, random_state=0)
     assert noise.shape == (1000, 3, 8, 8, 1)
     assert np.isfinite(noise).all()
-    # The standard deviation of 1,000 draws has a relative standard error of 2.2 %; 12 % is beyond 5 of them.
+    # The standard deviation of 1,000 draws has a relative standard error of 2.2 %. 12 % is more
+    # than 5 of these.
     np.testing.assert_allclose(noise.std(0), std, rtol=0.12)
     np.testing.assert_allclose(noise.mean(), 0, atol=4 * std.mean() / math.sqrt(noise.size))
 
 
 @pytest.mark.parametrize(("distribution", "fourth"), [("laplace", 6), ("uniform", 1.8), ("normal", 3)])
 def test_noise_of_other_distributions(make, device, quadrants, tmp_path, distribution, fourth):
-    """The fourth moment tells them apart; training, predictions, samples and files use the one asked for."""
+    """Training, predictions, samples and files use the distribution asked for: the fourth moment tells."""
     x, y = quadrants
     clf = make(device, noise_distribution=distribution).fit(x, y)
     assert clf.score(x, y) > 0.9
@@ -106,8 +107,8 @@ def test_noise_of_other_distributions(make, device, quadrants, tmp_path, distrib
     clf = govpn.load(tmp_path / "m.govpn", device=device)
     assert clf.config_["noise_distribution"] == distribution
     z = clf.sample_noise(x[:50], y[:50], n=100, random_state=0) / clf.noise_std(x[:50], y[:50])
-    assert (z**2).mean() == pytest.approx(1, abs=0.02)  # 320,000 draws: Laplace's standard error is 0.004
-    assert (z**4).mean() == pytest.approx(fourth, abs=0.09 * fourth)  # 0.015 of 6
+    assert (z**2).mean() == pytest.approx(1, abs=0.02)  # of 320,000 draws; standard error below 0.005
+    assert (z**4).mean() == pytest.approx(fourth, abs=0.09 * fourth)
     assert abs(z).max() < {"uniform": 1.733, "normal": 7, "laplace": 16}[distribution]
 
 
@@ -119,24 +120,24 @@ def test_label_smoothing(make, quadrants):
     assert plain.history_["loss"][-1] < 0.1
     assert 0.5875 < smooth.history_["loss"][-1] < 0.75
     assert smooth.score(x, y) > 0.97
-    assert smooth.history_["val_loss"][-1] < smooth.history_["loss"][-1] - 0.2  # without smoothing
+    assert smooth.history_["val_loss"][-1] < smooth.history_["loss"][-1] - 0.2  # is not smoothed
     assert smooth.predict_proba(x).max(1).mean() < plain.predict_proba(x).max(1).mean()
 
 
 def test_entropy_weight(make, device, quadrants, tmp_path):
-    """The reward makes the noise larger, and survives a file; it is in the loss."""
+    """The reward makes the noise larger, is part of the loss, and survives a file."""
     x, y = quadrants
     without, rewarded = (make(device, entropy_weight=w).fit(x, y) for w in (0, 0.3))
     assert rewarded.history_["std_mean"][-1] > 1.3 * without.history_["std_mean"][-1]
     assert rewarded.score(x, y) > 0.9
-    assert rewarded.history_["loss"][-1] > without.history_["loss"][-1] + 0.3  # log 0.3 = -1.2 at most
+    assert rewarded.history_["loss"][-1] > without.history_["loss"][-1] + 0.3  # 0.3 * -log 0.3 = 0.36
     rewarded.save(tmp_path / "m.govpn")
     assert govpn.load(tmp_path / "m.govpn", device=device).config_["entropy_weight"] == 0.3
 
 
 @pytest.mark.parametrize("fusion", ["plane", "embedding", "film"])
 def test_label_fusion(make, device, quadrants, tmp_path, fusion):
-    """The noise of two labels differs; predictions and the noise survive a file."""
+    """Two labels have different noise. Predictions and noise survive a file."""
     x, y = quadrants
     clf = make(device, label_fusion=fusion, learning_rate=0.003).fit(x, y)
     assert clf.score(x, y) > 0.9
@@ -152,7 +153,7 @@ def test_label_fusion(make, device, quadrants, tmp_path, fusion):
 
 
 def test_noise_layer(make, device, quadrants, tmp_path):
-    """The noise of a hidden layer has its shape, learns, and survives a file."""
+    """The noise of a hidden layer has the shape of that layer, learns, and survives a file."""
     x, y = quadrants
     clf = make(device, learning_rate=0.001).set_params(base="dnn3", noise_layer=1).fit(x, y)
     assert clf.score(x, y) > 0.9

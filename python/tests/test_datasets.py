@@ -1,4 +1,4 @@
-"""The formats: published data where it is there, and a few images of our own where it is not."""
+"""The readers, on published data if it is there and else on a few images in the same format."""
 
 import gzip
 import hashlib
@@ -30,7 +30,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def nowhere(tmp_path, monkeypatch):
-    """No data, wherever the reader looks."""
+    """A place where the reader finds no data."""
     monkeypatch.delenv("GOVPN_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(
@@ -102,7 +102,7 @@ def test_idx(folder, tmp_path):
     ((batch, none),) = stream.batches(5)
     np.testing.assert_array_equal(batch, x)
     assert none is None
-    batch[:] = 0  # the caller's own
+    batch[:] = 0  # the caller may write to it
     np.testing.assert_array_equal(next(stream.batches(3))[0], x)
 
 
@@ -121,7 +121,7 @@ CIFAR = RANDOM.integers(0, 256, (12, 32, 32, 3), np.uint8)
 
 @pytest.fixture
 def cifar(tmp_path):
-    """Both binary versions, two images a file: label bytes, then a plane per colour."""
+    """Writes both binary versions with two images per file: label bytes, then a plane per colour."""
     planes = CIFAR.transpose(0, 3, 1, 2)
     ten, hundred = tmp_path / "cifar-10-batches-bin", tmp_path / "cifar-100-binary"
     for folder in (ten, hundred):
@@ -168,7 +168,7 @@ def test_cifar(cifar, tmp_path, archive, stream):
 
 @pytest.fixture
 def tiny(tmp_path):
-    """Tiny ImageNet's layout: three classes, of which val holds two."""
+    """Writes the layout of Tiny ImageNet with three classes, of which val has two."""
     images = RANDOM.integers(0, 256, (5, 64, 64, 3), np.uint8)
     names = ["n02", "n01", "n03"]
     (tmp_path / "wnids.txt").write_text("\n".join(names))
@@ -205,7 +205,7 @@ def shared_data() -> Path | None:
 
 
 def test_published_tiny_imagenet(make):
-    """1,000 images of an archive, decoded and streamed."""
+    """1,000 images of an archive can be read and streamed."""
     folder = shared_data()
     if folder is None:
         pytest.skip("no shared/data")

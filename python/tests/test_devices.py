@@ -1,4 +1,4 @@
-"""Training on several devices is that on one."""
+"""Training on several devices gives the result of one device."""
 
 import govpn
 import numpy as np
@@ -23,7 +23,7 @@ def test_devices(make, cpu, tmp_path):
     ]
     one = fits[0]
     assert [f._model.describe()["devices"] for f in fits] == [[0], [0, 1], [0, 1, 2, 3]]
-    for many in fits[1:]:  # ten steps
+    for many in fits[1:]:  # after ten steps
         np.testing.assert_allclose(many.history_["loss"], one.history_["loss"], atol=1e-4)
         assert many.history_["val_accuracy"] == one.history_["val_accuracy"]
         np.testing.assert_allclose(many.predict_proba(X), one.predict_proba(X), atol=1e-4)

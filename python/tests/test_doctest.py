@@ -1,4 +1,4 @@
-"""The examples of the docstrings run, in a folder with the data that they name."""
+"""The examples in docstrings run, in a folder that has the data that they name."""
 
 import doctest
 import importlib
@@ -19,22 +19,22 @@ pytest.importorskip("matplotlib").use("Agg")
 MODULES = [
     m.name
     for m in pkgutil.walk_packages(govpn.__path__, "govpn.")
-    if m.name != "govpn.libgovpn"  # which is no module of Python
+    if m.name != "govpn.libgovpn"  # the C library, which is no module of Python
     and not m.name.startswith("govpn.ray.")  # test_ray.py runs these
 ]
 FOUND = {
     name: [t for t in doctest.DocTestFinder().find(importlib.import_module(name)) if t.examples]
     for name in ["govpn", *MODULES]
 }
-METHODS = ("govpn.estimator", "govpn._fitted", "govpn._pretrained")
+METHODS = ("govpn.estimator",)
 CLASS = next(t for t in FOUND["govpn.estimator"] if t.name.endswith(".VPNClassifier"))
 
 
 @pytest.fixture
 def folder(request, bars, tmp_path, monkeypatch):
-    """What the examples read."""
+    """A folder that has what the examples read."""
     monkeypatch.chdir(request.getfixturevalue("cifar"))
-    root, _ = request.getfixturevalue("tiny")  # makes its files in the same folder
+    root, _ = request.getfixturevalue("tiny")  # this fixture writes to the same folder
     (root / "tiny-imagenet-200").mkdir()
     for part in ("wnids.txt", "train", "val"):
         shutil.move(root / part, root / "tiny-imagenet-200" / part)
@@ -65,7 +65,7 @@ def test_examples(name, folder, make):
 
 
 def after_class():
-    """What the example of the class has made: those of its methods go on from there."""
+    """Returns the names that the example of the class defines: the methods' examples use them."""
     known = {"govpn": govpn, "VPNClassifier": govpn.VPNClassifier}
     for example in CLASS.examples:
         exec(example.source, known)
@@ -78,7 +78,7 @@ def test_methods_have_examples():
 
 
 def vars_of(kind):
-    """Its public methods but scikit-learn's."""
+    """Returns the public methods of a class without those of scikit-learn."""
     ours = [k for k in kind.__mro__ if k.__module__.startswith("govpn.")]
     return [
         (n, m)

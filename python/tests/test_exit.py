@@ -1,4 +1,4 @@
-"""The end of a process, and its signals, with the library at work: each in a process of its own."""
+"""Processes that end, or get a signal, while the library works."""
 
 import signal
 import subprocess
@@ -27,7 +27,7 @@ def run(code: str, *args: str) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize("how", ["sys.exit(0)", "os._exit(0)", "threading.Thread(target=sys.exit).start()"])
 @pytest.mark.parametrize("phase", ["COMPILING", "TRAINING"])
 def test_exit_while_a_daemon_thread_trains(device, phase, how):
-    """The library must not call back into an interpreter that is gone, nor XLA meet its own destructors."""
+    """The library must not call into an interpreter that has ended, nor XLA run after its destructors."""
     code = f"""
         from govpn import _lib, _progress
         reached, receive = threading.Event(), _progress.Progress._receive
@@ -72,7 +72,7 @@ def test_handlers_of_sigint_run(device, code):
 def test_sigint_is_still_keyboard_interrupt(device):
     done = run(
         """
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # processes in the background ignore it
         work()
         try:
             os.kill(os.getpid(), signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Files and copies: a model comes back as it was."""
+"""A model that was saved, pickled or copied comes back as it was."""
 
 import copy
 import json
@@ -16,7 +16,7 @@ def model(make, quadrants):
 
 
 def read_safetensors(path) -> dict[str, np.ndarray]:
-    """The format: 8 bytes of length, that much JSON, then the values."""
+    """Reads the tensors of a file: 8 bytes with the length of the JSON header, the header, the values."""
     content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     header, values = json.loads(content[8 : 8 + length]), content[8 + length :]

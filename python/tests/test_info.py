@@ -1,4 +1,4 @@
-"""python -m govpn info: what is installed and what works."""
+"""python -m govpn info says what is installed and what works."""
 
 import json
 import subprocess
@@ -54,7 +54,7 @@ def test_a_missing_library_is_told(monkeypatch, tmp_path):
 
 def test_heavy_packages_are_not_imported():
     code = """
-import sys, govpn.__main__  # which imports scikit-learn, where it is, and what that imports
+import sys, govpn.__main__  # this imports scikit-learn, if it is installed
 before = set(sys.modules)
 govpn.__main__.main(["info"])
 heavy = {"matplotlib", "torch", "jax", "pandas", "polars", "PIL", "sklearn", "tqdm"}

@@ -1,4 +1,4 @@
-"""What a notebook has at hand gives the results of the numpy array, and data_info_ says what was copied."""
+"""Tensors, PIL images, files and so on give the results of a numpy array; data_info_ tells the copies."""
 
 import govpn
 import numpy as np
@@ -12,7 +12,7 @@ FLOATS = X / np.float32(255)
 
 
 class Tensor:
-    """What torch.Tensor has that govpn uses; its memory may be a GPU's, its values may need a gradient."""
+    """Has what govpn uses of torch.Tensor. It may be on a GPU and may need a gradient."""
 
     __module__ = "torch"
 
@@ -33,7 +33,10 @@ class Tensor:
 
 
 class Exporter:
-    """An array of a library that speaks DLPack; from a GPU it is copied where numpy asks for the CPU."""
+    """An array of a library that speaks DLPack.
+
+    If it is on a GPU, it is copied when numpy asks for the CPU.
+    """
 
     def __init__(self, array, kind=1, copies=True):
         self.array, self.kind, self.copies, self.shape, self.ndim = (
@@ -59,7 +62,7 @@ def reference(make):
 
 
 FIRST = np.ascontiguousarray(X.transpose(0, 3, 1, 2))
-ON_CPU = {  # the images, and why they are copied
+ON_CPU = {  # name: (the images, why they are copied)
     "read-only": (np.frombuffer(X.tobytes(), np.uint8).reshape(X.shape), ""),
     "strides": (np.repeat(X, 2, 2)[:, :, ::2], "laid out as (N, H, W, C)"),
     "reversed": (X[::-1].copy()[::-1], "laid out as (N, H, W, C)"),
@@ -68,7 +71,7 @@ ON_CPU = {  # the images, and why they are copied
     "byte order": (FLOATS.astype(">f4"), "converted from >f4 to float32"),
     "tensor": (Tensor(X[..., 0]), ""),
     "tensor with gradient": (Tensor(FLOATS, grad=True), ""),
-    "channels first": (Tensor(FIRST), ""),  # of one channel: the same memory
+    "channels first": (Tensor(FIRST), ""),  # with one channel the memory is the same
     "bfloat16": (Tensor(FLOATS, dtype="torch.bfloat16"), "converted from bfloat16 to float32"),
     "GPU": (Tensor(FIRST, "cuda:0"), "copied from cuda:0"),
     "DLPack": (Exporter(X), ""),
@@ -137,7 +140,7 @@ def test_channels_first(make):
         np.testing.assert_array_equal(model.predict_proba(tensors), want.predict_proba(RGB))
     assert "laid out" in guessed.data_info_["why"]
     assert "transposed from memory of shape" in arrow.data_info_["why"]
-    view = Tensor(RGB.transpose(0, 3, 1, 2))  # torch's memory format channels_last
+    view = Tensor(RGB.transpose(0, 3, 1, 2))  # as torch's memory format channels_last
     assert make(epochs=1, mode="plain").fit(view, LABELS).data_info_["bytes_borrowed"] == RGB.nbytes
 
 
@@ -191,7 +194,7 @@ def test_a_folder_and_its_files(make, tmp_path):
     np.testing.assert_array_equal(model.predict(str(files[7])), want.predict(x[7:8]))
     assert model.score(tmp_path) == want.score(x, y)
     assert "decoded from 64 encoded images" in model.data_info_["why"]
-    grey = make(epochs=1, mode="plain").fit(X, Y)  # the model's channels are those that files decode to
+    grey = make(epochs=1, mode="plain").fit(X, Y)  # files are decoded to the model's channels
     assert grey.predict(files).shape == (64,)
     np.testing.assert_array_equal(datasets.image_files(files, 4), datasets.image_folder(tmp_path, 4)[0])
 

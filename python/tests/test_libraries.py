@@ -1,4 +1,4 @@
-"""Tensors and tables of other libraries, where they are installed; none of them is needed."""
+"""Tensors and tables of other libraries. A library that is not installed is not tested."""
 
 import re
 from pathlib import Path

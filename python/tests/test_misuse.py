@@ -1,4 +1,4 @@
-"""Bad input gets an error of its own that names the argument, and the classifier stays usable."""
+"""Bad input raises an error that names the argument, and the classifier stays usable."""
 
 import multiprocessing
 import pickle

@@ -1,4 +1,4 @@
-"""Results are the caller's own; labels and pixels that miss what is meant are told."""
+"""Results belong to the caller, and warnings tell of labels and pixels that are probably wrong."""
 
 import govpn
 import numpy as np
@@ -26,7 +26,7 @@ def test_results_are_the_callers_own(make):
     )
     for call in calls:
         result, want = call(), call()
-        shared = np.from_dlpack(result)  # as torch.from_dlpack and jax.dlpack.from_dlpack
+        shared = np.from_dlpack(result)  # torch.from_dlpack and jax.dlpack.from_dlpack do the same
         arrow = govpn.to_arrow(result)
         values = arrow.storage.flatten() if result.ndim > 1 else arrow
         assert values.buffers()[1].address == result.ctypes.data == shared.ctypes.data
@@ -42,7 +42,7 @@ def test_results_are_the_callers_own(make):
 
 
 def test_noise_transform_is_the_learned_noise(make):
-    """Its draws have mean 0 and the deviation that noise_std tells, times scale."""
+    """The draws of noise_transform have mean 0 and the standard deviation noise_std times scale."""
     images, labels = FLOATS[:8], Y[:8]
     model = make(epochs=1).fit(X, Y)
     transform = model.noise_transform(scale=2, random_state=0)
@@ -88,11 +88,11 @@ def test_warnings_name_the_callers_line(make):
 def test_almost_black_images_warn(make, reference, images, message):
     with pytest.warns(govpn.GovpnWarning, match=message):
         make(mode="plain", epochs=1).fit(images, Y)
-    reference.predict(images)  # one dark image is nothing to warn of
+    reference.predict(images)  # one dark image does not cause a warning
 
 
 @pytest.mark.parametrize("labels", [Y + 1, Y == 1, Y * 2.0, Y.astype(str), [str(v) for v in Y], Y - 2])
-def test_labels_of_any_type_warn_of_nothing(make, labels):  # warnings are errors here
+def test_labels_of_any_type_warn_of_nothing(make, labels):  # in these tests, a warning is an error
     model = make(mode="plain", epochs=1).fit(X, labels, validation_data=(X[:5], labels[:5]))
     model.score(X, labels)
     model.evaluate(X[:5], labels[:5])

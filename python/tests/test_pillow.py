@@ -1,4 +1,4 @@
-"""Files that Pillow wrote, decoded as Pillow decodes them, and resized and cropped as torchvision does it."""
+"""Files that Pillow wrote are decoded as Pillow does it, and resized and cropped as torchvision does it."""
 
 import io
 
@@ -13,7 +13,7 @@ N, HEIGHT, WIDTH = 20, 37, 50
 
 
 def picture(seed: int) -> Image.Image:
-    """Smooth colours with an edge, and some noise."""
+    """Returns a picture of smooth colours with an edge and some noise."""
     random = np.random.default_rng(seed)
     small = Image.fromarray(random.integers(0, 256, (4, 5, 3), np.uint8)).resize((WIDTH, HEIGHT))
     pixels = np.asarray(small).astype(int) + random.integers(-4, 5, (HEIGHT, WIDTH, 3))
@@ -28,7 +28,7 @@ def alpha(image: Image.Image) -> Image.Image:
 
 def turned(seed: int) -> Image.Exif:
     exif = Image.Exif()
-    exif[0x0112] = 1 + seed % 8  # orientation
+    exif[0x0112] = 1 + seed % 8  # the orientation
     return exif
 
 
@@ -52,7 +52,7 @@ KINDS = {  # name: (suffix, mode or conversion, options of Image.save)
 
 
 def save(folder, kind: str, seeds) -> list[Image.Image]:
-    """Writes a class of pictures; returns what Pillow reads, upright and in RGB."""
+    """Writes a class of pictures. Returns what Pillow reads, upright and in RGB."""
     suffix, convert, options = KINDS[kind]
     (folder / "only").mkdir(exist_ok=True)
     images = []
@@ -69,12 +69,12 @@ def save(folder, kind: str, seeds) -> list[Image.Image]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pixels_are_those_of_pillow(tmp_path, kind):
-    seeds = [s for s in range(N) if "EXIF" not in kind or s % 8 < 4]  # the others lie on their side
+    seeds = [s for s in range(N) if "EXIF" not in kind or s % 8 < 4]  # the others swap height and width
     want = np.stack(save(tmp_path, kind, seeds)).astype(int)
     x, y = datasets.image_folder(tmp_path)
     assert (x.shape, y.class_names) == (want.shape, ("only",))
     if kind.startswith("jpeg"):
-        assert np.abs(x - want).mean() < 1  # of 255
+        assert np.abs(x - want).mean() < 1  # out of 255
     else:
         np.testing.assert_array_equal(x, want)
 
@@ -85,7 +85,7 @@ def test_resize_and_crop_as_torchvision(tmp_path, kind, stream):
     images = save(tmp_path, kind, range(N))
 
     def shorter(image: Image.Image, size: int) -> Image.Image:
-        """torchvision's Resize(size): the other side is cut off, not rounded."""
+        """Resizes as torchvision's Resize(size) does: the length of the longer side is rounded down."""
         w, h = image.size
         to = (size, int(size * h / w)) if w <= h else (int(size * w / h), size)
         return image.resize(to, Image.Resampling.BILINEAR)
@@ -103,7 +103,7 @@ def test_resize_and_crop_as_torchvision(tmp_path, kind, stream):
         x = next(got.batches(N))[0] if stream else got[0]
         want = np.stack([reference(image) for image in images]).astype(int)
         assert x.shape == want.shape
-        assert np.abs(x - want).mean() < 2  # of 255
+        assert np.abs(x - want).mean() < 2  # out of 255
 
 
 def test_channels(tmp_path):

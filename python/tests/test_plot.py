@@ -1,4 +1,4 @@
-"""Pictures, drawn without a display: what they show is what the classifier says."""
+"""Pictures show what the classifier says. They are drawn without a display."""
 
 import doctest
 import sys
@@ -81,7 +81,7 @@ def test_noise_has_a_row_per_class(model, quadrants, tmp_path):
     for column, values in enumerate(shown):
         np.testing.assert_allclose([row[column] for row in data], values[..., 0], rtol=1e-6)
     assert {ax.images[0].get_clim() for ax in grid[:, 1]} == {(0, std.max())}
-    assert [ax.get_xlabel() for ax in figure.axes[16:]] == ["pixel range"] * 2  # the colour bars
+    assert [ax.get_xlabel() for ax in figure.axes[16:]] == ["pixel range"] * 2  # these are the colour bars
     figure.savefig(tmp_path / "noise.png")
 
 
@@ -146,7 +146,7 @@ def test_classwise_of_many_classes_shows_the_best(model, quadrants):
 def test_confusion_is_that_of_sklearn(model, quadrants, normalize, noise, std):
     metrics = pytest.importorskip("sklearn.metrics")
     x, y = quadrants
-    x, y = x[y != 2], y[y != 2]  # a class without images
+    x, y = x[y != 2], y[y != 2]  # class 2 has no images
     figure = plot.plot_confusion(model, x, y, noise=noise, std=std, normalize=normalize, class_names=NAMES)
     predicted = model.predict(x, noise=noise, std=std)
     want = metrics.confusion_matrix(y, predicted, labels=model.classes_, normalize=normalize)

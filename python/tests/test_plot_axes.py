@@ -1,4 +1,4 @@
-"""Where pictures are drawn, and what they refuse."""
+"""Pictures are drawn on the Axes that they are given, and refuse others."""
 
 import govpn
 import numpy as np
@@ -20,7 +20,7 @@ def close():
 
 @pytest.fixture(scope="module")
 def drawings(make, quadrants):
-    """Of every picture: how it is drawn with ax, and how many Axes that takes."""
+    """For every picture: a function that draws it on ax, and how many Axes it needs."""
     x, y = quadrants
     model = make(epochs=1).fit(x, y)
     benefit = model.noise_benefit(x, y, samples=1)

@@ -1,4 +1,4 @@
-"""Weights from files: state dictionaries of the base, heads for other classes, files in other formats."""
+"""Weights from files: state dictionaries of the base, new heads, and files in other formats."""
 
 import pickle
 import zipfile
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 SHAPE = (8, 8, 1)
-NAMES = ["sw", "ne", "nw", "se"]  # the quarters 0 to 3 under other names, not in their alphabetical order
+NAMES = ["sw", "ne", "nw", "se"]  # other names of the labels 0 to 3, not sorted
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def model(make, quadrants):
 
 @pytest.fixture(scope="module")
 def path(model, tmp_path_factory):
-    """A state dictionary as torchvision or timm would publish it."""
+    """A file with a state dictionary as torchvision or timm would publish it."""
     path = tmp_path_factory.mktemp("weights") / "dnn3.safetensors"
     model.export_safetensors(path, part="base")
     return path
@@ -71,7 +71,7 @@ def test_replaced_head(model, pretrained, quadrants, tmp_path):
         pretrained(9)
     twin = pretrained(9, replace_head=True, mode="plain", learning_rate=1e-9)
     assert twin.decision_function(x).shape == (len(x), 9)
-    twin = pickle.loads(pickle.dumps(twin)).fit(x, np.array(NAMES)[y])  # the fit brings other classes
+    twin = pickle.loads(pickle.dumps(twin)).fit(x, np.array(NAMES)[y])  # this fit has other classes
     assert twin.classes_.tolist() == sorted(NAMES)
     twin.export_safetensors(tmp_path / "twin", part="base")
     model.export_safetensors(tmp_path / "model", part="base")
@@ -127,8 +127,10 @@ def test_classes_of_the_head_stay(pretrained, path, quadrants):
 
 @pytest.mark.parametrize(("base", "count"), [("resnet18", 122), ("vit_tiny_patch4", 152)])
 def test_state_dictionaries_of_torchvision_and_timm(base, count, tmp_path):
-    """The reference implementation of the format reads what is written, and the other way round; count is the
-    length of the state_dict() of torchvision's resnet18 and timm's vit_tiny_patch16_224."""
+    """The package safetensors reads files of govpn, and govpn reads files of the package.
+
+    count is the length of the state_dict() of torchvision's resnet18 and of timm's vit_tiny_patch16_224.
+    """
     safetensors = pytest.importorskip("safetensors")
     from safetensors.numpy import load_file, save_file
 

@@ -1,4 +1,4 @@
-"""What needs a process of its own: Ctrl-C, the time of an import, a missing library."""
+"""Tests that need a process of their own: Ctrl-C, the time of an import, a missing library."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from conftest import write
 
 START = """
     import numpy as np, govpn, signal, sys, time, threading
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # processes in the background ignore it
     x = np.random.default_rng(0).integers(0, 256, (1024, 28, 28), np.uint8)
     y = np.arange(1024) % 10
     model = govpn.VPNClassifier("dnn3", "dnn3", epochs=1000, device=sys.argv[1], verbose=0, random_state=0)
@@ -28,7 +28,7 @@ def start(code: str, *args: str) -> subprocess.Popen:
 
 
 def finish(process: subprocess.Popen, timeout: float = 60) -> str:
-    """What the script prints until its end. (communicate would lose what readline has read ahead.)"""
+    """Returns what the script prints until its end. (communicate loses what readline has read ahead.)"""
     watch = threading.Timer(timeout, process.kill)
     watch.start()
     with process:
@@ -39,7 +39,7 @@ def finish(process: subprocess.Popen, timeout: float = 60) -> str:
 
 
 def interrupt(process: subprocess.Popen) -> float:
-    """Sends Ctrl-C; the seconds until the script has caught it."""
+    """Sends Ctrl-C. Returns the seconds until the script has caught it."""
     sent = time.time()
     process.send_signal(signal.SIGINT)
     line = ""
@@ -68,9 +68,9 @@ def test_ctrl_c_stops_training_and_leaves_a_usable_model(device):
         """,
         device,
     )
-    while not process.stdout.readline().startswith("epoch 1/"):  # past the compilation
+    while not process.stdout.readline().startswith("epoch 1/"):  # until the compilation is over
         assert process.poll() is None
-    assert interrupt(process) < 1.5  # a step on two busy cores, or the grace of 0.8 s
+    assert interrupt(process) < 1.5  # a step on two busy cores, or the 0.8 s after which it gives up
     assert "epochs" in finish(process)
 
 
@@ -108,12 +108,12 @@ def test_ctrl_c_while_streaming_leaves_no_thread_decoding(tmp_path, use):
         assert process.poll() is None, process.stderr.read()
     assert interrupt(process) < 1.5
     idle, count = finish(process).splitlines()
-    assert int(idle.split()[-1]) < 6  # half a second each: what was left of a step
+    assert int(idle.split()[-1]) < 6  # in half seconds: the rest of a step
     assert count in ("400", "1")
 
 
 def test_ctrl_c_returns_at_once_and_the_model_is_busy():
-    """A call that cannot be cancelled, as a compilation; here the library's fit is one that waits."""
+    """Ctrl-C returns from a call that cannot be cancelled, such as a compilation. Here it just waits."""
     process = start(
         """
         from govpn import _lib
@@ -162,7 +162,7 @@ def test_fit_works_on_another_thread():
 
 def test_import_is_fast_and_light():
     code = """
-        import time, sys, pyarrow, sklearn.base, sklearn.utils.validation  # what it stands on
+        import time, sys, pyarrow, sklearn.base, sklearn.utils.validation  # the packages that govpn imports
         before = set(sys.modules)
         start = time.perf_counter()
         import govpn

@@ -1,4 +1,4 @@
-"""scikit-learn's conventions, with and without scikit-learn; progress on the terminal."""
+"""scikit-learn's conventions hold with and without scikit-learn. Progress appears on the terminal."""
 
 import sys
 

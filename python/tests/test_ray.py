@@ -1,4 +1,4 @@
-"""Ray, where it is installed: make ray."""
+"""govpn.ray, if Ray is installed. `make ray` installs it."""
 
 import doctest
 import importlib
@@ -15,14 +15,14 @@ from govpn.ray import _tune
 ray = pytest.importorskip("ray")
 for part in ("data", "train", "tune"):
     pytest.importorskip(f"ray.{part}")
-pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's are not ours
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray warns of things of its own
 
 X, Y = make_quadrants(200)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
-    """Two workers of one core on this machine."""
+    """Ray with two workers of one core on this machine."""
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=300 << 20)
     ray.data.DataContext.get_current().enable_progress_bars = False
     yield
@@ -39,7 +39,7 @@ def scored_rows(dataset, name):
 
 
 class Fragile(govpn.Scorer):
-    """Dies with its process, once, at the batch with a certain id."""
+    """A Scorer that ends its process, once, at the batch with a certain id."""
 
     fatal, marker = 50_000, ""
 
@@ -106,7 +106,7 @@ def test_misuse_of_predict_batches(clf):
 
 
 class FragileCallback(govpn.ray.TuneReportCallback):
-    """Dies with its process, once, after the second epoch."""
+    """A callback that ends its process, once, after the second epoch."""
 
     marker = ""
 
@@ -183,7 +183,7 @@ def test_misuse_of_study():
 @pytest.mark.parametrize("name", ["_data", "_study", "_train", "_tune"])
 def test_examples(name, make, bars, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "0")  # whose header verbose=0 does not silence
+    monkeypatch.setenv("RAY_AIR_NEW_OUTPUT", "0")  # verbose=0 does not silence the header of the new output
     module = importlib.import_module(f"govpn.ray.{name}")
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     report = []

@@ -1,4 +1,4 @@
-"""Training in several processes, by Ray: make ray. What they add up is tried without Ray."""
+"""Training in several processes with Ray, which `make ray` installs. Sums are tested without Ray."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ class Thread(govpn.callbacks.Callback):
 
 
 def in_threads(make, workers, **params):
-    """Models that train together."""
+    """Classifiers that have trained together."""
     barrier, values, models = threading.Barrier(workers), [None] * workers, [None] * workers
 
     def work(rank):
@@ -56,7 +56,7 @@ def test_shares_are_the_batch(make, device, workers):
     for clf in models:
         np.testing.assert_allclose(losses(clf), losses(alone), atol=1e-4)
         np.testing.assert_array_equal(clf.predict_proba(X), models[0].predict_proba(X))
-    again = models[0].set_params(epochs=3).fit(X, Y, validation_data=VALID, resume=True)  # by itself
+    again = models[0].set_params(epochs=3).fit(X, Y, validation_data=VALID, resume=True)  # one of them alone
     assert again.n_epochs_ == 3
 
 
@@ -90,13 +90,13 @@ def test_two_workers_are_one(ray, make, tmp_path):
     assert clf.history_["epoch"] == [1, 2, 3, 4]
     np.testing.assert_allclose(losses(clf), losses(alone), atol=1e-4)
     np.testing.assert_array_equal(clf.predict(X), alone.predict(X))
-    longer = govpn.ray.fit(make(epochs=5), X, Y, VALID, **where)  # goes on
+    longer = govpn.ray.fit(make(epochs=5), X, Y, VALID, **where)  # this continues the training
     assert longer.history_["seconds"][:4] == clf.history_["seconds"]
     assert longer.n_epochs_ == 5
 
 
 class Killer(govpn.callbacks.Callback):
-    """Ends the second worker's process, once, after the second epoch."""
+    """A callback that ends the second worker's process, once, after the second epoch."""
 
     def __init__(self, marker):
         self.marker = marker

@@ -1,4 +1,4 @@
-"""Arrow batches in, predictions and noise maps out."""
+"""Scorer turns Arrow batches of images into predictions and noise maps."""
 
 import pickle
 import subprocess
@@ -112,7 +112,7 @@ def test_lists_for_engines_without_tensors(clf, batch):
 
 
 def test_features(make):
-    wide = X.reshape(40, 64) * 3.5 - 7  # not 0 to 1: pixel_range is found
+    wide = X.reshape(40, 64) * 3.5 - 7  # outside 0 to 1, so that fit finds a pixel_range
     clf = make(epochs=1).fit(wide, Y)
     column = pa.FixedSizeListArray.from_arrays(pa.array(wide.reshape(-1)), 64)
     scored = govpn.Scorer(clf, "proba", device="go")(pa.record_batch({"image": column}))
@@ -123,7 +123,7 @@ def test_a_process_opens_a_model_once(clf, batch, tmp_path):
     clf.save(tmp_path / "model.govpn")
     scorer = govpn.Scorer(tmp_path / "model.govpn", device="go")
     assert scorer.classifier() is pickle.loads(pickle.dumps(scorer)).classifier()
-    assert len(pickle.dumps(scorer)) < 2000  # the path alone
+    assert len(pickle.dumps(scorer)) < 2000  # only the path is pickled
     carried = pickle.loads(pickle.dumps(govpn.Scorer(clf, device="go")))
     (tmp_path / "model.govpn").unlink()
     assert carried(batch).equals(govpn.Scorer(clf, device="go")(batch))

@@ -1,4 +1,4 @@
-"""As scikit-learn's users expect: check_estimator, searches with workers, features, weights, partial_fit."""
+"""What scikit-learn's users expect: check_estimator, searches, features, weights, partial_fit."""
 
 import pickle
 import subprocess
@@ -18,7 +18,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 CHECKED = govpn.VPNClassifier(
     "sr", "dnn3", device="go", epochs=12, batch_size=16, learning_rate=0.05, verbose=0, random_state=0
 )
-# Of the checks that come, these are known not to hold.
+# The checks of scikit-learn that are known to fail, and why.
 EXPECTED = {
     "check_sample_weight_equivalence_on_dense_data": "images are drawn batch by batch, with noise of their "
     "own: a weight of 2 and the image twice are equal in expectation only"
@@ -123,7 +123,7 @@ def test_fitted_ones_in_workers(make, digits):
 
 
 def test_weights_decide(make, quadrants):
-    """Images that contradict each other: the label of those that count wins."""
+    """If images contradict each other, the label of those with a weight wins."""
     x, y = quadrants
     both, labels = np.concatenate([x, x]), np.concatenate([y, (y + 1) % 4])
     weights = np.repeat([1.0, 0.05], len(x))
@@ -139,7 +139,7 @@ def test_class_weight(make, quadrants):
         x, text
     )
     assert (model.predict(x) == "c").mean() > 0.9
-    # Class 0 three times over: "balanced" is as weights of a third
+    # Class 0 has three times as many images, so "balanced" gives its images a third of the weight.
     tripled, labels = np.concatenate([x, x[y == 0], x[y == 0]]), np.concatenate([y, y[y == 0], y[y == 0]])
     counts = np.bincount(labels)
     weight = (len(labels) / (4 * counts))[labels]
@@ -179,7 +179,7 @@ def test_warm_start(make, quadrants):
     model = make(epochs=3, warm_start=True).fit(x, y)
     loss = model.history_["loss"]
     model.set_params(learning_rate=0.005).fit(x, y)
-    assert model.n_epochs_ == 3  # of this fit
+    assert model.n_epochs_ == 3  # the epochs of this fit alone
     assert model.history_["loss"][0] < loss[0] * 0.8
     assert model.config_["learning_rate"] == 0.005
     with pytest.raises(ValueError, match=r"warm_start: X and y have images .* and classes 0, 1, want"):
@@ -198,7 +198,7 @@ def test_two_classes(make, quadrants):
 
 
 def test_without_scikit_learn(tmp_path):
-    """Everything but scikit-learn's own functions works where it is not installed."""
+    """Without scikit-learn, everything but its own functions works."""
     program = """if True:
         import sys
         sys.modules["sklearn"] = None
@@ -244,7 +244,7 @@ def test_a_failed_fit_changes_nothing(make, digits):
 def test_features_of_any_dtype(make):
     x, y = make_quadrants(64)
     model = make(mode="plain", epochs=1).fit(x.reshape(64, -1), y)
-    assert model.pixel_range_ == (0, 255)  # of uint8
+    assert model.pixel_range_ == (0, 255)  # the range of uint8
     floats = np.float64(x.reshape(64, -1))
     np.testing.assert_allclose(model.predict_proba(x), model.predict_proba(floats), atol=1e-6)
     np.testing.assert_array_equal(model.predict_proba(x), model.predict_proba(x.reshape(64, -1)))

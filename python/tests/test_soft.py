@@ -1,4 +1,4 @@
-"""Soft labels: probabilities (N, K) in place of classes."""
+"""Soft labels: fit takes probabilities (N, K) in place of classes."""
 
 import govpn
 import numpy as np
@@ -11,7 +11,7 @@ ONE_HOT = np.eye(4, dtype=np.float32)
 
 
 def vague(y):
-    """0.7 for the label, 0.1 for each of the other three."""
+    """Returns probabilities: 0.7 for the label, 0.1 for each of the other three classes."""
     return (0.6 * ONE_HOT + 0.1)[y]
 
 
@@ -27,8 +27,10 @@ def test_one_hot_trains_as_classes_do(make, quadrants, mode):
 
 
 def test_probabilities_are_learned(make, quadrants):
-    """The loss falls to the entropy of (0.7, 0.1, 0.1, 0.1), 0.940 nats; val_loss is that of the classes,
-    -log 0.7 = 0.357."""
+    """The loss falls to the entropy of (0.7, 0.1, 0.1, 0.1), 0.940 nats, and val_loss to -log 0.7 = 0.357.
+
+    val_loss takes the largest probability as the label.
+    """
     x, y = quadrants
     params = {"mode": "plain", "epochs": 60, "learning_rate": 0.01, "restore_best": False}
     model = make(**params).fit(x, vague(y).astype(float), validation_data=(x, vague(y)))
@@ -40,10 +42,13 @@ def test_probabilities_are_learned(make, quadrants):
 
 
 def test_every_way_in_is_the_same(make, device, quadrants, tmp_path):
-    """Arrays, lent memory, Arrow tables (one or several chunks, lists or tensors) and streams of files with
-    labels beside them train to the same weights."""
+    """Soft labels of every kind of data train the same weights.
+
+    The kinds are arrays, lent memory, Arrow tables (one or several chunks, lists or tensors) and streams of
+    files with labels beside them.
+    """
     x, y = quadrants
-    order = np.argsort(y, kind="stable")  # as the folder has them
+    order = np.argsort(y, kind="stable")  # the order of the folder
     x, soft = x[order], vague(y[order])
     want = make(device, epochs=1, mode="plain").fit(x, soft).predict_proba(x)
     write(tmp_path, x, y[order])
@@ -60,7 +65,7 @@ def test_every_way_in_is_the_same(make, device, quadrants, tmp_path):
         assert model.data_info_["soft_labels"]
         np.testing.assert_array_equal(model.predict_proba(x), want)
     again, hard = (make(device, epochs=1, mode="plain").fit(images, y[order]) for images in (lent, x))
-    np.testing.assert_array_equal(again.predict_proba(x), hard.predict_proba(x))  # the soft ones are gone
+    np.testing.assert_array_equal(again.predict_proba(x), hard.predict_proba(x))  # the soft labels are gone
 
 
 def test_validation_on_the_training_images(make, quadrants):
@@ -111,7 +116,9 @@ def test_imported_weights_keep_their_classes(make, quadrants, tmp_path):
     model = make(mode="frozen", epochs=2).import_safetensors(tmp_path / "b", (8, 8, 1), ["d", "a", "b", "c"])
     model.fit(x, vague(y))
     assert model.classes_.tolist() == ["d", "a", "b", "c"]
-    np.testing.assert_array_equal(model.decision_function(x), base.decision_function(x))  # bit-identical
+    np.testing.assert_array_equal(
+        model.decision_function(x), base.decision_function(x)
+    )  # the base is bit-identical
     with pytest.raises(ValueError, match="y has 3 columns, want 4: one for each class, 'd', 'a', 'b', 'c'"):
         model.fit(x, ONE_HOT[:3, :3][y % 3])
 
@@ -119,7 +126,7 @@ def test_imported_weights_keep_their_classes(make, quadrants, tmp_path):
 def test_split_keeps_rows_and_proportions():
     x, y = make_quadrants(200)
     soft = vague(y)
-    soft[:, 0] += np.arange(200) / 1e6  # tells the row
+    soft[:, 0] += np.arange(200) / 1e6  # differs by row
     (x1, soft1), (x2, soft2) = datasets.split(x, soft, first=50)
     (_, y1), _ = datasets.split(x, y, first=50)
     np.testing.assert_array_equal(soft1.argmax(1), y1)

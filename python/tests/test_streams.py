@@ -1,4 +1,4 @@
-"""Images on disk: decoded to arrays, and streamed, with the same results bit for bit."""
+"""Images on disk give the same results, bit for bit, as arrays and as streams."""
 
 import copy
 import gc
@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def opened(folder):
-    """(X, y) and a stream of the same files."""
+    """(X, y), and a stream of the same files."""
     return [
         datasets.image_folder(folder, split="train", channels=1, stream=stream) for stream in (False, True)
     ]
@@ -59,7 +59,7 @@ def test_batches(opened):
     np.testing.assert_array_equal(np.concatenate([images for images, _ in batches]), x)
     np.testing.assert_array_equal(np.concatenate([labels for _, labels in batches]), y)
     assert batches[0][1].class_names == NAMES
-    batches[0][0][:] = 0  # is the caller's own
+    batches[0][0][:] = 0  # the caller may write to it
     orders = [
         np.concatenate([im for im, _ in stream.batches(64, shuffle=True, seed=seed, epoch=epoch)])
         for seed, epoch in ((1, 0), (1, 0), (2, 0), (1, 1))
@@ -94,7 +94,7 @@ def test_training_on_a_stream_is_training_on_its_arrays(folder, opened, make, de
 
 
 def test_labels_of_the_callers_own(opened, make):
-    """Labels of another type, and of fewer classes than the folder has."""
+    """y may have labels of another type, and fewer classes than the folder."""
     (x, y), stream = opened
     text = np.array(["odd", "even"])[(y + 1) % 2]
     a, b = (make(epochs=1, mode="plain").fit(images, text) for images in (x, stream))
@@ -107,9 +107,9 @@ def test_labels_of_the_callers_own(opened, make):
 
 
 def test_resume_in_the_middle_of_an_epoch(opened, make, monkeypatch):
-    """Interrupted in the second epoch, a model goes on from that batch as if nothing had been."""
+    """A model that was interrupted in the second epoch goes on from that batch as if nothing had happened."""
     _, stream = opened
-    settings = {"epochs": 2, "batch_size": 5}  # 40 steps of some 20 ms an epoch
+    settings = {"epochs": 2, "batch_size": 5}  # an epoch has 40 steps of some 20 ms
     want = make(**settings).fit(stream)
 
     def interrupt(self):
@@ -133,7 +133,7 @@ def test_random_crops_are_drawn_in_every_epoch(folder):
     assert whole[0].shape == (60, 6, 6, 3)
     assert [np.array_equal(whole[0], w) for w in whole] == [True, True, False, False]
     shuffled = np.concatenate([images for images, _ in stream.batches(7)])
-    np.testing.assert_array_equal(shuffled, whole[0])  # whatever the batch size
+    np.testing.assert_array_equal(shuffled, whole[0])  # the batch size does not change the order
 
 
 def test_splits(opened, make):
@@ -191,7 +191,7 @@ def test_an_iterator_that_is_left_stops(folder):
     stream = datasets.image_folder(folder, split="train", channels=1, stream=True)
     for _ in range(50):
         assert len(next(stream.batches(16))[0]) == 16
-    assert stream.info()["memory_bytes"] <= 13 * 16 * 64  # one queue's: each has left its memory to the next
+    assert stream.info()["memory_bytes"] <= 13 * 16 * 64  # of one queue: each leaves it to the next
     others = [threading.Thread(target=lambda: list(stream.batches(16))) for _ in range(4)]
     for thread in others:
         thread.start()
@@ -201,7 +201,7 @@ def test_an_iterator_that_is_left_stops(folder):
 
 
 def test_opening_can_be_cancelled(folder):
-    """What Ctrl-C does: the decoding of 200 images to 9 megapixels each ends at once."""
+    """Ctrl-C ends the decoding of 200 images of 9 megapixels each at once."""
     errors = []
 
     def opening():

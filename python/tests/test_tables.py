@@ -1,4 +1,4 @@
-"""Parquet and Arrow files as data sets."""
+"""Parquet and Arrow files are read as data sets."""
 
 import json
 
@@ -15,7 +15,7 @@ PNGS = [png(image) for image in PIXELS]
 
 
 def hugging_face(label_names) -> pa.Table:
-    """A table as the library datasets writes it."""
+    """Returns a table as the package datasets writes it."""
     structs = pa.array(
         [{"bytes": content, "path": f"{i}.png"} for i, content in enumerate(PNGS)],
         pa.struct({"bytes": pa.binary(), "path": pa.string()}),

@@ -20,3 +20,7 @@ from ._history import plot_history
 from ._noise import plot_noise
 
 __all__ = ["plot_classwise", "plot_confusion", "plot_history", "plot_noise", "plot_noise_benefit"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

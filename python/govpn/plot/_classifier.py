@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import _arrow, _labels, _params
+from .. import _arrow, _params
 from .._benefit import Z95, NoiseBenefit
-from .._host import is_array, to_numpy
-from .._images import Images, as_images
-from .._inputs import Source
-from .._stream import Stream
+from .._fitted import fitted
+from .._inputs import labels as _labels
+from .._inputs.foreign import is_array, to_numpy
+from .._inputs.images import Images, as_images
+from .._inputs.source import Source
+from .._inputs.stream import Stream
 from ..errors import ArgumentError, ArgumentTypeError
 from ..estimator import VPNClassifier
 
@@ -40,19 +42,19 @@ def classifier(model: object) -> VPNClassifier:
     """Returns a fitted VPNClassifier. Anything else is an error."""
     if not isinstance(model, VPNClassifier):
         raise ArgumentTypeError(f"model is of type {type(model).__name__}, want a VPNClassifier")
-    model._fitted()
+    fitted(model)
     return model
 
 
 def with_noise_at_pixels(model: object) -> VPNClassifier:
     """Returns a fitted VPNClassifier whose sigma is an image. Anything else is an error."""
-    fitted = classifier(model)
-    mode = fitted.config_["mode"]
+    found = classifier(model)
+    mode = found.config_["mode"]
     if mode not in ("joint", "frozen"):
         raise ArgumentError(f"model has mode {mode!r}, which has no generator; want joint or frozen")
-    if layer := fitted.config_["noise_layer"]:
+    if layer := found.config_["noise_layer"]:
         raise ArgumentError(f"model has its noise at hidden layer {layer}, want it at pixels: noise_layer 0")
-    return fitted
+    return found
 
 
 def names_of(model: VPNClassifier, y: Any, class_names: Sequence[str] | None) -> list[str]:
@@ -70,7 +72,7 @@ def pixels_of(model: VPNClassifier, X: Any) -> np.ndarray:
     """Returns X as images that the model takes, uint8 or floats (N, H, W, C) or (N, H, W)."""
     if isinstance(X, Stream):
         raise ArgumentTypeError("X is a stream, want images: next(X.batches(256)) has the first of them")
-    images = model._images(X)
+    images = fitted(model).images(X)
     if not images.chunks:  # an array of govpn.empty
         return np.asarray(X)
     parts = [
@@ -104,9 +106,9 @@ def predicted(
 
     X may be a stream, which is decoded once.
     """
-    images = model._images(X)
-    labels = model._labels(images, y)
+    images = fitted(model).images(X)
+    labels = images.given_labels(y)
     names = names_of(model, images.labels if y is None else y, class_names)
     truth = _labels.to_indices(labels, model.classes_)
-    indices = model._predict(images, "label", noise, samples, random_state, std, labels)
+    indices = fitted(model).predict(images, "label", noise, samples, random_state, std, labels)
     return truth, indices, names

@@ -10,3 +10,7 @@ from ._train import fit
 from ._tune import TuneReportCallback, load, tune
 
 __all__ = ["TuneReportCallback", "fit", "load", "predict_batches", "study", "tune"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

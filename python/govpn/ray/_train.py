@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import _lib, _params
+from .._fitted import adopt, fitted
 from ..callbacks import Callback, Training, as_callbacks
 from ..errors import ArgumentError, ArgumentTypeError, InternalError
 from ..estimator import VPNClassifier
@@ -120,7 +121,7 @@ def fit(
         if (refused := Path(folder, _REFUSED)).exists():
             raise pickle.loads(refused.read_bytes())
     trained = load(checkpoint, estimator.device, verbose=0)
-    estimator._adopt(trained._fitted(), trained.classes_)
+    adopt(estimator, fitted(trained).model, trained.classes_)
     return estimator
 
 

@@ -49,3 +49,7 @@ __all__ = [
     "table3",
     "table4",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

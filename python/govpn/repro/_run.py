@@ -14,7 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__, build_info, load
+from .._fitted import fitted
+from .._lib import build_info
+from .._load import load
+from .._version import __version__
 from ..errors import ArgumentError, GovpnWarning
 from ..estimator import VPNClassifier
 from ._data import Data, Part, corrupted, subset
@@ -27,7 +30,7 @@ def execute(run: Run, data: Data, device: str, **start: Any) -> tuple[VPNClassif
     clock = time.perf_counter()
     data = used(run, data)
     clf, before = learn(run, data, device, **start)
-    about = clf._fitted().describe()
+    about = fitted(clf).describe()
     result = {
         "id": run.id,
         "run": vars(run),

@@ -1,19 +1,18 @@
-"""Whether images have their channels last, as numpy, JAX and govpn order them, or first, as torch does."""
+"""Decides whether images have their channels last, as in numpy, JAX and govpn, or first, as in torch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from .errors import ArgumentError
+from ..errors import ArgumentError
 
 _USUAL = (1, 3)  # numbers of channels: grey, RGB
-_NEVER = 4  # channels of more than this, beside a height of 1 or 3, are hardly channels
+_NEVER = 4  # images with a height of 1 or 3 hardly have more channels than this
 
 
-def checked(channels: Any) -> str | None:
-    """The parameter `channels` of the classifier."""
-    if not (channels is None or (isinstance(channels, str) and channels in ("first", "last"))):
+def checked(channels: object) -> str | None:
+    """Returns the classifier's parameter `channels`, or raises ArgumentError."""
+    if channels is not None and not (isinstance(channels, str) and channels in ("first", "last")):
         raise ArgumentError(f'channels is {channels!r}, want None, "first" or "last"')
     return channels
 
@@ -21,9 +20,17 @@ def checked(channels: Any) -> str | None:
 def are_first(
     dims: Sequence[int], channels: str | None, known: Sequence[int] | None, tensor: bool, name: str
 ) -> bool:
-    """Whether images of dims, three of them, are (C, H, W). channels says so, or else the (H, W, C) that is
-    known of the model, or else what is certain: of a torch tensor, that has 1 or 3 channels on one side only.
-    Other arrays are (H, W, C). What is not certain is an error."""
+    """Says whether images with these three dims are (C, H, W).
+
+    The first of these rules that decides is used:
+
+    - the parameter channels, if it is not None;
+    - known, the model's (H, W, C), if dims fit it in one order only;
+    - for a torch tensor, the side that has 1 or 3 channels, if only one side has;
+    - other arrays are (H, W, C), unless they look like channels first and no model is known.
+
+    If none decides, this raises ArgumentError, in which the images are called name.
+    """
     if channels is not None:
         return channels == "first"
     dims = tuple(dims)

@@ -1,4 +1,4 @@
-"""Encoded images that lie in files of their own or in the caller's memory, decoded by the library."""
+"""Decodes image files, and encoded images in the caller's memory, with the library."""
 
 from __future__ import annotations
 
@@ -7,33 +7,38 @@ import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
-import numpy as np
 import pyarrow as pa
 
-from ._open_options import path_text
-from ._stream import open_set
-from .errors import ArgumentError, ArgumentTypeError, FileError, GovpnError
+from .. import _types
+from .._open_options import path_text
+from .._types import AnyArray, Foreign
+from ..errors import ArgumentError, ArgumentTypeError, FileError, GovpnError
+from .labels import Labels
+from .stream import open_set
 
 _ARCHIVES = (".tar", ".tar.gz", ".tgz")
-_BATCH = 64  # encoded images in memory at a time
+_BATCH = 64  # how many encoded images are in memory at a time
 
 
-def is_path(x: Any) -> bool:
+def is_path(x: object) -> TypeGuard[_types.Path]:
+    """Says whether x is a path."""
     return isinstance(x, (str, os.PathLike))
 
 
-def is_encoded(x: Any) -> bool:
-    """Whether x is an image file's path or its bytes, or a dict of both, as Hugging Face has them."""
+def is_encoded(x: object) -> bool:
+    """Says whether x is the path of an image file, its bytes, or a dict of both as Hugging Face has it."""
     return (
         is_path(x) or isinstance(x, bytes) or (isinstance(x, Mapping) and bool({"bytes", "path"} & x.keys()))
     )
 
 
-def of_path(path: Any, name: str, channels: int | None) -> tuple[np.ndarray, Any]:
-    """Images and labels of a folder of class folders or an archive of that; of an image file (1, H, W, C) and
-    None."""
+def of_path(path: _types.Path, name: str, channels: int | None) -> tuple[AnyArray, Labels | None]:
+    """Reads images and labels of a folder of class folders, or of an archive of such a folder.
+
+    The path of an image file gives its image (1, H, W, C) and None.
+    """
     if os.path.isdir(path) or str(path).endswith(_ARCHIVES):
         return _opened(format="image-folder", path=path_text(path), channels=channels)
     if not os.path.isfile(path):
@@ -41,9 +46,11 @@ def of_path(path: Any, name: str, channels: int | None) -> tuple[np.ndarray, Any
     return decode([path], name, channels=channels), None
 
 
-def decode(images: Sequence[Any] | pa.ChunkedArray, name: str, **options: Any) -> np.ndarray:
-    """Images uint8 (N, H, W, C) of what `is_encoded`. options are those of govpn_data_open; messages call an
-    image by its path, or name[i]."""
+def decode(images: Sequence[Foreign] | pa.ChunkedArray, name: str, **options: object) -> AnyArray:
+    """Returns encoded images, each as in `is_encoded`, as pixels uint8 (N, H, W, C).
+
+    options are those of govpn_data_open. Messages call an image by its path, or else name[i].
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "images")
         with pa.ipc.new_stream(path, pa.schema({"image": pa.binary()})) as writer:
@@ -59,12 +66,13 @@ def decode(images: Sequence[Any] | pa.ChunkedArray, name: str, **options: Any) -
         return _opened(rename, format="arrow", path=path, **options)[0]
 
 
-def _plain(x: Any) -> Any:
-    """Arrow's values as Python's."""
+def _plain(x: Foreign) -> Foreign:
+    """Returns Arrow's values as Python's."""
     return x.to_pylist() if isinstance(x, pa.ChunkedArray) else x.as_py() if isinstance(x, pa.Scalar) else x
 
 
-def _content(image: Any, name: str, i: int) -> bytes:
+def _content(image: object, name: str, i: int) -> bytes:
+    """Returns the bytes of an encoded image."""
     if isinstance(image, Mapping):
         image = image.get("bytes") or image.get("path")
     if isinstance(image, bytes):
@@ -79,16 +87,18 @@ def _content(image: Any, name: str, i: int) -> bytes:
         raise FileError(f"{name}[{i}] cannot be read: {error}") from error
 
 
-def _called(images: Any, i: int, name: str) -> str:
+def _called(images: Foreign, i: int, name: str) -> str:
+    """Returns what messages call image i."""
     image = _plain(images[i])
     path = image.get("path") if isinstance(image, Mapping) else image
     return str(path) if is_path(path) else f"{name}[{i}]"
 
 
-def _opened(rename: Callable[[str], str] = str, **options: Any) -> Any:
-    """What the library opens; errors name images as the caller does, and tell the way out."""
+def _opened(rename: Callable[[str], str] = str, **options: object) -> tuple[AnyArray, Labels | None]:
+    """Returns what the library opens. Errors name images as the caller does, and say what to do."""
     try:
-        return open_set(False, **options)
+        pixels, labels = open_set(False, **options)
+        return pixels, labels
     except GovpnError as error:
         text = rename(str(error))
         if "(height×width)" in text:

@@ -1,36 +1,37 @@
-"""What a notebook has at hand, such as tensors, PIL images, files and data frames, as numpy or Arrow."""
+"""Turns tensors, PIL images, files, data frames and so on into numpy arrays or Arrow data."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
-from . import _channels, _encoded
-from ._arrow import LentArray
-from ._host import Copies, is_array, is_of, is_tensor, to_numpy
-from .errors import ArgumentError, ArgumentTypeError
-
-IMAGE_COLUMNS = ("image", "images", "img", "pixels")  # the first of them is taken
-LABEL_COLUMNS = ("label", "labels", "y", "fine_label")
+from .._arrow import LentArray
+from .._types import AnyArray, Foreign, ImagesLike, LabelsLike
+from ..errors import ArgumentError, ArgumentTypeError
+from . import channel_order, encoded
+from .columns import IMAGE_COLUMNS, LABEL_COLUMNS, column_of
+from .foreign import Copies, is_array, is_of, is_tensor, to_numpy
 
 
 @dataclass
 class Source:
-    """Images of an argument on their way: x is a numpy array (N, H, W, C) or (N, H, W), features (N, F), a
-    data frame of them, or something of Arrow's."""
+    """The images of an argument.
 
-    x: Any
-    name: str = "X"  # of the argument, for messages
+    x becomes a numpy array (N, H, W, C) or (N, H, W), features (N, F), a data frame of features, or
+    an object with one of Arrow's interfaces.
+    """
+
+    x: Foreign
+    name: str = "X"  # the argument's name, for messages
     channels: str | None = None  # the classifier's parameter
     shape: Sequence[int] | None = None  # (H, W, C) of the model, if known
-    labels: Any = None
-    copies: Copies = field(default_factory=list)
+    labels: LabelsLike = None  # labels that came with the images
+    copies: Copies = field(default_factory=list)  # copies that were made of the caller's pixels
 
-    def with_pixels(self, x: Any) -> Source:
-        """The same with x in other numbers, which counts as a copy if it is one."""
+    def with_pixels(self, x: Foreign) -> Source:
+        """Replaces x by the same images with converted pixels, and notes the copy if it is one."""
         if isinstance(x, np.ndarray) and x is not self.x:
             shared = isinstance(self.x, np.ndarray) and np.may_share_memory(x, self.x)
             if not shared:
@@ -39,16 +40,22 @@ class Source:
         return self
 
 
-def read(x: Any, name: str = "X", channels: Any = None, shape: Sequence[int] | None = None) -> Source:
-    """X of fit or predict. Channels come last in the result; shape is the model's (H, W, C), if known."""
-    source = Source(x, name, _channels.checked(channels), shape)
+def read(
+    x: ImagesLike, name: str = "X", channels: object = None, shape: Sequence[int] | None = None
+) -> Source:
+    """Reads X of fit or predict. Its channels come last in the result.
+
+    name is the argument's name, for messages. channels is the classifier's parameter. shape is the
+    model's (H, W, C), if known.
+    """
+    source = Source(x, name, channel_order.checked(channels), shape)
     if is_of(x, "datasets") and hasattr(x, "column_names"):
         source.x = _of_dataset(x, name)
     elif is_of(x, "pandas"):
         source.x, source.labels = _of_pandas(x)
     elif isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "OU":
         source.x = x.tolist()
-    if _encoded.is_path(source.x):
+    if encoded.is_path(source.x):
         _read_files(source)
     elif is_picture(source.x):
         source.x = _of_pictures([source.x], name, source.copies)
@@ -59,20 +66,18 @@ def read(x: Any, name: str = "X", channels: Any = None, shape: Sequence[int] | N
     return source
 
 
-def column_of(columns: Sequence[str], names: Sequence[str]) -> str | None:
-    """The first of these names that is one of the columns."""
-    return next((name for name in names if name in columns), None)
-
-
-def is_picture(x: Any) -> bool:
-    """Whether x is a PIL.Image.Image."""
+def is_picture(x: object) -> bool:
+    """Says whether x is a PIL.Image.Image."""
     return is_of(x, "PIL") and hasattr(x, "getbands")
 
 
 def _read_list(source: Source) -> None:
-    """Of paths or encoded bytes, of PIL images, of arrays; a list of numbers stays."""
+    """Reads a list of paths or encoded bytes, of PIL images or of arrays.
+
+    A list of numbers stays.
+    """
     items, first = source.x, source.x[0]
-    if _encoded.is_encoded(first):
+    if encoded.is_encoded(first):
         _read_files(source)
     elif is_picture(first):
         source.x = _of_pictures(items, source.name, source.copies)
@@ -82,15 +87,20 @@ def _read_list(source: Source) -> None:
 
 
 def _read_files(source: Source) -> None:
+    """Decodes image files: a list of them, or the path of a folder or of one file."""
     files, channels = source.x, source.shape[2] if source.shape else None
     if isinstance(files, list):
-        source.x = _encoded.decode(files, source.name, channels=channels)
+        source.x = encoded.decode(files, source.name, channels=channels)
     else:
-        source.x, source.labels = _encoded.of_path(files, source.name, channels)
+        source.x, source.labels = encoded.of_path(files, source.name, channels)
     source.copies.append((source.x.nbytes, f"decoded from {len(source.x)} encoded images"))
 
 
 def _read_array(source: Source) -> None:
+    """Turns an array of any library into a numpy array with its channels last.
+
+    Arrow's stay as they are.
+    """
     if hasattr(source.x, "__arrow_c_array__") or hasattr(source.x, "__arrow_c_stream__"):
         return
     tensor = is_tensor(source.x)
@@ -100,25 +110,25 @@ def _read_array(source: Source) -> None:
         and hasattr(source.x, "__array__")
         and not hasattr(source.x, "columns")
     ):
-        kind, source.x = type(source.x).__name__, np.asarray(source.x)  # of h5py, for example
+        kind, source.x = type(source.x).__name__, np.asarray(source.x)  # a data set of h5py, for example
         if source.x.flags.owndata:
             source.copies.append((source.x.nbytes, f"copied from {kind}"))
     _order(source, tensor)
 
 
 def _order(source: Source, tensor: bool) -> None:
-    """Puts the channels of an array last: a view of it."""
+    """Puts the channels of an array last, without a copy."""
     x = source.x
     if not isinstance(x, np.ndarray) or x.ndim != 4 or 0 in x.shape:
         return
     if isinstance(x, LentArray) and x.lent is not None and source.channels != "first":
         return
-    if _channels.are_first(x.shape[1:], source.channels, source.shape, tensor, source.name):
+    if channel_order.are_first(x.shape[1:], source.channels, source.shape, tensor, source.name):
         source.x = x.transpose(0, 2, 3, 1)
 
 
-def _of_pictures(images: Sequence[Any], name: str, copies: Copies) -> np.ndarray:
-    """Pixels uint8 (N, H, W), or (N, H, W, 3), of PIL images of one mode and size."""
+def _of_pictures(images: Sequence[Foreign], name: str, copies: Copies) -> AnyArray:
+    """Returns PIL images of one mode and size as pixels, uint8 (N, H, W) or (N, H, W, 3)."""
     for i, image in enumerate(images):
         if not is_picture(image):
             raise ArgumentTypeError(
@@ -140,12 +150,12 @@ def _of_pictures(images: Sequence[Any], name: str, copies: Copies) -> np.ndarray
     return pixels
 
 
-def _size(image: Any) -> str:
+def _size(image: Foreign) -> str:
     return f"{image.height}×{image.width}"
 
 
-def _stacked(items: Sequence[Any], name: str, copies: Copies) -> np.ndarray:
-    """One array of arrays, or tensors, of one shape and dtype."""
+def _stacked(items: Sequence[Foreign], name: str, copies: Copies) -> AnyArray:
+    """Returns arrays or tensors of one shape and dtype as one array."""
     arrays = [to_numpy(x, f"{name}[{i}]", copies) for i, x in enumerate(items)]
     first = arrays[0]
     for i, array in enumerate(arrays):
@@ -163,9 +173,12 @@ def _stacked(items: Sequence[Any], name: str, copies: Copies) -> np.ndarray:
     return stacked
 
 
-def _of_dataset(x: Any, name: str) -> Any:
-    """A data set of Hugging Face as an Arrow table, its own memory (or map of its files) where it is neither
-    shuffled nor selected from."""
+def _of_dataset(x: Foreign, name: str) -> Foreign:
+    """Returns a data set of Hugging Face as an Arrow table.
+
+    The table shares the memory of the data set, or its mapped files, unless that is shuffled or
+    selected from.
+    """
     if isinstance(x, dict):
         splits = ", ".join(x)
         raise ArgumentError(
@@ -178,8 +191,8 @@ def _of_dataset(x: Any, name: str) -> Any:
     return x.select_columns([c for c in wanted if c] or x.column_names).with_format("arrow")[:]
 
 
-def _of_pandas(x: Any) -> tuple[Any, Any]:
-    """The images, and labels, that a data frame has in columns of objects; features as they are."""
+def _of_pandas(x: Foreign) -> tuple[Foreign, LabelsLike]:
+    """Returns the images and the labels in a data frame's columns of objects, and features as they are."""
     if not hasattr(x, "columns"):
         return (x.tolist(), None) if hasattr(x, "tolist") else (x, None)
     image = column_of(x.columns, IMAGE_COLUMNS)

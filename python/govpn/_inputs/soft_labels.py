@@ -1,21 +1,24 @@
-"""Soft labels: an image's probabilities of the classes, in place of one class."""
+"""Checks soft labels: for each image the probabilities of the classes in place of one class."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeAlias, cast
 
 import numpy as np
 import pyarrow as pa
 
-from . import _labels
-from .errors import ArgumentError
+from .._types import AnyArray, Floats, Indices, LabelsLike, Targets
+from ..errors import ArgumentError
+from . import labels as _labels
 
-_TOLERANCE = 1e-3  # of the sum of a row, as in the library, which divides by it
+_TOLERANCE = 1e-3  # how far the sum of a row may be from 1, as in the library, which divides by the sum
 
 
-def as_soft(y: Any, name: str = "y") -> np.ndarray | None:
-    """y as probabilities, float32 (N, K), rows of sum 1 up to 0.001; None where it is anything but floats of
-    two axes. An error names the first row that is none."""
+def as_soft(y: LabelsLike, name: str = "y") -> Floats | None:
+    """Returns y as probabilities, float32 (N, K), or None if y is anything but floats with two axes.
+
+    Rows must have the sum 1, up to 0.001. An ArgumentError names the first row that has not.
+    """
     rows = _from_arrow(y, name) if isinstance(y, (pa.Array, pa.ChunkedArray)) else _from_any(y)
     if rows is None or rows.ndim != 2 or rows.dtype.kind != "f":
         return None
@@ -37,15 +40,15 @@ def as_soft(y: Any, name: str = "y") -> np.ndarray | None:
     return soft
 
 
-def _from_any(y: Any) -> np.ndarray | None:
+def _from_any(y: LabelsLike) -> AnyArray | None:
     try:
         return np.asarray(y)
     except ValueError:  # rows of several lengths
         return None
 
 
-def _from_arrow(y: Any, name: str) -> np.ndarray | None:
-    """Lists of one size, or tensors, of floats; over the same memory where it is one array."""
+def _from_arrow(y: pa.Array | pa.ChunkedArray, name: str) -> AnyArray | None:
+    """Returns lists of one size, or tensors, of floats; a single array keeps its memory."""
     chunks = y.chunks if isinstance(y, pa.ChunkedArray) else [y]
     storage = [c.storage if isinstance(c, pa.ExtensionArray) else c for c in chunks]
     if not storage or not pa.types.is_fixed_size_list(storage[0].type):
@@ -56,15 +59,17 @@ def _from_arrow(y: Any, name: str) -> np.ndarray | None:
         raise ArgumentError(f"{name} has nulls, want none")
     size = storage[0].type.list_size
     rows = [c.flatten().to_numpy(zero_copy_only=False).reshape(-1, size) for c in storage]
-    return rows[0] if len(rows) == 1 else np.concatenate(rows)
+    return cast(AnyArray, rows[0]) if len(rows) == 1 else np.concatenate(rows)
 
 
-Names = tuple[str, ...] | None  # those that labels carry
+Names: TypeAlias = tuple[str, ...] | None  # the class names that labels carry
 
 
-def find_classes(labels: np.ndarray, names: Names) -> tuple[np.ndarray, np.ndarray]:
-    """The classes (K,) of labels or probabilities, and each label's index among them, or the
-    probabilities."""
+def find_classes(labels: AnyArray, names: Names) -> tuple[AnyArray, Targets]:
+    """Returns the classes (K,) of labels or probabilities, and the labels as indices of classes.
+
+    Probabilities are returned as they are.
+    """
     if labels.ndim == 1:
         return _labels.find_classes(labels)
     count = labels.shape[1]
@@ -75,9 +80,12 @@ def find_classes(labels: np.ndarray, names: Names) -> tuple[np.ndarray, np.ndarr
     return _labels.given_classes(np.array(names)), labels
 
 
-def to_indices(labels: np.ndarray, names: Names, classes: np.ndarray, name: str = "y") -> np.ndarray:
-    """Each label's index in the classes, int32 (N,), or the probabilities, whose columns must be theirs.
-    Numbers of names that are the classes are such indices."""
+def to_indices(labels: AnyArray, names: Names, classes: AnyArray, name: str = "y") -> Targets:
+    """Returns each label's index in the classes, int32 (N,), or the probabilities as they are.
+
+    Probabilities must have one column per class. If the labels are whole numbers that carry names,
+    and these names are the classes, then the numbers are the indices.
+    """
     same = names is not None and list(names) == classes.tolist()
     if labels.ndim == 1:
         numbers = same and labels.dtype.kind in "iu"
@@ -91,6 +99,9 @@ def to_indices(labels: np.ndarray, names: Names, classes: np.ndarray, name: str 
     return labels
 
 
-def hard(labels: np.ndarray) -> np.ndarray:
-    """The index of each row's largest probability (the first of equal ones); indices as they are."""
-    return labels.argmax(1).astype(np.int32) if labels.ndim == 2 else labels
+def hard(labels: Targets) -> Indices:
+    """Returns the index of the largest probability in each row, the first of equal ones.
+
+    Indices are returned as they are.
+    """
+    return labels.argmax(1).astype(np.int32) if labels.ndim == 2 else cast(Indices, labels)

@@ -1,0 +1,77 @@
+"""Computes how much each image counts in training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._types import AnyArray, Doubles, Floats, Targets
+from ..errors import ArgumentError
+from . import labels as _labels
+
+ClassWeight: TypeAlias = Mapping[Any, float] | str | None  # weights by label, "balanced", or all alike
+
+
+def combined(
+    targets: Targets, classes: AnyArray, class_weight: ClassWeight, sample_weight: ArrayLike | None
+) -> Floats | None:
+    """Returns the product of both weights, float32 (N,) with mean 1, or None if all images count alike.
+
+    targets are indices of classes (N,), or probabilities (N, K). An image with probabilities gets
+    the mean of the class weights under them.
+    """
+    if class_weight is None and sample_weight is None:
+        return None
+    weights = np.ones(len(targets)) if sample_weight is None else _of_samples(sample_weight, len(targets))
+    if class_weight is not None:
+        per_class = _of_classes(targets, classes, class_weight)
+        weights = weights * (targets @ per_class if targets.ndim == 2 else per_class[targets])
+    if not (weights > 0).any():
+        raise ArgumentError("the weights of all images are zero, want at least one above it")
+    combined: Floats = (weights / weights.mean()).astype(np.float32)
+    return combined
+
+
+def _of_samples(given: ArrayLike, count: int) -> Doubles:
+    """Returns sample_weight as (N,). One number counts for all images."""
+    try:
+        weights: Doubles = np.asarray(given, np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"sample_weight is {given!r}, want numbers (N,)") from None
+    if weights.ndim == 0:
+        weights = np.full(count, float(weights))
+    if weights.ndim != 1:
+        raise ArgumentError(
+            f"sample_weight has shape {weights.shape}, want ({count},): Sample weights must be 1D"
+        )
+    if len(weights) != count:
+        raise ArgumentError(f"sample_weight has {len(weights)} weights, want {count}, one per image of X")
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
+    if bad.size:
+        raise ArgumentError(f"sample_weight[{bad[0]}] is {weights[bad[0]]:g}, want finite weights, 0 or more")
+    return weights
+
+
+def _of_classes(targets: Targets, classes: AnyArray, given: ClassWeight) -> Doubles:
+    """Returns the weight of each class (K,).
+
+    "balanced" is N / (K n_k) for a class with n_k of N images, as in scikit-learn. A dict has the
+    weights by label. A label that it lacks has the weight 1.
+    """
+    count = len(classes)
+    if isinstance(given, str) and given == "balanced":
+        images = targets.sum(0) if targets.ndim == 2 else np.bincount(targets, minlength=count)
+        return len(targets) / (count * np.maximum(images, 1))
+    if not isinstance(given, Mapping):
+        raise ArgumentError(f'class_weight is {given!r}, want None, "balanced" or a dict of label: weight')
+    weights, labels = np.ones(count), classes.tolist()
+    for label, weight in given.items():
+        if label not in labels:
+            raise ArgumentError(f"class_weight has the label {label!r}, want of {_labels.some(classes)}")
+        if not (np.isfinite(weight) and weight >= 0):
+            raise ArgumentError(f"class_weight[{label!r}] is {weight!r}, want a finite number, 0 or more")
+        weights[labels.index(label)] = weight
+    return weights
