@@ -53,7 +53,7 @@ void bridge_release_stream(struct ArrowArrayStream *stream);
 void bridge_hand_out_schema(struct ArrowSchema *schema, struct ArrowSchema *out);
 void bridge_hand_out_array(struct ArrowArray *array, struct ArrowArray *out);
 
-/* stream.c */
+/* arrow_export_stream.c */
 
 /* Makes out a stream over the Go stream with this handle; returns 0 when memory is short. */
 int bridge_new_stream(struct ArrowArrayStream *out, uintptr_t handle);

@@ -95,7 +95,7 @@ func TestSanitizersFind(t *testing.T) {
 	}
 	l, err := sanitized()
 	require.NoError(t, err)
-	program := l.compile(t, "testdata/faults.c")
+	program := l.compile(t, "testdata/host_mistakes.c")
 	for fault, want := range map[string]string{
 		"leak": "detected memory leaks", "beyond": "heap-buffer-overflow", "late": "heap-use-after-free",
 	} {

@@ -10,7 +10,7 @@ import (
 	"runtime/cgo"
 )
 
-// What the callbacks of stream.c call. A handle stands for a *stream until goStreamRelease.
+// What the callbacks of arrow_export_stream.c call. A handle stands for a *stream until goStreamRelease.
 
 //export goStreamSchema
 func goStreamSchema(handle C.uintptr_t, out *cSchema, why **C.char) C.int {

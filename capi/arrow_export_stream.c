@@ -1,4 +1,4 @@
-/* stream.c: the Arrow C streams that govpn hands out. Their callbacks may run on any thread and after the data set was freed;
+/* arrow_export_stream.c: the Arrow C streams that govpn hands out. Their callbacks may run on any thread and after the data set was freed;
  * in a forked child they refuse, because Go would hang, and while the process exits. */
 #include "bridge.h"
 

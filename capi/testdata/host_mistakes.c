@@ -1,4 +1,4 @@
-/* faults.c: a host's mistakes, of which a sanitizer must find each one where the library meets it: the test proves that it looks. */
+/* host_mistakes.c: a host's mistakes, of which a sanitizer must find each one where the library meets it: the test proves that it looks. */
 #include "arrays.h"
 
 static void predict(govpn_data d) {
