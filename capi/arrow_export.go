@@ -8,8 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
-	"strings"
-	"unicode/utf8"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -18,95 +16,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/govpn/govpn/internal/inject"
-	"github.com/govpn/govpn/vpn"
-	"github.com/govpn/govpn/vpn/data"
 )
-
-type (
-	cSchema = C.struct_ArrowSchema
-	cArray  = C.struct_ArrowArray
-	cStream = C.struct_ArrowArrayStream
-)
-
-// check refuses malformed structs before arrow-go follows their pointers.
-func check(schema *cSchema, array *cArray) error {
-	const size = 256
-	buffer := (*C.char)(C.malloc(size))
-	defer C.free(unsafe.Pointer(buffer))
-	if why := C.bridge_check(schema, array, buffer, size); why != nil {
-		return malformed("%s", strings.ToValidUTF8(C.GoString(why), "?"))
-	}
-	return nil
-}
-
-// readSchema reads a checked schema, which stays the producer's.
-func readSchema(schema *cSchema) (field arrow.Field, err error) {
-	borrowed := C.bridge_borrow_schema(schema)
-	if borrowed == nil {
-		return field, data.Errorf(vpn.ErrMemory, "govpn: no memory to read the schema")
-	}
-	defer C.bridge_free_borrowed_schema(borrowed)
-	if err := checkNames(borrowed); err != nil {
-		return field, err
-	}
-	return field, arrowSays(func() error {
-		field, err = cdata.ImportCArrowField((*cdata.CArrowSchema)(unsafe.Pointer(borrowed)))
-		return err
-	})
-}
-
-// checkNames refuses names that are not UTF-8.
-func checkNames(schema *cSchema) error {
-	if name := C.GoString(schema.name); !utf8.ValidString(name) {
-		return malformed("name %q is not UTF-8", name)
-	}
-	for _, child := range unsafe.Slice(schema.children, schema.n_children) {
-		if err := checkNames(child); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// arrowSays gives what arrow-go finds wrong its kind, also where it panics.
-func arrowSays(read func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = malformed("%v", p)
-		}
-	}()
-	if err := read(); err != nil {
-		return malformed("%w", err)
-	}
-	return nil
-}
-
-// A batch is a foreign array that govpn owns: its producer's release is called once, by release.
-type batch struct {
-	array  arrow.Array
-	source *cArray
-}
-
-// takeBatch moves an array; on an error it stays where it is.
-func takeBatch(schema *cSchema, array *cArray, t arrow.DataType, wanted []int) (batch, error) {
-	if err := check(schema, array); err != nil {
-		return batch{}, err
-	}
-	a, err := readArray(t, array, wanted)
-	if err != nil {
-		return batch{}, err
-	}
-	source := C.bridge_take_array(array)
-	if source == nil {
-		return batch{}, data.Errorf(vpn.ErrMemory, "govpn: no memory to take the array")
-	}
-	return batch{a, source}, nil
-}
-
-func (b batch) release() { C.bridge_release_array(b.source) }
-
-// giveBack undoes takeBatch.
-func (b batch) giveBack(array *cArray) { C.bridge_return_array(b.source, array) }
 
 // handOut moves an array, described by a field, to the caller's structs.
 func handOut(field arrow.Field, a arrow.Array, schema *cSchema, array *cArray) {

@@ -5,58 +5,14 @@ package main
 import "C"
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strings"
-	"sync"
-
-	"github.com/gomlx/compute"
 
 	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn"
 	"github.com/govpn/govpn/vpn/device"
 )
-
-// What govpn_init sets.
-var settings struct {
-	sync.Mutex
-	device device.Options
-}
-
-func deviceOptions() device.Options {
-	settings.Lock()
-	defer settings.Unlock()
-	return settings.device
-}
-
-// goCancelAll stops what can be stopped, while the process exits.
-//
-//export goCancelAll
-func goCancelAll() {
-	_ = protect(func() error {
-		openingContext(true)
-		for _, m := range openModels() {
-			m.Cancel()
-		}
-		return nil
-	})
-}
-
-// openDevice opens a device, and says which one "auto" is.
-func openDevice(name string, devices ...int) (compute.Backend, string, error) {
-	if name != "go" {
-		C.bridge_watch_exit()
-	}
-	o := deviceOptions()
-	o.Several = len(devices) > 0 && !slices.Equal(devices, []int{0})
-	backend, info, err := device.Open(name, o)
-	if err == nil && info.Name != name {
-		record(C.GOVPN_LOG_INFO, fmt.Sprintf("device %s is %s: %s", name, info.Name, info.Why))
-	}
-	return backend, info.Name, err
-}
 
 //export goInit
 func goInit(json *C.bridge_text) C.int32_t {
@@ -125,14 +81,4 @@ func builtWith() (gomlx string, simd bool) {
 		}
 	}
 	return gomlx, simd
-}
-
-//export goDevices
-func goDevices(out **C.char) C.int32_t {
-	return call(func() error {
-		if err := given(arg("json", out)); err != nil {
-			return err
-		}
-		return toJSON(device.List(deviceOptions()), out)
-	})
 }

@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"reflect"
 	"strings"
@@ -143,26 +142,6 @@ func take(text string, values map[string]any) (rest string, err error) {
 	}
 	left, err := json.Marshal(all)
 	return string(left), err
-}
-
-// deviceNumbers are written as a list, or as how many there are.
-type deviceNumbers []int
-
-// UnmarshalJSON reads 2 as [0, 1].
-func (d *deviceNumbers) UnmarshalJSON(text []byte) error {
-	count, list := 0, []int{}
-	if json.Unmarshal(text, &list) == nil && len(list) > 0 {
-		*d = list
-		return nil
-	}
-	if err := json.Unmarshal(text, &count); err != nil || count < 1 || count > 1<<16 {
-		return fmt.Errorf("devices is %s, want their number, from 1, or a list of them such as [0, 1]", text)
-	}
-	*d = make([]int, count)
-	for i := range *d {
-		(*d)[i] = i
-	}
-	return nil
 }
 
 // toJSON hands out v as JSON text.

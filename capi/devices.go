@@ -1,0 +1,72 @@
+package main
+
+// #include <stdlib.h>
+// #include "bridge.h"
+import "C"
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/gomlx/compute"
+
+	"github.com/govpn/govpn/vpn/device"
+)
+
+// What govpn_init sets.
+var settings struct {
+	sync.Mutex
+	device device.Options
+}
+
+func deviceOptions() device.Options {
+	settings.Lock()
+	defer settings.Unlock()
+	return settings.device
+}
+
+// openDevice opens a device, and says which one "auto" is.
+func openDevice(name string, devices ...int) (compute.Backend, string, error) {
+	if name != "go" {
+		C.bridge_watch_exit()
+	}
+	o := deviceOptions()
+	o.Several = len(devices) > 0 && !slices.Equal(devices, []int{0})
+	backend, info, err := device.Open(name, o)
+	if err == nil && info.Name != name {
+		record(C.GOVPN_LOG_INFO, fmt.Sprintf("device %s is %s: %s", name, info.Name, info.Why))
+	}
+	return backend, info.Name, err
+}
+
+//export goDevices
+func goDevices(out **C.char) C.int32_t {
+	return call(func() error {
+		if err := given(arg("json", out)); err != nil {
+			return err
+		}
+		return toJSON(device.List(deviceOptions()), out)
+	})
+}
+
+// deviceNumbers are written as a list, or as how many there are.
+type deviceNumbers []int
+
+// UnmarshalJSON reads 2 as [0, 1].
+func (d *deviceNumbers) UnmarshalJSON(text []byte) error {
+	count, list := 0, []int{}
+	if json.Unmarshal(text, &list) == nil && len(list) > 0 {
+		*d = list
+		return nil
+	}
+	if err := json.Unmarshal(text, &count); err != nil || count < 1 || count > 1<<16 {
+		return fmt.Errorf("devices is %s, want their number, from 1, or a list of them such as [0, 1]", text)
+	}
+	*d = make([]int, count)
+	for i := range *d {
+		(*d)[i] = i
+	}
+	return nil
+}
