@@ -75,7 +75,7 @@ func (*lender) Allocate(int) []byte           { panic("a lender does not allocat
 func (*lender) Reallocate(int, []byte) []byte { panic("a lender does not allocate") }
 
 // flat is an array of n values of a primitive type over a buffer.
-func flat(t arrow.DataType, n int, values *memory.Buffer) arrow.ArrayData {
+func primitiveData(t arrow.DataType, n int, values *memory.Buffer) arrow.ArrayData {
 	defer values.Release()
 	return array.NewData(t, n, []*memory.Buffer{nil, values}, nil, 0, 0)
 }
@@ -110,19 +110,19 @@ func tensorArray(values arrow.ArrayData, n int, shape []int) (arrow.Field, arrow
 // handOutTensors hands out n float32 tensors.
 func handOutTensors(values []float32, n int, shape []int, schema *cSchema, array *cArray) {
 	bytes := arrow.Float32Traits.CastToBytes(values)
-	field, a := tensorArray(flat(arrow.PrimitiveTypes.Float32, len(values), lentBuffer(bytes, nil)), n, shape)
+	field, a := tensorArray(primitiveData(arrow.PrimitiveTypes.Float32, len(values), lentBuffer(bytes, nil)), n, shape)
 	defer a.Release()
 	handOut(field, a, schema, array)
 }
 
 // handOutInts hands out int32 values.
 func handOutInts(values []int32, schema *cSchema, out *cArray) {
-	handOutFlat(arrow.PrimitiveTypes.Int32, len(values), arrow.Int32Traits.CastToBytes(values), schema, out)
+	handOutValues(arrow.PrimitiveTypes.Int32, len(values), arrow.Int32Traits.CastToBytes(values), schema, out)
 }
 
-// handOutFlat moves n values of a primitive type to the caller's structs.
-func handOutFlat(t arrow.DataType, n int, bytes []byte, schema *cSchema, out *cArray) {
-	d := flat(t, n, lentBuffer(bytes, nil))
+// handOutValues moves n values of a primitive type to the caller's structs.
+func handOutValues(t arrow.DataType, n int, bytes []byte, schema *cSchema, out *cArray) {
+	d := primitiveData(t, n, lentBuffer(bytes, nil))
 	defer d.Release()
 	a := array.MakeFromData(d)
 	defer a.Release()

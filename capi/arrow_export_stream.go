@@ -32,13 +32,13 @@ type exportOptions struct {
 
 // stream is a data set on its way out as an Arrow stream of struct arrays. One thread at a time uses it.
 type stream struct {
-	view    *data.Dataset // of its own: the handle may be freed meanwhile
-	columns []column
-	size    int     // images per array
-	rest    []int32 // positions still to come
-	batches *data.Batches
-	start   func(order []int32) (*data.Batches, error)
-	err     error // is final
+	view         *data.Dataset // of its own: the handle may be freed meanwhile
+	columns      []column
+	perArray     int     // images per array
+	remaining    []int32 // positions still to come
+	batches      *data.Batches
+	startBatches func(order []int32) (*data.Batches, error)
+	err          error // is final
 }
 
 // column is one field of the stream's arrays, and how to make it of the images at some positions.
@@ -50,11 +50,11 @@ type column struct {
 //export goDataExportStream
 func goDataExportStream(h C.govpn_data, json *C.bridge_text, out *cStream) C.int32_t {
 	return call(func() error {
-		if err := given(arg("out", out)); err != nil {
+		if err := notNull(arg("out", out)); err != nil {
 			return err
 		}
 		var o exportOptions
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
 		return use(uint64(h), "data", func(d *data.Dataset) error {
@@ -84,22 +84,22 @@ func newStream(d *data.Dataset, o exportOptions) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{view: view, columns: columns, size: o.BatchSize, rest: make([]int32, d.Len())}
-	for i := range s.rest {
-		s.rest[i] = int32(i)
+	s := &stream{view: view, columns: columns, perArray: o.BatchSize, remaining: make([]int32, d.Len())}
+	for i := range s.remaining {
+		s.remaining[i] = int32(i)
 	}
 	if o.Shuffle {
 		rng := rand.New(rand.NewPCG(uint64(o.Seed), uint64(o.Epoch)))
-		rng.Shuffle(len(s.rest), func(i, j int) { s.rest[i], s.rest[j] = s.rest[j], s.rest[i] })
+		rng.Shuffle(len(s.remaining), func(i, j int) { s.remaining[i], s.remaining[j] = s.remaining[j], s.remaining[i] })
 	}
 	b := data.BatchOptions{Size: o.BatchSize, Seed: o.Seed, Epoch: o.Epoch}
-	if s.size == 0 {
-		s.size, b.Size = d.Len(), d.Len()
+	if s.perArray == 0 {
+		s.perArray, b.Size = d.Len(), d.Len()
 		if d.Streamed() {
 			b.Size = 64 // keeps the queue small: the array is filled from several batches
 		}
 	}
-	s.start = func(order []int32) (*data.Batches, error) {
+	s.startBatches = func(order []int32) (*data.Batches, error) {
 		b.Order = order
 		return view.Batches(context.Background(), b)
 	}
@@ -162,10 +162,10 @@ func (s *stream) schema() arrow.Field {
 
 // next is the next array, nil at the end.
 func (s *stream) next() (arrow.Array, error) {
-	if s.err != nil || len(s.rest) == 0 {
+	if s.err != nil || len(s.remaining) == 0 {
 		return nil, s.err
 	}
-	positions := s.rest[:min(s.size, len(s.rest))]
+	positions := s.remaining[:min(s.perArray, len(s.remaining))]
 	var children []arrow.ArrayData
 	defer func() {
 		for _, c := range children {
@@ -180,7 +180,7 @@ func (s *stream) next() (arrow.Array, error) {
 		}
 		children = append(children, child)
 	}
-	s.rest = s.rest[len(positions):]
+	s.remaining = s.remaining[len(positions):]
 	d := array.NewData(s.schema().Type, len(positions), []*memory.Buffer{nil}, children, 0, 0)
 	defer d.Release()
 	return array.MakeFromData(d), nil
@@ -191,12 +191,12 @@ func (s *stream) labels(positions []int32) (arrow.ArrayData, error) {
 	for i, p := range positions {
 		labels[i] = s.view.Labels()[p]
 	}
-	return flat(arrow.PrimitiveTypes.Int32, len(labels), lentBuffer(arrow.Int32Traits.CastToBytes(labels), nil)), nil
+	return primitiveData(arrow.PrimitiveTypes.Int32, len(labels), lentBuffer(arrow.Int32Traits.CastToBytes(labels), nil)), nil
 }
 
 func (s *stream) images(positions []int32) (_ arrow.ArrayData, err error) {
 	if s.batches == nil {
-		if s.batches, err = s.start(s.rest); err != nil {
+		if s.batches, err = s.startBatches(s.remaining); err != nil {
 			return nil, err
 		}
 	}
@@ -210,7 +210,7 @@ func (s *stream) images(positions []int32) (_ arrow.ArrayData, err error) {
 		return nil, err
 	}
 	field := imageField(s.view)
-	return tensorData(field, flat(pixelType(s.view), len(positions)*h*w*c, values), len(positions)), nil
+	return tensorData(field, primitiveData(pixelType(s.view), len(positions)*h*w*c, values), len(positions)), nil
 }
 
 // inMemory is a batch of a set in memory. Where its images follow one another there, nothing is copied, and the buffer keeps the
@@ -258,7 +258,7 @@ func (s *stream) close() {
 
 //export goStreamSchema
 func goStreamSchema(handle C.uintptr_t, out *cSchema, why **C.char) C.int {
-	return callback(why, func() error {
+	return streamCall(why, func() error {
 		handOutSchema(cgo.Handle(handle).Value().(*stream).schema(), out)
 		return nil
 	})
@@ -266,7 +266,7 @@ func goStreamSchema(handle C.uintptr_t, out *cSchema, why **C.char) C.int {
 
 //export goStreamNext
 func goStreamNext(handle C.uintptr_t, out *cArray, why **C.char) C.int {
-	return callback(why, func() error {
+	return streamCall(why, func() error {
 		a, err := cgo.Handle(handle).Value().(*stream).next()
 		if err != nil {
 			return err
@@ -294,7 +294,7 @@ func goStreamRelease(handle C.uintptr_t) {
 }
 
 // callback runs the body of a stream's callback: a failure or a panic in it becomes an errno and a reason, which C frees.
-func callback(why **C.char, body func() error) C.int {
+func streamCall(why **C.char, body func() error) C.int {
 	err := protect(body)
 	if err == nil {
 		return 0

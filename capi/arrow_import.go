@@ -29,12 +29,12 @@ type (
 )
 
 // check refuses malformed structs before arrow-go follows their pointers.
-func check(schema *cSchema, array *cArray) error {
+func checkStructs(schema *cSchema, array *cArray) error {
 	const size = 256
 	buffer := (*C.char)(C.malloc(size))
 	defer C.free(unsafe.Pointer(buffer))
 	if why := C.bridge_check(schema, array, buffer, size); why != nil {
-		return malformed("%s", strings.ToValidUTF8(C.GoString(why), "?"))
+		return malformedError("%s", strings.ToValidUTF8(C.GoString(why), "?"))
 	}
 	return nil
 }
@@ -49,7 +49,7 @@ func readSchema(schema *cSchema) (field arrow.Field, err error) {
 	if err := checkNames(borrowed); err != nil {
 		return field, err
 	}
-	return field, arrowSays(func() error {
+	return field, asMalformed(func() error {
 		field, err = cdata.ImportCArrowField((*cdata.CArrowSchema)(unsafe.Pointer(borrowed)))
 		return err
 	})
@@ -58,7 +58,7 @@ func readSchema(schema *cSchema) (field arrow.Field, err error) {
 // checkNames refuses names that are not UTF-8.
 func checkNames(schema *cSchema) error {
 	if name := C.GoString(schema.name); !utf8.ValidString(name) {
-		return malformed("name %q is not UTF-8", name)
+		return malformedError("name %q is not UTF-8", name)
 	}
 	for _, child := range unsafe.Slice(schema.children, schema.n_children) {
 		if err := checkNames(child); err != nil {
@@ -68,50 +68,50 @@ func checkNames(schema *cSchema) error {
 	return nil
 }
 
-// arrowSays gives what arrow-go finds wrong its kind, also where it panics.
-func arrowSays(read func() error) (err error) {
+// asMalformed gives what arrow-go finds wrong its kind, also where it panics.
+func asMalformed(read func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = malformed("%v", p)
+			err = malformedError("%v", p)
 		}
 	}()
 	if err := read(); err != nil {
-		return malformed("%w", err)
+		return malformedError("%w", err)
 	}
 	return nil
 }
 
-// A batch is a foreign array that govpn owns: its producer's release is called once, by release.
-type batch struct {
+// A takenArray is a foreign array that govpn owns: its producer's release is called once, by release.
+type takenArray struct {
 	array  arrow.Array
 	source *cArray
 }
 
-// takeBatch moves an array; on an error it stays where it is.
-func takeBatch(schema *cSchema, array *cArray, t arrow.DataType, wanted []int) (batch, error) {
-	if err := check(schema, array); err != nil {
-		return batch{}, err
+// takeArray moves an array; on an error it stays where it is.
+func takeArray(schema *cSchema, array *cArray, t arrow.DataType, wanted []int) (takenArray, error) {
+	if err := checkStructs(schema, array); err != nil {
+		return takenArray{}, err
 	}
 	a, err := readArray(t, array, wanted)
 	if err != nil {
-		return batch{}, err
+		return takenArray{}, err
 	}
 	source := C.bridge_take_array(array)
 	if source == nil {
-		return batch{}, data.Errorf(vpn.ErrMemory, "govpn: no memory to take the array")
+		return takenArray{}, data.Errorf(vpn.ErrMemory, "govpn: no memory to take the array")
 	}
-	return batch{a, source}, nil
+	return takenArray{a, source}, nil
 }
 
-func (b batch) release() { C.bridge_release_array(b.source) }
+func (b takenArray) release() { C.bridge_release_array(b.source) }
 
-// giveBack undoes takeBatch.
-func (b batch) giveBack(array *cArray) { C.bridge_return_array(b.source, array) }
+// giveBack undoes takeArray.
+func (b takenArray) giveBack(array *cArray) { C.bridge_return_array(b.source, array) }
 
 // maxName is the length in bytes that a class name may have.
 const maxName = 1 << 12
 
-func malformed(format string, args ...any) error {
+func malformedError(format string, args ...any) error {
 	return data.Errorf(vpn.ErrFormat, "govpn: malformed Arrow data: "+format, args...)
 }
 
@@ -206,7 +206,7 @@ func readValidity(a *cArray) (*memory.Buffer, int, error) {
 	}
 	nulls := int(a.length) - bitutil.CountSetBits(bits.Bytes(), int(a.offset), int(a.length))
 	if a.null_count >= 0 && nulls != int(a.null_count) {
-		return nil, 0, malformed("null_count is %d, its validity bitmap has %d nulls", a.null_count, nulls)
+		return nil, 0, malformedError("null_count is %d, its validity bitmap has %d nulls", a.null_count, nulls)
 	}
 	if nulls == 0 {
 		bits = nil
@@ -221,7 +221,7 @@ func readBuffer(a *cArray, i int, n C.int64_t, width int) (*memory.Buffer, error
 		return memory.NewBufferBytes(nil), nil
 	}
 	if n > math.MaxInt64/64/C.int64_t(width) || C.bridge_readable(at, C.size_t(int(n)*width)) == 0 {
-		return nil, malformed("buffer %d, of %d values of %d bytes, is no memory that can be read", i, n, width)
+		return nil, malformedError("buffer %d, of %d values of %d bytes, is no memory that can be read", i, n, width)
 	}
 	return memory.NewBufferBytes(unsafe.Slice((*byte)(at), int(n)*width)), nil
 }
@@ -261,7 +261,7 @@ func readNames(t arrow.DataType, a *cArray) (arrow.Array, error) {
 		case len(name) > maxName:
 			return nil, argError("entry %d of the dictionary of labels has %d bytes, want at most %d", i, len(name), maxName)
 		case !utf8.Valid(name):
-			return nil, malformed("entry %d of the dictionary of labels is %q, which is not UTF-8", i, name)
+			return nil, malformedError("entry %d of the dictionary of labels is %q, which is not UTF-8", i, name)
 		}
 		b.Append(string(name))
 	}
@@ -289,7 +289,7 @@ func textOf(a *cArray, at func(i int) int64) (func(int) ([]byte, error), error) 
 	previous := int64(0)
 	for i := int(a.offset); i <= int(a.offset+a.length); i++ {
 		if at(i) < previous || at(i) > math.MaxInt32 {
-			return nil, malformed("offset %d of the strings is %d, want %d or more, and less than 2 GiB", i, at(i), previous)
+			return nil, malformedError("offset %d of the strings is %d, want %d or more, and less than 2 GiB", i, at(i), previous)
 		}
 		previous = at(i)
 	}
@@ -315,7 +315,7 @@ func stringViews(a *cArray) (func(i int) ([]byte, error), error) {
 	for i := range texts {
 		size := int64(binary.NativeEndian.Uint64(sizes.Bytes()[8*i:]))
 		if size < 0 {
-			return nil, malformed("buffer %d of string views has %d bytes", i, size)
+			return nil, malformedError("buffer %d of string views has %d bytes", i, size)
 		}
 		if texts[i], err = readBuffer(a, 2+i, C.int64_t(size), 1); err != nil {
 			return nil, err
@@ -329,7 +329,7 @@ func stringViews(a *cArray) (func(i int) ([]byte, error), error) {
 		case n >= 0 && n <= 12:
 			return view[4 : 4+n], nil
 		case n < 0 || buffer < 0 || buffer >= len(texts) || start < 0 || start+n > texts[buffer].Len():
-			return nil, malformed("string view %d has %d bytes at %d of buffer %d, which are not there", i, n, start, buffer)
+			return nil, malformedError("string view %d has %d bytes at %d of buffer %d, which are not there", i, n, start, buffer)
 		}
 		return texts[buffer].Bytes()[start : start+n], nil
 	}, nil

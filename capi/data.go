@@ -16,11 +16,11 @@ import (
 //export goDataImport
 func goDataImport(schema *cSchema, array *cArray, json *C.bridge_text, out *C.govpn_data) C.int32_t {
 	return call(func() error {
-		if err := given(arg("schema", schema), arg("array", array), arg("out", out)); err != nil {
+		if err := notNull(arg("schema", schema), arg("array", array), arg("out", out)); err != nil {
 			return err
 		}
 		var o data.ArrowOptions
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
 		b, field, err := takeDescribed(schema, array, o.Columns)
@@ -40,8 +40,8 @@ func goDataImport(schema *cSchema, array *cArray, json *C.bridge_text, out *C.go
 
 // takeDescribed moves an array that comes with its schema; the schema stays for the caller to release. columns says which
 // columns of a struct array are read, and what it is not to have.
-func takeDescribed(schema *cSchema, array *cArray, columns func(arrow.Field) ([]int, error)) (b batch, field arrow.Field, err error) {
-	if err := check(schema, array); err != nil {
+func takeDescribed(schema *cSchema, array *cArray, columns func(arrow.Field) ([]int, error)) (b takenArray, field arrow.Field, err error) {
+	if err := checkStructs(schema, array); err != nil {
 		return b, field, err
 	}
 	if field, err = readSchema(schema); err != nil {
@@ -51,7 +51,7 @@ func takeDescribed(schema *cSchema, array *cArray, columns func(arrow.Field) ([]
 	if err != nil {
 		return b, field, err
 	}
-	b, err = takeBatch(schema, array, field.Type, wanted)
+	b, err = takeArray(schema, array, field.Type, wanted)
 	return b, field, err
 }
 
@@ -96,11 +96,11 @@ func goDataCancelOpen() C.int32_t {
 //export goDataOpen
 func goDataOpen(json *C.bridge_text, out *C.govpn_data) C.int32_t {
 	return call(func() error {
-		if err := given(arg("out", out)); err != nil {
+		if err := notNull(arg("out", out)); err != nil {
 			return err
 		}
 		var o data.OpenOptions
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
 		d, err := data.Open(openingContext(false), o)
@@ -115,13 +115,13 @@ func goDataOpen(json *C.bridge_text, out *C.govpn_data) C.int32_t {
 //export goDataSetLabels
 func goDataSetLabels(h C.govpn_data, schema *cSchema, array *cArray, json *C.bridge_text) C.int32_t {
 	return call(func() error {
-		if err := given(arg("schema", schema), arg("array", array)); err != nil {
+		if err := notNull(arg("schema", schema), arg("array", array)); err != nil {
 			return err
 		}
 		var o struct {
 			ClassNames []string `json:"class_names"`
 		}
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
 		return useArray(h, schema, array, data.LabelColumns, func(d *data.Dataset, labels arrow.Array) error {
@@ -137,7 +137,7 @@ func goDataSetLabels(h C.govpn_data, schema *cSchema, array *cArray, json *C.bri
 //export goDataSetWeights
 func goDataSetWeights(h C.govpn_data, schema *cSchema, array *cArray, json *C.bridge_text) C.int32_t {
 	return call(func() error {
-		if err := options(text(json), &none{}); err != nil {
+		if err := decodeOptions(goText(json), &noOptions{}); err != nil {
 			return err
 		}
 		if schema == nil && array == nil {
@@ -146,7 +146,7 @@ func goDataSetWeights(h C.govpn_data, schema *cSchema, array *cArray, json *C.br
 				return replaceView(h, unweighted, err)
 			})
 		}
-		if err := given(arg("schema", schema), arg("array", array)); err != nil {
+		if err := notNull(arg("schema", schema), arg("array", array)); err != nil {
 			return err
 		}
 		return useArray(h, schema, array, data.WeightColumns, func(d *data.Dataset, weights arrow.Array) error {
@@ -189,7 +189,7 @@ func replaceView(h C.govpn_data, view *data.Dataset, err error) error {
 //export goDataSplit
 func goDataSplit(h C.govpn_data, json *C.bridge_text, a, b *C.govpn_data) C.int32_t {
 	return call(func() error {
-		if err := given(arg("a", a), arg("b", b)); err != nil {
+		if err := notNull(arg("a", a), arg("b", b)); err != nil {
 			return err
 		}
 		if a == b {
@@ -199,7 +199,7 @@ func goDataSplit(h C.govpn_data, json *C.bridge_text, a, b *C.govpn_data) C.int3
 			First int    `json:"first"`
 			Seed  uint64 `json:"seed"`
 		}
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
 		return use(uint64(h), "data", func(d *data.Dataset) error {
@@ -216,7 +216,7 @@ func goDataSplit(h C.govpn_data, json *C.bridge_text, a, b *C.govpn_data) C.int3
 //export goDataInfo
 func goDataInfo(h C.govpn_data, json **C.char) C.int32_t {
 	return call(func() error {
-		if err := given(arg("json", json)); err != nil {
+		if err := notNull(arg("json", json)); err != nil {
 			return err
 		}
 		return use(uint64(h), "data", func(d *data.Dataset) error { return toJSON(d.Info(), json) })

@@ -66,11 +66,11 @@ func (l *lentTensor) drop() {
 //export goDataAlloc
 func goDataAlloc(json *C.bridge_text, schema *cSchema, array *cArray, out *C.govpn_data) C.int32_t {
 	return call(func() error {
-		if err := given(arg("schema", schema), arg("array", array), arg("out", out)); err != nil {
+		if err := notNull(arg("schema", schema), arg("array", array), arg("out", out)); err != nil {
 			return err
 		}
 		o := allocOptions{Device: "auto"}
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
 		shape, err := o.shape()
@@ -108,7 +108,7 @@ func lend(l *lentTensor, schema *cSchema, array *cArray, out *C.govpn_data) erro
 	}
 	l.users.Add(1)
 	dims := l.Shape().Dimensions
-	field, a := tensorArray(flat(t, l.Size(), lentBuffer(memory, l.drop)), dims[0], dims[1:])
+	field, a := tensorArray(primitiveData(t, l.Size(), lentBuffer(memory, l.drop)), dims[0], dims[1:])
 	defer a.Release()
 	handOut(field, a, schema, array)
 	*out = C.govpn_data(put(d, ""))

@@ -44,7 +44,7 @@ func openDevice(name string, devices ...int) (compute.Backend, string, error) {
 //export goDevices
 func goDevices(out **C.char) C.int32_t {
 	return call(func() error {
-		if err := given(arg("json", out)); err != nil {
+		if err := notNull(arg("json", out)); err != nil {
 			return err
 		}
 		return toJSON(device.List(deviceOptions()), out)

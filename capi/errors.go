@@ -92,7 +92,7 @@ func argError(format string, args ...any) error {
 }
 
 // given says which of the pointers that must be given are NULL.
-func given(pointers ...pointer) error {
+func notNull(pointers ...pointer) error {
 	for _, p := range pointers {
 		if p.at == nil {
 			return argError("%s is NULL", p.name)
@@ -114,4 +114,4 @@ func cText(s string) *C.char {
 }
 
 // text is a C string, "" for NULL.
-func text(s *C.bridge_text) string { return C.GoString((*C.char)(s)) }
+func goText(s *C.bridge_text) string { return C.GoString((*C.char)(s)) }

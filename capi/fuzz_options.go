@@ -132,7 +132,7 @@ func (c *optionCall) compute(name string, json *C.bridge_text, schema *cSchema, 
 		return s, outputs(schema.release == nil && array.release == nil)
 	case "set_weights":
 		weights := []float32{0, 1, 2, 0.5, 1, 2}
-		handOutFlat(arrow.PrimitiveTypes.Float32, len(weights), arrow.Float32Traits.CastToBytes(weights), schema, array)
+		handOutValues(arrow.PrimitiveTypes.Float32, len(weights), arrow.Float32Traits.CastToBytes(weights), schema, array)
 		s = goDataSetWeights(c.data, schema, array, json)
 		return s, outputs(schema.release == nil && array.release == nil)
 	case "export_stream":

@@ -22,7 +22,7 @@ func goInit(json *C.bridge_text) C.int32_t {
 			Threads     int      `json:"threads"`
 			LogLevel    string   `json:"log_level"`
 		}
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
 		if o.Threads < 0 || o.Threads > 1<<16 {
@@ -48,7 +48,7 @@ func goInit(json *C.bridge_text) C.int32_t {
 //export goBuildInfo
 func goBuildInfo(out **C.char) C.int32_t {
 	return call(func() error {
-		if err := given(arg("json", out)); err != nil {
+		if err := notNull(arg("json", out)); err != nil {
 			return err
 		}
 		_, best, err := openDevice("auto")

@@ -19,10 +19,10 @@ import (
 )
 
 // none is for functions that have no options yet.
-type none struct{}
+type noOptions struct{}
 
 // options decodes the options of a call over the defaults in o, a pointer to a struct.
-func options(text string, o any) error {
+func decodeOptions(text string, o any) error {
 	if strings.TrimSpace(text) == "" {
 		return nil
 	}
@@ -114,7 +114,7 @@ func keys(t reflect.Type) string {
 
 // take removes some options from an object of options, and returns the rest; values are pointers to text, whole numbers or what reads
 // its own JSON.
-func take(text string, values map[string]any) (rest string, err error) {
+func takeOptions(text string, values map[string]any) (rest string, err error) {
 	if strings.TrimSpace(text) == "" {
 		return "{}", nil
 	}

@@ -14,8 +14,8 @@ func TestOptions(t *testing.T) {
 		Output  string `json:"output"`
 	}
 	got := o{Output: "label"}
-	require.NoError(t, options("", &got))
-	require.NoError(t, options(` {"samples": 3} `, &got))
+	require.NoError(t, decodeOptions("", &got))
+	require.NoError(t, decodeOptions(` {"samples": 3} `, &got))
 	require.Equal(t, o{3, "label"}, got)
 	for text, want := range map[string]string{
 		`{"samples": 3, "samples": 3}`: `govpn: options have the key "samples" twice`,
@@ -28,22 +28,22 @@ func TestOptions(t *testing.T) {
 		"{\"output\": \"\xff\"}":       `govpn: options are not UTF-8`,
 		`samples=3`:                    `govpn: options are not JSON: invalid character 's' looking for beginning of value`,
 	} {
-		require.EqualError(t, options(text, &o{}), want)
-		require.ErrorIs(t, options(text, &o{}), vpn.ErrArgument)
+		require.EqualError(t, decodeOptions(text, &o{}), want)
+		require.ErrorIs(t, decodeOptions(text, &o{}), vpn.ErrArgument)
 	}
 }
 
 func TestTake(t *testing.T) {
 	device, images := "auto", 0
 	values := map[string]any{"device": &device, "images": &images}
-	rest, err := take(`{"device": "cpu", "epochs": 3, "seed": 9007199254740993, "images": 7}`, values)
+	rest, err := takeOptions(`{"device": "cpu", "epochs": 3, "seed": 9007199254740993, "images": 7}`, values)
 	require.NoError(t, err)
 	require.Equal(t, []any{"cpu", 7}, []any{device, images})
 	require.JSONEq(t, `{"epochs": 3, "seed": 9007199254740993}`, rest)
 	require.Contains(t, rest, "9007199254740993")
-	rest, err = take("", values)
+	rest, err = takeOptions("", values)
 	require.NoError(t, err)
 	require.Equal(t, []any{"{}", "cpu", 7}, []any{rest, device, images})
-	_, err = take(`{"images": 1.5}`, values)
+	_, err = takeOptions(`{"images": 1.5}`, values)
 	require.EqualError(t, err, "govpn: images is 1.5, want a whole number")
 }

@@ -17,10 +17,10 @@ import (
 // Messages wait here until a call returns: callbacks run only on threads that called govpn.
 var logging = struct {
 	sync.Mutex
-	to      *listener // nil: nobody
-	least   C.int32_t
-	waiting []message
-}{least: C.GOVPN_LOG_WARNING}
+	to       *listener // nil: nobody
+	minLevel C.int32_t
+	waiting  []message
+}{minLevel: C.GOVPN_LOG_WARNING}
 
 // listener is what one call of govpn_set_log registered.
 type listener struct {
@@ -35,8 +35,8 @@ type message struct {
 }
 
 const (
-	mostWaiting = 256
-	logWarning  = C.GOVPN_LOG_WARNING
+	maxWaiting = 256
+	logWarning = C.GOVPN_LOG_WARNING
 )
 
 // The libraries below log through klog and log; nothing of it may reach the host's standard error.
@@ -70,7 +70,7 @@ func (s sink) Write(p []byte) (int, error) {
 func record(level C.int32_t, text string) {
 	logging.Lock()
 	defer logging.Unlock()
-	if logging.to != nil && level >= logging.least && len(logging.waiting) < mostWaiting {
+	if logging.to != nil && level >= logging.minLevel && len(logging.waiting) < maxWaiting {
 		logging.waiting = append(logging.waiting, message{level, text})
 	}
 }
@@ -123,6 +123,6 @@ func setLogLevel(name string) error {
 	}
 	logging.Lock()
 	defer logging.Unlock()
-	logging.least = level
+	logging.minLevel = level
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 func TestLogsReachTheHost(t *testing.T) {
 	klog.Warning("nobody listens")
 	require.Empty(t, logging.waiting)
-	logging.to, logging.least = &listener{}, logWarning // the listener is never called
+	logging.to, logging.minLevel = &listener{}, logWarning // the listener is never called
 	defer func() { logging.to, logging.waiting = nil, nil }()
 	klog.Info("below the level")
 	klog.Warningf("a %s", "warning")

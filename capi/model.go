@@ -32,19 +32,19 @@ func useModel(h C.govpn_model, f func(*vpn.Model) error) error {
 	return err
 }
 
-// useBoth calls f with a model and a data set.
-func useBoth(h C.govpn_model, d C.govpn_data, name string, f func(*vpn.Model, *data.Dataset) error) error {
+// useModelAndData calls f with a model and a data set.
+func useModelAndData(h C.govpn_model, d C.govpn_data, name string, f func(*vpn.Model, *data.Dataset) error) error {
 	return useModel(h, func(m *vpn.Model) error {
 		return use(uint64(d), name, func(d *data.Dataset) error { return f(m, d) })
 	})
 }
 
 // configuration reads the options of a model, and opens its device; taken are options that are none of the model's.
-func configuration(json string, devices *deviceNumbers, taken map[string]any) (config vpn.Config, backend compute.Backend, device string, err error) {
+func modelOptions(json string, devices *deviceNumbers, taken map[string]any) (config vpn.Config, backend compute.Backend, device string, err error) {
 	options := map[string]any{"device": &device, "devices": devices}
 	maps.Copy(options, taken)
 	device = "auto"
-	rest, err := take(json, options)
+	rest, err := takeOptions(json, options)
 	if err != nil {
 		return config, nil, "", err
 	}
@@ -58,11 +58,11 @@ func configuration(json string, devices *deviceNumbers, taken map[string]any) (c
 //export goEstimateMemory
 func goEstimateMemory(json *C.bridge_text, out **C.char) C.int32_t {
 	return call(func() error {
-		if err := given(arg("json_out", out)); err != nil {
+		if err := notNull(arg("json_out", out)); err != nil {
 			return err
 		}
 		images := 0
-		config, backend, _, err := configuration(text(json), &deviceNumbers{}, map[string]any{"images": &images})
+		config, backend, _, err := modelOptions(goText(json), &deviceNumbers{}, map[string]any{"images": &images})
 		if err != nil {
 			return err
 		}
@@ -77,11 +77,11 @@ func goEstimateMemory(json *C.bridge_text, out **C.char) C.int32_t {
 //export goModelCreate
 func goModelCreate(json *C.bridge_text, out *C.govpn_model) C.int32_t {
 	return call(func() error {
-		if err := given(arg("out", out)); err != nil {
+		if err := notNull(arg("out", out)); err != nil {
 			return err
 		}
 		var devices deviceNumbers
-		config, backend, device, err := configuration(text(json), &devices, nil)
+		config, backend, device, err := modelOptions(goText(json), &devices, nil)
 		if err != nil {
 			return err
 		}
@@ -102,14 +102,14 @@ func goModelCreate(json *C.bridge_text, out *C.govpn_model) C.int32_t {
 func goModelFit(h C.govpn_model, train, valid C.govpn_data, json *C.bridge_text, fn C.govpn_progress_fn, user unsafe.Pointer) C.int32_t {
 	return call(func() error {
 		var o vpn.FitOptions
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
 		o.Progress = func(p vpn.Progress) bool {
 			trimHeap()
-			return fn != nil && report(p, fn, user)
+			return fn != nil && callProgress(p, fn, user)
 		}
-		return useBoth(h, train, "train", func(m *vpn.Model, t *data.Dataset) error {
+		return useModelAndData(h, train, "train", func(m *vpn.Model, t *data.Dataset) error {
 			if valid == 0 {
 				return m.Fit(context.Background(), t, nil, o)
 			}
@@ -135,7 +135,7 @@ var phases = map[string]C.int32_t{
 }
 
 // report calls the progress callback, on the thread that called fit.
-func report(p vpn.Progress, fn C.govpn_progress_fn, user unsafe.Pointer) (stop bool) {
+func callProgress(p vpn.Progress, fn C.govpn_progress_fn, user unsafe.Pointer) (stop bool) {
 	c := C.govpn_progress{
 		struct_size: C.sizeof_govpn_progress, phase: phases[p.Phase],
 		epoch: C.int32_t(p.Epoch), epochs: C.int32_t(p.Epochs), step: C.int64_t(p.Step), steps: C.int64_t(p.Steps),
@@ -163,10 +163,10 @@ func goModelShare(h C.govpn_model, rank, workers C.int32_t, fn C.govpn_sum_fn, u
 //export goModelTrainBatch
 func goModelTrainBatch(h C.govpn_model, d C.govpn_data, json *C.bridge_text, metrics **C.char) C.int32_t {
 	return call(func() error {
-		if err := options(text(json), &none{}); err != nil {
+		if err := decodeOptions(goText(json), &noOptions{}); err != nil {
 			return err
 		}
-		return useBoth(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
+		return useModelAndData(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
 			trimHeap()
 			got, err := m.TrainBatch(context.Background(), d)
 			if err != nil || metrics == nil {
@@ -194,14 +194,14 @@ func goModelSetLearningRate(h C.govpn_model, rate C.double) C.int32_t {
 //export goModelPredict
 func goModelPredict(h C.govpn_model, d C.govpn_data, json *C.bridge_text, schema *cSchema, array *cArray) C.int32_t {
 	return call(func() error {
-		if err := given(arg("schema", schema), arg("array", array)); err != nil {
+		if err := notNull(arg("schema", schema), arg("array", array)); err != nil {
 			return err
 		}
 		var o vpn.PredictOptions
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
-		return useBoth(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
+		return useModelAndData(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
 			p, err := m.Predict(context.Background(), d, o)
 			if err != nil {
 				return err
@@ -219,14 +219,14 @@ func goModelPredict(h C.govpn_model, d C.govpn_data, json *C.bridge_text, schema
 //export goModelNoise
 func goModelNoise(h C.govpn_model, d C.govpn_data, json *C.bridge_text, schema *cSchema, array *cArray) C.int32_t {
 	return call(func() error {
-		if err := given(arg("schema", schema), arg("array", array)); err != nil {
+		if err := notNull(arg("schema", schema), arg("array", array)); err != nil {
 			return err
 		}
 		var o vpn.NoiseOptions
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
-		return useBoth(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
+		return useModelAndData(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
 			values, shape, err := m.Noise(context.Background(), d, o)
 			if err != nil {
 				return err
@@ -243,14 +243,14 @@ func goModelNoise(h C.govpn_model, d C.govpn_data, json *C.bridge_text, schema *
 //export goModelEvaluate
 func goModelEvaluate(h C.govpn_model, d C.govpn_data, json *C.bridge_text, out **C.char) C.int32_t {
 	return call(func() error {
-		if err := given(arg("json_out", out)); err != nil {
+		if err := notNull(arg("json_out", out)); err != nil {
 			return err
 		}
 		var o vpn.EvalOptions
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
-		return useBoth(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
+		return useModelAndData(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
 			got, err := m.Evaluate(context.Background(), d, o)
 			if err != nil {
 				return err
@@ -263,7 +263,7 @@ func goModelEvaluate(h C.govpn_model, d C.govpn_data, json *C.bridge_text, out *
 //export goModelConfig
 func goModelConfig(h C.govpn_model, out **C.char) C.int32_t {
 	return call(func() error {
-		if err := given(arg("json", out)); err != nil {
+		if err := notNull(arg("json", out)); err != nil {
 			return err
 		}
 		e, m, err := acquire[*vpn.Model](uint64(h), "model")

@@ -27,29 +27,29 @@ func goModelImportSafetensors(h C.govpn_model, path, json *C.bridge_text) C.int3
 
 //export goModelSave
 func goModelSave(h C.govpn_model, path *C.bridge_text) C.int32_t {
-	return withPath(h, path, nil, &none{}, (*vpn.Model).Save)
+	return withPath(h, path, nil, &noOptions{}, (*vpn.Model).Save)
 }
 
 // withPath calls f with a model and a path, after reading the options into o.
 func withPath(h C.govpn_model, path, json *C.bridge_text, o any, f func(*vpn.Model, string) error) C.int32_t {
 	return call(func() error {
-		if err := given(arg("path", path)); err != nil {
+		if err := notNull(arg("path", path)); err != nil {
 			return err
 		}
-		if err := options(text(json), o); err != nil {
+		if err := decodeOptions(goText(json), o); err != nil {
 			return err
 		}
-		return useModel(h, func(m *vpn.Model) error { return f(m, text(path)) })
+		return useModel(h, func(m *vpn.Model) error { return f(m, goText(path)) })
 	})
 }
 
 // restore puts the model that load makes on the device that the options name.
-func restore(json *C.bridge_text, out *C.govpn_model, load func(compute.Backend) (*vpn.Model, error)) error {
+func loadOnDevice(json *C.bridge_text, out *C.govpn_model, load func(compute.Backend) (*vpn.Model, error)) error {
 	o := struct {
 		Device  string        `json:"device"`
 		Devices deviceNumbers `json:"devices"`
 	}{Device: "auto"}
-	if err := options(text(json), &o); err != nil {
+	if err := decodeOptions(goText(json), &o); err != nil {
 		return err
 	}
 	backend, device, err := openDevice(o.Device, o.Devices...)
@@ -71,11 +71,11 @@ func restore(json *C.bridge_text, out *C.govpn_model, load func(compute.Backend)
 //export goModelLoad
 func goModelLoad(path, json *C.bridge_text, out *C.govpn_model) C.int32_t {
 	return call(func() error {
-		if err := given(arg("path", path), arg("out", out)); err != nil {
+		if err := notNull(arg("path", path), arg("out", out)); err != nil {
 			return err
 		}
-		return restore(json, out, func(backend compute.Backend) (*vpn.Model, error) {
-			return vpn.Load(text(path), backend)
+		return loadOnDevice(json, out, func(backend compute.Backend) (*vpn.Model, error) {
+			return vpn.Load(goText(path), backend)
 		})
 	})
 }
@@ -83,7 +83,7 @@ func goModelLoad(path, json *C.bridge_text, out *C.govpn_model) C.int32_t {
 //export goModelToBytes
 func goModelToBytes(h C.govpn_model, out **C.uint8_t, size *C.size_t) C.int32_t {
 	return call(func() error {
-		if err := given(arg("bytes", out), arg("size", size)); err != nil {
+		if err := notNull(arg("bytes", out), arg("size", size)); err != nil {
 			return err
 		}
 		return useModel(h, func(m *vpn.Model) error {
@@ -105,13 +105,13 @@ func goModelToBytes(h C.govpn_model, out **C.uint8_t, size *C.size_t) C.int32_t 
 //export goModelFromBytes
 func goModelFromBytes(content *C.bridge_bytes, size C.size_t, json *C.bridge_text, out *C.govpn_model) C.int32_t {
 	return call(func() error {
-		if err := given(arg("bytes", content), arg("out", out)); err != nil {
+		if err := notNull(arg("bytes", content), arg("out", out)); err != nil {
 			return err
 		}
 		if size > 1<<47 {
 			return argError("size is %d, want the number of bytes", uint64(size))
 		}
-		return restore(json, out, func(backend compute.Backend) (*vpn.Model, error) {
+		return loadOnDevice(json, out, func(backend compute.Backend) (*vpn.Model, error) {
 			return vpn.Unmarshal(unsafe.Slice((*byte)(unsafe.Pointer(content)), int(size)), backend)
 		})
 	})

@@ -15,7 +15,7 @@ import (
 //export goModelHistory
 func goModelHistory(h C.govpn_model, schema *cSchema, out *cArray) C.int32_t {
 	return call(func() error {
-		if err := given(arg("schema", schema), arg("array", out)); err != nil {
+		if err := notNull(arg("schema", schema), arg("array", out)); err != nil {
 			return err
 		}
 		return useModel(h, func(m *vpn.Model) error {
@@ -29,8 +29,8 @@ func goModelHistory(h C.govpn_model, schema *cSchema, out *cArray) C.int32_t {
 
 // The columns of the history after "epoch".
 var historyColumns = []struct {
-	name string
-	of   func(vpn.Epoch) vpn.Float
+	name  string
+	value func(vpn.Epoch) vpn.Float
 }{
 	{"loss", func(e vpn.Epoch) vpn.Float { return e.Loss }},
 	{"accuracy", func(e vpn.Epoch) vpn.Float { return e.Accuracy }},
@@ -53,14 +53,14 @@ func historyArray(rows []vpn.Epoch) arrow.Array {
 		epochs[i] = int32(e.Epoch)
 	}
 	fields := []arrow.Field{{Name: "epoch", Type: arrow.PrimitiveTypes.Int32}}
-	columns := []arrow.ArrayData{flat(arrow.PrimitiveTypes.Int32, n, lentBuffer(arrow.Int32Traits.CastToBytes(epochs), nil))}
+	columns := []arrow.ArrayData{primitiveData(arrow.PrimitiveTypes.Int32, n, lentBuffer(arrow.Int32Traits.CastToBytes(epochs), nil))}
 	for _, c := range historyColumns {
 		values := make([]float64, n)
 		for i, e := range rows {
-			values[i] = float64(c.of(e))
+			values[i] = float64(c.value(e))
 		}
 		fields = append(fields, arrow.Field{Name: c.name, Type: arrow.PrimitiveTypes.Float64})
-		columns = append(columns, flat(arrow.PrimitiveTypes.Float64, n, lentBuffer(arrow.Float64Traits.CastToBytes(values), nil)))
+		columns = append(columns, primitiveData(arrow.PrimitiveTypes.Float64, n, lentBuffer(arrow.Float64Traits.CastToBytes(values), nil)))
 	}
 	d := array.NewData(arrow.StructOf(fields...), n, []*memory.Buffer{nil}, columns, 0, 0)
 	for _, c := range columns {
