@@ -18,18 +18,19 @@ import (
 	"github.com/govpn/govpn/internal/inject"
 )
 
-// handOut moves an array, described by a field, to the caller's structs.
+// handOut moves an array and its schema to the caller's structs. If it panics, neither struct was
+// written.
 func handOut(field arrow.Field, a arrow.Array, schema *cSchema, array *cArray) {
 	held := (*cSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
 	defer C.free(unsafe.Pointer(held))
-	defer C.bridge_release_schema(held) // when handing out the array panics
+	defer C.bridge_release_schema(held) // does something only if handOutArray panics
 	handOutSchema(field, held)
 	handOutArray(a, array)
 	C.bridge_move_schema(held, schema)
 }
 
-// handOutSchema moves a field to the caller's struct. arrow-go writes to zeroed memory of ours first: the caller's may hold
-// anything, and the garbage collector would look at it.
+// handOutSchema moves a field to the caller's struct. arrow-go writes to zeroed memory of ours
+// first. The caller's struct may hold anything, and the garbage collector would look at it.
 func handOutSchema(field arrow.Field, schema *cSchema) {
 	s := (*cSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
 	defer C.free(unsafe.Pointer(s))
@@ -37,7 +38,7 @@ func handOutSchema(field arrow.Field, schema *cSchema) {
 	C.bridge_hand_out_schema(s, schema)
 }
 
-// handOutArray moves an array to the caller's struct, as handOutSchema does.
+// handOutArray moves an array to the caller's struct, through memory of ours like handOutSchema.
 func handOutArray(a arrow.Array, array *cArray) {
 	inject.Panic()
 	c := (*cArray)(C.calloc(1, C.sizeof_struct_ArrowArray))
@@ -46,16 +47,17 @@ func handOutArray(a arrow.Array, array *cArray) {
 	C.bridge_hand_out_array(c, array)
 }
 
-// lentBuffer is memory that C may read and write until the last array over it is released; then done is called.
+// lentBuffer lends bytes to C, which may read and write them until the last array over them is
+// released. done, if not nil, is called then.
 func lentBuffer(bytes []byte, done func()) *memory.Buffer {
 	l := &lender{done: done}
 	if len(bytes) > 0 {
-		l.pin.Pin(&bytes[0]) // does nothing where the memory is a device's and not Go's
+		l.pin.Pin(&bytes[0]) // does nothing if the memory is a device's, not Go's
 	}
 	return memory.NewBufferWithAllocator(bytes, l)
 }
 
-// lender is the arrow allocator of a lentBuffer; all it ever does is Free.
+// A lender is the arrow allocator of a lentBuffer. Only its Free is ever called.
 type lender struct {
 	pin  runtime.Pinner
 	done func()
@@ -66,7 +68,7 @@ func (l *lender) Free([]byte) {
 	if l.done == nil {
 		return
 	}
-	err := protect(func() error { l.done(); return nil }) // C calls it
+	err := protect(func() error { l.done(); return nil }) // the host calls Free: no panic may leave it
 	if err != nil {
 		record(logWarning, fmt.Sprintf("releasing an array: %v", err))
 	}
@@ -74,14 +76,16 @@ func (l *lender) Free([]byte) {
 func (*lender) Allocate(int) []byte           { panic("a lender does not allocate") }
 func (*lender) Reallocate(int, []byte) []byte { panic("a lender does not allocate") }
 
-// flat is an array of n values of a primitive type over a buffer.
+// primitiveData makes an array of n values of a primitive type over a buffer, whose reference it
+// takes.
 func primitiveData(t arrow.DataType, n int, values *memory.Buffer) arrow.ArrayData {
 	defer values.Release()
 	return array.NewData(t, n, []*memory.Buffer{nil, values}, nil, 0, 0)
 }
 
-// tensorField describes tensors of a shape as an arrow.fixed_shape_tensor: the storage with the extension in the field's
-// metadata, because arrow-go drops the children of an exported extension array.
+// tensorField describes tensors of a shape as an arrow.fixed_shape_tensor. It is the field of the
+// storage with the extension in its metadata: arrow-go drops the children of an extension array
+// that it exports.
 func tensorField(name string, values arrow.DataType, shape []int) arrow.Field {
 	size := 1
 	for _, d := range shape {
@@ -93,13 +97,14 @@ func tensorField(name string, values arrow.DataType, shape []int) arrow.Field {
 	return arrow.Field{Name: name, Type: arrow.FixedSizeListOf(int32(size), values), Metadata: metadata}
 }
 
-// tensorData is n tensors of such a field, one after another in values.
+// tensorData makes an array of n tensors for a tensorField. values holds them one after another;
+// its reference is taken.
 func tensorData(field arrow.Field, values arrow.ArrayData, n int) arrow.ArrayData {
 	defer values.Release()
 	return array.NewData(field.Type, n, []*memory.Buffer{nil}, []arrow.ArrayData{values}, 0, 0)
 }
 
-// tensorArray is n tensors of a shape, one after another in values.
+// tensorArray makes an array of n tensors of a shape, with its field. values as in tensorData.
 func tensorArray(values arrow.ArrayData, n int, shape []int) (arrow.Field, arrow.Array) {
 	field := tensorField("", values.DataType(), shape)
 	d := tensorData(field, values, n)
@@ -107,7 +112,7 @@ func tensorArray(values arrow.ArrayData, n int, shape []int) (arrow.Field, arrow
 	return field, array.MakeFromData(d)
 }
 
-// handOutTensors hands out n float32 tensors.
+// handOutTensors hands out n float32 tensors of a shape. values holds them one after another.
 func handOutTensors(values []float32, n int, shape []int, schema *cSchema, array *cArray) {
 	bytes := arrow.Float32Traits.CastToBytes(values)
 	field, a := tensorArray(primitiveData(arrow.PrimitiveTypes.Float32, len(values), lentBuffer(bytes, nil)), n, shape)
@@ -120,7 +125,7 @@ func handOutInts(values []int32, schema *cSchema, out *cArray) {
 	handOutValues(arrow.PrimitiveTypes.Int32, len(values), arrow.Int32Traits.CastToBytes(values), schema, out)
 }
 
-// handOutValues moves n values of a primitive type to the caller's structs.
+// handOutValues hands out n values of a primitive type. bytes is their memory.
 func handOutValues(t arrow.DataType, n int, bytes []byte, schema *cSchema, out *cArray) {
 	d := primitiveData(t, n, lentBuffer(bytes, nil))
 	defer d.Release()

@@ -30,18 +30,18 @@ type exportOptions struct {
 	Columns   []string `json:"columns"`
 }
 
-// stream is a data set on its way out as an Arrow stream of struct arrays. One thread at a time uses it.
+// A stream hands a data set out as an Arrow stream of struct arrays. One thread at a time uses it.
 type stream struct {
-	view         *data.Dataset // of its own: the handle may be freed meanwhile
+	view         *data.Dataset // a view of its own: the handle may be freed meanwhile
 	columns      []column
 	perArray     int     // images per array
-	remaining    []int32 // positions still to come
+	remaining    []int32 // positions of the images still to hand out, in order
 	batches      *data.Batches
 	startBatches func(order []int32) (*data.Batches, error)
-	err          error // is final
+	err          error // the first error; every later call returns it
 }
 
-// column is one field of the stream's arrays, and how to make it of the images at some positions.
+// A column is one field of the stream's arrays. make builds its values for the images at positions.
 type column struct {
 	field arrow.Field
 	make  func(s *stream, positions []int32) (arrow.ArrayData, error)
@@ -96,7 +96,7 @@ func newStream(d *data.Dataset, o exportOptions) (*stream, error) {
 	if s.perArray == 0 {
 		s.perArray, b.Size = d.Len(), d.Len()
 		if d.Streamed() {
-			b.Size = 64 // keeps the queue small: the array is filled from several batches
+			b.Size = 64 // a small queue: decoded fills the one array from several batches
 		}
 	}
 	s.startBatches = func(order []int32) (*data.Batches, error) {
@@ -106,7 +106,7 @@ func newStream(d *data.Dataset, o exportOptions) (*stream, error) {
 	return s, nil
 }
 
-// exportColumns are those with the given names; without names all that the set has.
+// exportColumns returns the columns with the given names, or without names all that the set has.
 func exportColumns(d *data.Dataset, names []string) (columns []column, err error) {
 	if len(names) == 0 {
 		names = []string{"image"}
@@ -160,7 +160,7 @@ func (s *stream) schema() arrow.Field {
 	return arrow.Field{Type: arrow.StructOf(fields...)}
 }
 
-// next is the next array, nil at the end.
+// next makes the next array. It returns nil at the end.
 func (s *stream) next() (arrow.Array, error) {
 	if s.err != nil || len(s.remaining) == 0 {
 		return nil, s.err
@@ -213,8 +213,8 @@ func (s *stream) images(positions []int32) (_ arrow.ArrayData, err error) {
 	return tensorData(field, primitiveData(pixelType(s.view), len(positions)*h*w*c, values), len(positions)), nil
 }
 
-// inMemory is a batch of a set in memory. Where its images follow one another there, nothing is copied, and the buffer keeps the
-// set alive.
+// inMemory returns the pixels of the next batch of a set in memory. If its images lie there one
+// after another, nothing is copied and the buffer keeps the set alive.
 func (s *stream) inMemory(int) (*memory.Buffer, error) {
 	b, err := s.batches.Next()
 	if err != nil {
@@ -230,7 +230,8 @@ func (s *stream) inMemory(int) (*memory.Buffer, error) {
 	return lentBuffer(b.Uint8, keep.Close), nil
 }
 
-// decoded is size bytes of decoded pixels, copied: the queue gets its memory back at once, however many arrays the caller keeps.
+// decoded returns the next size bytes of decoded pixels of a streamed set. They are copied, so that
+// the queue gets its memory back at once, however many arrays the caller keeps.
 func (s *stream) decoded(size int) (*memory.Buffer, error) {
 	if free := data.AvailableMemory(); int64(size) > free {
 		return nil, data.Errorf(vpn.ErrMemory, "govpn: an array of the stream needs %d bytes, %d are available: give batch_size", size, free)
@@ -254,7 +255,8 @@ func (s *stream) close() {
 	}
 }
 
-// What the callbacks of arrow_export_stream.c call. A handle stands for a *stream until goStreamRelease.
+// The callbacks of arrow_export_stream.c call the functions below. handle is a cgo.Handle of the
+// *stream, valid until goStreamRelease.
 
 //export goStreamSchema
 func goStreamSchema(handle C.uintptr_t, out *cSchema, why **C.char) C.int {
@@ -272,7 +274,7 @@ func goStreamNext(handle C.uintptr_t, out *cArray, why **C.char) C.int {
 			return err
 		}
 		if a == nil {
-			out.release = nil // the end
+			out.release = nil // Arrow's sign for the end
 			return nil
 		}
 		defer a.Release()
@@ -293,7 +295,8 @@ func goStreamRelease(handle C.uintptr_t) {
 	}
 }
 
-// callback runs the body of a stream's callback: a failure or a panic in it becomes an errno and a reason, which C frees.
+// streamCall runs the body of a stream's callback. If body fails or panics, it returns an errno and
+// sets *why to the message, which C frees.
 func streamCall(why **C.char, body func() error) C.int {
 	err := protect(body)
 	if err == nil {

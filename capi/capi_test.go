@@ -133,7 +133,8 @@ func TestCycles(t *testing.T) {
 	})
 }
 
-// With a garbage collection at almost every allocation, a Go pointer that C keeps unpinned would be found.
+// With a garbage collection at almost every allocation, a Go pointer that C keeps unpinned would be
+// found.
 func TestGarbageCollection(t *testing.T) {
 	require.Equal(t, "usage: ok\n", run(t, compile(t, "testdata/usage.c"), "GOGC=1", "GODEBUG=invalidptr=1,cgocheck=1"))
 }

@@ -23,7 +23,7 @@ type allocOptions struct {
 	Device string `json:"device"`
 }
 
-// shape checks the options and returns the tensor's shape.
+// shape checks the options and returns the shape (N, H, W, C) of the tensor.
 func (o allocOptions) shape() (s shapes.Shape, err error) {
 	if len(o.Shape) != 4 {
 		return s, argError("shape is %v, want [N, H, W, C]", o.Shape)
@@ -49,7 +49,8 @@ func (o allocOptions) shape() (s shapes.Shape, err error) {
 	return s, nil
 }
 
-// lentTensor is device memory with two users, the data set and the Arrow array; the last one frees it.
+// lentTensor is device memory with two users: the data set and the Arrow array. The last one to
+// drop it frees the memory.
 type lentTensor struct {
 	*tensors.Tensor
 	users atomic.Int32
@@ -89,7 +90,7 @@ func goDataAlloc(json *C.bridge_text, schema *cSchema, array *cArray, out *C.gov
 	})
 }
 
-// lend hands out the memory of a new tensor as an array and as a data set.
+// lend hands out the memory of a new tensor twice: as an Arrow array and as a data set.
 func lend(l *lentTensor, schema *cSchema, array *cArray, out *C.govpn_data) error {
 	l.users.Store(1)
 	d, err := data.FromTensor(l.Tensor, data.Options{Release: l.drop})

@@ -15,7 +15,7 @@ import (
 	"github.com/govpn/govpn/vpn/device"
 )
 
-// What govpn_init sets.
+// settings holds what govpn_init sets for devices that are opened later.
 var settings struct {
 	sync.Mutex
 	device device.Options
@@ -27,7 +27,8 @@ func deviceOptions() device.Options {
 	return settings.device
 }
 
-// openDevice opens a device, and says which one "auto" is.
+// openDevice opens a device and returns its name, which is not name if that is "auto". devices are
+// the numbers of the devices that the caller wants to compute on; none means the first.
 func openDevice(name string, devices ...int) (compute.Backend, string, error) {
 	if name != "go" {
 		C.bridge_watch_exit()
@@ -51,10 +52,10 @@ func goDevices(out **C.char) C.int32_t {
 	})
 }
 
-// deviceNumbers are written as a list, or as how many there are.
+// deviceNumbers is a list of device numbers. JSON writes it as such a list or as a count.
 type deviceNumbers []int
 
-// UnmarshalJSON reads 2 as [0, 1].
+// UnmarshalJSON reads [0, 1]; the count 2 means the same.
 func (d *deviceNumbers) UnmarshalJSON(text []byte) error {
 	count, list := 0, []int{}
 	if json.Unmarshal(text, &list) == nil && len(list) > 0 {

@@ -4,12 +4,12 @@ package main
 // #include "bridge.h"
 import "C"
 
-// goCancelAll stops what can be stopped, while the process exits.
+// goCancelAll cancels every call that can be cancelled. stub.c calls it while the process exits.
 //
 //export goCancelAll
 func goCancelAll() {
 	_ = protect(func() error {
-		openingContext(true)
+		cancelOpening()
 		for _, m := range openModels() {
 			m.Cancel()
 		}

@@ -11,7 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a disk may do to a model: the program is a host that has not thought of SIGXFSZ. Mounts need namespaces of its own.
+// What a disk may do to a model: the program is a host that has not thought of SIGXFSZ. Mounts need
+// namespaces of its own.
 func TestFaultyFolders(t *testing.T) {
 	program := compile(t, "testdata/faultfs.c")
 	for fault, mounts := range map[string]bool{"full": true, "read-only": true, "denied": false, "limited": false} {

@@ -34,7 +34,8 @@ import (
 var optionExports = []string{"init", "import", "alloc", "open", "set_labels", "split", "export_stream", "create", "estimate", "fit", "train_batch",
 	"predict", "noise", "evaluate", "export_safetensors", "import_safetensors", "load", "from_bytes", "set_weights"}
 
-// An optionCall is what the functions of FuzzOptions are called with: a trained model, its bytes, its data, and two files.
+// An optionCall is what the functions of FuzzOptions are called with: a trained model, its bytes,
+// its data, and two files.
 type optionCall struct {
 	model       C.govpn_model
 	data        C.govpn_data
@@ -46,8 +47,8 @@ func newOptionCall(m *vpn.Model, d *data.Dataset, bytes []byte, saved, base stri
 	return &optionCall{C.govpn_model(put(m, "go")), C.govpn_data(put(d, "")), bytes, saved, base}
 }
 
-// call calls a function with options, and frees what it hands out. It returns the status, the message of a failure, and what is
-// wrong with the outputs.
+// call calls a function with options, and frees what it hands out. It returns the status, the
+// message of a failure, and what is wrong with the outputs.
 func (c *optionCall) call(name, options string) (status int, message, wrong string) {
 	runtime.LockOSThread() // the message is the thread's
 	defer runtime.UnlockOSThread()
@@ -71,7 +72,8 @@ func (c *optionCall) call(name, options string) (status int, message, wrong stri
 	return int(s), message, wrong
 }
 
-// library calls the functions that need no model; given is -1 of others, 1 when the outputs are there, 0 when they are not.
+// library calls the functions that need no model; given is -1 of others, 1 when the outputs are
+// there, 0 when they are not.
 func (c *optionCall) library(name string, json *C.bridge_text, schema *cSchema, array *cArray) (s C.int32_t, given int) {
 	var d, second C.govpn_data
 	var m C.govpn_model

@@ -42,8 +42,8 @@ var optionSeeds = map[string][]string{
 	"from_bytes":         {`{"device": "go"}`, `{"Device": "go", "device": "tpu"}`},
 }
 
-// FuzzOptions gives every function that takes options any text: it does what the text says, or says what is wrong with it. What
-// would take long, much memory, or files from elsewhere is left out.
+// FuzzOptions gives every function that takes options any text: it does what the text says, or says
+// what is wrong with it. What would take long, much memory, or files from elsewhere is left out.
 func FuzzOptions(f *testing.F) {
 	for number, name := range optionExports {
 		require.NotEmpty(f, optionSeeds[name], name)
@@ -95,7 +95,8 @@ func fuzzedCall(f testing.TB) *optionCall {
 	return newOptionCall(m, d, bytes, saved, base)
 }
 
-// tooMuch says whether options ask for a large model, many samples, or a file outside of the folder.
+// tooMuch says whether options ask for a large model, many samples, or a file outside of the
+// folder.
 func tooMuch(text string) bool {
 	var o struct {
 		Path, Images, Labels, Checkpoint string

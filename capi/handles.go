@@ -14,8 +14,9 @@ type object interface {
 	*data.Dataset | *vpn.Model
 }
 
-// An entry is an object with the number of its users. One of these is the handle itself, until it is freed; the last closes
-// the object, so that freeing never waits for a call that is still at work.
+// An entry is an object with the number of its users. One of these is the handle itself, until it
+// is freed; the last closes the object, so that freeing never waits for a call that is still at
+// work.
 type entry struct {
 	object any
 	device string // of a model
@@ -23,8 +24,8 @@ type entry struct {
 	failed error // an internal error made the object unusable
 }
 
-// The handles given out and not yet freed. Numbers are never used again, so that a stale handle is an error and not
-// another object.
+// The handles given out and not yet freed. Numbers are never used again, so that a stale handle is
+// an error and not another object.
 var handles = struct {
 	sync.Mutex
 	count uint64

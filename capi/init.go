@@ -64,7 +64,8 @@ func goBuildInfo(out **C.char) C.int32_t {
 	})
 }
 
-// builtWith is the version of GoMLX, and whether the Go device computes with vector instructions (GOEXPERIMENT=simd).
+// builtWith returns the version of GoMLX, and whether the device "go" computes with vector
+// instructions (GOEXPERIMENT=simd).
 func builtWith() (gomlx string, simd bool) {
 	build, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -11,7 +11,8 @@ import (
 	"github.com/govpn/govpn/internal/inject"
 )
 
-// A C program arms and disarms injected panics with setenv, of which Go's own copy of the environment learns nothing.
+// init makes the panics of package inject follow the C environment. A C program arms and disarms
+// them with setenv, which Go's own copy of the environment does not see.
 func init() {
 	name := C.CString("GOVPN_INJECT")
 	_ = unsafe.Pointer(name) // never freed

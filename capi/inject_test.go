@@ -20,8 +20,8 @@ var injected = sync.OnceValues(func() (library, error) {
 	return l, err
 })
 
-// A panic in any function that C calls, and in what works for it, is an error: in processes of their own, and once with the
-// sanitizers.
+// A panic in any function that C calls, and in what works for it, is an error: in processes of
+// their own, and once with the sanitizers.
 func TestInjected(t *testing.T) {
 	l, err := injected()
 	require.NoError(t, err)
@@ -39,7 +39,8 @@ func TestInjected(t *testing.T) {
 	})
 }
 
-// exported are the functions of Go that C calls, by file; without goCancelAll, which only a process that exits calls.
+// exported are the functions of Go that C calls, by file; without goCancelAll, which only a process
+// that exits calls.
 func exported(t *testing.T) map[string][]string {
 	names := map[string][]string{}
 	files, err := filepath.Glob("*.go")

@@ -30,7 +30,8 @@ func root(t *testing.T) string {
 	return filepath.Dir(here)
 }
 
-// makeInstall installs to a prefix below stage, or uninstalls, as a package's build does; libraries go to libdir.
+// makeInstall installs to a prefix below stage, or uninstalls, as a package's build does; libraries
+// go to libdir.
 func makeInstall(t *testing.T, target, stage, libdir string) {
 	shell(t, "..", fmt.Sprintf("make -s %s BUILD=%s/make PREFIX=/opt/govpn DESTDIR=%s LIBDIR=%s", target, folder, stage, libdir), "PYTHON=false", "MAKEFLAGS=")
 }
@@ -46,7 +47,8 @@ func installed(t *testing.T, stage string) (files []string) {
 	return files
 }
 
-// A stranger builds the examples with what `make install` puts there, wherever that has been moved since.
+// A stranger builds the examples with what `make install` puts there, wherever that has been moved
+// since.
 func TestInstall(t *testing.T) {
 	for _, tool := range []string{"cmake", "pkg-config"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -112,7 +114,8 @@ func buildExample(t *testing.T, from, source, prefix, library string) {
 	}
 }
 
-// findVersions asks CMake for versions; what is asked for follows the name, and whether it is there.
+// findVersions asks CMake for versions; what is asked for follows the name, and whether it is
+// there.
 func findVersions(t *testing.T, prefix string) {
 	dir := t.TempDir()
 	text := "cmake_minimum_required(VERSION 3.19)\nproject(versions LANGUAGES C)\n"

@@ -18,10 +18,11 @@ import (
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// none is for functions that have no options yet.
+// noOptions decodes the options of a function that has none yet: every key is an error.
 type noOptions struct{}
 
-// options decodes the options of a call over the defaults in o, a pointer to a struct.
+// decodeOptions decodes the JSON options of a call into o, a pointer to a struct that holds the
+// defaults. Empty text leaves the defaults.
 func decodeOptions(text string, o any) error {
 	if strings.TrimSpace(text) == "" {
 		return nil
@@ -43,7 +44,8 @@ func decodeOptions(text string, o any) error {
 	return nil
 }
 
-// strict refuses what encoding/json would read as something else.
+// strict returns an error for text that encoding/json would accept but read in another way than it
+// is written, such as a key that occurs twice.
 func strict(text string) error {
 	if !utf8.ValidString(text) {
 		return argError("options are not UTF-8")
@@ -54,7 +56,8 @@ func strict(text string) error {
 	return nil
 }
 
-// jsonError says what encoding/json finds wrong in words of JSON.
+// jsonError turns an error of encoding/json into a message in JSON's terms: "a list", not "a
+// slice".
 func jsonError(err error) error {
 	var wrong *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
@@ -62,7 +65,7 @@ func jsonError(err error) error {
 	case errors.As(err, &wrong):
 	case errors.As(err, &syntax), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return argError("options are not JSON: %s", strings.TrimPrefix(err.Error(), "json: "))
-	default: // of a type that reads its own JSON
+	default: // the error of an UnmarshalJSON, which says all
 		return argError("%w", err)
 	}
 	name, want := "options", "an object"
@@ -86,7 +89,8 @@ func jsonError(err error) error {
 	return argError("%s is of type %s, want %s", name, wrong.Value, want)
 }
 
-// keys lists the JSON keys of a struct, those of embedded structs among them, and in braces those of structs within.
+// keys lists the JSON keys of a struct for messages. The keys of an embedded struct join the list;
+// those of a struct field follow its key in braces.
 func keys(t reflect.Type) string {
 	var names []string
 	for i := range t.NumField() {
@@ -112,8 +116,8 @@ func keys(t reflect.Type) string {
 	return strings.Join(names, ", ")
 }
 
-// take removes some options from an object of options, and returns the rest; values are pointers to text, whole numbers or what reads
-// its own JSON.
+// takeOptions decodes the options named in values and returns the others as JSON text. values maps
+// a name to a pointer: to a string, to an int, or to a type with an UnmarshalJSON of its own.
 func takeOptions(text string, values map[string]any) (rest string, err error) {
 	if strings.TrimSpace(text) == "" {
 		return "{}", nil
@@ -144,7 +148,7 @@ func takeOptions(text string, values map[string]any) (rest string, err error) {
 	return string(left), err
 }
 
-// toJSON hands out v as JSON text.
+// toJSON writes v as JSON text to *out, in malloc'ed memory that the host frees.
 func toJSON(v any, out **C.char) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// No function leaves anything on Go's heap, in the table of handles or running, whether it succeeds or fails: cycles.c sees the
-// other heap.
+// No function leaves anything on Go's heap, in the table of handles or running, whether it succeeds
+// or fails: cycles.c sees the other heap.
 func TestCallsLeaveNothing(t *testing.T) {
 	c := fuzzedCall(t)
 	const calls = 100
@@ -49,8 +49,8 @@ func inUse() (heap int64, goroutines, live int) {
 	return int64(m.HeapAlloc), runtime.NumGoroutine(), len(handles.live)
 }
 
-// All functions at once, on one model and one data set, from many threads: each does its work or says that the model is training.
-// For the race detector, which cannot look into a shared library.
+// All functions at once, on one model and one data set, from many threads: each does its work or
+// says that the model is training. For the race detector, which cannot look into a shared library.
 func TestConcurrentCalls(t *testing.T) {
 	c := fuzzedCall(t)
 	var threads sync.WaitGroup

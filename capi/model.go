@@ -19,7 +19,8 @@ import (
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// useModel calls f with the model of a handle. An internal error makes the model unusable.
+// useModel calls f with the model of a handle. If f fails with ErrInternal, the model can only be
+// freed afterwards.
 func useModel(h C.govpn_model, f func(*vpn.Model) error) error {
 	e, m, err := acquire[*vpn.Model](uint64(h), "model")
 	if err != nil {
@@ -32,17 +33,20 @@ func useModel(h C.govpn_model, f func(*vpn.Model) error) error {
 	return err
 }
 
-// useModelAndData calls f with a model and a data set.
+// useModelAndData calls f with the model and the data set of two handles. name is the data set's
+// name in messages.
 func useModelAndData(h C.govpn_model, d C.govpn_data, name string, f func(*vpn.Model, *data.Dataset) error) error {
 	return useModel(h, func(m *vpn.Model) error {
 		return use(uint64(d), name, func(d *data.Dataset) error { return f(m, d) })
 	})
 }
 
-// configuration reads the options of a model, and opens its device; taken are options that are none of the model's.
-func modelOptions(json string, devices *deviceNumbers, taken map[string]any) (config vpn.Config, backend compute.Backend, device string, err error) {
+// modelOptions reads the options of a model and opens its device. The configuration does not know
+// the options "device", "devices" and those in extra: extra maps their names to where their values
+// go.
+func modelOptions(json string, devices *deviceNumbers, extra map[string]any) (config vpn.Config, backend compute.Backend, device string, err error) {
 	options := map[string]any{"device": &device, "devices": devices}
-	maps.Copy(options, taken)
+	maps.Copy(options, extra)
 	device = "auto"
 	rest, err := takeOptions(json, options)
 	if err != nil {
@@ -118,11 +122,12 @@ func goModelFit(h C.govpn_model, train, valid C.govpn_data, json *C.bridge_text,
 	})
 }
 
-// lastTrim is when trimHeap last did something, in Unix nanoseconds.
+// lastTrim is the time of the last trimHeap that did something, in Unix nanoseconds.
 var lastTrim atomic.Int64
 
-// trimHeap gives free memory back, at most once a second. glibc keeps what compiling and every step's buffers leave
-// between those in use: ResNet18's training peaked a fifth higher without it.
+// trimHeap returns malloc's free memory to the system, at most once a second. glibc keeps the gaps
+// that compilations and the buffers of every step leave. Without trimHeap, the peak of training
+// ResNet18 was a fifth higher.
 func trimHeap() {
 	last, now := lastTrim.Load(), time.Now().UnixNano()
 	if now-last >= int64(time.Second) && lastTrim.CompareAndSwap(last, now) {
@@ -134,7 +139,7 @@ var phases = map[string]C.int32_t{
 	"compiling": C.GOVPN_PHASE_COMPILING, "training": C.GOVPN_PHASE_TRAINING, "epoch": C.GOVPN_PHASE_EPOCH,
 }
 
-// report calls the progress callback, on the thread that called fit.
+// callProgress calls the host's progress callback, on the thread that called govpn_model_fit.
 func callProgress(p vpn.Progress, fn C.govpn_progress_fn, user unsafe.Pointer) (stop bool) {
 	c := C.govpn_progress{
 		struct_size: C.sizeof_govpn_progress, phase: phases[p.Phase],
@@ -275,7 +280,7 @@ func goModelConfig(h C.govpn_model, out **C.char) C.int32_t {
 			vpn.Description
 			Device  string `json:"device"`
 			Devices []int  `json:"devices"`
-		}{m.Describe(), e.device, m.Devices()}, out)
+		}{Description: m.Describe(), Device: e.device, Devices: m.Devices()}, out)
 	})
 }
 

@@ -30,7 +30,7 @@ func goModelSave(h C.govpn_model, path *C.bridge_text) C.int32_t {
 	return withPath(h, path, nil, &noOptions{}, (*vpn.Model).Save)
 }
 
-// withPath calls f with a model and a path, after reading the options into o.
+// withPath decodes the options into o and calls f with the model and the path.
 func withPath(h C.govpn_model, path, json *C.bridge_text, o any, f func(*vpn.Model, string) error) C.int32_t {
 	return call(func() error {
 		if err := notNull(arg("path", path)); err != nil {
@@ -43,7 +43,7 @@ func withPath(h C.govpn_model, path, json *C.bridge_text, o any, f func(*vpn.Mod
 	})
 }
 
-// restore puts the model that load makes on the device that the options name.
+// loadOnDevice opens the device that the options name, calls load with it and hands the model out.
 func loadOnDevice(json *C.bridge_text, out *C.govpn_model, load func(compute.Backend) (*vpn.Model, error)) error {
 	o := struct {
 		Device  string        `json:"device"`

@@ -27,7 +27,7 @@ func goModelHistory(h C.govpn_model, schema *cSchema, out *cArray) C.int32_t {
 	})
 }
 
-// The columns of the history after "epoch".
+// historyColumns are the columns that follow "epoch", all float64.
 var historyColumns = []struct {
 	name  string
 	value func(vpn.Epoch) vpn.Float
@@ -45,7 +45,7 @@ var historyColumns = []struct {
 	{"learning_rate", func(e vpn.Epoch) vpn.Float { return e.LearningRate }},
 }
 
-// historyArray is the history as a struct array, one row per epoch.
+// historyArray returns the history as a struct array with one row per epoch.
 func historyArray(rows []vpn.Epoch) arrow.Array {
 	n := len(rows)
 	epochs := make([]int32, n)

@@ -17,9 +17,10 @@ import (
 	"github.com/govpn/govpn/vpn/device"
 )
 
-// sanitized is the library that finds what is not its own: AddressSanitizer and LeakSanitizer (also in Go: buffers that C hands
-// in, and what only Go refers to), UndefinedBehaviorSanitizer in the C code, checkptr (GoMLX's matrix products in Go do not pass
-// it, and are left out), and cgocheck2, which looks at every write of a Go pointer to C memory.
+// sanitized is the library that finds what is not its own: AddressSanitizer and LeakSanitizer (also
+// in Go: buffers that C hands in, and what only Go refers to), UndefinedBehaviorSanitizer in the C
+// code, checkptr (GoMLX's matrix products in Go do not pass it, and are left out), and cgocheck2,
+// which looks at every write of a Go pointer to C memory.
 var sanitized = sync.OnceValues(func() (library, error) {
 	undefined := "-fsanitize=undefined -fno-sanitize-recover=undefined"
 	l := library{folder: filepath.Join(folder, "sanitized"), flags: append(strings.Fields(undefined), "-g", "-fsanitize=address")}
@@ -36,7 +37,8 @@ var sanitized = sync.OnceValues(func() (library, error) {
 	return l, err
 })
 
-// knownLeaks writes the suppressions: go-xla does not free the options that it opens a plugin with, once per process.
+// knownLeaks writes the suppressions: go-xla does not free the options that it opens a plugin with,
+// once per process.
 func knownLeaks(l library) (path string, err error) {
 	symbols, err := exec.Command("nm", filepath.Join(l.folder, "libgovpn.so")).Output()
 	if err != nil {
