@@ -1,13 +1,13 @@
 // govpn.hpp: govpn for C++17, in one header over govpn.h. govpn.h documents what every function
 // does and which options it takes.
 //
-//   auto train = govpn::Data::open({{"format", "fashion-mnist"}, {"path", path}, {"split", "train"}});
+//   auto train = govpn::Data::open({{"format", "fashion-mnist"}, {"path", p}, {"split", "train"}});
 //   auto model = govpn::Model::create({{"base", "dnn3"}, {"epochs", 3}});
 //   model.fit(train, {}, {}, [](const govpn::Progress &p) { std::printf("%f\n", p.loss); });
 //   for (int32_t label : model.predict(train)) std::printf("%d\n", label);
 //
-// Errors: a call that fails throws govpn::Error. If a callback throws, the call stops and throws that
-// exception.
+// Errors: a call that fails throws govpn::Error. If a callback throws, the call stops and throws
+// that exception.
 //
 // Ownership: objects free what they own. They can be moved, not copied. An object that was moved
 // from, or made without arguments, owns nothing: calls on it throw GOVPN_E_HANDLE.
@@ -182,8 +182,8 @@ class Json {
 // ---- Arrow --------------------------------------------------------------------------------------
 
 // Owns a struct of the Arrow C interfaces and calls its release once. Pass get() to functions that
-// move the struct away, such as arrow::ImportArray. Pass out() to functions that fill it: it first releases
-// what is there.
+// move the struct away, such as arrow::ImportArray. Pass out() to functions that fill it: it first
+// releases what is there.
 template <class T>
 class Owned {
  public:
@@ -214,8 +214,8 @@ using Schema = Owned<ArrowSchema>;
 using Array = Owned<ArrowArray>;
 using Stream = Owned<ArrowArrayStream>;
 
-// rows() rows of width() numbers each, one after another in memory. It is a range, and std::span accepts
-// it. Owns nothing.
+// rows() rows of width() numbers each, one after another in memory. It is a range, and std::span
+// accepts it. Owns nothing.
 template <class T>
 class View {
  public:
@@ -765,8 +765,8 @@ class Model {
     detail::check(status);
   }
   // Makes the model one of several workers that train together: see govpn_model_share. sum takes
-  // (float *values, std::size_t count) and must live until share_nothing or the end of the model. If sum throws,
-  // fit and train_batch throw GOVPN_E_CANCELLED.
+  // (float *values, std::size_t count) and must live until share_nothing or the end of the model. If
+  // sum throws, fit and train_batch throw GOVPN_E_CANCELLED.
   template <class F>
   void share(int32_t rank, int32_t workers, F &sum) {
     void *callable = const_cast<void *>(static_cast<const void *>(std::addressof(sum)));
