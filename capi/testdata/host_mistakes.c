@@ -1,4 +1,5 @@
-/* host_mistakes.c: a host's mistakes, of which a sanitizer must find each one where the library meets it: the test proves that it looks. */
+/* host_mistakes.c: a host makes the mistake that the argument names. The sanitizer must report each one
+ * where the library meets it. This proves that the sanitized library watches. */
 #include "arrays.h"
 
 static void predict(govpn_data d) {
@@ -14,7 +15,29 @@ static void leak(void) {
   for (int i = 0; i < 4000; i++) OK(govpn_build_info(&json)); /* Go's garbage still points to the last of them, not to all */
 }
 
-/* Labels that end before their array does. */
+/* Passes an array whose list of buffers has fewer entries than n_buffers says. C code reads them. */
+static void few(void) {
+  struct ArrowSchema s;
+  struct ArrowArray a;
+  govpn_data d = labelled(4);
+  make_labels(&s, &a, 4);
+  const void **shorter = malloc(sizeof *shorter);
+  shorter[0] = NULL;
+  a.buffers = shorter;
+  govpn_data_set_labels(d, &s, &a, NULL);
+}
+
+/* Passes a schema whose child was freed. C code reads it. */
+static void stale(void) {
+  struct ArrowSchema s;
+  struct ArrowArray a;
+  govpn_data d = 0;
+  make_images(&s, &a, 4, 0);
+  free(s.children[0]);
+  govpn_data_import(&s, &a, shape, &d);
+}
+
+/* Passes labels that end before their array does. Go code reads them. */
 static void beyond(void) {
   struct ArrowSchema s;
   struct ArrowArray a;
@@ -24,7 +47,7 @@ static void beyond(void) {
   OK(govpn_data_set_labels(d, &s, &a, NULL));
 }
 
-/* Pixels that the producer frees before their release is called. */
+/* Frees pixels before their release is called. Go code reads them. */
 static void late(void) {
   struct ArrowSchema s;
   struct ArrowArray a;
@@ -40,8 +63,8 @@ int main(int count, char **arguments) {
   static const struct {
     const char *name;
     void (*run)(void);
-  } faults[] = {{"leak", leak}, {"beyond", beyond}, {"late", late}};
-  for (int i = 0; i < 3; i++)
+  } faults[] = {{"leak", leak}, {"few", few}, {"stale", stale}, {"beyond", beyond}, {"late", late}};
+  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
     if (count == 2 && !strcmp(arguments[1], faults[i].name)) faults[i].run();
   return 0;
 }
