@@ -13,7 +13,7 @@ import (
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// The numbers are those of govpn.h.
+// Every kind of failure gets its status, whose number is that of govpn.h.
 func TestStatus(t *testing.T) {
 	var nothing []int
 	for _, c := range []struct {

@@ -9,8 +9,8 @@ import (
 	"github.com/govpn/govpn/vpn/device"
 )
 
-// A host may exit while its threads compute. The plugin of XLA would crash then, and did. The long form
-// repeats what depends on timing.
+// A host may exit while its threads compute. The plugin of XLA would crash then, and did. The long
+// form repeats what depends on timing.
 func TestExit(t *testing.T) {
 	t.Parallel()
 	moments := []string{"training", "compiling", "callback", "freed"}

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A folder refuses writes for a while. Models and files survive. The program does not handle SIGXFSZ,
-// which ends a process by default. A program that mounts gets namespaces of its own.
+// A folder refuses writes for a while. Models and files survive. The program does not handle
+// SIGXFSZ, which ends a process by default. A program that mounts gets namespaces of its own.
 func TestFaultyFolders(t *testing.T) {
 	t.Parallel()
 	program := get(t, shipped).compile(t, "testdata/faultfs.c")

@@ -22,7 +22,7 @@ func TestDefectMakesModelUnusable(t *testing.T) {
 	handles.Lock()
 	delete(handles.live, h)
 	handles.Unlock()
-	e.users-- // of acquire; this model has nothing to close
+	e.users-- // undoes acquire without drop: this model cannot be closed
 }
 
 // A freed object lives until its last user is done; its handle does not.

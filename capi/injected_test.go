@@ -8,8 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A panic in any Go function that C calls, and in what works for it, becomes an error. The functions of
-// each file run in a process of their own; all run together once more under the sanitizers.
+// A panic in any Go function that C calls, and in what works for it, becomes an error. The
+// functions of each file run in a process of their own; all run together once more under the
+// sanitizers.
 func TestInjected(t *testing.T) {
 	t.Parallel()
 	program := get(t, injected).compile(t, "testdata/inject.c")
@@ -26,8 +27,8 @@ func TestInjected(t *testing.T) {
 	})
 }
 
-// exported returns the Go functions that C calls, by file. goCancelAll is left out: only a process that
-// exits calls it.
+// exported returns the Go functions that C calls, by file. goCancelAll is left out: only a process
+// that exits calls it.
 func exported(t *testing.T) map[string][]string {
 	names := map[string][]string{}
 	files, err := filepath.Glob("*.go")

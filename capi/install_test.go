@@ -48,8 +48,8 @@ func installed(t *testing.T, stage string) (files []string) {
 	return files
 }
 
-// A stranger builds the examples with what `make install` puts there, wherever that has been moved
-// since.
+// The examples build with what `make install` put there, also after the installed folder was
+// moved.
 func TestInstall(t *testing.T) {
 	t.Parallel()
 	for _, tool := range []string{"cmake", "pkg-config"} {

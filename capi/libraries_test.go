@@ -42,15 +42,16 @@ var injected = sync.OnceValues(func() (library, error) {
 	return l, output(goBuild(l.folder, "-s -w ", "-trimpath", "-tags=govpn_inject"))
 })
 
-// sanitized is the library that the sanitizers watch. Both forms have the panics of internal/inject.
+// sanitized is the library that the sanitizers watch. Both forms have the panics of
+// internal/inject.
 //
 // The short form builds the C files of this package with AddressSanitizer, LeakSanitizer and
 // UndefinedBehaviorSanitizer.
 //
 // The long form also watches Go: what Go reads of C memory, and C memory that only Go refers to.
-// checkptr and cgocheck2 are on; cgocheck2 looks at every write of a Go pointer to C memory. GoMLX's
-// matrix products in Go do not pass checkptr and are left out. All packages are compiled anew, which
-// takes minutes.
+// checkptr and cgocheck2 are on; cgocheck2 looks at every write of a Go pointer to C memory.
+// GoMLX's matrix products in Go do not pass checkptr and are left out. All packages are compiled
+// anew, which takes minutes.
 var sanitized = sync.OnceValues(func() (library, error) {
 	undefined := "-fsanitize=undefined -fno-sanitize-recover=undefined"
 	l := library{
@@ -76,8 +77,8 @@ var sanitized = sync.OnceValues(func() (library, error) {
 	return l, err
 })
 
-// suppressKnownLeaks writes a file of suppressions for LeakSanitizer and returns its path. go-xla does
-// not free the options that it opens a plugin with, once per process.
+// suppressKnownLeaks writes a file of suppressions for LeakSanitizer and returns its path. go-xla
+// does not free the options that it opens a plugin with, once per process.
 func suppressKnownLeaks(l library) (path string, err error) {
 	symbols, err := exec.Command("nm", filepath.Join(l.folder, "libgovpn.so")).Output()
 	if err != nil {
@@ -92,7 +93,8 @@ func suppressKnownLeaks(l library) (path string, err error) {
 	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
-// goBuild returns the command that builds the library in a folder, with other flags than the Makefile.
+// goBuild returns the command that builds the library in a folder, with other flags than the
+// Makefile.
 func goBuild(folder, link string, flags ...string) *exec.Cmd {
 	exports, err := filepath.Abs("exports.map")
 	if err != nil {
@@ -124,8 +126,8 @@ var strict = []string{"-Wall", "-Wextra", "-Werror", "-pedantic"}
 // compilers maps the path of each program to a func() error that compiles it when first called.
 var compilers sync.Map
 
-// compile returns the path of a C program that is linked with the library. It is compiled by the first
-// call for it.
+// compile returns the path of a C program that is linked with the library. It is compiled by the
+// first call for it.
 func (l library) compile(t *testing.T, source string) string {
 	t.Helper()
 	program := filepath.Join(l.folder, filepath.Base(source)+".bin")

@@ -8,7 +8,7 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// What the libraries below log, through klog or log, waits for the host's callback.
+// Messages that other libraries log through klog or log wait for the host's callback.
 func TestLogsReachTheHost(t *testing.T) {
 	klog.Warning("nobody listens")
 	require.Empty(t, logging.waiting)

@@ -62,8 +62,8 @@ func TestCycles(t *testing.T) {
 	})
 }
 
-// With a garbage collection at almost every allocation, Go would find a Go pointer that C keeps without
-// pinning it.
+// With a garbage collection at almost every allocation, Go would find a Go pointer that C keeps
+// without pinning it.
 func TestGarbageCollection(t *testing.T) {
 	t.Parallel()
 	program := get(t, shipped).compile(t, "testdata/usage.c")

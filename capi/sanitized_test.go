@@ -14,11 +14,12 @@ import (
 	"github.com/govpn/govpn/vpn/device"
 )
 
-// suppressed finds LeakSanitizer's report of the known leaks, see suppressKnownLeaks: 3 allocations, 129
-// bytes in all.
+// suppressed finds LeakSanitizer's report of the known leaks, see suppressKnownLeaks: 3
+// allocations, 129 bytes in all.
 var suppressed = regexp.MustCompile(`-{9,}\nSuppressions used:\n\s+count\s+bytes template\n((?:\s+\d+\s+\d+ \S+\n)+)-{9,}\n+`)
 
-// runSanitized is run for a program that the sanitizers watch. Only the known leaks may be reported.
+// runSanitized is run for a program that the sanitizers watch. Only the known leaks may be
+// reported.
 func runSanitized(t *testing.T, l library, program string, environment ...string) string {
 	t.Helper()
 	c := exec.Command(program)

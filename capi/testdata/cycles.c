@@ -83,8 +83,8 @@ static long resident(void) {
   return (pages - shared) * sysconf(_SC_PAGESIZE);
 }
 
-/* Runs n cycles. Each of the last three quarters may leave `bytes` bytes in malloc's heap, and all of
- * them 32 MiB of resident memory: Go's heap grows and shrinks. */
+/* Runs n cycles. Each of the last three quarters may leave `bytes` bytes in malloc's heap, and all
+ * of them 32 MiB of resident memory: Go's heap grows and shrinks. */
 static void repeat(void (*cycle)(void), long n, long bytes) {
   long h = 0, r = 0, most = bytes * (n - n / 4);
   for (long i = 0; i < n; i++) {

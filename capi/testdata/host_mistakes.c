@@ -1,5 +1,5 @@
-/* host_mistakes.c: a host makes the mistake that the argument names. The sanitizer must report each one
- * where the library meets it. This proves that the sanitized library watches. */
+/* host_mistakes.c: a host makes the mistake that the argument names. The sanitizer must report each
+ * one where the library meets it. This proves that the sanitized library watches. */
 #include "arrays.h"
 
 static void predict(govpn_data d) {
@@ -15,7 +15,8 @@ static void leak(void) {
   for (int i = 0; i < 4000; i++) OK(govpn_build_info(&json)); /* Go's garbage still points to the last of them, not to all */
 }
 
-/* Passes an array whose list of buffers has fewer entries than n_buffers says. C code reads them. */
+/* Passes an array whose list of buffers has fewer entries than n_buffers says. C code reads
+ * them. */
 static void few(void) {
   struct ArrowSchema s;
   struct ArrowArray a;

@@ -1,4 +1,4 @@
-/* usage.c: calls every function of govpn.h as it is meant to be used. */
+/* usage.c: calls every function of govpn.h in the way it is meant to be called. */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <pthread.h>
@@ -130,7 +130,7 @@ static void open_files(void) {
   a.release(&a);
 }
 
-/* A folder of images, streamed; class k has pixels of value 60 k. */
+/* Streams a folder of images. The pixels of class k have the value 60 k. */
 static void open_folder(void) {
   char options[256], path[256];
   char *json = NULL;
@@ -175,7 +175,8 @@ static void *read_stream(void *stream) {
   return NULL;
 }
 
-/* A data set goes out as a stream: whole, without a copy, and it outlives the handle; or in batches, in any order. */
+/* Exports a data set as a stream: as one array without a copy, which outlives the handle; or in
+ * batches, in any order. */
 static void export_(void) {
   struct ArrowArrayStream stream;
   struct ArrowSchema s;
@@ -219,7 +220,7 @@ static void export_(void) {
   CHECK(alive == 0);
 }
 
-/* Lent memory is written after it was handed out and read by the model; it outlives the data set. */
+/* Writes to lent memory, which the model then reads. The memory outlives the data set. */
 static void lend(govpn_model m) {
   struct ArrowSchema s;
   struct ArrowArray a;
@@ -286,8 +287,8 @@ static void train(govpn_model m, govpn_data d, govpn_data valid) {
   a.release(&a);
 }
 
-/* Probabilities in place of classes: training learns them, so that its loss stays above their entropy of 0.94 nats; the rest takes
- * the classes of the largest. */
+/* Sets soft labels. Training learns them, so that its loss stays above their entropy, 0.94 nats.
+ * Everything else uses the class with the largest probability. */
 static void train_soft(void) {
   struct ArrowSchema s;
   struct ArrowArray a;
@@ -317,7 +318,7 @@ static void train_soft(void) {
   CHECK(alive == 0);
 }
 
-/* Two models in two threads are two workers: each brings its values and waits for the other's. */
+/* Two threads with a model each are two workers. Each adds its values and waits for the other's. */
 
 typedef struct {
   pthread_barrier_t barrier;
@@ -351,7 +352,7 @@ static void *work(void *argument) {
   return NULL;
 }
 
-/* The mean loss of the last epoch. */
+/* Returns the mean loss of the last epoch. */
 static double last_loss(govpn_model m) {
   struct ArrowSchema s;
   struct ArrowArray a;
@@ -384,13 +385,14 @@ static void fit_shared(void) {
   CHECK(alive == 0);
 }
 
-/* Sets a rate that falls with the epochs. */
+/* Sets a learning rate that falls with the epochs. */
 static int32_t slower(const govpn_progress *p, void *user_data) {
   if (p->phase == GOVPN_PHASE_EPOCH) OK(govpn_model_set_learning_rate(*(govpn_model *)user_data, 0.05 / (p->epoch + 1)));
   return 0;
 }
 
-/* A set whose images of class 0 have wrong labels, and weight 0: training does without them, at a rate that falls. */
+/* Images of class 0 have wrong labels and weight 0: training ignores them, with a learning rate
+ * that falls. */
 static void train_weighted(void) {
   struct ArrowSchema s;
   struct ArrowArray a;
@@ -468,7 +470,7 @@ static void infer(govpn_model m, govpn_data d) {
   has(json, text);
 }
 
-/* Every way to store a model leads back to the same predictions. */
+/* Stores a model in every way. The loaded models predict the same. */
 static void store(govpn_model m, govpn_data d) {
   govpn_model again[4] = {0, 0, small_model(), small_model()};
   uint8_t *bytes = NULL;
@@ -498,7 +500,8 @@ static void store(govpn_model m, govpn_data d) {
   }
 }
 
-/* An estimate without a model, and refusals of what does not fit, after which the model works as before. */
+/* Estimates memory without a model. A call that does not fit in memory is refused, and the model
+ * works as before. */
 static void memory(govpn_model m, govpn_data d) {
   char options[200], *json = NULL;
   const char *format = "{\"device\": \"%s\", \"image_shape\": [8, 8, 1], \"classes\": 4, \"batch_size\": %d, \"images\": %lld}";
