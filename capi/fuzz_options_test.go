@@ -63,8 +63,9 @@ func FuzzOptions(f *testing.F) {
 		settings.Unlock()
 		runtime.GOMAXPROCS(2)
 		require.Empty(t, wrong)
-		require.Less(t, status, 9, "%s: %s", name, message) // neither GOVPN_E_FORKED, GOVPN_E_BUSY nor GOVPN_E_INTERNAL
-		require.NotEqual(t, 2, status, message)             // nor GOVPN_E_HANDLE
+		// The status is none of GOVPN_E_FORKED, GOVPN_E_BUSY, GOVPN_E_INTERNAL and GOVPN_E_HANDLE.
+		require.Less(t, status, 9, "%s: %s", name, message)
+		require.NotEqual(t, 2, status, message)
 		if status != 0 {
 			require.NotEmpty(t, message)
 			require.True(t, utf8.ValidString(message), "%q", message)

@@ -12,7 +12,8 @@ static void predict(govpn_data d) {
 
 static void leak(void) {
   char *json = NULL;
-  for (int i = 0; i < 4000; i++) OK(govpn_build_info(&json)); /* Go's garbage still points to the last of them, not to all */
+  /* Dead Go memory may still point to the last texts, but not to all. */
+  for (int i = 0; i < 4000; i++) OK(govpn_build_info(&json));
 }
 
 /* Passes an array whose list of buffers has fewer entries than n_buffers says. C code reads

@@ -270,8 +270,8 @@ static void training() {
   FAILS(GOVPN_E_CANCELLED, "", m.fit(train, valid, {}, stop_at_once));
   FAILS(GOVPN_E_CANCELLED, "", m.fit(train, valid, {}, std::function<bool(const Progress &)>(stop_at_once)));
   FAILS(GOVPN_E_CANCELLED, "", m.fit(train, valid, {}, [&](const Progress &) { m.cancel(); }));
-  // A callback may throw anything; it arrives unchanged, and the model stays usable. An exception of the
-  // log callback does not replace it.
+  // A callback may throw anything; it arrives unchanged, and the model stays usable. An exception of
+  // the log callback does not replace it.
   struct Stop {
     int value;
   };

@@ -138,7 +138,8 @@ static void options(void) {
   FAILS(GOVPN_E_ARG, "not JSON", govpn_model_create("{\"device\": \"go\"", &m));
   FAILS(GOVPN_E_ARG, "unknown key \"epoch\", want epochs", govpn_model_fit(model, set, 0, "{\"epoch\": 1}", NULL, NULL));
   FAILS(GOVPN_E_ARG, "Epochs is 2147483648", govpn_model_fit(model, set, 0, "{\"epochs\": 2147483648}", NULL, NULL));
-  FAILS(GOVPN_E_IO, "a\xef\xbf\xbd" "b", govpn_data_open("{\"format\": \"image-folder\", \"path\": \"a\\u0000b\"}", &d)); /* NUL does not end the path */
+  /* A NUL does not end the path. */
+  FAILS(GOVPN_E_IO, "a\xef\xbf\xbd" "b", govpn_data_open("{\"format\": \"image-folder\", \"path\": \"a\\u0000b\"}", &d));
   FAILS(GOVPN_E_ARG, "want none", govpn_model_train_batch(model, set, "{\"epochs\": 1}", NULL));
   FAILS(GOVPN_E_ARG, "want none", govpn_data_set_weights(set, NULL, NULL, "{\"mean\": 1}"));
   FAILS(GOVPN_E_ARG, "Rank 2 of 2 Workers, want Rank from 0", govpn_model_share(model, 2, 2, no_sum, NULL));
@@ -166,7 +167,7 @@ static void options(void) {
   FAILS(GOVPN_E_MEMORY, "bytes", govpn_data_alloc("{\"shape\": [99999999999, 9, 9, 9], \"dtype\": \"uint8\"}", &s, &a, &d));
   FAILS(GOVPN_E_ARG, "dtype is \"int8\"", govpn_data_alloc("{\"shape\": [1, 8, 8, 1], \"dtype\": \"int8\"}", &s, &a, &d));
   FAILS(GOVPN_E_ARG, "", govpn_data_split(set, "{\"first\": 9}", &d, &d));
-  FAILS(GOVPN_E_ARG, "weights", govpn_model_predict(model, set, NULL, &s, &a)); /* not trained yet */
+  FAILS(GOVPN_E_ARG, "weights", govpn_model_predict(model, set, NULL, &s, &a)); /* untrained */
   OK(govpn_model_fit(model, set, 0, "{\"epochs\": 1}", NULL, NULL));
   FAILS(GOVPN_E_ARG, "Part is \"head\"", govpn_model_export_safetensors(model, "/tmp/x", "{\"part\": \"head\"}"));
   FAILS(GOVPN_E_ARG, "want replace_head", govpn_model_import_safetensors(model, "/tmp/x", "{\"head\": true}"));

@@ -126,7 +126,8 @@ static void open_files(void) {
   govpn_data_free(d);
   CHECK(stream.get_next(&stream, &a) == 0 && a.length == 3 && ((const int32_t *)a.children[1]->buffers[1])[2] == 2);
   stream.release(&stream);
-  ((uint8_t *)(uintptr_t)a.children[0]->children[0]->buffers[1])[3 * PIXELS - 1] = 255; /* nobody else uses the memory now */
+  /* The data set is freed: the host may write to the memory. */
+  ((uint8_t *)(uintptr_t)a.children[0]->children[0]->buffers[1])[3 * PIXELS - 1] = 255;
   a.release(&a);
 }
 
@@ -188,13 +189,14 @@ static void export_(void) {
   CHECK(!strcmp(s.children[1]->name, "label") && !strcmp(s.children[1]->format, "i"));
   s.release(&s);
   CHECK(stream.get_next(&stream, &a) == 0 && a.length == 40);
-  CHECK(stream.get_next(&stream, &b) == 0 && !b.release && !stream.get_last_error(&stream)); /* the end */
+  CHECK(stream.get_next(&stream, &b) == 0 && !b.release && !stream.get_last_error(&stream));
   stream.release(&stream);
   CHECK(!stream.release);
 
   OK(govpn_data_export_stream(d, "{\"columns\": [\"image\"]}", &stream));
   CHECK(stream.get_next(&stream, &b) == 0 && b.n_children == 1);
-  CHECK(b.children[0]->children[0]->buffers[1] == a.children[0]->children[0]->buffers[1]); /* the same memory */
+  /* Both arrays share the memory of the data set. */
+  CHECK(b.children[0]->children[0]->buffers[1] == a.children[0]->children[0]->buffers[1]);
   b.release(&b);
   stream.release(&stream);
 
@@ -416,7 +418,8 @@ static void train_weighted(void) {
   has(json, "\"learning_rate\":0.002380952380952381"); /* 0.05 / 21 */
   OK(govpn_model_history(m, &s, &a));
   const double *rate = a.children[11]->buffers[1];
-  CHECK(rate[0] == 0.01 && rate[1] < 0.025 && rate[1] > 0.0245); /* times the cosine's (1 + cos(pi/20))/2 */
+  /* The second rate is multiplied by the cosine schedule's (1 + cos(pi/20))/2. */
+  CHECK(rate[0] == 0.01 && rate[1] < 0.025 && rate[1] > 0.0245);
   s.release(&s);
   a.release(&a);
   OK(govpn_model_train_batch(m, d, NULL, &json));
@@ -439,7 +442,8 @@ static void infer(govpn_model m, govpn_data d) {
   const float *p = a.children[0]->buffers[1];
   for (int i = 0; i < 32; i++) CHECK(fabsf(p[4 * i] + p[4 * i + 1] + p[4 * i + 2] + p[4 * i + 3] - 1) < 1e-4f);
   s.release(&s);
-  struct ArrowArray moved = *a.children[0]; /* a consumer may move children out and release the parent */
+  /* A consumer may move a child out and release its parent. */
+  struct ArrowArray moved = *a.children[0];
   a.children[0]->release = NULL;
   a.release(&a);
   CHECK(((const float *)moved.buffers[1])[0] <= 1);
@@ -507,7 +511,8 @@ static void memory(govpn_model m, govpn_data d) {
   const char *format = "{\"device\": \"%s\", \"image_shape\": [8, 8, 1], \"classes\": 4, \"batch_size\": %d, \"images\": %lld}";
   snprintf(options, sizeof options, format, device(), 256, 1000LL);
   OK(govpn_estimate_memory(options, &json));
-  has(json, "\"parameters\":2302020,\"training\":{\"host_bytes\":"); /* dnn3: 64-1024-1024-4, and -64 with the generator */
+  /* The base dnn3 has layers of 64-1024-1024-4, the generator of 64-1024-1024-64. */
+  has(json, "\"parameters\":2302020,\"training\":{\"host_bytes\":");
   FAILS(GOVPN_E_ARG, "images is -1", (snprintf(options, sizeof options, format, device(), 256, -1LL), govpn_estimate_memory(options, &json)));
   FAILS(GOVPN_E_ARG, "ImageShape", govpn_estimate_memory("{\"device\": \"go\"}", &json));
   struct ArrowSchema s;
