@@ -46,7 +46,8 @@ var injected = sync.OnceValues(func() (library, error) {
 // internal/inject.
 //
 // The short form builds the C files of this package with AddressSanitizer, LeakSanitizer and
-// UndefinedBehaviorSanitizer.
+// UndefinedBehaviorSanitizer. LeakSanitizer does not look into Go's memory then, and would report what
+// only Go refers to, such as the client of XLA. So the programs do not find a plugin of XLA.
 //
 // The long form also watches Go: what Go reads of C memory, and C memory that only Go refers to.
 // checkptr and cgocheck2 are on; cgocheck2 looks at every write of a Go pointer to C memory.
@@ -73,6 +74,9 @@ var sanitized = sync.OnceValues(func() (library, error) {
 		"ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:allow_user_segv_handler=1",
 		"LSAN_OPTIONS=print_suppressions=1:suppressions=" + suppressions,
 		"UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1",
+	}
+	if !long {
+		l.environment = append(l.environment, "VIRTUAL_ENV=", "CONDA_PREFIX=", "GOVPN_PLUGIN_PATH=", "HOME="+l.folder)
 	}
 	return l, err
 })
