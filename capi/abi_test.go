@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,10 +14,10 @@ import (
 	"github.com/govpn/govpn/vpn/device"
 )
 
-// pedantic are the warnings that a stranger's compiler may have on.
+// pedantic are warnings that a host's compiler may have on.
 var pedantic = []string{"-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"}
 
-// compiled runs a compiler on a source text, or on a file.
+// compiled runs a compiler with the pedantic warnings. text is its standard input.
 func compiled(t *testing.T, text, compiler string, args ...string) {
 	t.Helper()
 	c := exec.Command(compiler, append(append([]string{"-I."}, pedantic...), args...)...)
@@ -32,7 +33,7 @@ func contents(t *testing.T, path string) string {
 	return string(text)
 }
 
-// matches are what the first group of a pattern finds in a text.
+// matches returns what the first group of a pattern matches in a text.
 func matches(pattern, text string) (found []string) {
 	for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
 		found = append(found, m[1])
@@ -40,13 +41,14 @@ func matches(pattern, text string) (found []string) {
 	return found
 }
 
-// declared are the functions of the header.
+// declared returns the names of the functions that the header declares.
 func declared(t *testing.T) []string {
 	return matches(`(?m)^(?:u?int32_t|void|const char \*)\s*(govpn_\w+)\(`, contents(t, "govpn.h"))
 }
 
-// The headers stand alone, twice.
+// Each header compiles alone, and when it is included twice.
 func TestHeader(t *testing.T) {
+	t.Parallel()
 	text := "#include \"govpn.h\"\n#include \"govpn.h\"\nint main(void) { return GOVPN_OK; }\n"
 	compiled(t, text, "gcc", "-std=c11", "-fsyntax-only", "-xc", "-")
 	for _, standard := range []string{"-std=c++17", "-std=c++20"} {
@@ -55,8 +57,9 @@ func TestHeader(t *testing.T) {
 	}
 }
 
-// The interface is what testdata/abi.c says, in the header and in the library.
+// Header and library have the interface that testdata/abi.c describes.
 func TestABI(t *testing.T) {
+	t.Parallel()
 	compiled(t, "", "gcc", "-std=c11", "-fsyntax-only", "testdata/abi.c")
 	compiled(t, "", "g++", "-std=c++17", "-fsyntax-only", "-xc++", "testdata/abi.c")
 	golden, header := contents(t, "testdata/abi.c"), contents(t, "govpn.h")
@@ -65,7 +68,7 @@ func TestABI(t *testing.T) {
 	require.ElementsMatch(t, matches(`CHECK\((GOVPN_\w+) ==`, golden), append(matches(`(GOVPN_\w+) = \d`, header), "GOVPN_ABI_VERSION"))
 	require.ElementsMatch(t, matches(`FIELD\(govpn_progress, (\w+)`, golden), matches(`(?m)^  (?:u?int\d+_t|double) (\w+); +/\*`, header))
 
-	library := filepath.Join(folder, "libgovpn.so")
+	library := filepath.Join(get(t, shipped).folder, "libgovpn.so")
 	out, err := exec.Command("nm", "-D", "--defined-only", library).Output()
 	require.NoError(t, err)
 	version := "GOVPN_" + matches(`(?m)^#define GOVPN_ABI_VERSION (\d+)$`, header)[0]
@@ -79,7 +82,7 @@ func TestABI(t *testing.T) {
 	require.Less(t, info.Size(), int64(40<<20))
 }
 
-// Every function is called in usage.c, and by govpn.hpp.
+// usage.c and govpn.hpp call every function.
 func TestEveryFunction(t *testing.T) {
 	for path, text := range map[string]string{
 		"usage.c": contents(t, "testdata/usage.c") + contents(t, "testdata/arrays.h"), "govpn.hpp": contents(t, "govpn.hpp"),
@@ -90,26 +93,26 @@ func TestEveryFunction(t *testing.T) {
 	}
 }
 
-// hpp.cpp uses everything in govpn.hpp, once with the sanitizers.
+// hpp.cpp uses everything in govpn.hpp: as C++20, and as C++17 under the sanitizers.
 func TestCPP(t *testing.T) {
+	t.Parallel()
 	build := func(t *testing.T, l library, standard string) string {
 		program := filepath.Join(l.folder, standard)
-		args := append(l.flags, "-std="+standard, "-O1", "testdata/hpp.cpp", "testdata/hpp_unit.cpp", "-o", program, "-L"+l.folder, "-lgovpn", "-Wl,-rpath,"+l.folder)
+		args := append(slices.Clone(l.flags), "-std="+standard, "-O1", "testdata/hpp.cpp", "testdata/hpp_unit.cpp",
+			"-o", program, "-L"+l.folder, "-lgovpn", "-Wl,-rpath,"+l.folder)
 		compiled(t, "", "g++", args...)
 		return program
 	}
 	t.Run("plain", func(t *testing.T) {
-		program := build(t, library{folder: folder}, "c++20")
+		t.Parallel()
+		program := build(t, get(t, shipped), "c++20")
 		eachDevice(t, "hpp", func(t *testing.T, d device.Info) {
 			require.Equal(t, "hpp: ok\n", run(t, program, "GOVPN_TEST_DEVICE="+d.Name))
 		})
 	})
 	t.Run("sanitized", func(t *testing.T) {
-		if testing.Short() {
-			t.Skip("builds the library again")
-		}
-		l, err := sanitized()
-		require.NoError(t, err)
+		t.Parallel()
+		l := get(t, sanitized)
 		require.Equal(t, "hpp: ok\n", runSanitized(t, l, build(t, l, "c++17")))
 	})
 }

@@ -1,7 +1,9 @@
-/* arrow.c: moves, releases and hands out the structs of the Arrow C data interface; arrow_check.c checks them.
+/* arrow.c: moves, releases and hands out the structs of the Arrow C data interface. arrow_check.c
+ * checks them.
  *
- * arrow-go releases the schema that it reads, also after an error, and aborts on a release callback that does not mark its
- * struct. So it only ever sees a borrowed copy whose release does nothing; the producer's own release is called here, once. */
+ * arrow-go releases every schema that it reads, also after an error, and aborts the process if a
+ * release callback leaves its struct unmarked. So arrow-go only sees a borrowed copy, whose release
+ * does nothing but mark it. The producer's own release is called here, once. */
 #include "bridge.h"
 
 #include <stdlib.h>
@@ -79,7 +81,9 @@ void bridge_release_stream(struct ArrowArrayStream *stream) {
   stream->release = NULL;
 }
 
-/* arrow-go's release callbacks enter Go: in a forked child they would hang, and while the process exits find XLA gone. */
+/* arrow-go's release callbacks enter Go. In a forked child they would hang; while the process exits
+ * they would find XLA gone. So each struct that is handed out gets one of the callbacks below
+ * instead. */
 static void (*go_release_schema)(struct ArrowSchema *);
 static void (*go_release_array)(struct ArrowArray *);
 

@@ -1,7 +1,9 @@
-/* arrow_check.c: checks structs of the Arrow C data interface before anything is believed or followed.
+/* arrow_check.c: checks structs of the Arrow C data interface before the library follows a pointer
+ * or trusts a length in them.
  *
- * The interface gives no sizes of memory, so a wrong pointer or length is found only where it leaves the memory of the process:
- * bridge_readable asks the system. What is within is the producer's word. */
+ * The interface does not tell how large memory is. So a wrong pointer or length is found only if it
+ * leaves the memory of the process: bridge_readable asks the system. Memory inside the process is
+ * believed to be what the producer says. */
 #define _DEFAULT_SOURCE
 #include "bridge.h"
 
@@ -19,7 +21,8 @@ enum { MAX_DEPTH = 16, MAX_NODES = 1 << 17, MAX_FORMAT = 1 << 10, MAX_NAME = 1 <
 enum { PAGE = 4096, PROBES = 4096 };
 
 #ifdef __linux__
-/* The kernel reads the new mask before it finds that -1 is no way to set it; EFAULT means that it could not. */
+/* Returns 1 if the byte at address can be read, without reading it here. The kernel reads the new
+ * signal mask before it refuses -1 as a way to set it: EFAULT means that it could not read. */
 static int probe(uintptr_t address) {
   long set = syscall(SYS_rt_sigprocmask, -1, address & ~(uintptr_t)7, NULL, (size_t)8);
   return set == 0 || errno != EFAULT;
@@ -30,7 +33,7 @@ int bridge_readable(const void *start, size_t n) {
   if (n == 0) return 1;
   if (!start || last < first) return 0;
   uintptr_t base = first - first % (uintptr_t)sysconf(_SC_PAGESIZE);
-  if (n > PAGE && msync((void *)base, last - base + 1, MS_ASYNC) != 0 && errno == ENOMEM) return 0; /* has holes */
+  if (n > PAGE && msync((void *)base, last - base + 1, MS_ASYNC) != 0 && errno == ENOMEM) return 0; /* a page is not mapped */
   uintptr_t step = n / PROBES > PAGE ? n / PROBES : PAGE;
   for (uintptr_t offset = 0; offset < n; offset += step)
     if (!probe(first + offset)) return 0;
@@ -40,10 +43,11 @@ int bridge_readable(const void *start, size_t n) {
 int bridge_readable(const void *start, size_t n) { return n == 0 || (start && (uintptr_t)start + n - 1 >= (uintptr_t)start); }
 #endif
 
-/* A struct is read as a whole, so that it must be aligned as well. */
+/* Returns 1 if a struct of n bytes can be read at this address, which must also be aligned. */
 static int is_struct(const void *at, size_t n) { return (uintptr_t)at % _Alignof(int64_t) == 0 && bridge_readable(at, n); }
 
-/* Returns the length of a text, or -1 when it has no end within so many bytes that can be read. */
+/* Returns the length of a text, or -1 if it has no NUL within its first `most` bytes or cannot be
+ * read. */
 static int64_t length_of(const char *text, int64_t most) {
   for (int64_t n = 0; n < most;) {
     int64_t rest = PAGE - (int64_t)((uintptr_t)(text + n) % PAGE);
@@ -56,13 +60,14 @@ static int64_t length_of(const char *text, int64_t most) {
   return -1;
 }
 
-/* One check: the nodes seen so far, and where its reason is written. */
+/* The state of one bridge_check: how many structs it has seen, and the buffer for the reason. */
 typedef struct {
   int64_t nodes;
   char *buffer;
   size_t size;
 } check;
 
+/* Writes the reason of a failed check and returns it. */
 __attribute__((format(printf, 2, 3))) static const char *because(const check *c, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
@@ -71,14 +76,15 @@ __attribute__((format(printf, 2, 3))) static const char *because(const check *c,
   return c->buffer;
 }
 
-/* What a format says of a type. */
+/* What an Arrow format string says of a type. */
 typedef struct {
-  int64_t children;      /* -1: any number */
-  int64_t buffers, most; /* at least and at most */
-  int64_t list;          /* values of a child per value: 1 of a struct, 0 where it does not tell */
+  int64_t children;      /* number of children; -1: any */
+  int64_t buffers, most; /* least and greatest number of buffers */
+  int64_t list;          /* values of a child per value: 1 for a struct; 0 if the format does not say */
 } layout;
 
-/* Reads a number of 0 to INT32_MAX; -1 when there is none. */
+/* Reads a decimal number at *p, from 0 to INT32_MAX, and moves *p behind it. Returns -1 if there is
+ * none. */
 static int64_t number(const char **p) {
   int64_t n = **p >= '0' && **p <= '9' ? 0 : -1;
   for (; **p >= '0' && **p <= '9'; (*p)++) {
@@ -88,7 +94,8 @@ static int64_t number(const char **p) {
   return n;
 }
 
-/* Counts the type ids of a union, "0,1,5"; -1 when they are none. */
+/* Counts the type ids of a union, such as "0,1,5". Returns -1 if the text is not a list of type
+ * ids. */
 static int64_t type_ids(const char *p) {
   if (!*p) return 0;
   for (int64_t n = 1;; n++, p++) {
@@ -98,7 +105,8 @@ static int64_t type_ids(const char *p) {
   }
 }
 
-static int is_decimal(const char *p) { /* precision, scale, perhaps bits */
+/* Returns 1 for the parameters of a decimal: "precision,scale" or "precision,scale,bits". */
+static int is_decimal(const char *p) {
   if (number(&p) < 1 || *p++ != ',') return 0;
   if (*p == '-') p++;
   if (number(&p) < 0) return 0;
@@ -116,13 +124,13 @@ static int nested_layout(const char *f, layout *l) {
   if (!strcmp(f, "+s")) return *l = (layout){-1, 1, 1, 1}, 1;
   if (!strcmp(f, "+r")) return *l = (layout){2, 0, 0, 0}, 1;
   if (!strncmp(f, "+w:", 3)) return *l = (layout){1, 1, 1, number(&size)}, l->list > 0 && !*size;
-  /* unions once had a buffer more, of validity */
+  /* Old versions of Arrow gave unions one more buffer, of validity. */
   if (!strncmp(f, "+us:", 4)) return *l = (layout){type_ids(f + 4), 1, 2, 0}, l->children >= 0;
   if (!strncmp(f, "+ud:", 4)) return *l = (layout){type_ids(f + 4), 2, 3, 0}, l->children >= 0;
   return 0;
 }
 
-/* Finds the layout of a format; 0 when it is none of Arrow's. */
+/* Finds the layout of a format string. Returns 0 if it is not one of Arrow's. */
 static int layout_of(const char *f, layout *l) {
   static const char *const times[] = {"tdD", "tdm", "tts", "ttm", "ttu", "ttn", "tDs", "tDm", "tDu", "tDn", "tiM", "tiD", "tin"};
   const char *size = f + 2;
@@ -140,7 +148,8 @@ static int layout_of(const char *f, layout *l) {
   return f[0] && !f[1] && strchr("zZuU", f[0]);
 }
 
-/* Metadata has no overall size: every length in it is checked, and that what it tells of can be read. */
+/* Metadata is a count of pairs, then keys and values, each with its length before it. There is no
+ * total size. Returns 1 if every length is within bounds and the bytes behind it can be read. */
 static int metadata_is_sound(const char *p) {
   int32_t pairs, bytes;
   if (!p) return 1;

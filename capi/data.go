@@ -16,11 +16,11 @@ import (
 //export goDataImport
 func goDataImport(schema *cSchema, array *cArray, json *C.bridge_text, out *C.govpn_data) C.int32_t {
 	return call(func() error {
-		if err := given(arg("schema", schema), arg("array", array), arg("out", out)); err != nil {
+		if err := notNull(arg("schema", schema), arg("array", array), arg("out", out)); err != nil {
 			return err
 		}
 		var o data.ArrowOptions
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
 		b, field, err := takeDescribed(schema, array, o.Columns)
@@ -38,10 +38,11 @@ func goDataImport(schema *cSchema, array *cArray, json *C.bridge_text, out *C.go
 	})
 }
 
-// takeDescribed moves an array that comes with its schema; the schema stays for the caller to release. columns says which
-// columns of a struct array are read, and what it is not to have.
-func takeDescribed(schema *cSchema, array *cArray, columns func(arrow.Field) ([]int, error)) (b batch, field arrow.Field, err error) {
-	if err := check(schema, array); err != nil {
+// takeDescribed takes over an array that comes with its schema. The schema itself stays the
+// caller's. columns returns the columns of a struct array to read, or an error if it refuses the
+// field.
+func takeDescribed(schema *cSchema, array *cArray, columns func(arrow.Field) ([]int, error)) (b takenArray, field arrow.Field, err error) {
+	if err := checkStructs(schema, array); err != nil {
 		return b, field, err
 	}
 	if field, err = readSchema(schema); err != nil {
@@ -51,11 +52,12 @@ func takeDescribed(schema *cSchema, array *cArray, columns func(arrow.Field) ([]
 	if err != nil {
 		return b, field, err
 	}
-	b, err = takeBatch(schema, array, field.Type, wanted)
+	b, err = takeArray(schema, array, field.Type, wanted)
 	return b, field, err
 }
 
-// newDataset is data.FromArrow with panics as errors, so that after every failure the arrays can be given back.
+// newDataset calls data.FromArrow. A panic becomes an error, so that the caller can give the arrays
+// back after every failure.
 func newDataset(field arrow.Field, arrays []arrow.Array, o data.ArrowOptions, release func()) (d *data.Dataset, err error) {
 	err = protect(func() error {
 		d, err = data.FromArrow(field, arrays, o, release)
@@ -64,31 +66,38 @@ func newDataset(field arrow.Field, arrays []arrow.Array, o data.ArrowOptions, re
 	return d, err
 }
 
-// opening is the context of the govpn_data_open calls that run; cancelling makes a new one for those to come.
+// opening holds the context that all running calls of govpn_data_open share. ctx is nil before the
+// first call and after a cancellation.
 var opening struct {
 	sync.Mutex
 	ctx    context.Context
 	cancel context.CancelFunc
 }
 
-// openingContext is the context of the calls that begin now; with stop, those that run are stopped first.
-func openingContext(stop bool) context.Context {
+// openingContext returns the context for a call of govpn_data_open that begins now.
+func openingContext() context.Context {
 	opening.Lock()
 	defer opening.Unlock()
-	if stop && opening.cancel != nil {
-		opening.cancel()
-		opening.ctx = nil
-	}
 	if opening.ctx == nil {
 		opening.ctx, opening.cancel = context.WithCancel(context.Background())
 	}
 	return opening.ctx
 }
 
+// cancelOpening stops the calls of govpn_data_open that run. Later calls get a new context.
+func cancelOpening() {
+	opening.Lock()
+	defer opening.Unlock()
+	if opening.cancel != nil {
+		opening.cancel()
+		opening.ctx = nil
+	}
+}
+
 //export goDataCancelOpen
 func goDataCancelOpen() C.int32_t {
 	return call(func() error {
-		openingContext(true)
+		cancelOpening()
 		return nil
 	})
 }
@@ -96,14 +105,14 @@ func goDataCancelOpen() C.int32_t {
 //export goDataOpen
 func goDataOpen(json *C.bridge_text, out *C.govpn_data) C.int32_t {
 	return call(func() error {
-		if err := given(arg("out", out)); err != nil {
+		if err := notNull(arg("out", out)); err != nil {
 			return err
 		}
 		var o data.OpenOptions
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
-		d, err := data.Open(openingContext(false), o)
+		d, err := data.Open(openingContext(), o)
 		if err != nil {
 			return err
 		}
@@ -115,13 +124,13 @@ func goDataOpen(json *C.bridge_text, out *C.govpn_data) C.int32_t {
 //export goDataSetLabels
 func goDataSetLabels(h C.govpn_data, schema *cSchema, array *cArray, json *C.bridge_text) C.int32_t {
 	return call(func() error {
-		if err := given(arg("schema", schema), arg("array", array)); err != nil {
+		if err := notNull(arg("schema", schema), arg("array", array)); err != nil {
 			return err
 		}
 		var o struct {
 			ClassNames []string `json:"class_names"`
 		}
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
 		return useArray(h, schema, array, data.LabelColumns, func(d *data.Dataset, labels arrow.Array) error {
@@ -137,7 +146,7 @@ func goDataSetLabels(h C.govpn_data, schema *cSchema, array *cArray, json *C.bri
 //export goDataSetWeights
 func goDataSetWeights(h C.govpn_data, schema *cSchema, array *cArray, json *C.bridge_text) C.int32_t {
 	return call(func() error {
-		if err := options(text(json), &none{}); err != nil {
+		if err := decodeOptions(goText(json), &noOptions{}); err != nil {
 			return err
 		}
 		if schema == nil && array == nil {
@@ -146,7 +155,7 @@ func goDataSetWeights(h C.govpn_data, schema *cSchema, array *cArray, json *C.br
 				return replaceView(h, unweighted, err)
 			})
 		}
-		if err := given(arg("schema", schema), arg("array", array)); err != nil {
+		if err := notNull(arg("schema", schema), arg("array", array)); err != nil {
 			return err
 		}
 		return useArray(h, schema, array, data.WeightColumns, func(d *data.Dataset, weights arrow.Array) error {
@@ -156,7 +165,8 @@ func goDataSetWeights(h C.govpn_data, schema *cSchema, array *cArray, json *C.br
 	})
 }
 
-// useArray calls f with a data set and an array that f copies; the array is moved, and released, on success only.
+// useArray calls f with a data set and a caller's array, which f copies. If f succeeds, the array
+// and its schema are released; otherwise they stay the caller's.
 func useArray(h C.govpn_data, schema *cSchema, array *cArray, columns func(arrow.Field) ([]int, error),
 	f func(*data.Dataset, arrow.Array) error) error {
 	return use(uint64(h), "data", func(d *data.Dataset) error {
@@ -174,7 +184,8 @@ func useArray(h C.govpn_data, schema *cSchema, array *cArray, columns func(arrow
 	})
 }
 
-// replaceView gives the handle of a data set the view that was made of it, or passes the error on.
+// replaceView makes a handle stand for a new view of its data set. It returns err unchanged if the
+// view could not be made.
 func replaceView(h C.govpn_data, view *data.Dataset, err error) error {
 	if err != nil {
 		return err
@@ -189,7 +200,7 @@ func replaceView(h C.govpn_data, view *data.Dataset, err error) error {
 //export goDataSplit
 func goDataSplit(h C.govpn_data, json *C.bridge_text, a, b *C.govpn_data) C.int32_t {
 	return call(func() error {
-		if err := given(arg("a", a), arg("b", b)); err != nil {
+		if err := notNull(arg("a", a), arg("b", b)); err != nil {
 			return err
 		}
 		if a == b {
@@ -199,7 +210,7 @@ func goDataSplit(h C.govpn_data, json *C.bridge_text, a, b *C.govpn_data) C.int3
 			First int    `json:"first"`
 			Seed  uint64 `json:"seed"`
 		}
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
 		return use(uint64(h), "data", func(d *data.Dataset) error {
@@ -216,7 +227,7 @@ func goDataSplit(h C.govpn_data, json *C.bridge_text, a, b *C.govpn_data) C.int3
 //export goDataInfo
 func goDataInfo(h C.govpn_data, json **C.char) C.int32_t {
 	return call(func() error {
-		if err := given(arg("json", json)); err != nil {
+		if err := notNull(arg("json", json)); err != nil {
 			return err
 		}
 		return use(uint64(h), "data", func(d *data.Dataset) error { return toJSON(d.Info(), json) })

@@ -11,9 +11,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a disk may do to a model: the program is a host that has not thought of SIGXFSZ. Mounts need namespaces of its own.
+// A folder refuses writes for a while. Models and files survive. The program does not handle
+// SIGXFSZ, which ends a process by default. A program that mounts gets namespaces of its own.
 func TestFaultyFolders(t *testing.T) {
-	program := compile(t, "testdata/faultfs.c")
+	t.Parallel()
+	program := get(t, shipped).compile(t, "testdata/faultfs.c")
 	for fault, mounts := range map[string]bool{"full": true, "read-only": true, "denied": false, "limited": false} {
 		t.Run(fault, func(t *testing.T) {
 			c := exec.Command(program, fault, t.TempDir())

@@ -30,11 +30,13 @@ import (
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// optionExports are the functions that take options, called by optionCall.
+// optionExports names the functions that take options, see optionCall.call.
 var optionExports = []string{"init", "import", "alloc", "open", "set_labels", "split", "export_stream", "create", "estimate", "fit", "train_batch",
 	"predict", "noise", "evaluate", "export_safetensors", "import_safetensors", "load", "from_bytes", "set_weights"}
 
-// An optionCall is what the functions of FuzzOptions are called with: a trained model, its bytes, its data, and two files.
+// An optionCall holds the arguments for the functions: a trained model, its bytes, its data, and
+// the paths of two files that it was saved to. Tests with cgo need it here: a _test.go file cannot
+// use cgo.
 type optionCall struct {
 	model       C.govpn_model
 	data        C.govpn_data
@@ -43,13 +45,14 @@ type optionCall struct {
 }
 
 func newOptionCall(m *vpn.Model, d *data.Dataset, bytes []byte, saved, base string) *optionCall {
-	return &optionCall{C.govpn_model(put(m, "go")), C.govpn_data(put(d, "")), bytes, saved, base}
+	return &optionCall{model: C.govpn_model(put(m, "go")), data: C.govpn_data(put(d, "")), bytes: bytes, saved: saved, base: base}
 }
 
-// call calls a function with options, and frees what it hands out. It returns the status, the message of a failure, and what is
-// wrong with the outputs.
+// call calls a function of optionExports with options and frees its outputs. It returns the status
+// and the message of a failure. wrong is not empty if outputs were written by a failure, or not by
+// a success.
 func (c *optionCall) call(name, options string) (status int, message, wrong string) {
-	runtime.LockOSThread() // the message is the thread's
+	runtime.LockOSThread() // govpn_last_error belongs to the thread
 	defer runtime.UnlockOSThread()
 	text := (*C.char)(C.CString(options))
 	defer C.free(unsafe.Pointer(text))
@@ -71,7 +74,9 @@ func (c *optionCall) call(name, options string) (status int, message, wrong stri
 	return int(s), message, wrong
 }
 
-// library calls the functions that need no model; given is -1 of others, 1 when the outputs are there, 0 when they are not.
+// library calls the functions that need no model. given is 1 if the outputs were written, 0 if not,
+// and
+// -1 for a function that needs a model.
 func (c *optionCall) library(name string, json *C.bridge_text, schema *cSchema, array *cArray) (s C.int32_t, given int) {
 	var d, second C.govpn_data
 	var m C.govpn_model
@@ -111,6 +116,7 @@ func (c *optionCall) library(name string, json *C.bridge_text, schema *cSchema, 
 	return s, outputs(m != 0)
 }
 
+// outputs returns 1 for true.
 func outputs(given bool) int {
 	if given {
 		return 1
@@ -118,7 +124,7 @@ func outputs(given bool) int {
 	return 0
 }
 
-// compute calls the functions that use the model or its data.
+// compute calls the functions that need the model or its data. given is as in library.
 func (c *optionCall) compute(name string, json *C.bridge_text, schema *cSchema, array *cArray) (s C.int32_t, given int) {
 	path, text := C.CString(c.base), (*C.char)(nil)
 	defer func() {
@@ -132,7 +138,7 @@ func (c *optionCall) compute(name string, json *C.bridge_text, schema *cSchema, 
 		return s, outputs(schema.release == nil && array.release == nil)
 	case "set_weights":
 		weights := []float32{0, 1, 2, 0.5, 1, 2}
-		handOutFlat(arrow.PrimitiveTypes.Float32, len(weights), arrow.Float32Traits.CastToBytes(weights), schema, array)
+		handOutValues(arrow.PrimitiveTypes.Float32, len(weights), arrow.Float32Traits.CastToBytes(weights), schema, array)
 		s = goDataSetWeights(c.data, schema, array, json)
 		return s, outputs(schema.release == nil && array.release == nil)
 	case "export_stream":

@@ -19,7 +19,7 @@ import (
 	"github.com/govpn/govpn/vpn/device"
 )
 
-// What every function takes, and some that none does.
+// optionSeeds are valid and invalid options of every function, the corpus that fuzzing starts from.
 var optionSeeds = map[string][]string{
 	"init":               {`{"plugin_paths": ["x"], "threads": 2, "log_level": "info"}`, `{"threads": -1}`},
 	"import":             {`{"shape": [2, 2, 1], "image_column": "image", "label_column": "label", "class_names": ["a"]}`, `{"shape": [-1, 2, 4611686018427387904]}`},
@@ -42,8 +42,8 @@ var optionSeeds = map[string][]string{
 	"from_bytes":         {`{"device": "go"}`, `{"Device": "go", "device": "tpu"}`},
 }
 
-// FuzzOptions gives every function that takes options any text: it does what the text says, or says what is wrong with it. What
-// would take long, much memory, or files from elsewhere is left out.
+// FuzzOptions passes any text as the options of any function. The function succeeds or tells what
+// is wrong. Options are skipped if they would take long, much memory, or files outside the folder.
 func FuzzOptions(f *testing.F) {
 	for number, name := range optionExports {
 		require.NotEmpty(f, optionSeeds[name], name)
@@ -63,8 +63,9 @@ func FuzzOptions(f *testing.F) {
 		settings.Unlock()
 		runtime.GOMAXPROCS(2)
 		require.Empty(t, wrong)
-		require.Less(t, status, 9, "%s: %s", name, message) // no defect, nothing left busy
-		require.NotEqual(t, 2, status, message)             // the handles are right
+		// The status is none of GOVPN_E_FORKED, GOVPN_E_BUSY, GOVPN_E_INTERNAL and GOVPN_E_HANDLE.
+		require.Less(t, status, 9, "%s: %s", name, message)
+		require.NotEqual(t, 2, status, message)
 		if status != 0 {
 			require.NotEmpty(t, message)
 			require.True(t, utf8.ValidString(message), "%q", message)
@@ -74,7 +75,8 @@ func FuzzOptions(f *testing.F) {
 	})
 }
 
-// fuzzedCall is a trained model with what it needs, in an empty folder.
+// fuzzedCall makes an empty folder the current one and returns a trained model, its data and files
+// there.
 func fuzzedCall(f testing.TB) *optionCall {
 	dir := f.TempDir()
 	f.Chdir(dir)
@@ -95,7 +97,8 @@ func fuzzedCall(f testing.TB) *optionCall {
 	return newOptionCall(m, d, bytes, saved, base)
 }
 
-// tooMuch says whether options ask for a large model, many samples, or a file outside of the folder.
+// tooMuch returns true for options that ask for a large model, many samples, or a file outside the
+// folder.
 func tooMuch(text string) bool {
 	var o struct {
 		Path, Images, Labels, Checkpoint string
@@ -108,7 +111,7 @@ func tooMuch(text string) bool {
 		Classes, Samples                 int64
 		Base, Generator                  string
 	}
-	_ = json.Unmarshal([]byte(text), &o) // fills what it can
+	_ = json.Unmarshal([]byte(text), &o) // what does not decode stays zero
 	for _, path := range append(o.PluginPaths, o.Path, o.Images, o.Labels, o.Checkpoint) {
 		if filepath.IsAbs(path) || strings.Contains(path, "..") {
 			return true

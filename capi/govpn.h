@@ -1,25 +1,60 @@
-/* govpn.h: the C interface of govpn (image classification with variational positive-incentive noise).
+/* govpn.h: the C interface of govpn, which trains image classifiers together with learned noise
+ * (variational positive-incentive noise).
  *
- * Conventions
- *   - Functions return GOVPN_OK (0) or another GOVPN_* status. The reason of a failure is the calling thread's
- *     govpn_last_error(). On failure every output is left as it was.
- *   - Options are JSON text in UTF-8. NULL, "" and "{}" mean "all defaults"; an unknown key is an error (GOVPN_E_ARG).
- *   - Every char * and uint8_t * that a function hands out belongs to the caller, who frees it with govpn_free().
- *   - Handles are numbers, 0 is none. A handle that was freed, or never given out, is an error (GOVPN_E_HANDLE).
- *   - Arrow structs given in are moved (their release becomes NULL) on success only; after a failure they still belong to
- *     the caller. Arrow structs handed out belong to the caller, who calls their release.
- *   - Every function may be called from any thread. Callbacks run on the thread that called the function they were given to,
- *     and must not throw or longjmp. In a callback, only govpn_model_cancel, govpn_model_set_learning_rate, govpn_model_history,
- *     govpn_model_config and the functions that take no handle may be called on the model in use; others answer GOVPN_E_BUSY
- *     or wait.
- *   - A handler of SIGSEGV, SIGBUS or SIGFPE that is installed after the library was loaded must have SA_ONSTACK, and call the handler
- *     that was there before with every fault that is not its own: the library makes errors (GOVPN_E_INTERNAL) of its own faults.
- *     Of handlers that were there before, nothing is asked. The library changes the handler of no other signal that has one.
- *   - exit() may be called at any time, also while threads use the library. On devices of XLA (cpu, cuda) it cancels what they do and
- *     waits for that, for 10 seconds at most (then the process ends without its remaining handlers); callbacks are no longer made,
- *     functions answer GOVPN_E_CANCELLED, and freeing does nothing.
- *   - After fork() the child cannot use the library: every function answers GOVPN_E_FORKED there, and freeing does nothing.
- *     exec() in the child, or start workers by spawn.
+ * Results and errors
+ *   - A function that returns int32_t returns GOVPN_OK (0) or another GOVPN_E_* status.
+ *   - After a failure, govpn_last_error() tells the calling thread the reason.
+ *   - A function that fails leaves its outputs as they were.
+ *   - Every such function may return GOVPN_E_ARG (a pointer that must be given is NULL, an option
+ *     is wrong), GOVPN_E_HANDLE, GOVPN_E_FORKED and GOVPN_E_INTERNAL, and GOVPN_E_CANCELLED while
+ *     the process exits. "Errors" below names the other statuses.
+ *
+ * Options
+ *   - Options are one JSON object, as UTF-8 text that ends with NUL. NULL, "" and "{}" mean the
+ *     defaults. The text is read during the call only.
+ *   - An unknown key, a key given twice and a value of a wrong type are GOVPN_E_ARG.
+ *   - This header writes {"key": value} with the default value.
+ *
+ * Memory
+ *   - Text (char *) and bytes (uint8_t *) that a function hands out belong to the caller. Free them
+ *     with govpn_free(). Results of type const char * are not freed.
+ *   - A handle is a number; 0 is none. The caller frees each handle once. A handle that was freed
+ *     or never given out is GOVPN_E_HANDLE.
+ *   - Arrow structs that the caller passes in are moved on success: the library takes over the
+ *     memory and sets their release to NULL. After a failure they still belong to the caller.
+ *   - Arrow structs that a function hands out belong to the caller, who calls their release. What
+ *     they held before the call is overwritten, not released.
+ *
+ * Threads
+ *   - Every function may be called from any thread, also on the same handle at the same time.
+ *   - Calls that compute with the same model run one after another. While the model is trained,
+ *     they return GOVPN_E_BUSY.
+ *   - A callback runs on the thread that called the function it was given to. It must not throw and
+ *     must not longjmp.
+ *   - A callback may call govpn_model_cancel, govpn_model_set_learning_rate, govpn_model_history
+ *     and govpn_model_config on the model in use, and every function that takes no handle. Other
+ *     calls on that model return GOVPN_E_BUSY or wait.
+ *
+ * Signals
+ *   - The library handles SIGSEGV, SIGBUS and SIGFPE: its own faults become GOVPN_E_INTERNAL. It
+ *     changes no handler that was installed for another signal.
+ *   - A handler of these three signals that the host installs before it loads the library needs
+ *     nothing special.
+ *   - A handler that the host installs later must have SA_ONSTACK. It must pass every fault that is
+ *     not its own to the handler that was there before.
+ *
+ * Processes
+ *   - exit() may be called at any time, also while other threads use the library. On the devices of
+ *     XLA (cpu, cuda), exit cancels the calls in progress and waits for them, at most 10 seconds.
+ *     After that the process ends without its remaining exit handlers.
+ *   - While the process exits, no callback is called, functions return GOVPN_E_CANCELLED, and
+ *     freeing does nothing.
+ *   - A child after fork() cannot use the library. Every function returns GOVPN_E_FORKED there, and
+ *     freeing does nothing. Call exec() in the child, or start workers by spawn.
+ *
+ * Versions
+ *   - Programs keep running with a newer library of the same GOVPN_ABI_VERSION. Functions, status
+ *     values, option keys and fields at the end of govpn_progress are added without a new version.
  */
 #ifndef GOVPN_H
 #define GOVPN_H
@@ -31,7 +66,8 @@
 extern "C" {
 #endif
 
-/* The Arrow C data and stream interfaces, as defined in https://arrow.apache.org/docs/format/CDataInterface.html */
+/* The structs of the Arrow C data and stream interfaces:
+ * https://arrow.apache.org/docs/format/CDataInterface.html */
 #ifndef ARROW_C_DATA_INTERFACE
 #define ARROW_C_DATA_INTERFACE
 #define ARROW_FLAG_DICTIONARY_ORDERED 1
@@ -76,7 +112,8 @@ struct ArrowArrayStream {
 };
 #endif /* ARROW_C_STREAM_INTERFACE */
 
-/* Grows by one with every incompatible change of this header; compare it with govpn_abi_version(). */
+/* The version of the binary interface. It grows by one with every incompatible change. A program
+ * may compare it with govpn_abi_version(), the version of the library that it runs with. */
 #define GOVPN_ABI_VERSION 1
 
 typedef uint64_t govpn_data;  /* a data set: images, and labels if known */
@@ -85,358 +122,579 @@ typedef uint64_t govpn_model; /* a classifier with its noise generator */
 enum {
   GOVPN_OK = 0,
   GOVPN_E_ARG = 1,         /* an argument or an option is wrong; the message says what is wanted */
-  GOVPN_E_HANDLE = 2,      /* a handle was freed, never given out, or is of the other kind */
-  GOVPN_E_UNSUPPORTED = 3, /* correct, but this build, device or format cannot do it */
-  GOVPN_E_CANCELLED = 4,   /* stopped by a callback or a cancel function; a model keeps what it has learned */
+  GOVPN_E_HANDLE = 2,      /* the handle was freed, never given out, or is of the other kind */
+  GOVPN_E_UNSUPPORTED = 3, /* valid, but this build, device or reader cannot do it */
+  GOVPN_E_CANCELLED = 4,   /* a callback, a cancel function or the end of the process stopped it */
   GOVPN_E_IO = 5,          /* a file could not be read or written */
   GOVPN_E_FORMAT = 6,      /* a file or an Arrow struct is damaged or of another format */
-  GOVPN_E_MEMORY = 7,      /* not enough memory on the host or the device */
-  GOVPN_E_DEVICE = 8,      /* the device cannot be opened or failed */
-  GOVPN_E_FORKED = 9,      /* called in a forked child */
+  GOVPN_E_MEMORY = 7,      /* the host or the device has not enough memory */
+  GOVPN_E_DEVICE = 8,      /* the device cannot be opened, or failed */
+  GOVPN_E_FORKED = 9,      /* the call came from a forked child */
   GOVPN_E_BUSY = 10,       /* the model is being trained */
-  GOVPN_E_INTERNAL = 11    /* a defect of govpn; the model that met it is unusable and can only be freed */
+  GOVPN_E_INTERNAL = 11    /* a defect of govpn; the model that met it can only be freed */
 };
 
 enum {
-  GOVPN_PHASE_COMPILING = 0, /* before the first step; a compilation cannot be stopped before its end */
-  GOVPN_PHASE_TRAINING = 1,
-  GOVPN_PHASE_EPOCH = 2 /* an epoch has just ended, with its evaluation */
+  GOVPN_PHASE_COMPILING = 0, /* before the first step; a compilation cannot be interrupted */
+  GOVPN_PHASE_TRAINING = 1,  /* between the steps of an epoch */
+  GOVPN_PHASE_EPOCH = 2      /* an epoch has ended, its validation included */
 };
 
 enum { GOVPN_LOG_DEBUG = 0, GOVPN_LOG_INFO = 1, GOVPN_LOG_WARNING = 2, GOVPN_LOG_ERROR = 3 };
 
-/* How far govpn_model_fit has come. Fields are only ever added at the end: struct_size says how much is there. */
+/* How far govpn_model_fit has come. Later versions add fields at the end only: struct_size tells
+ * which are there. */
 typedef struct {
-  uint32_t struct_size; /* bytes of this struct */
-  int32_t epoch;        /* the current epoch, from 1 */
-  int32_t epochs;       /* epochs to do in all */
-  int32_t phase;        /* GOVPN_PHASE_* */
-  int64_t step;         /* steps done, of all epochs */
-  int64_t steps;        /* steps to do, in all epochs */
-  double loss;          /* mean training loss of this epoch so far; NaN while compiling */
-  double metric;        /* mean training accuracy of this epoch so far, 0..1; NaN while compiling */
-  double elapsed_s;     /* seconds since fit was called */
+  uint32_t struct_size; /* size of this struct in the library, in bytes */
+  int32_t epoch;        /* the current epoch; the first is 1 */
+  int32_t epochs;       /* number of epochs of this fit, earlier ones that it resumes included */
+  int32_t phase;        /* one of GOVPN_PHASE_* */
+  int64_t step;         /* steps done in all epochs */
+  int64_t steps;        /* steps of all epochs */
+  double loss;          /* mean training loss of this epoch; NaN while compiling */
+  double metric;        /* mean training accuracy of this epoch, 0 to 1; NaN while compiling */
+  double elapsed_s;     /* seconds since govpn_model_fit was called */
 } govpn_progress;
 
-/* progress is valid during the call only. Return 0 to go on, anything else to stop training within one step. */
+/* Receives the progress of govpn_model_fit.
+ *   progress   valid during the call only
+ *   user_data  the pointer that was passed to govpn_model_fit
+ * Return 0 to go on. Any other value stops the training within one step. */
 typedef int32_t (*govpn_progress_fn)(const govpn_progress *progress, void *user_data);
 
-/* Replaces count values by their sums over all workers (see govpn_model_share), of the same bits everywhere. Return 0 to go on, anything
- * else to stop training. */
+/* Adds up the values of all workers that train together (see govpn_model_share).
+ *   values     count floats; replace each by the sum of that value over all workers. The sums must
+ *              have the same bits in every worker
+ *   user_data  the pointer that was passed to govpn_model_share
+ * Return 0 to go on. Any other value stops the training. */
 typedef int32_t (*govpn_sum_fn)(float *values, int64_t count, void *user_data);
 
-/* level is GOVPN_LOG_*, message is valid during the call only. */
+/* Receives a log message.
+ *   level      one of GOVPN_LOG_*
+ *   message    UTF-8 text, valid during the call only
+ *   user_data  the pointer that was passed to govpn_set_log */
 typedef void (*govpn_log_fn)(int32_t level, const char *message, void *user_data);
 
-/* ---- the library ------------------------------------------------------------------------------------------------------ */
+/* ---- the library ----------------------------------------------------------------------------- */
 
 /* Returns the GOVPN_ABI_VERSION that the library was built with. Works in a forked child. */
 uint32_t govpn_abi_version(void);
 
-/* Returns the version, such as "0.1.0". Static; do not free. Works in a forked child. */
+/* Returns the library's version, such as "0.1.0". Static; do not free. Works in a forked child. */
 const char *govpn_version(void);
-/* Returns the name of a status, such as "GOVPN_E_ARG", or "GOVPN_E_?" for a number that is none. Static; do not free. */
+
+/* Returns the name of a status, such as "GOVPN_E_ARG"; "GOVPN_E_?" if status is none of them.
+ * Static; do not free. Works in a forked child. */
 const char *govpn_status_name(int32_t status);
 
-/* Returns the message of the calling thread's last failure, whole, "" when there was none. Do not free; valid until the
- * thread's next govpn call. A success does not clear it. Works in a forked child. */
+/* Returns the message of the last failure on the calling thread; "" if there was none. A call that
+ * succeeds does not clear it. Do not free; valid until the thread's next govpn call. Works in a
+ * forked child. */
 const char *govpn_last_error(void);
 
-/* Sets the library up; optional, and may be repeated (devices that are already open stay as they are).
- *   json  {"plugin_paths": [..],  XLA plugins: files, or folders to search
- *          "threads": 0,          threads of the device go, 0 = all cores
- *          "log_level": "warning"} least level that reaches the log callback: "debug" "info" "warning" "error" "off" */
+/* Sets the library up. The call is optional and may be repeated. Open devices do not change.
+ *   json  {"plugin_paths": [],        PJRT plugins of XLA: files, or folders that hold some. They
+ *                                     are searched first; without the key, the list stays as it is
+ *          "threads": 0,              threads of the device "go", up to 65536; 0 leaves the number
+ *                                     as it is (all cores at first)
+ *          "log_level": "warning"}    least level that reaches the log callback: "debug", "info",
+ *                                     "warning", "error" or "off" */
 int32_t govpn_init(const char *json);
 
 /* Describes the build.
- *   json  receives {"version", "abi_version", "go_version", "gomlx_version", "os", "arch", "simd", "xla", "default_device",
- *         "base_models", "generators"}; free with govpn_free */
+ *   json  receives an object; free it with govpn_free:
+ *         {"version", "abi_version", "go_version", "gomlx_version", "os", "arch",
+ *          "simd":            true if the device "go" computes with vector instructions,
+ *          "xla":             true if the build knows the devices "cpu" and "cuda",
+ *          "default_device":  the device that "auto" stands for,
+ *          "base_models":     the values of a model's "base",
+ *          "generators":      the values of a model's "generator"}
+ * Errors: GOVPN_E_DEVICE. */
 int32_t govpn_build_info(char **json);
 
-/* Lists the devices.
- *   json  receives [{"device", "available", "description", "plugin", "devices", "why"}, ..]; free with govpn_free */
+/* Lists the devices of this build, available or not. Opens each one.
+ *   json  receives a list of objects; free it with govpn_free:
+ *         [{"device":       its name,
+ *           "available":    true or false,
+ *           "description":  text,
+ *           "plugin":       path of its PJRT plugin; "" of the device "go",
+ *           "devices":      how many devices of this kind the plugin drives,
+ *           "why":          why it is available, or is not}, ..] */
 int32_t govpn_devices(char **json);
 
-/* Sends log messages to fn (NULL: nowhere, the default). Messages are kept until a govpn function is about to return, and
- * delivered on that thread.
- *   user_data  passed through; may go once govpn_set_log has been called again: that waits for the calls of the fn before on
- *         other threads, except where it is called by a log callback itself */
+/* Sends log messages to fn, in place of the callback that was set before. Messages wait until a
+ * govpn function is about to return, and are delivered on its thread. At most 256 messages wait;
+ * further ones are dropped.
+ *   fn         the callback; NULL for none, which is the default
+ *   user_data  passed to fn. It must stay valid until the next govpn_set_log returns: that call
+ *              waits for the calls of the callback before on other threads. It does not wait if a
+ *              log callback makes it */
 int32_t govpn_set_log(govpn_log_fn fn, void *user_data);
 
-/* Frees text and bytes that a govpn function handed out; NULL is fine. Not for Arrow structs. */
+/* Frees text or bytes that a govpn function handed out; NULL is fine. Not for Arrow structs, which
+ * have a release of their own. */
 void govpn_free(void *memory);
 
-/* ---- data sets -------------------------------------------------------------------------------------------------------- */
+/* ---- data sets ------------------------------------------------------------------------------- */
 
-/* Makes a data set of Arrow memory, without copying pixels where the layout allows it.
- *   schema, array  images: a fixed_shape_tensor (H, W, C) or (H, W), any permutation, or a FixedSizeList with "shape" given,
- *                  of uint8 (0..255) or float32 (0..1); or a struct array with such a column and optionally a column of
- *                  labels (see govpn_data_set_labels). Moved on success. No nulls.
- *   json           {"shape": [H, W, C],      needed when the array does not tell
- *                   "image_column": "image", default: the first of image, images, pixels
- *                   "label_column": "label", default: label, labels or y, if there
- *                   "class_names": [..]}     names of labels 0, 1, ..
- *   out            receives the data set; free with govpn_data_free, which calls the array's release after the last use */
-int32_t govpn_data_import(struct ArrowSchema *schema, struct ArrowArray *array, const char *json, govpn_data *out);
+/* Makes a data set of one Arrow array. Pixels are not copied where the memory layout allows that;
+ * govpn_data_info tells what was copied and why.
+ *   schema, array  N images, or a struct array with a column of images and perhaps one of labels.
+ *                  Moved on success. No nulls.
+ *                    images  arrow.fixed_shape_tensor of shape (H, W, C) or (H, W), with any
+ *                            permutation; or FixedSizeList, with "shape" given. Values are uint8
+ *                            (0 to 255) or float32 (0 to 1); float64 is converted to float32
+ *                    labels  as in govpn_data_set_labels
+ *   json           {"shape": [H, W, C],       or [H, W]; needed if the array does not tell
+ *                   "image_column": name,     default: the first of "image", "images" and "pixels"
+ *                   "label_column": name,     default: the first of "label", "labels", "y"
+ *                   "class_names": [..]}      the names of labels 0, 1, ..
+ *   out            receives the data set; free with govpn_data_free. The array's release is called
+ *                  after the last use of the data set
+ * Errors: GOVPN_E_FORMAT (malformed Arrow structs), GOVPN_E_MEMORY. */
+int32_t govpn_data_import(struct ArrowSchema *schema, struct ArrowArray *array, const char *json,
+                          govpn_data *out);
 
-/* Makes a data set of a stream of struct arrays (record batches); reads it to the end.
- *   stream  moved (and released) on success; after a failure it may have been read in part, and belongs to the caller
+/* Makes a data set of an Arrow stream of struct arrays (record batches). Reads it to its end.
+ *   stream  columns as in govpn_data_import. Moved and released on success. After a failure it
+ *           belongs to the caller, and some of its arrays may have been read
  *   json    as in govpn_data_import
- *   out     receives the data set; free with govpn_data_free */
-int32_t govpn_data_import_stream(struct ArrowArrayStream *stream, const char *json, govpn_data *out);
+ *   out     receives the data set; free with govpn_data_free
+ * Errors: GOVPN_E_IO (a callback of the stream failed), GOVPN_E_FORMAT, GOVPN_E_MEMORY. */
+int32_t govpn_data_import_stream(struct ArrowArrayStream *stream, const char *json,
+                                 govpn_data *out);
 
-/* Lends memory that the device computes on directly: fill it, and nothing is ever copied.
- *   json    {"shape": [N, H, W, C], "dtype": "uint8" | "float32", "device": "auto"}; shape and dtype are required
- *   schema, array  receive N zeroed images as an arrow.fixed_shape_tensor. The memory may be written through the child's
- *                  buffers[1] until a model first uses the data set; it stays valid until the array is released, also after
- *                  govpn_data_free(out)
- *   out     receives the data set over the same memory; free with govpn_data_free */
-int32_t govpn_data_alloc(const char *json, struct ArrowSchema *schema, struct ArrowArray *array, govpn_data *out);
+/* Lends memory of the device for a data set. Write the pixels there and nothing is ever copied.
+ *   json           {"shape": [N, H, W, C],           required; each at least 1
+ *                   "dtype": "uint8" or "float32",   required; values 0 to 255, or 0 to 1
+ *                   "device": "auto"}                the device of the model that will use the set
+ *   schema, array  receive N images of zeros, as an arrow.fixed_shape_tensor (H, W, C). Write to
+ *                  array->children[0]->buffers[1] before a model first uses the data set. The
+ *                  memory is valid until the array is released, also after govpn_data_free
+ *   out            receives the data set over the same memory; free with govpn_data_free
+ * Errors: GOVPN_E_MEMORY, GOVPN_E_DEVICE. */
+int32_t govpn_data_alloc(const char *json, struct ArrowSchema *schema, struct ArrowArray *array,
+                         govpn_data *out);
 
-/* Opens a data set on disk: decodes its images on all cores to memory, uint8; or, as a stream, leaves them on disk, so that the
- * set may be larger than memory.
- *   json  {"format":      what is at path:
- *            "idx"            IDX files (MNIST and its family), gzip or not: "images": path, "labels": path (optional), no path
- *            "fashion-mnist"  the folder of Fashion-MNIST's four IDX files; split "train" or "test"
- *            "cifar10"        the folder or the tar or tar.gz file of CIFAR-10's binary version; split "train" or "test"
- *            "cifar100"       the same of CIFAR-100; "labels": "fine" (default) or "coarse"
- *            "tiny-imagenet"  Tiny ImageNet as published, folder, tar or tar.gz; split "train", "val" or "test" (unlabelled)
- *            "image-folder"   folders of .jpg, .jpeg, .png, .webp and .bmp files, <path>/<split>/<class>/<file>, or a tar or tar.gz
- *                             file of that. Classes are the folders in the order of their names, images in that of their paths
- *            "arrow", "parquet"  a table, or a folder of its parts (with a split, those whose names begin with it), with a column
- *                             of encoded images (bytes, or Hugging Face's struct of bytes and path) or of tensors
- *          "path":        folder, archive or file
- *          "split":       as above; "" where there is one only
- *          "image_column": "image", "images", "img" or "pixels" by default; "label_column": "label", "labels", "y" or
- *                         "fine_label" by default, where there is one; "class_names": in place of those in the files
- *          "stream":      false; true decodes while the set is used: ahead on all cores, into a queue of at most 8 batches and
- *                         64 MiB, but two batches always (govpn_data_info tells). Files must stay as they are until the set
- *                         is freed. tar.gz files and tables are unpacked once, to a temporary file in $TMPDIR
- *          "skip_broken": false; true leaves out images that do not decode, and govpn_data_info lists them. A stream is
- *                         decoded once to find them
- *          and what happens to every image, in this order, as torchvision does it:
- *          "resize":      [s], the shorter side becomes s; or [height, width]. Bilinear, antialiased
- *          "center_crop": [s] or [height, width]; an image that is smaller is padded with 0
- *          "random_resized_crop": {"size": [s] or [height, width], "scale": [0.08, 1], "ratio": [3/4, 4/3]}, drawn anew for every
- *                         epoch of training (and once where the set is decoded to memory)
- *          "channels":    3 (RGB) or 1 (grey); 0: 3 of encoded images, else as they are}
- *         Pixels are those of Pillow: palettes, grey and CMYK become RGB, alpha is dropped, 16 bits become 8, EXIF orientation
- *         is applied. All images must come out of one size.
- *         An image has at most 2^26 pixels and 2^28 bytes, a set 2^24 files, and a tar.gz file unpacks to at most 1 GiB or 20 times
- *         its size. What is larger, or is not as large as it says, is GOVPN_E_FORMAT before memory is taken for it, and the
- *         message names the file; so are symbolic links that leave the folder, and links and ".." in archives
- *   out   receives the data set; free with govpn_data_free */
+/* Opens a data set on disk. Its images are decoded on all cores to uint8 (N, H, W, C) in memory;
+ * or, as a stream, they stay on disk and are decoded while the set is used, so that it may be
+ * larger than memory.
+ *   json  {"format":       what is at "path"; required:
+ *            "idx"             IDX files (MNIST and its family), gzip or not. Takes "images": path
+ *                              and "labels": path (optional) in place of "path"
+ *            "fashion-mnist"   a folder of Fashion-MNIST's four IDX files; split "train" or "test"
+ *            "cifar10"         CIFAR-10's binary version: folder, tar or tar.gz; split "train" or
+ *                              "test"
+ *            "cifar100"        the same of CIFAR-100; "labels": "fine" (default) or "coarse"
+ *            "tiny-imagenet"   Tiny ImageNet as published: folder, tar or tar.gz; split "train",
+ *                              "val" or "test" (without labels)
+ *            "image-folder"    <path>/<split>/<class>/<file>, or a tar or tar.gz of that. Files are
+ *                              .jpg, .jpeg, .png, .webp or .bmp. Classes are numbered in the order
+ *                              of their folders' names; images come in the order of their paths
+ *            "arrow"           an Arrow file, or a folder of them; with a split, those whose names
+ *                              begin with it. Images are encoded (bytes, or Hugging Face's struct
+ *                              of bytes and path) or tensors
+ *            "parquet"         the same of Parquet files
+ *          "path": path,       folder, archive or file
+ *          "split": "",        as above; "" where the format has one split only
+ *          "image_column": name,  of "arrow" and "parquet"; default: the first of "image",
+ *                              "images", "img" and "pixels"
+ *          "label_column": name,  of "arrow" and "parquet"; default: the first of "label",
+ *                              "labels", "y" and "fine_label", if any
+ *          "class_names": [..],  replace the names that the files give
+ *          "stream": false,    true: decode while the set is used. All cores decode ahead, into a
+ *                              queue of at most 8 batches and 64 MiB, but always two batches. The
+ *                              files must not change until the set is freed. tar.gz files and
+ *                              tables are unpacked once, to a temporary file in $TMPDIR
+ *          "skip_broken": false,  true: leave out images that do not decode; govpn_data_info lists
+ *                              them. A stream is decoded once to find them
+ *
+ *          What happens to every image, in this order and as torchvision does it; all images must
+ *          come out in one size:
+ *          "resize":           [s]: the shorter side becomes s pixels; or [height, width]. Bilinear
+ *                              with antialiasing
+ *          "center_crop":      [s] or [height, width]; a smaller image is padded with 0
+ *          "random_resized_crop":  {"size": [s] or [height, width], "scale": [0.08, 1], "ratio":
+ *                              [0.75, 1.3333]}: a random part of the image, resized. Drawn anew in
+ *                              every epoch of a stream, once for a set in memory
+ *          "channels": 0}      3 (RGB) or 1 (grey); 0: 3 for encoded images, others as they are
+ *   out   receives the data set; free with govpn_data_free
+ *
+ * Pixels are those that Pillow gives. Palettes, grey and CMYK become RGB, alpha is dropped, 16 bits
+ * become 8, and EXIF orientation is applied.
+ *
+ * Limits: 2^26 pixels and 2^28 bytes per image, 2^24 files per set. A tar.gz file unpacks to at
+ * most 1 GiB or 20 times its size, whichever is larger. A file beyond these limits, or not as large
+ * as it says, is refused before memory is taken for it, and the message names it. Also refused are
+ * symbolic links that leave the folder, and links and ".." in archives.
+ *
+ * Errors: GOVPN_E_IO, GOVPN_E_FORMAT, GOVPN_E_UNSUPPORTED, GOVPN_E_MEMORY, and GOVPN_E_CANCELLED
+ * after govpn_data_cancel_open. */
 int32_t govpn_data_open(const char *json, govpn_data *out);
 
-/* Stops the govpn_data_open calls that run in this process: they return GOVPN_E_CANCELLED within a file's time. From any thread. Not
- * an error when there are none. */
+/* Stops all calls of govpn_data_open that run in this process. They return GOVPN_E_CANCELLED after
+ * at most the file that they are reading. Succeeds if none runs. */
 int32_t govpn_data_cancel_open(void);
 
-/* Hands a data set out as an Arrow C stream of struct arrays {"image": fixed_shape_tensor (H, W, C) of uint8 or float32, "label":
- * int32, where the set is labelled}. The label's field has the class names, a JSON list, as metadata "govpn.class_names".
- *   json  {"batch_size": 0,    images per array, the last may have fewer; 0: all in one array
- *          "shuffle": false,   true serves them in an order drawn of seed and epoch
- *          "seed": 0, "epoch": 0,  of that order and of random crops
- *          "columns": ["image", "label"]}  without "image" nothing is decoded
- *   out   receives the stream, to be read by one thread at a time; release it with its release, also before the end: that stops
- *         the decoding and waits for it, an image's time at most. Errors have the message of get_last_error and the code EINVAL
- *         (a damaged file), EIO, ENOMEM, ENOSYS (not supported) or EPERM (a forked child)
- * Of a set in memory, images that lie there one after another (all of them, when nothing is shuffled) are handed out without a
- * copy: the arrays share the memory, which stays until the last of them is released, also after govpn_data_free(data); write to it
- * only when the set is freed. Other arrays have memory of their own: a streamed set with batch_size 0 needs room for all images. */
+/* Hands a data set out as an Arrow C stream of struct arrays.
+ *   json  {"batch_size": 0,               images per array (the last may have fewer); 0: all in one
+ *          "shuffle": false,              true: in a random order, given by "seed" and "epoch"
+ *          "seed": 0, "epoch": 0,         also give the random crops of a stream
+ *          "columns": ["image", "label"]} default: all that the set has. Without "image" nothing is
+ *                                         decoded
+ *   out   receives the stream. Columns:
+ *           image  arrow.fixed_shape_tensor (H, W, C) of uint8 or float32
+ *           label  int32; its field's metadata "govpn.class_names" is a JSON list of the names
+ *         One thread at a time may read the stream. Its release may be called before the end: it
+ *         stops the decoding and waits for that, at most for one image. The stream and its arrays
+ *         stay valid after govpn_data_free(data).
+ * Memory: if the set is in memory and the images of an array lie there one after another, the array
+ * shares that memory. The memory stays until the last such array is released. Write to it only
+ * after the set was freed. Other arrays are copies; a streamed set with "batch_size" 0 needs memory
+ * for all its images.
+ * Errors of the stream's callbacks: EINVAL (a damaged file), ENOMEM, ENOSYS (not supported),
+ * ECANCELED, EPERM (a forked child, or the process exits) and EIO (all others); get_last_error has
+ * the message. */
 int32_t govpn_data_export_stream(govpn_data data, const char *json, struct ArrowArrayStream *out);
 
-/* Gives a data set its labels, replacing those it has. Calls that already use the data set keep the old ones.
- *   schema, array  integers of any width, 0 or more, or a dictionary of class names; one per image, no nulls. Copied; moved
- *                  and released on success. Or soft labels, the probabilities of K classes, 2 or more: a FixedSizeList[K] of
- *                  float32 or float64, 0 or more, each list of sum 1 (within 0.001; it is divided by its sum). Training learns
- *                  them; all else (validation, evaluation, noise, split, export) uses the class of the largest, of equal ones
- *                  the first
- *   json           {"class_names": [..]} */
-int32_t govpn_data_set_labels(govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json);
+/* Gives a data set labels, in place of those that it has. Calls that already use the data set keep
+ * the old ones.
+ *   schema, array  one label per image, no nulls. Copied; moved and released on success. Either
+ *                    classes      integers of any width, 0 or more; or a dictionary of class names
+ *                    soft labels  the probabilities of K classes, K at least 2: FixedSizeList[K] of
+ *                                 float32 or float64, each 0 or more. Each list has the sum 1
+ *                                 within 0.001 and is divided by its sum
+ *   json           {"class_names": [..]}  the names of labels 0, 1, ..
+ * Training learns soft labels as they are. Everything else (validation, evaluation, noise, split,
+ * export) uses the class with the largest probability; among equal ones, the first.
+ * Errors: GOVPN_E_FORMAT, GOVPN_E_MEMORY. */
+int32_t govpn_data_set_labels(govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array,
+                              const char *json);
 
-/* Gives a data set weights, replacing those it has: how much each image counts in training (govpn_model_fit,
- * govpn_model_train_batch; nothing else uses them). Every term of an image in the loss is multiplied by the image's weight, divided
- * by the mean weight of the training set. New labels leave the weights as they are; a split divides them as it does the images.
- * Calls that already use the data set keep the old ones.
- *   schema, array  float32, one per image, finite and 0 or more, at least one above 0, no nulls. Copied; moved and released on
- *                  success. NULL, both of them: no weights
- *   json           no options yet */
-int32_t govpn_data_set_weights(govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json);
+/* Gives a data set weights, in place of those that it has: how much each image counts in training
+ * (govpn_model_fit and govpn_model_train_batch; nothing else uses them). The loss of an image is
+ * multiplied by its weight and divided by the mean weight of the training set. Calls that already
+ * use the data set keep the old weights. govpn_data_set_labels keeps the weights, and
+ * govpn_data_split gives each part those of its images.
+ *   schema, array  float32, one per image, finite and 0 or more, at least one above 0, no nulls.
+ *                  Copied; moved and released on success. Both NULL: remove the weights
+ *   json           no options yet
+ * Errors: GOVPN_E_FORMAT, GOVPN_E_MEMORY. */
+int32_t govpn_data_set_weights(govpn_data data, struct ArrowSchema *schema,
+                               struct ArrowArray *array, const char *json);
 
-/* Splits a data set in two at random; of a labelled one every class in proportion. Nothing is copied: both parts share the
- * images, and so do their streams.
- *   json  {"first": images in a, "seed": 0}
- *   a, b  receive the parts; free each with govpn_data_free; data stays usable */
+/* Splits a data set in two at random. If it has labels, every class is split in proportion. Images
+ * are not copied: both parts share them. The data set itself stays usable.
+ *   json  {"first": 0,   images in part a; b gets the others
+ *          "seed": 0}    from 0 to 2^64 - 1; the same seed gives the same parts on every machine
+ *   a, b  receive the parts, from two different addresses; free each with govpn_data_free */
 int32_t govpn_data_split(govpn_data data, const char *json, govpn_data *a, govpn_data *b);
 
 /* Describes a data set.
- *   json  receives {"images", "height", "width", "channels", "dtype", "labelled", "classes", "class_names",
- *         "bytes_copied", "why", "streamed", "memory_bytes" (host memory of the pixels; of a stream, the most that its queue
- *         has held), "skipped" (broken images that were left out, each with the reason), "soft_labels" (the labels are
- *         probabilities), "weighted" (the images have weights)}; free with govpn_free */
+ *   json  receives an object; free it with govpn_free:
+ *         {"images", "height", "width", "channels",
+ *          "dtype":          "uint8" or "float32",
+ *          "labelled":       true if it has labels,
+ *          "classes",
+ *          "class_names":    a list, or null,
+ *          "bytes_copied":   by the import and by transfers to devices,
+ *          "why":            the reason for each copy; "" if there was none,
+ *          "streamed":       true if the images are decoded while they are used,
+ *          "memory_bytes":   host memory of the pixels; of a stream, the most its queue has held,
+ *          "skipped":        the broken images that were left out, each with the reason,
+ *          "soft_labels":    true if the labels are probabilities,
+ *          "weighted":       true if the images have weights} */
 int32_t govpn_data_info(govpn_data data, char **json);
 
-/* Frees a data set; 0 is fine. Never waits: a call that still uses it finishes, and then its memory is released. */
+/* Frees a data set; 0 is fine. Never waits: a call that still uses the set finishes first, and then
+ * the memory is released. */
 void govpn_data_free(govpn_data data);
 
-/* ---- models ----------------------------------------------------------------------------------------------------------- */
+/* ---- models ---------------------------------------------------------------------------------- */
 
 /* Makes an untrained model.
- *   json  {"device": "auto" | "go" | "cpu" | "cuda",
- *          "devices": 1, how many devices of its kind train together, or a list of their numbers, from 0: each takes a part of every
- *            batch, whose size (with "accumulate", that of its parts) must be a multiple; the result is that of one device, batch
- *            norms among it. All else computes on the first; govpn_devices tells how many there are. Not kept in files,
- *          "preset": "default" | "paper" | "official" | "augmented", and any of:
- *          "base": one of govpn_build_info's "base_models", "generator": "dnn3" | "resnet18",
- *          "mode": "joint" | "frozen" | "plain" | "gaussian",
- *          "epochs", "batch_size", "accumulate": in how many equal parts, one after another, a step computes its batch (1), which takes
- *          less memory and is the same step, but that batch norms take their statistics of each part,
- *          "remat": true computes the values within the networks' blocks again for the gradient: less memory, more time, the
- *          same step (false),
- *          "eval_batch_size", "optimizer": "adam" | "sgd", "learning_rate", "momentum",
- *          "weight_decay", "schedule": "constant" | "cosine", "noise_samples", "base_loss_weight",
- *          "label_fusion": "bias" | "plane" | "embedding" | "film", "label_coefficient" and (both of "bias" alone)
- *          "label_encoding": "scaled" | "index", "std": "abs" | "bounded" | "rms", "std_range": [low, high], "std_rms",
- *          "fixed_std", "normalize": {"where", "mean", "std"}, "clip_noisy",
- *          "noise_distribution": "normal" | "laplace" | "uniform", "label_smoothing",
- *          "entropy_weight", "noise_layer": 0 (pixels) or the number of a hidden layer of the base, whose output gets the noise: 1
- *            and 2 (dnn3), 1 to 4 (ResNets), 1 to 12 (ViTs),
- *          "noisy_batch_norm": "shared" | "separate", "compute_dtype": "float32" | "bfloat16" | "float64",
- *          "augment": what training does to clean images, on the device and anew for every image, in this order: a list of
- *            {"name": "RandomCrop", "size": [32, 32], "padding": [4]}, {"name": "RandomHorizontalFlip", "p": 0.5}, .. with
- *            torchvision v2's names, parameters and meaning: RandomCrop, RandomHorizontalFlip, RandomRotation, RandomAffine,
- *            ColorJitter, GaussianBlur, GaussianNoise (which also takes "fraction", of the pixels that get noise),
- *          "patience", "restore_best", "seed",
- *          "image_shape": [H, W, C], "classes", "class_names",
- *          "attributes": {"key": "text", ..}, the caller's own notes, kept with the model and in its files}
- *   out   receives the model; free with govpn_model_free */
+ *   json  {"preset": "default",     gives the defaults of the keys below: "default", whose values
+ *                                   stand here, "paper", "official" or "augmented"
+ *
+ *          Where it computes; not kept in files:
+ *          "device": "auto",        "auto" (the best there is), "go", "cpu" or "cuda"
+ *          "devices": 1,            how many devices of that kind train together, or a list of
+ *                                   their numbers, from 0. Each computes a part of every batch; the
+ *                                   result is that of one device, batch norms included.
+ *                                   "batch_size" / "accumulate" must be a multiple of their number.
+ *                                   Inference uses the first
+ *
+ *          Networks and images:
+ *          "base": "dnn3",          the classifier: one of "base_models" of govpn_build_info
+ *          "generator": "dnn3",     the noise generator: one of its "generators"
+ *          "image_shape": [H, W, C],  default: those of the first data set
+ *          "classes": K,            default: those of the first data set
+ *          "class_names": [..],
+ *          "normalize": {"where": "image", "mean": [], "std": []},  (x - mean) / std per channel.
+ *                                   "image": in the base, after the noise; "input": before
+ *                                   generator and noise
+ *          "compute_dtype": "float32",  "bfloat16" (mixed precision) or "float64"
+ *
+ *          Training:
+ *          "mode": "joint",         "joint" trains base and generator; "frozen" the generator
+ *                                   alone; "plain" the base without noise; "gaussian" the base with
+ *                                   noise of "fixed_std"
+ *          "epochs": 20, "batch_size": 256,
+ *          "accumulate": 1,         in how many equal parts, one after another, a step computes its
+ *                                   batch: less memory, the same step, except that batch norms take
+ *                                   the statistics of each part
+ *          "remat": false,          true: compute values inside the networks' blocks again for the
+ *                                   gradient: less memory, more time, the same step
+ *          "eval_batch_size": 0,    images per chunk of inference; 0 chooses
+ *          "optimizer": "adam",     or "sgd", with PyTorch's meaning
+ *          "learning_rate": 0.001, "momentum": 0.9 (of "sgd"), "weight_decay": 0,
+ *          "schedule": "cosine",    to 0 over the epochs; or "constant"
+ *          "label_smoothing": 0,    0 or more, below 1
+ *          "noisy_batch_norm": "shared",  or "separate": noisy images have batch norms of their own
+ *          "augment": [],           what training does to clean images, on the device and anew in
+ *                                   every step, in this order: a list such as
+ *                                   [{"name": "RandomCrop", "size": [32, 32], "padding": [4]},
+ *                                    {"name": "RandomHorizontalFlip", "p": 0.5}]
+ *                                   with the names, parameters and meaning of torchvision v2:
+ *                                   RandomCrop, RandomHorizontalFlip, RandomRotation, RandomAffine,
+ *                                   ColorJitter, GaussianBlur, and GaussianNoise (which also takes
+ *                                   "fraction": the fraction of the pixels that get noise)
+ *          "patience": 0,           stop after this many epochs without better validation accuracy;
+ *                                   0: never
+ *          "restore_best": true,    with validation data, use the weights of the best epoch
+ *          "seed": 0,
+ *
+ *          Noise; standard deviations are in units of the pixel range 0 to 1, or of the hidden
+ *          layer:
+ *          "noise_samples": 1,      noises per image and step
+ *          "noise_distribution": "normal",  "laplace" or "uniform"
+ *          "noise_layer": 0,        0: the pixels get the noise; or the number of the hidden layer
+ *                                   of the base whose output gets it: 1 to 2 (dnn3), 1 to 4
+ *                                   (ResNets), 1 to 12 (ViTs)
+ *          "std": "bounded",        how the generator's output becomes the standard deviation:
+ *                                   "bounded" to "std_range", "abs", or "rms" with "std_rms"
+ *          "std_range": [0.01, 0.3], "std_rms": 0.1,
+ *          "fixed_std": 0.1,        of mode "gaussian"
+ *          "clip_noisy": false,     true: clip noisy pixels to 0 to 1
+ *          "base_loss_weight": 0,   weight of the loss on clean images
+ *          "entropy_weight": 0,     weight of the reward for the noise's entropy
+ *          "label_fusion": "bias",  how the generator sees the label: "bias", "plane", "embedding"
+ *                                   or "film"
+ *          "label_coefficient": 1, "label_encoding": "scaled",  both of "bias". The label adds
+ *                                   coefficient * label / (classes - 1) to every pixel that the
+ *                                   generator sees; "index": coefficient * label
+ *
+ *          "attributes": {"key": "text", ..}}  notes of the caller, kept with the model and in its
+ *                                   files
+ *   out   receives the model; free with govpn_model_free
+ * Errors: GOVPN_E_DEVICE, GOVPN_E_MEMORY. */
 int32_t govpn_model_create(const char *json, govpn_model *out);
 
-/* Says about how much memory a model would take, without making it: for planning. Takes some time, as it builds the graphs.
- *   json      that of govpn_model_create, with "image_shape" and "classes", and
- *             {"images": those of the data set, uint8, in memory; 0 (the default) for none, as with streams}
- *   json_out  receives {"parameters", and of each of "training", "inference", "classwise": {"host_bytes", "device_bytes"}}: the
- *             peak, with weights, optimiser, best epoch and data set. device_bytes is 0 of devices that compute in the host's
- *             memory (go, cpu), classwise 0 without a generator; free with govpn_free
- * Calls that would need more than there is on the host are GOVPN_E_MEMORY before they begin. */
+/* Estimates how much memory a model would take, without making it. Builds its graphs, which takes
+ * some time.
+ *   json      as in govpn_model_create, with "image_shape" and "classes", and also
+ *             {"images": 0}  how many uint8 images a data set in memory has; 0: none
+ *   json_out  receives an object; free it with govpn_free:
+ *             {"parameters", "training", "inference", "classwise"}
+ *             The last three are {"host_bytes", "device_bytes"}: the peak with weights, optimiser,
+ *             best epoch and data set. "device_bytes" is 0 on devices that use the host's memory
+ *             (go, cpu). "classwise" is 0 without a generator
+ * A call that would need more memory than the host has returns GOVPN_E_MEMORY before it begins.
+ * Errors: GOVPN_E_DEVICE. */
 int32_t govpn_estimate_memory(const char *json, char **json_out);
 
-/* Trains.
- *   train     labelled; of soft labels (see govpn_data_set_labels), K must be the model's classes; of weights (see
- *             govpn_data_set_weights), one must be above 0
- *   valid     labelled, for early stopping and the best weights; 0 for none
- *   json      {"epochs": 0 (as configured), "resume": false, "checkpoint": path written after every epoch,
- *             "augment": null (as configured) or a list as in govpn_model_create, [] for none,
- *             "schedule": "" (as configured) | "constant" | "cosine"; both stay for later fits}
- *   progress  called before and after compilation, about every 50 ms and after every epoch; NULL for none
- * Returns GOVPN_E_CANCELLED when stopped (the model is usable with the weights so far), GOVPN_E_BUSY when already training. */
-int32_t govpn_model_fit(govpn_model model, govpn_data train, govpn_data valid, const char *json, govpn_progress_fn progress,
-                        void *user_data);
+/* Trains a model. Training starts from the weights that the model has.
+ *   train      the training set: labelled, or with soft labels of the model's classes
+ *   valid      a labelled set to evaluate on after every epoch, for early stopping and the best
+ *              weights; 0 for none
+ *   json       {"epochs": 0,         the total number of epochs, resumed ones included; 0: as
+ *                                    configured
+ *               "resume": false,     true: go on with optimiser, history and random state
+ *               "checkpoint": "",    path of a file that the model is saved to after every epoch
+ *               "augment": null,     null: as configured; a list as in govpn_model_create; [] none
+ *               "schedule": ""}      "": as configured; "constant" or "cosine"
+ *              "augment" and "schedule" also hold for later calls.
+ *   progress   called before and after compilation, about every 50 ms, and after every epoch; NULL
+ *              for none
+ *   user_data  passed to progress
+ * Errors: GOVPN_E_CANCELLED (the model keeps what it has learned and is usable), GOVPN_E_BUSY (it
+ * is already being trained), GOVPN_E_IO (the checkpoint), GOVPN_E_MEMORY, GOVPN_E_DEVICE, and those
+ * of govpn_data_open if a data set is streamed. */
+int32_t govpn_model_fit(govpn_model model, govpn_data train, govpn_data valid, const char *json,
+                        govpn_progress_fn progress, void *user_data);
 
-/* Makes the model one of several, in processes of their own, that train together: in the calls of govpn_model_fit and
- * govpn_model_train_batch that follow, each computes its part of every batch, sum adds up what they have found, and all make the same
- * step, that of one model with the whole batch. Noise and augmentation are those of the whole batch; batch norm's statistics are
- * those of each part. All must have the same configuration, weights and data sets, whole, and make the same calls. Validation is
- * not divided. Not kept in files.
+/* Makes the model one of several workers that train together, usually in processes of their own.
+ * From now on, govpn_model_fit and govpn_model_train_batch compute this worker's part of every
+ * batch, and sum adds up the results of all. All workers make the same step: that of one model with
+ * the whole batch. Noise and augmentation are those of the whole batch. Batch norms take the
+ * statistics of each part. Validation is not divided.
+ *
+ * All workers must have the same configuration and weights and the same whole data sets, and must
+ * make the same calls. The division is not kept in files.
  *   rank       the number of this worker, from 0
- *   workers    how many there are; "batch_size" must be a multiple of it, and of it times "accumulate"
- *   sum        called once per step, on the thread that trains; NULL: not shared any more
- *   user_data  passed through; must live as long as sum may be called */
-int32_t govpn_model_share(govpn_model model, int32_t rank, int32_t workers, govpn_sum_fn sum, void *user_data);
+ *   workers    the number of workers; "batch_size" must be a multiple of workers * "accumulate"
+ *   sum        called once per step, on the thread that trains; NULL: train alone again
+ *   user_data  passed to sum; must live as long as sum may be called
+ * Errors: GOVPN_E_BUSY. */
+int32_t govpn_model_share(govpn_model model, int32_t rank, int32_t workers, govpn_sum_fn sum,
+                          void *user_data);
 
-/* Takes one training step on all images of a labelled data set.
+/* Takes one training step, with all images of a data set as its batch.
+ *   data     labelled, or with soft labels of the model's classes
  *   json     no options yet
- *   metrics  receives {"loss" (with the reward of "entropy_weight"), "accuracy", "std_mean", "std_min", "std_max" (null where there
- *            is none), "learning_rate" (of the step)}, or pass NULL; free with govpn_free */
-int32_t govpn_model_train_batch(govpn_model model, govpn_data data, const char *json, char **metrics);
+ *   metrics  NULL, or receives an object; free it with govpn_free:
+ *            {"loss":           the reward of "entropy_weight" included,
+ *             "accuracy":       0 to 1,
+ *             "std_mean", "std_min", "std_max":  of the noise; null without noise,
+ *             "learning_rate":  of this step}
+ * Errors: as govpn_model_fit. */
+int32_t govpn_model_train_batch(govpn_model model, govpn_data data, const char *json,
+                                char **metrics);
 
-/* Stops the model's running fit or prediction within one step; from any thread. Not an error when nothing runs. */
+/* Stops the call that computes with the model (fit, predict, noise, evaluate) within one step. That
+ * call returns GOVPN_E_CANCELLED. Succeeds if none runs. */
 int32_t govpn_model_cancel(govpn_model model);
 
-/* Changes the model's "learning_rate" from the next training step on; "schedule" still multiplies it. It is saved with the model.
- * Answers at once, also during fit and in its callback; the checkpoint of an epoch is written before that epoch's callback.
+/* Changes the model's "learning_rate" from the next training step on. "schedule" still multiplies
+ * it. The rate is saved with the model. Never waits: it may be called during govpn_model_fit, also
+ * by the progress callback. The checkpoint of an epoch is written before the callback of that
+ * epoch.
  *   rate  finite and above 0 */
 int32_t govpn_model_set_learning_rate(govpn_model model, double rate);
 
 /* Classifies N images.
- *   json           {"noise": "none" |
- *                            "classwise": for every class, noise drawn for that class and the class's probability under it |
- *                            "label":     one pass with noise drawn for the image's own label, which the data set must have. An
- *                                         oracle: it reads the label, so its accuracy is leakage, for analysis only |
- *                            "gaussian":  one pass with noise of the standard deviation "std" for every pixel; also of models
- *                                         without a generator. Of one seed, "label" and "gaussian" draw the same noise but for
- *                                         the standard deviation,
- *                   "std": a number >= 0 in units of the pixel range 0 to 1 (with "noise_layer" of that layer); wanted with
- *                          "gaussian", refused with other noise,
- *                   "samples": 1 (draws per image, of classwise per image and class, whose probabilities are averaged),
- *                   "seed": 0 (as configured),
- *                   "output": "label" | "proba" | "scores" (of classwise not normalised to sum 1) | "logits" (of one sample, not
- *                             of classwise)}; default "none", "label"
- *   schema, array  receive N int32 labels, or N float32 fixed_shape_tensors of shape [classes] */
-int32_t govpn_model_predict(govpn_model model, govpn_data data, const char *json, struct ArrowSchema *schema,
-                            struct ArrowArray *array);
+ *   json           {"noise": "none",
+ *                     "none"       without noise
+ *                     "classwise"  for every class: draw noise for that class and take the class's
+ *                                  probability under it
+ *                     "label"      one pass with noise for the image's own label, which the data
+ *                                  set must have. An oracle: it reads the label, so its accuracy is
+ *                                  leakage, for analysis only
+ *                     "gaussian"   one pass with noise of the standard deviation "std" for every
+ *                                  value; needs no generator. With the same seed, "label" and
+ *                                  "gaussian" draw the same noise up to the standard deviation
+ *                   "std": number,  0 or more, in units of the pixel range 0 to 1, or of the hidden
+ *                                  layer with "noise_layer"; required with "gaussian", refused
+ *                                  otherwise
+ *                   "samples": 1,  draws per image (of "classwise": per image and class), whose
+ *                                  probabilities are averaged
+ *                   "seed": 0,     of the noise; 0: as configured
+ *                   "output": "label"}
+ *                     "label"      the class
+ *                     "proba"      probabilities of the classes
+ *                     "scores"     as "proba", but those of "classwise" are not normalised to sum 1
+ *                     "logits"     of one sample; not of "classwise"
+ *   schema, array  receive N int32 labels; or N float32 values per class, as an
+ *                  arrow.fixed_shape_tensor of shape (classes)
+ * Errors: GOVPN_E_BUSY, GOVPN_E_CANCELLED, GOVPN_E_MEMORY, GOVPN_E_DEVICE, and those of
+ * govpn_data_open if the data set is streamed. A model without weights is GOVPN_E_ARG. */
+int32_t govpn_model_predict(govpn_model model, govpn_data data, const char *json,
+                            struct ArrowSchema *schema, struct ArrowArray *array);
 
-/* Computes the noise for N labelled images.
- *   json           {"output": "std" | "sample" | "gradient", "samples": n, "seed": 0 (as configured)}; default "std"
- *   schema, array  receive, as float32 fixed_shape_tensors, the standard deviations: N of shape [H, W, C]; or noise drawn
- *                  with them: n of shape [N, H, W, C]. With "noise_layer", the shape of that layer's output takes the place of
- *                  [H, W, C]: [width], [height, width, channels] or [tokens, width]. With "gradient", of models without a
- *                  generator, too: N of shape [H, W, C], the gradient of the cross-entropy at the label with respect to the
- *                  pixels, without noise, in nats per pixel range */
-int32_t govpn_model_noise(govpn_model model, govpn_data data, const char *json, struct ArrowSchema *schema,
-                          struct ArrowArray *array);
+/* Computes the noise of N labelled images.
+ *   json           {"output": "std",
+ *                     "std"       the standard deviation of the noise of every value
+ *                     "sample"    noise drawn with it
+ *                     "gradient"  the gradient of the cross-entropy at the label with respect to
+ *                                 the pixels, without noise, in nats per pixel range; needs no
+ *                                 generator
+ *                   "samples": 1, of "sample": draws per image
+ *                   "seed": 0}    of "sample"; 0: as configured
+ *   schema, array  receive float32 values, as an arrow.fixed_shape_tensor:
+ *                    "std", "gradient"  N tensors of shape (H, W, C)
+ *                    "sample"           "samples" tensors of shape (N, H, W, C)
+ *                  With "noise_layer", "std" and "sample" have the shape of that layer's output in
+ *                  place of (H, W, C): (width), (height, width, channels) or (tokens, width)
+ * Errors: as govpn_model_predict. */
+int32_t govpn_model_noise(govpn_model model, govpn_data data, const char *json,
+                          struct ArrowSchema *schema, struct ArrowArray *array);
 
 /* Measures the model on a labelled data set.
- *   json      {"noise", "std", "samples", "seed"} as in govpn_model_predict; cross_entropy (nats) is of the averaged probabilities
- *   json_out  receives {"images", "accuracy", "cross_entropy", "std_mean", "std_rms", "std_min", "std_max",
- *             "std_cv", "std_label_change", "std_image_change"} (null where there is none; the changes over the first 1,024 images);
- *             free with govpn_free */
+ *   json      {"noise", "std", "samples", "seed"}, as in govpn_model_predict
+ *   json_out  receives an object; free it with govpn_free:
+ *             {"images",
+ *              "accuracy":          0 to 1,
+ *              "cross_entropy":     of the averaged probabilities, in nats,
+ *              "std_mean", "std_rms", "std_min", "std_max":  of the noise at the true labels,
+ *              "std_cv":            its coefficient of variation within an image, mean over images,
+ *              "std_label_change":  its mean change from one label to the next, over its mean,
+ *              "std_image_change":  the same from one image to the next}
+ *             The changes are of the first 1,024 images. Values of "std" are null without a
+ *             generator
+ * Errors: as govpn_model_predict. */
 int32_t govpn_model_evaluate(govpn_model model, govpn_data data, const char *json, char **json_out);
 
-/* Copies the training history: a struct array with a row per epoch and the columns epoch (int32), loss, accuracy, val_loss,
- * val_accuracy, std_mean, std_min, std_max, seconds, images_per_second, data_wait (the fraction of the seconds spent waiting for
- * images), learning_rate (of the epoch's last step, scheduled) (float64, NaN where there is none). Answers at once, also during
- * fit. */
-int32_t govpn_model_history(govpn_model model, struct ArrowSchema *schema, struct ArrowArray *array);
+/* Copies the training history. Never waits, also during govpn_model_fit.
+ *   schema, array  receive a struct array with a row per epoch. Columns: epoch (int32), and as
+ *                  float64, NaN where there is no value:
+ *                    loss, accuracy, val_loss, val_accuracy,
+ *                    std_mean, std_min, std_max  standard deviation of the noise
+ *                    seconds, images_per_second
+ *                    data_wait                   fraction of the seconds spent waiting for images
+ *                    learning_rate               of the epoch's last step, with its schedule */
+int32_t govpn_model_history(govpn_model model, struct ArrowSchema *schema,
+                            struct ArrowArray *array);
 
-/* Describes the model. Answers at once, also during fit.
- *   json  receives {"config", "parameters", "device", "devices" (a list), "epochs_done", "best_epoch", "trained" (the base has weights),
- *         "generator_trained", "warnings"}; free with govpn_free */
+/* Describes the model. Never waits, also during govpn_model_fit.
+ *   json  receives an object; free it with govpn_free:
+ *         {"config":             all values of govpn_model_create,
+ *          "parameters":         {"base", "generator"}; empty before the sizes are known,
+ *          "device", "devices":  its name, and the list of its numbers,
+ *          "epochs_done",
+ *          "best_epoch":         0 without validation data,
+ *          "trained":            true if the base has weights,
+ *          "generator_trained":  true if the generator has,
+ *          "warnings":           a list of texts} */
 int32_t govpn_model_config(govpn_model model, char **json);
 
-/* Writes the weights as a safetensors file, with PyTorch's names and layouts.
- *   json  {"part": "" both, as base.* and generator.* |
- *                  "base" alone, without that prefix, as torchvision and timm load it with strict=True (auxiliary batch norms,
- *                  which they do not have, are left out) |
- *                  "generator" alone, without that prefix} */
+/* Writes the weights to a safetensors file, with PyTorch's names and layouts. The file is replaced
+ * in one step.
+ *   json  {"part": ""}
+ *           ""           both parts, as base.* and generator.*
+ *           "base"       the base alone, without that prefix, as torchvision and timm load it with
+ *                        strict=True. Auxiliary batch norms, which they do not have, are left out
+ *           "generator"  the generator alone, without that prefix
+ * Errors: GOVPN_E_IO, GOVPN_E_BUSY. A model without weights is GOVPN_E_ARG. */
 int32_t govpn_model_export_safetensors(govpn_model model, const char *path, const char *json);
 
-/* Reads weights from a safetensors file: base.*, generator.* or both; or a state dictionary of the base as torchvision and
- * timm publish it, whose names have no such prefix. F64, F32, F16 and BF16 are converted. What does not fit is listed, and
- * nothing is changed. Before fit, the model needs image_shape and classes in its configuration.
- *   json  {"replace_head": false}  true ignores the last linear layer of the base in the file, which may be of other classes or
- *                                  missing; the model keeps its own, newly initialised until a fit trains it */
+/* Reads weights from a safetensors file: base.*, generator.* or both; or a state dictionary of the
+ * base as torchvision and timm publish it, whose names have no such prefix. F64, F32, F16 and BF16
+ * are converted. If a tensor is missing, surplus or misshapen, the message lists all such tensors
+ * and nothing is changed. Before the first fit, the model needs "image_shape" and "classes" in its
+ * configuration.
+ *   json  {"replace_head": false}  true: ignore the last linear layer of the base in the file,
+ *                                  which may have other classes or be missing. The model keeps its
+ *                                  own layer, which is random until it is trained
+ * Errors: GOVPN_E_IO, GOVPN_E_FORMAT, GOVPN_E_UNSUPPORTED, GOVPN_E_MEMORY, GOVPN_E_BUSY. */
 int32_t govpn_model_import_safetensors(govpn_model model, const char *path, const char *json);
 
-/* Writes everything (weights, optimiser, configuration, history, random state) to a file, replacing it in one step. */
+/* Writes the whole model (weights, optimiser, configuration, history, random state) to a file. The
+ * file is replaced in one step: it is never half written.
+ * Errors: GOVPN_E_IO, GOVPN_E_BUSY. */
 int32_t govpn_model_save(govpn_model model, const char *path);
 
 /* Reads a model that govpn_model_save wrote.
  *   json  {"device": "auto", "devices": 1}, as in govpn_model_create
- *   out   receives the model; free with govpn_model_free */
+ *   out   receives the model; free with govpn_model_free
+ * Errors: GOVPN_E_IO, GOVPN_E_FORMAT, GOVPN_E_DEVICE, GOVPN_E_MEMORY. */
 int32_t govpn_model_load(const char *path, const char *json, govpn_model *out);
 
 /* Does what govpn_model_save does, in memory.
- *   bytes, size  receive the content; free bytes with govpn_free */
+ *   bytes  receives the content; free with govpn_free
+ *   size   receives the number of bytes
+ * Errors: GOVPN_E_MEMORY, GOVPN_E_BUSY. */
 int32_t govpn_model_to_bytes(govpn_model model, uint8_t **bytes, size_t *size);
 
-/* Reads a model from size bytes that govpn_model_to_bytes made; they are not kept.
- *   json  {"device": "auto", "devices": 1}, as in govpn_model_create
- *   out   receives the model; free with govpn_model_free */
-int32_t govpn_model_from_bytes(const uint8_t *bytes, size_t size, const char *json, govpn_model *out);
+/* Reads a model from memory.
+ *   bytes, size  what govpn_model_to_bytes handed out; not used after the call
+ *   json         {"device": "auto", "devices": 1}, as in govpn_model_create
+ *   out          receives the model; free with govpn_model_free
+ * Errors: GOVPN_E_FORMAT, GOVPN_E_DEVICE, GOVPN_E_MEMORY. */
+int32_t govpn_model_from_bytes(const uint8_t *bytes, size_t size, const char *json,
+                               govpn_model *out);
 
-/* Frees a model; 0 is fine. Never waits: calls that still use it finish first. */
+/* Frees a model; 0 is fine. Never waits: a call that still uses the model finishes first, and then
+ * the memory is released. */
 void govpn_model_free(govpn_model model);
 
 #ifdef __cplusplus

@@ -1,15 +1,21 @@
-// govpn.hpp: govpn for C++17, in one header over govpn.h, which says what every function does and which options it takes.
+// govpn.hpp: govpn for C++17, in one header over govpn.h. govpn.h documents what every function
+// does and which options it takes.
 //
-//   auto train = govpn::Data::open({{"format", "fashion-mnist"}, {"path", folder}, {"split", "train"}});
+//   auto train = govpn::Data::open({{"format", "fashion-mnist"}, {"path", p}, {"split", "train"}});
 //   auto model = govpn::Model::create({{"base", "dnn3"}, {"epochs", 3}});
-//   model.fit(train, {}, {}, [](const govpn::Progress &p) { std::printf("%d: %f\n", p.epoch, p.loss); });
+//   model.fit(train, {}, {}, [](const govpn::Progress &p) { std::printf("%f\n", p.loss); });
 //   for (int32_t label : model.predict(train)) std::printf("%d\n", label);
 //
-//   - A call that fails throws govpn::Error. An exception that a callback throws stops the call and comes out of it.
-//   - Objects free what they own and only move. An object that was moved from, or made without arguments, owns nothing:
-//     calls on it throw GOVPN_E_HANDLE.
-//   - Options are JSON text of any kind, or pairs in braces (see Options).
-//   - Threads and fork are as in govpn.h. An object may be used by many threads, but not while it is moved or destroyed.
+// Errors: a call that fails throws govpn::Error. If a callback throws, the call stops and throws
+// that exception.
+//
+// Ownership: objects free what they own. They can be moved, not copied. An object that was moved
+// from, or made without arguments, owns nothing: calls on it throw GOVPN_E_HANDLE.
+//
+// Options: JSON text in a string, or pairs in braces (see Options).
+//
+// Threads and processes: as in govpn.h. Many threads may use an object, but not while it is moved
+// or destroyed.
 #ifndef GOVPN_HPP
 #define GOVPN_HPP
 
@@ -38,7 +44,7 @@
 
 namespace govpn {
 
-// A call that failed: what() says why, status() is the GOVPN_E_*.
+// A call failed. what() is the reason, status() the GOVPN_E_*.
 class Error : public std::runtime_error {
  public:
   Error(int32_t status, const std::string &message) : std::runtime_error(message), status_(status) {}
@@ -51,13 +57,15 @@ class Error : public std::runtime_error {
 
 using Progress = govpn_progress;
 
-// ---- options and results as JSON ------------------------------------------------------------------------------------
+// ---- options and results as JSON ----------------------------------------------------------------
 
 class Value;
 struct Member;
 
-// Options: JSON text, or pairs of a name and a value. A list in braces is a JSON array; an object in it is written Options{..}.
-//   {{"epochs", 3}, {"std_range", {0.1, 2}}, {"augment", {Options{{"name", "RandomCrop"}, {"padding", {4}}}}}}
+// A JSON object: given as text, or as pairs of a name and a value. A value in braces is a JSON
+// array. An object inside an array is written Options{..}:
+//   {{"epochs", 3}, {"std_range", {0.1, 2}},
+//    {"augment", {Options{{"name", "RandomCrop"}, {"padding", {4}}}}}}
 class Options {
  public:
   Options() = default;
@@ -71,7 +79,7 @@ class Options {
   std::string json_;
 };
 
-// A value of JSON: text, number, bool, null, list or object.
+// A JSON value, made of text, a number, a bool, nullptr, a list or an object.
 class Value {
  public:
   Value(std::nullptr_t) : json_("null") {}
@@ -126,6 +134,7 @@ class Value {
   std::string json_;
 };
 
+// A name and its value, of an object.
 struct Member {
   std::string_view name;
   Value value;
@@ -136,13 +145,14 @@ Options::Options(std::initializer_list<Member> members) : json_("{") {
   json_ += "}";
 }
 
-// What the library tells, as JSON text for the JSON library of your choice.
+// A result as JSON text, for the JSON library of your choice.
 class Json {
  public:
   explicit Json(std::string text) : text_(std::move(text)) {}
   const std::string &text() const noexcept { return text_; }
 
-  // The number of this name in the outermost object; NaN for null.
+  // Returns the number with this name in the outermost object; NaN for null. Throws GOVPN_E_ARG if
+  // there is none.
   double number(std::string_view name) const {
     int depth = 0;
     for (std::size_t i = 0; i < text_.size(); i++) {
@@ -169,10 +179,11 @@ class Json {
   std::string text_;
 };
 
-// ---- Arrow ----------------------------------------------------------------------------------------------------------
+// ---- Arrow --------------------------------------------------------------------------------------
 
-// Owns a struct of the Arrow C interfaces and calls its release once. get() goes to functions that move out of it, such as
-// arrow::ImportArray; out() to functions that fill it.
+// Owns a struct of the Arrow C interfaces and calls its release once. Pass get() to functions that
+// move the struct away, such as arrow::ImportArray. Pass out() to functions that fill it: it first
+// releases what is there.
 template <class T>
 class Owned {
  public:
@@ -203,7 +214,8 @@ using Schema = Owned<ArrowSchema>;
 using Array = Owned<ArrowArray>;
 using Stream = Owned<ArrowArrayStream>;
 
-// Numbers that lie one after another in rows of one width; a range, and std::span takes it. Owns nothing.
+// rows() rows of width() numbers each, one after another in memory. It is a range, and std::span
+// accepts it. Owns nothing.
 template <class T>
 class View {
  public:
@@ -226,7 +238,7 @@ class View {
 
 namespace detail {
 
-// The letter of a number's type in Arrow.
+// Returns Arrow's format string of a type of numbers.
 template <class T>
 constexpr const char *format() {
   constexpr bool is_signed = std::is_signed_v<T>;
@@ -238,7 +250,8 @@ constexpr const char *format() {
   return is_signed ? "l" : "L";
 }
 
-// The values of rows of an array of numbers, or of lists of one size of them.
+// Returns the values of `rows` rows from `offset` of an array of numbers, or of nested lists of
+// fixed size. Throws GOVPN_E_ARG if the numbers are not of type T.
 template <class T>
 View<T> values(const ArrowSchema *schema, const ArrowArray *array, int64_t offset, int64_t rows) {
   int64_t width = 1, start = offset + array->offset;
@@ -257,12 +270,13 @@ View<T> values(const ArrowSchema *schema, const ArrowArray *array, int64_t offse
   return {data + start, static_cast<std::size_t>(rows), static_cast<std::size_t>(width)};
 }
 
-// An array or schema made here. Its parts own themselves, as consumers may move children out.
+// The memory of an array or schema that is made here. Every child has a Node of its own, because a
+// consumer may move a child out and release its parent.
 template <class T>
 struct Node {
   std::vector<Owned<T>> children;
   std::vector<T *> pointers;
-  std::shared_ptr<const void> memory;  // of an array; what buffers[1] points into
+  std::shared_ptr<const void> memory;  // of an array: keeps what buffers[1] points into
   const void *buffers[2] = {};
   std::string format, name, metadata;  // of a schema
 
@@ -287,7 +301,7 @@ struct Node {
   }
 };
 
-// Children of an array or schema.
+// Puts the children of an array or schema into a vector.
 template <class T, class... Child>
 std::vector<Owned<T>> list(Owned<T> first, Child... rest) {
   std::vector<Owned<T>> out;
@@ -296,7 +310,8 @@ std::vector<Owned<T>> list(Owned<T> first, Child... rest) {
   return out;
 }
 
-// A field; extension is the JSON of a fixed_shape_tensor.
+// Makes a field. If extension is not empty, it is the JSON metadata that makes the field an
+// arrow.fixed_shape_tensor.
 inline Schema field(std::string format, std::string name, std::vector<Schema> children = {}, const std::string &extension = {}) {
   auto node = std::make_unique<Node<ArrowSchema>>();
   node->format = std::move(format);
@@ -317,7 +332,7 @@ inline Schema field(std::string format, std::string name, std::vector<Schema> ch
   return Node<ArrowSchema>::make(std::move(node));
 }
 
-// An array of numbers at data, which live as long as memory; or of children.
+// Makes an array of the numbers at data, which live as long as memory; or of children.
 inline Array array(std::size_t length, const void *data, std::shared_ptr<const void> memory, std::vector<Array> children = {}) {
   auto node = std::make_unique<Node<ArrowArray>>();
   const bool leaf = children.empty();
@@ -330,13 +345,13 @@ inline Array array(std::size_t length, const void *data, std::shared_ptr<const v
   return a;
 }
 
-// The type of the numbers in a vector or another container with data() and size().
+// The type of the numbers in a container with data() and size(), such as a vector.
 template <class C>
 using element = std::remove_const_t<std::remove_pointer_t<decltype(std::declval<const C &>().data())>>;
 
 }  // namespace detail
 
-// A View over Arrow memory that it keeps.
+// A View of the numbers in an Arrow array, which it owns.
 template <class T>
 class Tensor : public View<T> {
  public:
@@ -354,7 +369,7 @@ class Tensor : public View<T> {
     return *this;
   }
 
-  // The Arrow structs, for others to take over: the tensor is empty then.
+  // Hands the Arrow structs over. The tensor is empty afterwards.
   std::pair<Schema, Array> arrow() && {
     View<T>::operator=({});
     return {std::move(schema_), std::move(array_)};
@@ -365,13 +380,14 @@ class Tensor : public View<T> {
   Array array_;
 };
 
-// Columns of one length: a model's history, a batch of a data set.
+// Columns with one value or one list per row: a model's history, or a batch of a data set.
 class Table {
  public:
   Table(std::shared_ptr<const Schema> schema, Array array) : schema_(std::move(schema)), array_(std::move(array)) {}
   std::size_t rows() const noexcept { return static_cast<std::size_t>(array_->length); }
 
-  // A column of numbers of type T, or of lists of them (a row of the view each). It lives as long as the table.
+  // Returns a column of numbers of type T, or of lists of them: then a row of the view is a list.
+  // The view is valid as long as the table. Throws GOVPN_E_ARG if there is no such column.
   template <class T>
   View<const T> column(std::string_view name) const {
     for (int64_t i = 0; i < array_->n_children; i++)
@@ -385,24 +401,24 @@ class Table {
   Array array_;
 };
 
-// ---- calls ----------------------------------------------------------------------------------------------------------
+// ---- calls --------------------------------------------------------------------------------------
 
 namespace detail {
 
-// What the log callback threw on this thread, until the call in which it ran is over.
+// What the log callback threw on this thread during the current call.
 inline std::exception_ptr &log_threw() {
   thread_local std::exception_ptr thrown;
   return thrown;
 }
 
-// Throws what went wrong in a call that is over.
+// Ends a call: throws its error, or else what the log callback threw during it.
 inline void check(int32_t status) {
   const std::exception_ptr thrown = std::exchange(log_threw(), nullptr);
   if (status != GOVPN_OK) throw Error(status, govpn_last_error());
   if (thrown) std::rethrow_exception(thrown);
 }
 
-// Text for C, which ends at the first NUL: one inside would cut it.
+// Returns text as a C string. Throws GOVPN_E_ARG if there is a NUL in it, which would cut it.
 inline const char *c_str(const std::string &text) {
   if (text.find('\0') != std::string::npos) throw Error(GOVPN_E_ARG, "govpn: a NUL character in text: " + text);
   return text.c_str();
@@ -413,7 +429,7 @@ struct Free {
   void operator()(void *memory) const noexcept { govpn_free(memory); }
 };
 
-// Calls call(&text) and takes over the text.
+// Calls call(&text), takes over the text and frees it.
 template <class Call>
 Json json(Call call) {
   char *text = nullptr;
@@ -423,7 +439,8 @@ Json json(Call call) {
   return Json(text);
 }
 
-// A handle that frees itself. What the log callback throws meanwhile is lost: destructors do not throw.
+// A handle that frees itself. What the log callback throws meanwhile is dropped: destructors must
+// not throw.
 template <void (*free)(uint64_t)>
 class Handle {
  public:
@@ -447,7 +464,8 @@ class Handle {
   uint64_t value_ = 0;
 };
 
-// A callable as a progress callback of C, out of which no exception comes.
+// Wraps a callable as a govpn_progress_fn. It keeps an exception of the callable and stops the
+// training.
 template <class F>
 struct ProgressCall {
   F &f;
@@ -467,7 +485,7 @@ struct ProgressCall {
   }
 };
 
-// A callable as the sum of C, out of which no exception comes.
+// Wraps a callable as a govpn_sum_fn. An exception of the callable stops the training.
 template <class F>
 int32_t sum_over(float *values, int64_t count, void *user_data) noexcept {
   try {
@@ -478,7 +496,8 @@ int32_t sum_over(float *values, int64_t count, void *user_data) noexcept {
   }
 }
 
-// The log callback. It is never destroyed: other threads may be in it when the process ends.
+// The log callback. It is never destroyed, because other threads may be in it when the process
+// ends.
 struct Log {
   std::mutex mutex;
   std::shared_ptr<const std::function<void(int32_t, std::string_view)>> function;
@@ -509,8 +528,8 @@ inline void init(const Options &options = {}) { detail::check(govpn_init(detail:
 inline Json build_info() { return detail::json(govpn_build_info); }
 inline Json devices() { return detail::json(govpn_devices); }
 
-// Sends log messages to a callable (level, message) from now on; {} to none. What it throws comes out of the call during which
-// it ran, if that did not fail itself.
+// Sends log messages to a callable (level, message), or to nobody if it is {}. If the callable
+// throws, the call during which it ran throws that exception, unless that call fails itself.
 inline void set_log(std::function<void(int32_t, std::string_view)> log) {
   auto &instance = detail::Log::instance();
   const bool on = static_cast<bool>(log);
@@ -522,9 +541,9 @@ inline void set_log(std::function<void(int32_t, std::string_view)> log) {
   detail::check(govpn_set_log(on ? detail::Log::run : nullptr, nullptr));
 }
 
-// ---- data sets ------------------------------------------------------------------------------------------------------
+// ---- data sets ----------------------------------------------------------------------------------
 
-// The batches of a data set, one after another.
+// Reads a stream of a data set, batch by batch.
 class Batches {
  public:
   explicit Batches(Stream stream) : stream_(std::move(stream)) {
@@ -534,7 +553,7 @@ class Batches {
     schema_ = std::move(schema);
   }
 
-  // The next batch; none after the last one.
+  // Returns the next batch; nothing after the last one.
   std::optional<Table> next() {
     if (!stream_) throw Error(GOVPN_E_HANDLE, "govpn: the stream is empty");
     Array array;
@@ -569,7 +588,7 @@ class Data {
  public:
   Data() noexcept = default;
 
-  // From files.
+  // Opens files: see govpn_data_open. cancel_open stops all such calls.
   static Data open(const Options &options) {
     Data d;
     detail::check(govpn_data_open(detail::c_str(options), d.handle_.out()));
@@ -577,7 +596,7 @@ class Data {
   }
   static void cancel_open() { detail::check(govpn_data_cancel_open()); }
 
-  // From Arrow memory, which is moved on success only.
+  // Imports an Arrow array or stream, which is moved only if the call succeeds.
   static Data from_arrow(Schema &&schema, Array &&array, const Options &options = {}) {
     Data d;
     detail::check(govpn_data_import(schema.get(), array.get(), detail::c_str(options), d.handle_.out()));
@@ -589,9 +608,11 @@ class Data {
     return d;
   }
 
-  // From a vector (or another container with data() and size()) of uint8_t, 0..255, or float, 0..1: images of shape
-  // {height, width, channels} one after another, with a label each, or no labels. Vectors that are moved in are not copied: they
-  // live until the last use of the data set.
+  // Makes a data set of images in a vector, or another container with data() and size().
+  //   pixels  uint8_t (0 to 255) or float (0 to 1), image after image. A vector that is moved in is
+  //           not copied; it lives until the last use of the data set
+  //   shape   {height, width, channels} of an image
+  //   labels  one integer per image, or none
   template <class Pixels, class Labels = std::vector<int32_t>>
   static Data from_images(Pixels pixels, const std::array<int64_t, 3> &shape, Labels labels = {}, const Options &options = {}) {
     using namespace detail;
@@ -613,8 +634,9 @@ class Data {
     return from_arrow(std::move(schema), std::move(all), options);
   }
 
-  // Memory that the device computes on directly, for images of shape {images, height, width, channels}: write the pixels to the
-  // tensor before a model first uses the data set. Either may go before the other.
+  // Lends memory of the device for images of shape {images, height, width, channels}. Write the
+  // pixels to the tensor before a model first uses the data set. Tensor and data set may be
+  // destroyed in any order.
   template <class T>
   static std::pair<Tensor<T>, Data> lend(const std::array<int64_t, 4> &shape, std::string_view device = "auto") {
     static_assert(std::is_same_v<T, uint8_t> || std::is_same_v<T, float>, "want pixels of uint8_t or float");
@@ -628,7 +650,8 @@ class Data {
     return {Tensor<T>(std::move(schema), std::move(array)), std::move(d)};
   }
 
-  // Labels: a vector of integers, which is copied; or Arrow memory, also of soft labels, moved on success only.
+  // Sets the labels: integers in a vector, which is copied; or an Arrow array, also of soft labels,
+  // which is moved only if the call succeeds.
   template <class Labels, class = detail::element<Labels>>
   void set_labels(const Labels &labels, const Options &options = {}) {
     set_labels(detail::field(detail::format<detail::element<Labels>>(), "label"),
@@ -638,8 +661,8 @@ class Data {
     detail::check(govpn_data_set_labels(handle(), schema.get(), array.get(), detail::c_str(options)));
   }
 
-  // How much each image counts in training: a vector, which is copied; or Arrow memory, moved on success only. remove_weights takes
-  // them away again.
+  // Sets how much each image counts in training: floats in a vector, which is copied; or an Arrow
+  // array, which is moved only if the call succeeds.
   void set_weights(const std::vector<float> &weights) {
     set_weights(detail::field("f", "weight"), detail::array(weights.size(), weights.data(), nullptr));
   }
@@ -648,7 +671,7 @@ class Data {
   }
   void remove_weights() { detail::check(govpn_data_set_weights(handle(), nullptr, nullptr, nullptr)); }
 
-  // Two parts that share the images; the first has so many.
+  // Splits the set in two at random. The first part gets `first` images. Both share the images.
   std::pair<Data, Data> split(int64_t first, uint64_t seed = 0) const {
     const Options options{{"first", first}, {"seed", seed}};
     std::pair<Data, Data> parts;
@@ -656,6 +679,7 @@ class Data {
     return parts;
   }
 
+  // Hands the images and labels out: as an Arrow stream, or batch by batch.
   Stream stream(const Options &options = {}) const {
     Stream s;
     detail::check(govpn_data_export_stream(handle(), detail::c_str(options), s.out()));
@@ -668,7 +692,7 @@ class Data {
   }
 
   explicit operator bool() const noexcept { return handle() != 0; }
-  govpn_data handle() const noexcept { return handle_.get(); }  // for govpn.h; stays owned
+  govpn_data handle() const noexcept { return handle_.get(); }  // for govpn.h; still owned here
 
  private:
   static std::size_t pixels_per_image(const std::array<int64_t, 3> &shape) {
@@ -685,9 +709,9 @@ class Data {
   detail::Handle<govpn_data_free> handle_;
 };
 
-// ---- models ---------------------------------------------------------------------------------------------------------
+// ---- models -------------------------------------------------------------------------------------
 
-// What to_bytes returns: a range of bytes.
+// The result of Model::to_bytes: a range of bytes that it owns.
 class Bytes : public View<const uint8_t> {
  public:
   Bytes(uint8_t *bytes, std::size_t size) noexcept : View(bytes, size, 1), owner_(bytes) {}
@@ -723,8 +747,8 @@ class Model {
     return m;
   }
 
-  // Trains; valid may be {}. progress is called with a const Progress &; if it returns something, true stops the training, and
-  // fit throws GOVPN_E_CANCELLED.
+  // Trains the model. valid may be {}. progress takes a const Progress &. It may return nothing, or
+  // a bool: true stops the training, and fit throws GOVPN_E_CANCELLED.
   void fit(const Data &train, const Data &valid = {}, const Options &options = {}) {
     detail::check(govpn_model_fit(handle(), train.handle(), valid.handle(), detail::c_str(options), nullptr, nullptr));
   }
@@ -740,8 +764,9 @@ class Model {
     }
     detail::check(status);
   }
-  // fit and train_batch train a share of every batch from now on. sum, of (float *values, std::size_t count), must live as long; where
-  // it throws, they throw GOVPN_E_CANCELLED.
+  // Makes the model one of several workers that train together: see govpn_model_share. sum takes
+  // (float *values, std::size_t count) and must live until share_nothing or the end of the model. If
+  // sum throws, fit and train_batch throw GOVPN_E_CANCELLED.
   template <class F>
   void share(int32_t rank, int32_t workers, F &sum) {
     void *callable = const_cast<void *>(static_cast<const void *>(std::addressof(sum)));
@@ -753,10 +778,11 @@ class Model {
         [&](char **json) { return govpn_model_train_batch(handle(), data.handle(), detail::c_str(options), json); });
   }
   void cancel() const { detail::check(govpn_model_cancel(handle())); }
-  // From the next step on; also in the progress of fit.
+  // Changes the learning rate from the next step on. The progress callback of fit may call it.
   void set_learning_rate(double rate) { detail::check(govpn_model_set_learning_rate(handle(), rate)); }
 
-  // A number per image, or a row of them. T is int32_t for the output "label" (the default), else float.
+  // Returns one label per image, or a row of numbers per image. T is int32_t for the output "label"
+  // (the default) and float for all others.
   template <class T = int32_t>
   Tensor<const T> predict(const Data &data, const Options &options = {}) const {
     Schema schema;
@@ -781,7 +807,7 @@ class Model {
     detail::check(govpn_model_history(handle(), schema->out(), array.out()));
     return Table(std::move(schema), std::move(array));
   }
-  // What a model of these options would take; see govpn_estimate_memory.
+  // Estimates the memory of a model with these options: see govpn_estimate_memory.
   static Json estimate_memory(const Options &options) {
     return detail::json([&](char **json) { return govpn_estimate_memory(detail::c_str(options), json); });
   }
@@ -806,7 +832,7 @@ class Model {
   }
 
   explicit operator bool() const noexcept { return handle() != 0; }
-  govpn_model handle() const noexcept { return handle_.get(); }  // for govpn.h; stays owned
+  govpn_model handle() const noexcept { return handle_.get(); }  // for govpn.h; still owned here
 
  private:
   detail::Handle<govpn_model_free> handle_;

@@ -9,41 +9,44 @@ import (
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// An object is what a handle stands for.
+// An object is a data set or a model, which a handle stands for.
 type object interface {
 	*data.Dataset | *vpn.Model
 }
 
-// An entry is an object with the number of its users. One of these is the handle itself, until it is freed; the last closes
-// the object, so that freeing never waits for a call that is still at work.
+// An entry is an object with the number of its users: the handle, until it is freed, and every call
+// that uses the object. The last user closes the object. So freeing a handle never waits for a call.
 type entry struct {
 	object any
-	device string // of a model
+	device string // the name of a model's device
 	users  int
-	failed error // an internal error made the object unusable
+	failed error // the internal error that made the object unusable, or nil
 }
 
-// The handles given out and not yet freed. Numbers are never used again, so that a stale handle is an error and not
-// another object.
+// handles holds the handles that are not freed. Their numbers are never used again, so that a stale
+// handle is an error and not another object.
 var handles = struct {
 	sync.Mutex
 	count uint64
 	live  map[uint64]*entry
-	open  map[*entry]bool // also those that were freed while a call uses them
+	open  map[*entry]bool // all objects that are not closed, also of freed handles
 }{live: map[uint64]*entry{}, open: map[*entry]bool{}}
 
-// put gives an object a handle. A model comes with the name of its device.
+// put returns a new handle for an object. device is the name of a model's device.
 func put[T object](o T, device string) uint64 {
 	handles.Lock()
 	defer handles.Unlock()
 	handles.count++
-	h := handles.count * 0x9E3779B97F4A7C15 // odd, so no two are equal; scattered, so a stray small number is no handle
+	// The factor is odd, so that no two handles are equal. The products are scattered, so that a stray
+	// small number is no handle.
+	h := handles.count * 0x9E3779B97F4A7C15
 	e := &entry{object: o, device: device, users: 1}
 	handles.live[h], handles.open[e] = e, true
 	return h
 }
 
-// use calls f with the object of a handle, which stays alive meanwhile.
+// use calls f with the object of a handle. The object stays alive until f returns. name is the name
+// of the argument in messages.
 func use[T object](h uint64, name string, f func(T) error) error {
 	e, o, err := acquire[T](h, name)
 	if err != nil {
@@ -97,7 +100,7 @@ func (e *entry) drop() {
 	}
 }
 
-// openModels are all models that are not closed.
+// openModels returns all models that are not closed.
 func openModels() (models []*vpn.Model) {
 	handles.Lock()
 	defer handles.Unlock()
@@ -109,14 +112,14 @@ func openModels() (models []*vpn.Model) {
 	return models
 }
 
-// fail marks the object as unusable.
+// fail makes the object unusable: later calls return err, and the object can only be freed.
 func (e *entry) fail(err error) {
 	handles.Lock()
 	defer handles.Unlock()
 	e.failed = err
 }
 
-// replace gives a handle another object. Calls that use the old one keep it until they end.
+// replace makes a handle stand for another object. Calls that use the old one keep it until they end.
 func replace[T object](h uint64, name string, o T) error {
 	handles.Lock()
 	old, ok := handles.live[h]
@@ -131,7 +134,7 @@ func replace[T object](h uint64, name string, o T) error {
 	return nil
 }
 
-// free ends a handle; 0 is fine.
+// free frees a handle; 0 is fine. Its object is closed when the last call that uses it ends.
 func free[T object](h uint64, name string) error {
 	if h == 0 {
 		return nil

@@ -3,17 +3,13 @@
 package main
 
 // #include <stdlib.h>
+// static const char *armed(void) { return getenv("GOVPN_INJECT"); }
 import "C"
 
-import (
-	"unsafe"
+import "github.com/govpn/govpn/internal/inject"
 
-	"github.com/govpn/govpn/internal/inject"
-)
-
-// A C program arms and disarms injected panics with setenv, of which Go's own copy of the environment learns nothing.
+// init makes the panics of package inject follow the C environment. A C program arms and disarms
+// them with setenv, which Go's own copy of the environment does not see.
 func init() {
-	name := C.CString("GOVPN_INJECT")
-	_ = unsafe.Pointer(name) // never freed
-	inject.Armed = func() string { return C.GoString(C.getenv(name)) }
+	inject.Armed = func() string { return C.GoString(C.armed()) }
 }

@@ -30,12 +30,14 @@ func root(t *testing.T) string {
 	return filepath.Dir(here)
 }
 
-// makeInstall installs to a prefix below stage, or uninstalls, as a package's build does; libraries go to libdir.
+// makeInstall runs `make install` or `make uninstall` as the build of a package does. The files go
+// below stage, the libraries to libdir there. It installs the shipped library.
 func makeInstall(t *testing.T, target, stage, libdir string) {
-	shell(t, "..", fmt.Sprintf("make -s %s BUILD=%s/make PREFIX=/opt/govpn DESTDIR=%s LIBDIR=%s", target, folder, stage, libdir), "PYTHON=false", "MAKEFLAGS=")
+	shell(t, "..", fmt.Sprintf("make -s %s BUILD=%s PREFIX=/opt/govpn DESTDIR=%s LIBDIR=%s", target, get(t, shipped).folder, stage, libdir),
+		"PYTHON=false", "MAKEFLAGS=")
 }
 
-// installed are the regular files and links below a folder.
+// installed returns the regular files and links below a folder.
 func installed(t *testing.T, stage string) (files []string) {
 	require.NoError(t, filepath.WalkDir(stage, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
@@ -46,8 +48,10 @@ func installed(t *testing.T, stage string) (files []string) {
 	return files
 }
 
-// A stranger builds the examples with what `make install` puts there, wherever that has been moved since.
+// The examples build with what `make install` put there, also after the installed folder was
+// moved.
 func TestInstall(t *testing.T) {
+	t.Parallel()
 	for _, tool := range []string{"cmake", "pkg-config"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			t.Skip(err)
@@ -79,7 +83,10 @@ func TestInstall(t *testing.T) {
 	require.Equal(t, version+"\n", shell(t, library, "pkg-config --modversion govpn", "PKG_CONFIG_PATH="+library+"/pkgconfig"))
 	t.Run("examples", func(t *testing.T) {
 		for name, source := range map[string]string{"c": "train.c", "cpp": "train.cpp"} {
-			t.Run(name, func(t *testing.T) { buildExample(t, filepath.Join("../examples", name), source, prefix, library) })
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				buildExample(t, filepath.Join("../examples", name), source, prefix, library)
+			})
 		}
 	})
 	t.Run("versions", func(t *testing.T) { findVersions(t, prefix) })
@@ -94,15 +101,18 @@ func buildExample(t *testing.T, from, source, prefix, library string) {
 	dir := t.TempDir()
 	shell(t, from, "cp * "+dir)
 	comment := contents(t, filepath.Join(from, source))
-	installed := matches(`(?m)^(?: \*|//) +(c(?:c|\+\+) -std=.* -o train) +or +cmake -B build && cmake --build build$`, comment)
+	installed := matches(`(?m)^(?: \*|//) +(c(?:c|\+\+) -std=.* -o train)$`, comment)
+	cmake := matches(`(?m)^(?: \*|//) +(cmake -B build && cmake --build build)$`, comment)
 	checkout := matches(`(?m)^(?: \*|//) +(c(?:c|\+\+) -std=.* -o build/train)$`, comment)
 	require.Len(t, installed, 1, comment)
+	require.Len(t, cmake, 1, comment)
 	require.Len(t, checkout, 1, comment)
 	flags := " " + strings.Join(pedantic, " ")
-	shell(t, "..", strings.NewReplacer("$PWD/build", folder+"/make", "-Lbuild", "-L"+folder+"/make", "-o build/train", "-o "+dir+"/checkout").
+	built := get(t, shipped).folder
+	shell(t, "..", strings.NewReplacer("$PWD/build", built, "-Lbuild", "-L"+built, "-o build/train", "-o "+dir+"/checkout").
 		Replace(checkout[0])+flags)
 	shell(t, dir, installed[0]+flags, "PKG_CONFIG_PATH="+library+"/pkgconfig")
-	shell(t, dir, "cmake -B build && cmake --build build", "CMAKE_PREFIX_PATH="+"/none:"+prefix)
+	shell(t, dir, cmake[0], "CMAKE_PREFIX_PATH="+"/none:"+prefix)
 
 	good := regexp.MustCompile(`noise (none|classwise) .*accuracy"?[: ](1|0\.9)`)
 	for _, line := range []string{"./checkout", "LD_LIBRARY_PATH=" + library + " ./train", "./build/train"} {
@@ -112,7 +122,7 @@ func buildExample(t *testing.T, from, source, prefix, library string) {
 	}
 }
 
-// findVersions asks CMake for versions; what is asked for follows the name, and whether it is there.
+// findVersions asks CMake's find_package for versions, and whether each is found.
 func findVersions(t *testing.T, prefix string) {
 	dir := t.TempDir()
 	text := "cmake_minimum_required(VERSION 3.19)\nproject(versions LANGUAGES C)\n"
@@ -132,8 +142,9 @@ func findVersions(t *testing.T, prefix string) {
 	}
 }
 
-// The programs of docs/embedding.md compile.
+// The programs of docs/embedding.md compile, and the first one runs.
 func TestEmbedding(t *testing.T) {
+	t.Parallel()
 	text := contents(t, "../docs/embedding.md")
 	snippets := func(language string) []string { return matches("(?s)```"+language+"\n(.*?)```", text) }
 	for _, s := range snippets("c") {
@@ -142,8 +153,10 @@ func TestEmbedding(t *testing.T) {
 	for _, s := range snippets("cpp") {
 		compiled(t, s, "g++", "-std=c++17", "-fsyntax-only", "-xc++", "-")
 	}
-	dir := t.TempDir()
-	for i, s := range snippets("go") { // excerpts: what is around them is written here
+	dir, l := t.TempDir(), get(t, shipped)
+	compiled(t, snippets("cpp")[0], "g++", "-std=c++17", "-xc++", "-", "-o", dir+"/first", "-L"+l.folder, "-lgovpn", "-Wl,-rpath,"+l.folder)
+	require.Regexp(t, `^accuracy (1|0\.9)`, shell(t, dir, "./first"))
+	for i, s := range snippets("go") { // excerpts of a function: the rest of the program is here
 		program := `package main
 			import ("context"; "github.com/govpn/govpn/vpn"; "github.com/govpn/govpn/vpn/data"; "github.com/govpn/govpn/vpn/device")
 			func main() { use(context.Background()) }

@@ -11,24 +11,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// No function leaves anything on Go's heap, in the table of handles or running, whether it succeeds or fails: cycles.c sees the
-// other heap.
+// A call leaves no memory on Go's heap, no handle and no goroutine, whether it succeeds or fails.
+// cycles.c checks malloc's heap.
 func TestCallsLeaveNothing(t *testing.T) {
 	c := fuzzedCall(t)
 	const calls = 100
+	heap0, goroutines0, live0 := inUse()
 	for _, name := range optionExports {
-		if name == "fit" { // keeps a row of history per epoch, as it must
+		if name == "fit" { // adds a row of history per epoch
 			continue
 		}
 		for _, options := range optionSeeds[name] {
 			heap, goroutines, live := int64(calls*50), 0, 0
-			for round := 0; round < 6 && (heap >= calls*50 || goroutines > 0); round++ { // a leak is one in every round, a pool that fills up is not
-				heap0, goroutines0, live0 := inUse()
+			// A leak grows in every round. A pool grows only until it is full.
+			for round := 0; round < 6 && (heap >= calls*50 || goroutines > 0); round++ {
 				for range calls {
 					c.call(name, options)
 				}
 				heap1, goroutines1, live1 := inUse()
 				heap, goroutines, live = heap1-heap0, goroutines1-goroutines0, live1-live0
+				heap0, goroutines0, live0 = heap1, goroutines1, live1
 			}
 			require.Less(t, heap, int64(calls*50), "bytes on Go's heap after %d × %s %s", calls, name, options)
 			require.LessOrEqual(t, goroutines, 0, name)
@@ -37,10 +39,10 @@ func TestCallsLeaveNothing(t *testing.T) {
 	}
 }
 
-// inUse is what is alive: bytes of Go's heap, goroutines, and handles.
+// inUse returns the bytes alive on Go's heap, and the numbers of goroutines and of handles.
 func inUse() (heap int64, goroutines, live int) {
 	var m runtime.MemStats
-	for range 3 { // finalizers, and what sync.Pools hold
+	for range 3 { // one for finalizers, two for the contents of sync.Pools
 		runtime.GC()
 	}
 	runtime.ReadMemStats(&m)
@@ -49,8 +51,8 @@ func inUse() (heap int64, goroutines, live int) {
 	return int64(m.HeapAlloc), runtime.NumGoroutine(), len(handles.live)
 }
 
-// All functions at once, on one model and one data set, from many threads: each does its work or says that the model is training.
-// For the race detector, which cannot look into a shared library.
+// Many threads call all functions on one model and one data set. Each call succeeds or returns
+// GOVPN_E_BUSY. The race detector watches this test; it cannot watch a shared library.
 func TestConcurrentCalls(t *testing.T) {
 	c := fuzzedCall(t)
 	var threads sync.WaitGroup

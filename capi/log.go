@@ -14,32 +14,35 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// Messages wait here until a call returns: callbacks run only on threads that called govpn.
+// logging holds messages until an exported function returns: callbacks run only on threads that
+// called govpn.
 var logging = struct {
 	sync.Mutex
-	to      *listener // nil: nobody
-	least   C.int32_t
-	waiting []message
-}{least: C.GOVPN_LOG_WARNING}
+	to       *listener // nil: nobody listens, messages are dropped
+	minLevel C.int32_t
+	waiting  []message
+}{minLevel: C.GOVPN_LOG_WARNING}
 
-// listener is what one call of govpn_set_log registered.
+// A listener is the callback that one call of govpn_set_log registered.
 type listener struct {
 	fn   C.govpn_log_fn
 	user unsafe.Pointer
-	busy sync.WaitGroup // calls of fn; begun under the lock of logging, by the current listener alone
+	busy sync.WaitGroup // running calls of fn; Add only under logging's lock, while to points here
 }
 
+// A message waits for the log callback.
 type message struct {
 	level C.int32_t
 	text  string
 }
 
 const (
-	mostWaiting = 256
-	logWarning  = C.GOVPN_LOG_WARNING
+	maxWaiting = 256 // messages that wait; further ones are dropped
+	logWarning = C.GOVPN_LOG_WARNING
 )
 
-// The libraries below log through klog and log; nothing of it may reach the host's standard error.
+// The libraries below log through klog and log. init sends both to record, so that nothing reaches
+// the host's standard error.
 func init() {
 	flags := flag.NewFlagSet("klog", flag.ContinueOnError)
 	klog.InitFlags(flags)
@@ -58,7 +61,7 @@ func init() {
 	log.SetOutput(sink(C.GOVPN_LOG_INFO))
 }
 
-// sink is a writer that records each write as a message of its level.
+// A sink is an io.Writer that records each write as a message of one level.
 type sink C.int32_t
 
 func (s sink) Write(p []byte) (int, error) {
@@ -66,16 +69,16 @@ func (s sink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// record keeps a message for the log callback.
+// record keeps a message for the log callback, if one is set and wants this level.
 func record(level C.int32_t, text string) {
 	logging.Lock()
 	defer logging.Unlock()
-	if logging.to != nil && level >= logging.least && len(logging.waiting) < mostWaiting {
-		logging.waiting = append(logging.waiting, message{level, text})
+	if logging.to != nil && level >= logging.minLevel && len(logging.waiting) < maxWaiting {
+		logging.waiting = append(logging.waiting, message{level: level, text: text})
 	}
 }
 
-// flushLog delivers the waiting messages on this thread.
+// flushLog calls the log callback on this thread with the waiting messages.
 func flushLog() {
 	for {
 		logging.Lock()
@@ -123,6 +126,6 @@ func setLogLevel(name string) error {
 	}
 	logging.Lock()
 	defer logging.Unlock()
-	logging.least = level
+	logging.minLevel = level
 	return nil
 }

@@ -8,11 +8,11 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// What the libraries below log, through klog or log, waits for the host's callback.
+// Messages that other libraries log through klog or log wait for the host's callback.
 func TestLogsReachTheHost(t *testing.T) {
 	klog.Warning("nobody listens")
 	require.Empty(t, logging.waiting)
-	logging.to, logging.least = &listener{}, logWarning // the listener is never called
+	logging.to, logging.minLevel = &listener{}, logWarning // the listener is never called
 	defer func() { logging.to, logging.waiting = nil, nil }()
 	klog.Info("below the level")
 	klog.Warningf("a %s", "warning")

@@ -19,7 +19,8 @@ import (
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// useModel calls f with the model of a handle. An internal error makes the model unusable.
+// useModel calls f with the model of a handle. If f fails with ErrInternal, the model can only be
+// freed afterwards.
 func useModel(h C.govpn_model, f func(*vpn.Model) error) error {
 	e, m, err := acquire[*vpn.Model](uint64(h), "model")
 	if err != nil {
@@ -32,19 +33,22 @@ func useModel(h C.govpn_model, f func(*vpn.Model) error) error {
 	return err
 }
 
-// useBoth calls f with a model and a data set.
-func useBoth(h C.govpn_model, d C.govpn_data, name string, f func(*vpn.Model, *data.Dataset) error) error {
+// useModelAndData calls f with the model and the data set of two handles. name is the data set's
+// name in messages.
+func useModelAndData(h C.govpn_model, d C.govpn_data, name string, f func(*vpn.Model, *data.Dataset) error) error {
 	return useModel(h, func(m *vpn.Model) error {
 		return use(uint64(d), name, func(d *data.Dataset) error { return f(m, d) })
 	})
 }
 
-// configuration reads the options of a model, and opens its device; taken are options that are none of the model's.
-func configuration(json string, devices *deviceNumbers, taken map[string]any) (config vpn.Config, backend compute.Backend, device string, err error) {
+// modelOptions reads the options of a model and opens its device. The configuration does not know
+// the options "device", "devices" and those in extra: extra maps their names to where their values
+// go.
+func modelOptions(json string, devices *deviceNumbers, extra map[string]any) (config vpn.Config, backend compute.Backend, device string, err error) {
 	options := map[string]any{"device": &device, "devices": devices}
-	maps.Copy(options, taken)
+	maps.Copy(options, extra)
 	device = "auto"
-	rest, err := take(json, options)
+	rest, err := takeOptions(json, options)
 	if err != nil {
 		return config, nil, "", err
 	}
@@ -58,11 +62,11 @@ func configuration(json string, devices *deviceNumbers, taken map[string]any) (c
 //export goEstimateMemory
 func goEstimateMemory(json *C.bridge_text, out **C.char) C.int32_t {
 	return call(func() error {
-		if err := given(arg("json_out", out)); err != nil {
+		if err := notNull(arg("json_out", out)); err != nil {
 			return err
 		}
 		images := 0
-		config, backend, _, err := configuration(text(json), &deviceNumbers{}, map[string]any{"images": &images})
+		config, backend, _, err := modelOptions(goText(json), &deviceNumbers{}, map[string]any{"images": &images})
 		if err != nil {
 			return err
 		}
@@ -77,11 +81,11 @@ func goEstimateMemory(json *C.bridge_text, out **C.char) C.int32_t {
 //export goModelCreate
 func goModelCreate(json *C.bridge_text, out *C.govpn_model) C.int32_t {
 	return call(func() error {
-		if err := given(arg("out", out)); err != nil {
+		if err := notNull(arg("out", out)); err != nil {
 			return err
 		}
 		var devices deviceNumbers
-		config, backend, device, err := configuration(text(json), &devices, nil)
+		config, backend, device, err := modelOptions(goText(json), &devices, nil)
 		if err != nil {
 			return err
 		}
@@ -102,14 +106,14 @@ func goModelCreate(json *C.bridge_text, out *C.govpn_model) C.int32_t {
 func goModelFit(h C.govpn_model, train, valid C.govpn_data, json *C.bridge_text, fn C.govpn_progress_fn, user unsafe.Pointer) C.int32_t {
 	return call(func() error {
 		var o vpn.FitOptions
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
 		o.Progress = func(p vpn.Progress) bool {
 			trimHeap()
-			return fn != nil && report(p, fn, user)
+			return fn != nil && callProgress(p, fn, user)
 		}
-		return useBoth(h, train, "train", func(m *vpn.Model, t *data.Dataset) error {
+		return useModelAndData(h, train, "train", func(m *vpn.Model, t *data.Dataset) error {
 			if valid == 0 {
 				return m.Fit(context.Background(), t, nil, o)
 			}
@@ -118,11 +122,12 @@ func goModelFit(h C.govpn_model, train, valid C.govpn_data, json *C.bridge_text,
 	})
 }
 
-// lastTrim is when trimHeap last did something, in Unix nanoseconds.
+// lastTrim is the time of the last trimHeap that did something, in Unix nanoseconds.
 var lastTrim atomic.Int64
 
-// trimHeap gives free memory back, at most once a second. glibc keeps what compiling and every step's buffers leave
-// between those in use: ResNet18's training peaked a fifth higher without it.
+// trimHeap returns malloc's free memory to the system, at most once a second. glibc keeps the gaps
+// that compilations and the buffers of every step leave. Without trimHeap, the peak of training
+// ResNet18 was a fifth higher.
 func trimHeap() {
 	last, now := lastTrim.Load(), time.Now().UnixNano()
 	if now-last >= int64(time.Second) && lastTrim.CompareAndSwap(last, now) {
@@ -134,8 +139,8 @@ var phases = map[string]C.int32_t{
 	"compiling": C.GOVPN_PHASE_COMPILING, "training": C.GOVPN_PHASE_TRAINING, "epoch": C.GOVPN_PHASE_EPOCH,
 }
 
-// report calls the progress callback, on the thread that called fit.
-func report(p vpn.Progress, fn C.govpn_progress_fn, user unsafe.Pointer) (stop bool) {
+// callProgress calls the host's progress callback, on the thread that called govpn_model_fit.
+func callProgress(p vpn.Progress, fn C.govpn_progress_fn, user unsafe.Pointer) (stop bool) {
 	c := C.govpn_progress{
 		struct_size: C.sizeof_govpn_progress, phase: phases[p.Phase],
 		epoch: C.int32_t(p.Epoch), epochs: C.int32_t(p.Epochs), step: C.int64_t(p.Step), steps: C.int64_t(p.Steps),
@@ -163,10 +168,10 @@ func goModelShare(h C.govpn_model, rank, workers C.int32_t, fn C.govpn_sum_fn, u
 //export goModelTrainBatch
 func goModelTrainBatch(h C.govpn_model, d C.govpn_data, json *C.bridge_text, metrics **C.char) C.int32_t {
 	return call(func() error {
-		if err := options(text(json), &none{}); err != nil {
+		if err := decodeOptions(goText(json), &noOptions{}); err != nil {
 			return err
 		}
-		return useBoth(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
+		return useModelAndData(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
 			trimHeap()
 			got, err := m.TrainBatch(context.Background(), d)
 			if err != nil || metrics == nil {
@@ -194,14 +199,14 @@ func goModelSetLearningRate(h C.govpn_model, rate C.double) C.int32_t {
 //export goModelPredict
 func goModelPredict(h C.govpn_model, d C.govpn_data, json *C.bridge_text, schema *cSchema, array *cArray) C.int32_t {
 	return call(func() error {
-		if err := given(arg("schema", schema), arg("array", array)); err != nil {
+		if err := notNull(arg("schema", schema), arg("array", array)); err != nil {
 			return err
 		}
 		var o vpn.PredictOptions
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
-		return useBoth(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
+		return useModelAndData(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
 			p, err := m.Predict(context.Background(), d, o)
 			if err != nil {
 				return err
@@ -219,14 +224,14 @@ func goModelPredict(h C.govpn_model, d C.govpn_data, json *C.bridge_text, schema
 //export goModelNoise
 func goModelNoise(h C.govpn_model, d C.govpn_data, json *C.bridge_text, schema *cSchema, array *cArray) C.int32_t {
 	return call(func() error {
-		if err := given(arg("schema", schema), arg("array", array)); err != nil {
+		if err := notNull(arg("schema", schema), arg("array", array)); err != nil {
 			return err
 		}
 		var o vpn.NoiseOptions
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
-		return useBoth(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
+		return useModelAndData(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
 			values, shape, err := m.Noise(context.Background(), d, o)
 			if err != nil {
 				return err
@@ -243,14 +248,14 @@ func goModelNoise(h C.govpn_model, d C.govpn_data, json *C.bridge_text, schema *
 //export goModelEvaluate
 func goModelEvaluate(h C.govpn_model, d C.govpn_data, json *C.bridge_text, out **C.char) C.int32_t {
 	return call(func() error {
-		if err := given(arg("json_out", out)); err != nil {
+		if err := notNull(arg("json_out", out)); err != nil {
 			return err
 		}
 		var o vpn.EvalOptions
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
-		return useBoth(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
+		return useModelAndData(h, d, "data", func(m *vpn.Model, d *data.Dataset) error {
 			got, err := m.Evaluate(context.Background(), d, o)
 			if err != nil {
 				return err
@@ -263,7 +268,7 @@ func goModelEvaluate(h C.govpn_model, d C.govpn_data, json *C.bridge_text, out *
 //export goModelConfig
 func goModelConfig(h C.govpn_model, out **C.char) C.int32_t {
 	return call(func() error {
-		if err := given(arg("json", out)); err != nil {
+		if err := notNull(arg("json", out)); err != nil {
 			return err
 		}
 		e, m, err := acquire[*vpn.Model](uint64(h), "model")
@@ -275,7 +280,7 @@ func goModelConfig(h C.govpn_model, out **C.char) C.int32_t {
 			vpn.Description
 			Device  string `json:"device"`
 			Devices []int  `json:"devices"`
-		}{m.Describe(), e.device, m.Devices()}, out)
+		}{Description: m.Describe(), Device: e.device, Devices: m.Devices()}, out)
 	})
 }
 

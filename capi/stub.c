@@ -1,5 +1,6 @@
-/* stub.c: the public functions. Each refuses to run in a forked child, where the Go runtime would hang, and while the process
- * exits; otherwise it calls its Go export. Nothing of Go is entered before that check. */
+/* stub.c: the public functions. Each refuses to run in a forked child, where the Go runtime would
+ * hang, and while the process exits. Otherwise it calls its exported Go function. Go is never
+ * entered before that check. */
 #define _DEFAULT_SOURCE
 #include "bridge.h"
 
@@ -19,9 +20,9 @@
 #include "_cgo_export.h"
 
 static atomic_int forked, exiting, watching;
-static atomic_int inside;       /* calls that are in Go */
-static _Thread_local int mine; /* of these, the thread's: more than one where a callback calls */
-static pthread_key_t error_key; /* the thread's last message, malloc'ed */
+static atomic_int inside;       /* calls that are in Go, of all threads */
+static _Thread_local int mine;  /* those of this thread: more than one if a callback calls */
+static pthread_key_t error_key; /* the thread's last error message, malloc'ed */
 
 int bridge_ended(void) { return forked || exiting; }
 
@@ -37,7 +38,7 @@ void bridge_set_error(const char *message) {
   pthread_setspecific(error_key, copy);
 }
 
-/* Who exits does not expect callbacks any more: what they need may be gone. */
+/* While the process exits, no callback of the host is called: what it needs may be gone. */
 
 static _Thread_local int in_log;
 
@@ -78,7 +79,7 @@ void bridge_watch_exit(void) { watching = 1; }
 extern int __cxa_thread_atexit_impl(void (*)(void *), void *, void *);
 extern void *__dso_handle __attribute__((visibility("hidden")));
 
-/* Whether all other threads of the process sleep; 1 as well where the system does not tell. */
+/* Returns 1 if all other threads of the process sleep, or if the system does not tell. */
 static int at_rest(void) {
   DIR *threads = opendir("/proc/self/task");
   int rest = 1;
@@ -98,8 +99,10 @@ static int at_rest(void) {
   return rest;
 }
 
-/* After a call, a thread of the plugin may still hold the last reference to a program whose model was freed meanwhile, and destroy
- * it: waits until all threads have slept at two looks in a row, at most 1 s, as the host's own may never. */
+/* Waits until the threads of XLA's plugin are done. After a call has returned, such a thread may
+ * still hold the last reference to a program whose model was freed, and destroy it. The wait ends
+ * when all threads slept at two looks in a row; or after 1 s, because the host's own threads may
+ * never sleep. */
 static void wait_for_plugin(void) {
   static const struct timespec pause = {0, 1000000};
   for (int i = 0, rested = 0; i < 1000 && rested < 2; i++) {
@@ -108,8 +111,9 @@ static void wait_for_plugin(void) {
   }
 }
 
-/* exit runs the destructors of XLA's plugin, which crash threads that compute with it: stops them first. What does not stop within
- * 10 s, as a long compilation, goes with the process, which then runs no destructors. */
+/* Stops all calls before exit() runs the destructors of XLA's plugin, which would crash threads
+ * that compute with it. If a call does not stop within 10 s (a long compilation), the process ends
+ * at once, without running destructors. */
 static void before_exit(int status, void *unused) {
   static const struct timespec pause = {0, 5000000};
   if (forked || atomic_exchange(&exiting, 1)) return;
@@ -125,8 +129,10 @@ static void before_exit(int status, void *unused) {
   _exit(status);
 }
 
-/* The plugin registers destructors as late as in its first step, and the last that are registered run first. But what a thread
- * has to destroy comes before all of them, when it calls exit as when it ends: that is the time to register before_exit. */
+/* Registers before_exit when a thread ends or calls exit(). The handler that is registered last
+ * runs first, and the plugin registers destructors as late as in its first step. A thread's own
+ * destructors run before all of them: at that time before_exit still becomes the last one
+ * registered. */
 static void thread_ends(void *unused) {
   if (watching && !forked && (inside || syscall(SYS_gettid) == getpid())) on_exit(before_exit, NULL);
 }
@@ -157,7 +163,7 @@ static int enter(void) {
   return 0;
 }
 
-/* What works everywhere. */
+/* Functions that work everywhere, also in a forked child. */
 
 uint32_t govpn_abi_version(void) { return GOVPN_ABI_VERSION; }
 
@@ -179,7 +185,7 @@ void govpn_free(void *memory) {
   if (!forked) free(memory);
 }
 
-/* What enters Go. */
+/* Functions that enter Go. */
 
 #define GUARDED(name, export, parameters, arguments) \
   int32_t name parameters {                          \

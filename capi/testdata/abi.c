@@ -1,7 +1,9 @@
-/* abi.c: the binary interface, version 1, on 64-bit systems, as programs that are already compiled rely on it. It must compile
- * as C and as C++, and the library must show exactly these functions. A new function, value or last field of govpn_progress is
- * a new line here; any other change of a line breaks those programs: GOVPN_ABI_VERSION, and with it the SONAME and the node in
- * exports.map, then grow by one. */
+/* abi.c: version 1 of the binary interface on 64-bit systems. Compiled programs rely on every line.
+ *
+ * This file must compile as C and as C++, and the library must export exactly these functions. A
+ * new function, a new value and a new last field of govpn_progress each add a line. Any other
+ * change breaks compiled programs: then GOVPN_ABI_VERSION, the SONAME and the node in exports.map
+ * grow by one. */
 #include "govpn.h"
 
 #ifdef __cplusplus
@@ -88,7 +90,7 @@ CHECK(GOVPN_LOG_INFO == 1);
 CHECK(GOVPN_LOG_WARNING == 2);
 CHECK(GOVPN_LOG_ERROR == 3);
 
-/* Signatures: a function of another one does not compile as an initial value. */
+/* The signatures. A function with another signature does not compile as the initial value. */
 
 int32_t (*progress_fn)(const govpn_progress *, void *) = (govpn_progress_fn)0;
 int32_t (*sum_fn)(float *, int64_t, void *) = (govpn_sum_fn)0;

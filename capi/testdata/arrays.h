@@ -1,4 +1,5 @@
-/* arrays.h: Arrow arrays for the test programs, which count what was not released, and checks of statuses. */
+/* arrays.h: makes Arrow arrays for the test programs, counts those that are not released, and
+ * checks conditions and statuses. */
 #ifndef ARRAYS_H
 #define ARRAYS_H
 
@@ -8,8 +9,9 @@
 
 #include "../govpn.h"
 
-static _Atomic int alive; /* Arrow structs, without their children, that were made here and not released yet */
+static _Atomic int alive; /* top-level Arrow structs that were made here and not yet released */
 
+/* Reports a status that is not the wanted one and ends the program. */
 static void stop(const char *file, int line, const char *what, int32_t got, int32_t want) {
   fprintf(stderr, "%s:%d: %s: got %s, want %s: %s\n", file, line, what, govpn_status_name(got), govpn_status_name(want),
           govpn_last_error());
@@ -34,7 +36,7 @@ static void stop(const char *file, int line, const char *what, int32_t got, int3
 
 #define OK(call) EXPECT(GOVPN_OK, call)
 
-/* The call fails with this status, and its message contains this text. */
+/* Requires that the call fails with this status and that its message contains this text. */
 #define FAILS(want, text, call)                                                       \
   do {                                                                                \
     EXPECT(want, call);                                                               \
@@ -68,6 +70,7 @@ static void release_array(struct ArrowArray *a) {
   a->release = NULL;
 }
 
+/* Makes a schema and its array with so many buffers and children, still empty. */
 static void node(struct ArrowSchema *s, struct ArrowArray *a, const char *format, const char *name, int64_t length,
                  int64_t buffers, int64_t children) {
   memset(s, 0, sizeof *s);
@@ -88,6 +91,7 @@ static void node(struct ArrowSchema *s, struct ArrowArray *a, const char *format
   a->release = release_array;
 }
 
+/* Counts the two structs in alive until they are released. */
 static void count(struct ArrowSchema *s, struct ArrowArray *a) {
   s->private_data = a->private_data = &alive;
   alive += 2;
@@ -98,14 +102,16 @@ enum { SIDE = 8, PIXELS = SIDE * SIDE, CLASSES = 4 };
 static unsigned random_state = 1;
 static unsigned next_random(void) { return (random_state = random_state * 1664525u + 1013904223u) >> 16; }
 
-/* Image i shows a bright square whose place tells its class, i % CLASSES, on a noisy ground. */
+/* Returns pixel p of image i: a bright square on a noisy ground, whose place tells the class,
+ * i % CLASSES. */
 static int pixel(int64_t i, int64_t p) {
   int64_t y = p / SIDE, x = p % SIDE, class_ = i % CLASSES;
   int bright = y / 4 == class_ / 2 && x / 4 == class_ % 2;
   return (int)(next_random() % 80) + (bright ? 150 : 0);
 }
 
-/* n images as FixedSizeList<uint8 or float>[64]. Buffers are as long as they must be, so that a sanitizer sees who reads beyond. */
+/* Makes n images as FixedSizeList[64] of uint8 or float. The buffers are exactly as long as needed,
+ * so that a sanitizer sees a read beyond them. */
 static void fill_images(struct ArrowSchema *s, struct ArrowArray *a, int64_t n, int floats) {
   node(s, a, "+w:64", "image", n, 1, 1);
   node(s->children[0], a->children[0], floats ? "f" : "C", "item", n * PIXELS, 2, 0);
@@ -138,7 +144,8 @@ UNUSED static void make_labels(struct ArrowSchema *s, struct ArrowArray *a, int6
   count(s, a);
 }
 
-/* Probabilities as FixedSizeList<float>[4]: 0.7 for the class i % CLASSES, 0.1 for each other. */
+/* Makes n soft labels as FixedSizeList[4] of float: 0.7 for the class i % CLASSES, 0.1 for each
+ * other. */
 UNUSED static void make_soft_labels(struct ArrowSchema *s, struct ArrowArray *a, int64_t n) {
   node(s, a, "+w:4", "label", n, 1, 1);
   node(s->children[0], a->children[0], "f", "item", n * CLASSES, 2, 0);
@@ -148,7 +155,7 @@ UNUSED static void make_soft_labels(struct ArrowSchema *s, struct ArrowArray *a,
   count(s, a);
 }
 
-/* Weights as floats: 2 for every second image, else 0.5. */
+/* Makes n weights as floats: 0.5 and 2 in turn. */
 UNUSED static void make_weights(struct ArrowSchema *s, struct ArrowArray *a, int64_t n) {
   node(s, a, "f", "weight", n, 2, 0);
   float *w = malloc((size_t)n * sizeof *w);
@@ -157,7 +164,7 @@ UNUSED static void make_weights(struct ArrowSchema *s, struct ArrowArray *a, int
   count(s, a);
 }
 
-/* A struct array of images and labels. */
+/* Makes a struct array of n images and their labels. */
 static void make_table(struct ArrowSchema *s, struct ArrowArray *a, int64_t n) {
   node(s, a, "+s", "", n, 1, 2);
   fill_images(s->children[0], a->children[0], n, 0);
@@ -165,7 +172,8 @@ static void make_table(struct ArrowSchema *s, struct ArrowArray *a, int64_t n) {
   count(s, a);
 }
 
-/* Writes a picture of 8×8 grey pixels as a BMP file of 24 bits, of which only so many bytes come to be. */
+/* Writes a picture of 8×8 equal grey pixels as a BMP file of 24 bits, cut off after `bytes`
+ * bytes. */
 UNUSED static void write_bmp(const char *path, int value, size_t bytes) {
   uint8_t file[54 + 3 * PIXELS] = {'B', 'M', 246, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0, 0, 40, 0, 0, 0, SIDE, 0, 0, 0, SIDE, 0, 0, 0, 1, 0, 24};
   memset(file + 54, value, 3 * PIXELS);
@@ -175,7 +183,7 @@ UNUSED static void write_bmp(const char *path, int value, size_t bytes) {
 
 static const char *const shape = "{\"shape\": [8, 8, 1]}";
 
-/* A data set of n labelled images. */
+/* Returns a data set of n labelled images. */
 UNUSED static govpn_data labelled(int64_t n) {
   struct ArrowSchema s;
   struct ArrowArray a;
@@ -186,13 +194,13 @@ UNUSED static govpn_data labelled(int64_t n) {
   return d;
 }
 
-/* The device to test: "go", or what GOVPN_TEST_DEVICE says. */
+/* Returns the device to test: $GOVPN_TEST_DEVICE, or "go". */
 UNUSED static const char *device(void) {
   const char *name = getenv("GOVPN_TEST_DEVICE");
   return name ? name : "go";
 }
 
-/* A small model that trains in an instant. */
+/* Returns a small model that trains in an instant. */
 UNUSED static govpn_model small_model(void) {
   govpn_model m = 0;
   char options[256];

@@ -1,4 +1,5 @@
-/* cycles.c: a model is made, trained by a step, asked and freed, over and over: memory stays flat. */
+/* cycles.c: makes a model, trains it for a step, predicts and frees it, over and over. Memory stays
+ * flat. The argument is the number of cycles on the device "go". */
 #define _DEFAULT_SOURCE
 #include <malloc.h>
 #include <unistd.h>
@@ -21,7 +22,7 @@ static void create_step_predict_free(void) {
   govpn_data_free(d);
 }
 
-/* What hands out memory, or fails after it took some. */
+/* Calls every function that hands out memory, or that fails after it took some. */
 static void everything(void) {
   struct ArrowSchema s;
   struct ArrowArray a;
@@ -68,13 +69,13 @@ static void everything(void) {
   govpn_model_free(again);
 }
 
-/* Bytes that malloc has given out in this process. */
+/* Returns the bytes that malloc has given out in this process. */
 static long heap(void) {
   struct mallinfo2 m = mallinfo2();
   return (long)(m.uordblks + m.hblkhd);
 }
 
-/* Bytes of this process that are in memory and no file's. */
+/* Returns the resident bytes of this process, without those of files. */
 static long resident(void) {
   long pages = 0, shared = 0;
   FILE *f = fopen("/proc/self/statm", "r");
@@ -82,7 +83,8 @@ static long resident(void) {
   return (pages - shared) * sysconf(_SC_PAGESIZE);
 }
 
-/* n cycles, of which the last three quarters may leave so many bytes each of malloc's, and 32 MiB in all: Go's heap breathes. */
+/* Runs n cycles. Each of the last three quarters may leave `bytes` bytes in malloc's heap, and all
+ * of them 32 MiB of resident memory: Go's heap grows and shrinks. */
 static void repeat(void (*cycle)(void), long n, long bytes) {
   long h = 0, r = 0, most = bytes * (n - n / 4);
   for (long i = 0; i < n; i++) {
@@ -97,12 +99,13 @@ static void repeat(void (*cycle)(void), long n, long bytes) {
   CHECK(r <= 32 << 20);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
+  CHECK(count == 2);
   if (!strcmp(device(), "go")) {
-    repeat(create_step_predict_free, 10000, 10);
+    repeat(create_step_predict_free, atol(arguments[1]), 10);
     repeat(everything, 100, 200);
   } else {
-    /* XLA's plugin for the CPU keeps some of what it compiles and runs with, 1 to 3 kB per cycle. */
+    /* XLA's plugin for the CPU keeps 1 to 3 kB of every compilation. */
     repeat(create_step_predict_free, 100, 5000);
   }
   puts("cycles: ok");

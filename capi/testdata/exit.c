@@ -1,6 +1,9 @@
-/* exit.c: exit while a thread works: "training", "compiling", "callback", from the progress function, or "freed", right after the
- * model was freed, whose programs a thread of XLA's may still be destroying. The process ends well, at once, and after the host's
- * own handlers. */
+/* exit.c: calls exit() at the moment that the argument names. The process ends with status 0, soon,
+ * and after the host's own exit handlers.
+ *   training   another thread trains
+ *   compiling  another thread compiles
+ *   callback   in the progress callback
+ *   freed      right after a model was freed: a thread of XLA may still destroy its programs */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <time.h>
@@ -24,7 +27,7 @@ static void *fit(void *unused) {
   return unused;
 }
 
-/* Runs last: what is freed now must not crash, and other calls work or say why not. */
+/* Runs last. Freeing must not crash here. Other calls work, or return GOVPN_E_CANCELLED. */
 static void host_handler(void) {
   char *json = NULL;
   int32_t status = govpn_data_info(set, &json);

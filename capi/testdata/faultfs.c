@@ -1,4 +1,6 @@
-/* faultfs.c: a folder where nothing can be written any more, and then can again. Files stay, models stay, training goes on. */
+/* faultfs.c: a folder refuses writes for a while, for the reason that the first argument names. The
+ * second argument is the folder. Its files stay whole, models stay usable, and training can go
+ * on. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +25,7 @@ static const char *in_folder(const char *name) {
   return path;
 }
 
-/* Mounts an empty file system of 128 KiB on the folder, in the mount namespace of this process. */
+/* Mounts an empty file system of 128 KiB on the folder, in this process's own mount namespace. */
 static void small_disk(void) {
   if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) || mount("none", folder, "tmpfs", 0, "size=128k")) {
     printf("faultfs: no mount here: %s\n", strerror(errno));
@@ -47,7 +49,7 @@ static void read_only(int broken) {
   CHECK(mount("none", folder, NULL, MS_REMOUNT | (broken ? MS_RDONLY : 0), NULL) == 0);
 }
 
-/* Also root may not write to a folder, without the capability to do so. */
+/* Takes the right to write from the folder, and from root the capability to ignore that. */
 static void denied(int broken) {
   struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   struct __user_cap_data_struct caps[2];
@@ -57,7 +59,8 @@ static void denied(int broken) {
   CHECK(chmod(folder, broken ? 0500 : 0700) == 0);
 }
 
-/* Files of this process may have 1000 bytes; the system sends SIGXFSZ to who writes more, which by default ends the process. */
+/* Limits the files of this process to 1000 bytes. The system sends SIGXFSZ to a process that writes
+ * more. By default that signal ends the process. */
 static void limited(int broken) {
   struct rlimit l;
   CHECK(getrlimit(RLIMIT_FSIZE, &l) == 0 && signal(SIGXFSZ, SIG_DFL) != SIG_ERR);
@@ -74,7 +77,7 @@ static const struct fault {
               {"denied", "permission denied", denied, 0},
               {"limited", "at most 1000 bytes (RLIMIT_FSIZE", limited, 0}};
 
-/* A call fails with GOVPN_E_IO, and the message names the path and the reason. */
+/* Requires that a call fails with GOVPN_E_IO and that its message names the path and the reason. */
 #define CANNOT_WRITE(name, fault, call)                                               \
   do {                                                                                \
     char want_[600];                                                                  \
@@ -131,7 +134,7 @@ static void predict(govpn_model m, govpn_data d) {
   a.release(&a);
 }
 
-/* The options of a fit of three epochs. */
+/* Returns the options of a fit of three epochs that writes a checkpoint. */
 static const char *training(int resume) {
   static char json[700];
   snprintf(json, sizeof json, "{\"epochs\": 3, \"resume\": %s, \"checkpoint\": \"%s\"}", resume ? "true" : "false", in_folder("m"));
@@ -153,7 +156,7 @@ static void test(const struct fault *f) {
   CANNOT_WRITE("new", f, govpn_model_save(old, in_folder("new")));
   CANNOT_WRITE("w", f, govpn_model_export_safetensors(old, in_folder("w"), NULL));
   CANNOT_WRITE("m", f, govpn_model_fit(m, d, 0, training(0), NULL, NULL));
-  CHECK(epochs(m) == 1); /* which is not lost */
+  CHECK(epochs(m) == 1); /* the epoch before the checkpoint failed is kept */
   CANNOT_WRITE("m", f, govpn_model_fit(m, d, 0, training(1), NULL, NULL));
   CHECK(epochs(m) == 1 && entries() == 4);
   predict(m, d);
@@ -171,7 +174,7 @@ static void test(const struct fault *f) {
   OK(govpn_model_load(in_folder("m"), "{\"device\": \"go\"}", &loaded));
   CHECK(epochs(loaded) == 3 && entries() == 5);
   OK(govpn_model_export_safetensors(loaded, in_folder("new"), NULL));
-  same(in_folder("w"), in_folder("new")); /* what an undisturbed training with the same seed has made */
+  same(in_folder("w"), in_folder("new")); /* equal to an undisturbed training with the same seed */
   govpn_data_free(d);
   govpn_model_free(old);
   govpn_model_free(m);

@@ -1,4 +1,4 @@
-// hpp.cpp: uses every part of govpn.hpp, rightly and wrongly.
+// hpp.cpp: calls every part of govpn.hpp, with right and with wrong arguments.
 #include "govpn.hpp"
 
 #include <unistd.h>
@@ -31,7 +31,7 @@ static void check_that(bool ok, const char *what, int line) {
 }
 #define CHECK(condition) check_that(bool(condition), #condition, __LINE__)
 
-// The call throws an Error of this status whose message contains the text.
+// Requires that the call throws an Error with this status whose message contains the text.
 template <class Call>
 static void fails(int line, int32_t status, const std::string &text, Call call) {
   try {
@@ -48,7 +48,7 @@ static void fails(int line, int32_t status, const std::string &text, Call call) 
 constexpr std::size_t side = 8, pixels = side * side, classes = 4;
 const char *const device = std::getenv("GOVPN_TEST_DEVICE") ? std::getenv("GOVPN_TEST_DEVICE") : "go";
 
-// Image i has a bright square in the place that tells its class, i % 4.
+// Image i has a bright square, whose place tells its class, i % 4.
 template <class T>
 static std::vector<T> draw(std::size_t n, T bright) {
   std::vector<T> out(n * pixels);
@@ -72,7 +72,7 @@ static Model small(const Options &extra = R"("epochs": 12)") {
                        "\", " + extra.text() + "}");
 }
 
-// A vector that counts those of its kind that hold something.
+// A vector that counts how many vectors of its kind hold something.
 template <class T>
 struct Counted : std::vector<T> {
   explicit Counted(std::vector<T> v) : std::vector<T>(std::move(v)) { alive++; }
@@ -119,7 +119,7 @@ static void library() {
   CHECK(govpn::devices().text().find(R"("device":"go")") != std::string::npos);
 }
 
-// An exception of the log callback comes out of the call in which it was thrown, and only there.
+// An exception of the log callback leaves the call during which it was thrown, and no other.
 static void logging() {
   govpn::set_log([](int32_t, std::string_view) { throw std::runtime_error("log"); });
   int caught = 0;
@@ -219,8 +219,8 @@ static void arrow() {
   FAILS(GOVPN_E_ARG, "shape", Data::lend<float>({0, 8, 8, 1}));
 }
 
-// A consumer may move a child out and release the rest: what from_images makes must stand that, as the library's own importer
-// does not do it.
+// A consumer may move a child out and release the rest. The arrays of from_images must allow that.
+// The library's own importer never does it.
 static void children() {
   using namespace govpn::detail;
   const auto memory = std::make_shared<const Counted<float>>(std::vector<float>{1, 2, 3});
@@ -270,7 +270,8 @@ static void training() {
   FAILS(GOVPN_E_CANCELLED, "", m.fit(train, valid, {}, stop_at_once));
   FAILS(GOVPN_E_CANCELLED, "", m.fit(train, valid, {}, std::function<bool(const Progress &)>(stop_at_once)));
   FAILS(GOVPN_E_CANCELLED, "", m.fit(train, valid, {}, [&](const Progress &) { m.cancel(); }));
-  // Anything may be thrown, and arrives unchanged; the model stays usable. What the log throws meanwhile does not hide it.
+  // A callback may throw anything; it arrives unchanged, and the model stays usable. An exception of
+  // the log callback does not replace it.
   struct Stop {
     int value;
   };
@@ -318,7 +319,7 @@ static void inference(const std::filesystem::path &folder) {
   CHECK(std::span<const float>(proba).size() == 128 && std::span<const int32_t>(found.row(0)).size() == 1);
 #endif
 
-  // Every way to store a model leads back to the same predictions.
+  // A model that was stored in any way predicts the same when loaded.
   const Options on{{"device", device}};
   m.save(folder / "model");
   m.export_safetensors(folder / "weights", {{"part", ""}});
@@ -339,7 +340,7 @@ static void inference(const std::filesystem::path &folder) {
   FAILS(GOVPN_E_ARG, "NUL", m.save(std::string("a\0b", 3)));
 
   m = Model();
-  CHECK(!m && right == 32 && found[5] == 1); // results outlive their model
+  CHECK(!m && right == 32 && found[5] == 1); // results outlive the model
   proba = std::move(proba);
   auto last = std::move(proba);
   CHECK(proba.empty() && last.size() == 128);

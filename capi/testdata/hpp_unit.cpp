@@ -1,4 +1,4 @@
-// hpp_unit.cpp: a second translation unit with govpn.hpp in the program of hpp.cpp, included twice.
+// hpp_unit.cpp: a second translation unit of the program of hpp.cpp. It includes govpn.hpp twice.
 #include "govpn.hpp"
 #include "govpn.hpp"
 

@@ -1,6 +1,8 @@
-/* inject.c: a panic in the functions that the arguments name (all, without any), and in what works for them, is an error and nothing
- * else: outputs stay as they were, what was given in is still the caller's, and all but the model that met it goes on. The library
- * must be built with the tag govpn_inject; internal/inject says what GOVPN_INJECT means. */
+/* inject.c: injects panics into the functions that the arguments name (without arguments, into all)
+ * and into what works for them. A panic becomes an error and does no other harm: outputs stay as
+ * they were, arguments still belong to the caller, and everything but the model in use goes on.
+ *
+ * The library must be built with the tag govpn_inject. internal/inject documents GOVPN_INJECT. */
 #define _POSIX_C_SOURCE 200809L
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,19 +11,19 @@
 
 static const char never[] = "/tmp/never-written", lending[] = "{\"shape\": [1, 8, 8, 1], \"dtype\": \"uint8\", \"device\": \"go\"}";
 static char folder[] = "/tmp/govpn-inject-XXXXXX", paths[3][64];
-static char streamed[128], decoded[128]; /* the options that open the pictures there */
-static govpn_data known;                 /* two bystanders */
+static char streamed[128], decoded[128]; /* options that open the pictures in folder */
+static govpn_data known;                 /* two bystanders, which no panic may harm */
 static govpn_model bystander;
 static uint8_t answer[16];
 
-/* What a case works on: its own, new. */
+/* The objects of one case, made for it. */
 static govpn_data set, pictures;
 static govpn_model model;
 static struct ArrowArrayStream stream; /* of pictures */
 static struct ArrowSchema given_schema;
 static struct ArrowArray given_array;
 
-/* Outputs, and what they hold before. */
+/* The outputs, and their contents before the call. */
 static struct {
   struct ArrowSchema schema;
   struct ArrowArray array;
@@ -33,8 +35,8 @@ static struct {
   govpn_model model;
 } out, before;
 
-static int32_t want; /* what the call must answer */
-static const char *text;
+static int32_t want;     /* the status that the call must return */
+static const char *text; /* and what its message must contain */
 #define PANICS(call) FAILS(want, text, call)
 
 static void init(void) { PANICS(govpn_init(NULL)); }
@@ -78,7 +80,7 @@ static void stream_fails(int code) { CHECK(code && strstr(stream.get_last_error(
 static void stream_schema(void) { stream_fails(stream.get_schema(&stream, &out.schema)); }
 static void stream_next(void) { stream_fails(stream.get_next(&stream, &out.array)); }
 
-/* Without a status there is the message, or the log, which the next call brings. */
+/* Functions without a status set the message, or log a warning that the next call delivers. */
 static char logged[1 << 14];
 static void keep(int32_t level, const char *message, void *user_data) {
   if (level == GOVPN_LOG_WARNING && user_data == &out) snprintf(logged, sizeof logged, "%s", message);
@@ -116,7 +118,7 @@ static void release_lent(void) {
   govpn_data_free(lent);
 }
 
-enum { PLAIN, DATA, MODEL }; /* what of the handles a function uses */
+enum { PLAIN, DATA, MODEL }; /* the kind of handle that a function uses */
 
 static const struct {
   const char *export;
@@ -138,12 +140,13 @@ static const struct {
     {"goStreamNext", stream_next, PLAIN}, {"goStreamRelease", stream_release, PLAIN},
 };
 
-/* Places behind the exports: in the graph code, in goroutines, where outputs are written, in what C calls of Go. */
+/* Places behind the exported functions: graph code, goroutines, the writing of outputs, and
+ * callbacks from C to Go. */
 static const struct {
   const char *export, *where;
   void (*call)(void);
   int32_t want;
-  int breaks; /* the model */
+  int breaks; /* 1: the model is unusable afterwards */
 } deeper[] = {
     {"goModelFit", "goModelFit,newProgram", fit, GOVPN_E_INTERNAL, 1},
     {"goModelPredict", "goModelPredict,newProgram", predict, GOVPN_E_INTERNAL, 1},
@@ -185,7 +188,7 @@ static void set_up(void (*make)(struct ArrowSchema *, struct ArrowArray *, int64
   make(&given_schema, &given_array, 16);
 }
 
-/* Makes a call with a panic in it, and frees everything afterwards. */
+/* Makes a call in which a panic is injected, checks what it left, and frees everything. */
 static void inject(const char *where, const char *within, void (*call)(void), int32_t status, int breaks) {
   char armed[128];
   set_up(call == set_labels ? make_labels : call == set_weights ? make_weights : make_table);
@@ -213,7 +216,7 @@ static void inject(const char *where, const char *within, void (*call)(void), in
   CHECK(alive == 1 && !memcmp(&out, &before, sizeof out));
 }
 
-/* Returns how many functions of that name there are. */
+/* Injects into the function of this name, or into all if it is NULL. Returns how many there are. */
 static int inject_all(const char *only) {
   int found = 0;
   for (size_t i = 0; i < sizeof exports / sizeof *exports; i++) {

@@ -1,10 +1,11 @@
-/* malformed.c: Arrow data that is damaged or not images. Each is refused with its reason, moved by nobody and released once. */
+/* malformed.c: passes Arrow data that is damaged or is not images. Each is refused with its reason,
+ * not moved, and released once. */
 #include <limits.h>
 #include <math.h>
 
 #include "arrays.h"
 
-/* A small array and its nodes as they were, so that a case can damage any of them. */
+/* A small array, and copies of its structs before a case damaged them. */
 typedef struct {
   struct ArrowSchema s, *sc;
   struct ArrowArray a, *ac;

@@ -1,4 +1,5 @@
-/* misuse.c: wrong calls. Each gets its own error, nothing crashes, and what was in use stays usable. */
+/* misuse.c: makes wrong calls. Each returns its own error, nothing crashes, and the objects in use
+ * stay usable. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <math.h>
@@ -14,12 +15,12 @@
 static struct ArrowSchema s;
 static struct ArrowArray a;
 static struct ArrowArrayStream stream;
-static char *json = (char *)&json; /* outputs stay as they are */
+static char *json = (char *)&json; /* a value that a failed call must not change */
 static govpn_data d = 42;
 static govpn_model m = 43;
 
 static int32_t no_sum(float *values, int64_t count, void *user_data) { return values && count && !user_data; }
-/* All functions of a model refuse this handle. */
+/* Requires that all functions of a model refuse this handle. */
 static void refuse_model(govpn_model h, govpn_data with, const char *text) {
   uint8_t *bytes = NULL;
   size_t size = 7;
@@ -137,7 +138,8 @@ static void options(void) {
   FAILS(GOVPN_E_ARG, "not JSON", govpn_model_create("{\"device\": \"go\"", &m));
   FAILS(GOVPN_E_ARG, "unknown key \"epoch\", want epochs", govpn_model_fit(model, set, 0, "{\"epoch\": 1}", NULL, NULL));
   FAILS(GOVPN_E_ARG, "Epochs is 2147483648", govpn_model_fit(model, set, 0, "{\"epochs\": 2147483648}", NULL, NULL));
-  FAILS(GOVPN_E_IO, "a\xef\xbf\xbd" "b", govpn_data_open("{\"format\": \"image-folder\", \"path\": \"a\\u0000b\"}", &d)); /* not cut there */
+  /* A NUL does not end the path. */
+  FAILS(GOVPN_E_IO, "a\xef\xbf\xbd" "b", govpn_data_open("{\"format\": \"image-folder\", \"path\": \"a\\u0000b\"}", &d));
   FAILS(GOVPN_E_ARG, "want none", govpn_model_train_batch(model, set, "{\"epochs\": 1}", NULL));
   FAILS(GOVPN_E_ARG, "want none", govpn_data_set_weights(set, NULL, NULL, "{\"mean\": 1}"));
   FAILS(GOVPN_E_ARG, "Rank 2 of 2 Workers, want Rank from 0", govpn_model_share(model, 2, 2, no_sum, NULL));
@@ -165,7 +167,7 @@ static void options(void) {
   FAILS(GOVPN_E_MEMORY, "bytes", govpn_data_alloc("{\"shape\": [99999999999, 9, 9, 9], \"dtype\": \"uint8\"}", &s, &a, &d));
   FAILS(GOVPN_E_ARG, "dtype is \"int8\"", govpn_data_alloc("{\"shape\": [1, 8, 8, 1], \"dtype\": \"int8\"}", &s, &a, &d));
   FAILS(GOVPN_E_ARG, "", govpn_data_split(set, "{\"first\": 9}", &d, &d));
-  FAILS(GOVPN_E_ARG, "weights", govpn_model_predict(model, set, NULL, &s, &a)); /* not trained yet */
+  FAILS(GOVPN_E_ARG, "weights", govpn_model_predict(model, set, NULL, &s, &a)); /* untrained */
   OK(govpn_model_fit(model, set, 0, "{\"epochs\": 1}", NULL, NULL));
   FAILS(GOVPN_E_ARG, "Part is \"head\"", govpn_model_export_safetensors(model, "/tmp/x", "{\"part\": \"head\"}"));
   FAILS(GOVPN_E_ARG, "want replace_head", govpn_model_import_safetensors(model, "/tmp/x", "{\"head\": true}"));
@@ -205,7 +207,7 @@ static void files(void) {
   govpn_data_free(set);
 }
 
-/* Images that are broken, or lie about their sizes: errors that name the file, when it is read. */
+/* Images that are broken, or of a wrong size, are errors that name the file, when it is read. */
 static void images(void) {
   char folder[] = "/tmp/govpn-misuse-XXXXXX", paths[3][64], options[256];
   CHECK(mkdtemp(folder));
@@ -244,7 +246,8 @@ static void images(void) {
   CHECK(rmdir(folder) == 0);
 }
 
-/* A fork: the child gets errors instead of hanging, and may release what it inherited. */
+/* After a fork, calls of the child return errors and do not hang. The child may release what it
+ * inherited. */
 static void fork_(void) {
   struct ArrowSchema ps;
   struct ArrowArray pa;

@@ -1,4 +1,6 @@
-/* signals.c: the host's handlers of SIGSEGV and SIGINT run whether they were installed "before" or "after" the library was loaded. */
+/* signals.c: the host's handlers of SIGSEGV and SIGINT run, whether they were installed before or
+ * after the library was loaded. The arguments are "before" or "after", and the path of
+ * signals_use.c's object. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <setjmp.h>
@@ -16,12 +18,13 @@
     }                                                                                 \
   } while (0)
 
-static char *forbidden; /* a page */
+static char *forbidden; /* a page that cannot be accessed */
 static volatile int faults, interrupts;
 static sigjmp_buf after_fault;
 static struct sigaction previous;
 
-/* As govpn.h asks: what is not the host's goes on to the handler that was there before. */
+/* Handles the host's own fault and passes others to the handler that was there before, as govpn.h
+ * asks. */
 static void on_fault(int number, siginfo_t *info, void *context) {
   if (info->si_addr == forbidden) {
     faults++;

@@ -1,10 +1,12 @@
-/* signals_use.c: what signals.c does with the library, a shared object of its own so that the library is loaded when it says. */
+/* signals_use.c: the part of signals.c that calls the library. It is a shared object of its own, so
+ * that signals.c chooses when the library is loaded. */
 #define _POSIX_C_SOURCE 200809L
 #include "arrays.h"
 
 int use(void);
 
-/* Trains and predicts; a nil pointer in Go, which is a SIGSEGV too, is an error and makes the one model unusable. */
+/* Trains and predicts. A nil pointer in Go, which is a SIGSEGV too, becomes an error and makes only
+ * the model that met it unusable. */
 int use(void) {
   struct ArrowSchema s;
   struct ArrowArray a;

@@ -1,5 +1,6 @@
-/* threads.c: one model and several threads: the same answers on all, busy, cancel, free while in use; one error message per thread; logs
- * arrive on the thread that called. */
+/* threads.c: several threads use one model. All get the same answers. A model in training is busy,
+ * can be cancelled and can be freed. Each thread has its own error message, and gets the log
+ * messages of its own calls. */
 #define _POSIX_C_SOURCE 200809L
 #include <pthread.h>
 #include <stdatomic.h>
@@ -52,7 +53,7 @@ static void busy_and_cancel(void) {
   a.release(&a);
 }
 
-/* Freeing what is in use does not wait; the call in progress ends well, and then all is released. */
+/* Freeing an object in use does not wait. The call in progress succeeds, then all is released. */
 static int32_t free_all(const govpn_progress *p, void *user_data) {
   (void)user_data;
   govpn_data_free(set);
@@ -103,7 +104,7 @@ static void many(const char *how) {
   for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
 }
 
-/* Another model trains on the same data set meanwhile. */
+/* Trains another model on the same data set meanwhile. */
 static void *fit_another(void *another) {
   FAILS(GOVPN_E_CANCELLED, "stopped", govpn_model_fit(*(govpn_model *)another, set, 0, "{\"epochs\": 1000000}", start, NULL));
   return NULL;
@@ -121,7 +122,7 @@ static void predict_beside_training(void) {
   govpn_model_free(another);
 }
 
-/* What the library logs during a call arrives before the call returns, on its thread. */
+/* Messages that a call logs arrive on its thread before it returns. */
 static _Thread_local int logged;
 
 static void count_log(int32_t level, const char *message, void *user_data) {
@@ -149,7 +150,7 @@ static void logs(void) {
   CHECK(logged == 0);
 }
 
-/* Once govpn_set_log has returned, nothing arrives for the function before. */
+/* Once govpn_set_log has returned, the callback before is not called any more. */
 static _Atomic int arrived, late, leaving;
 
 static void count_late(int32_t level, const char *message, void *user_data) {

@@ -1,4 +1,4 @@
-/* usage.c: calls every function of govpn.h as it is meant to be used. */
+/* usage.c: calls every function of govpn.h in the way it is meant to be called. */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <pthread.h>
@@ -126,11 +126,12 @@ static void open_files(void) {
   govpn_data_free(d);
   CHECK(stream.get_next(&stream, &a) == 0 && a.length == 3 && ((const int32_t *)a.children[1]->buffers[1])[2] == 2);
   stream.release(&stream);
-  ((uint8_t *)(uintptr_t)a.children[0]->children[0]->buffers[1])[3 * PIXELS - 1] = 255; /* nobody else uses the memory now */
+  /* The data set is freed: the host may write to the memory. */
+  ((uint8_t *)(uintptr_t)a.children[0]->children[0]->buffers[1])[3 * PIXELS - 1] = 255;
   a.release(&a);
 }
 
-/* A folder of images, streamed; class k has pixels of value 60 k. */
+/* Streams a folder of images. The pixels of class k have the value 60 k. */
 static void open_folder(void) {
   char options[256], path[256];
   char *json = NULL;
@@ -175,7 +176,8 @@ static void *read_stream(void *stream) {
   return NULL;
 }
 
-/* A data set goes out as a stream: whole, without a copy, and it outlives the handle; or in batches, in any order. */
+/* Exports a data set as a stream: as one array without a copy, which outlives the handle; or in
+ * batches, in any order. */
 static void export_(void) {
   struct ArrowArrayStream stream;
   struct ArrowSchema s;
@@ -187,13 +189,14 @@ static void export_(void) {
   CHECK(!strcmp(s.children[1]->name, "label") && !strcmp(s.children[1]->format, "i"));
   s.release(&s);
   CHECK(stream.get_next(&stream, &a) == 0 && a.length == 40);
-  CHECK(stream.get_next(&stream, &b) == 0 && !b.release && !stream.get_last_error(&stream)); /* the end */
+  CHECK(stream.get_next(&stream, &b) == 0 && !b.release && !stream.get_last_error(&stream));
   stream.release(&stream);
   CHECK(!stream.release);
 
   OK(govpn_data_export_stream(d, "{\"columns\": [\"image\"]}", &stream));
   CHECK(stream.get_next(&stream, &b) == 0 && b.n_children == 1);
-  CHECK(b.children[0]->children[0]->buffers[1] == a.children[0]->children[0]->buffers[1]); /* the same memory */
+  /* Both arrays share the memory of the data set. */
+  CHECK(b.children[0]->children[0]->buffers[1] == a.children[0]->children[0]->buffers[1]);
   b.release(&b);
   stream.release(&stream);
 
@@ -219,7 +222,7 @@ static void export_(void) {
   CHECK(alive == 0);
 }
 
-/* Lent memory is written after it was handed out and read by the model; it outlives the data set. */
+/* Writes to lent memory, which the model then reads. The memory outlives the data set. */
 static void lend(govpn_model m) {
   struct ArrowSchema s;
   struct ArrowArray a;
@@ -286,8 +289,8 @@ static void train(govpn_model m, govpn_data d, govpn_data valid) {
   a.release(&a);
 }
 
-/* Probabilities in place of classes: training learns them, so that its loss stays above their entropy of 0.94 nats; the rest takes
- * the classes of the largest. */
+/* Sets soft labels. Training learns them, so that its loss stays above their entropy, 0.94 nats.
+ * Everything else uses the class with the largest probability. */
 static void train_soft(void) {
   struct ArrowSchema s;
   struct ArrowArray a;
@@ -317,7 +320,7 @@ static void train_soft(void) {
   CHECK(alive == 0);
 }
 
-/* Two models in two threads are two workers: each brings its values and waits for the other's. */
+/* Two threads with a model each are two workers. Each adds its values and waits for the other's. */
 
 typedef struct {
   pthread_barrier_t barrier;
@@ -351,7 +354,7 @@ static void *work(void *argument) {
   return NULL;
 }
 
-/* The mean loss of the last epoch. */
+/* Returns the mean loss of the last epoch. */
 static double last_loss(govpn_model m) {
   struct ArrowSchema s;
   struct ArrowArray a;
@@ -384,13 +387,14 @@ static void fit_shared(void) {
   CHECK(alive == 0);
 }
 
-/* Sets a rate that falls with the epochs. */
+/* Sets a learning rate that falls with the epochs. */
 static int32_t slower(const govpn_progress *p, void *user_data) {
   if (p->phase == GOVPN_PHASE_EPOCH) OK(govpn_model_set_learning_rate(*(govpn_model *)user_data, 0.05 / (p->epoch + 1)));
   return 0;
 }
 
-/* A set whose images of class 0 have wrong labels, and weight 0: training does without them, at a rate that falls. */
+/* Images of class 0 have wrong labels and weight 0: training ignores them, with a learning rate
+ * that falls. */
 static void train_weighted(void) {
   struct ArrowSchema s;
   struct ArrowArray a;
@@ -414,7 +418,8 @@ static void train_weighted(void) {
   has(json, "\"learning_rate\":0.002380952380952381"); /* 0.05 / 21 */
   OK(govpn_model_history(m, &s, &a));
   const double *rate = a.children[11]->buffers[1];
-  CHECK(rate[0] == 0.01 && rate[1] < 0.025 && rate[1] > 0.0245); /* times the cosine's (1 + cos(pi/20))/2 */
+  /* The second rate is multiplied by the cosine schedule's (1 + cos(pi/20))/2. */
+  CHECK(rate[0] == 0.01 && rate[1] < 0.025 && rate[1] > 0.0245);
   s.release(&s);
   a.release(&a);
   OK(govpn_model_train_batch(m, d, NULL, &json));
@@ -437,7 +442,8 @@ static void infer(govpn_model m, govpn_data d) {
   const float *p = a.children[0]->buffers[1];
   for (int i = 0; i < 32; i++) CHECK(fabsf(p[4 * i] + p[4 * i + 1] + p[4 * i + 2] + p[4 * i + 3] - 1) < 1e-4f);
   s.release(&s);
-  struct ArrowArray moved = *a.children[0]; /* a consumer may move children out and release the parent */
+  /* A consumer may move a child out and release its parent. */
+  struct ArrowArray moved = *a.children[0];
   a.children[0]->release = NULL;
   a.release(&a);
   CHECK(((const float *)moved.buffers[1])[0] <= 1);
@@ -468,7 +474,7 @@ static void infer(govpn_model m, govpn_data d) {
   has(json, text);
 }
 
-/* Every way to store a model leads back to the same predictions. */
+/* Stores a model in every way. The loaded models predict the same. */
 static void store(govpn_model m, govpn_data d) {
   govpn_model again[4] = {0, 0, small_model(), small_model()};
   uint8_t *bytes = NULL;
@@ -498,13 +504,15 @@ static void store(govpn_model m, govpn_data d) {
   }
 }
 
-/* An estimate without a model, and refusals of what does not fit, after which the model works as before. */
+/* Estimates memory without a model. A call that does not fit in memory is refused, and the model
+ * works as before. */
 static void memory(govpn_model m, govpn_data d) {
   char options[200], *json = NULL;
   const char *format = "{\"device\": \"%s\", \"image_shape\": [8, 8, 1], \"classes\": 4, \"batch_size\": %d, \"images\": %lld}";
   snprintf(options, sizeof options, format, device(), 256, 1000LL);
   OK(govpn_estimate_memory(options, &json));
-  has(json, "\"parameters\":2302020,\"training\":{\"host_bytes\":"); /* dnn3: 64-1024-1024-4, and -64 with the generator */
+  /* The base dnn3 has layers of 64-1024-1024-4, the generator of 64-1024-1024-64. */
+  has(json, "\"parameters\":2302020,\"training\":{\"host_bytes\":");
   FAILS(GOVPN_E_ARG, "images is -1", (snprintf(options, sizeof options, format, device(), 256, -1LL), govpn_estimate_memory(options, &json)));
   FAILS(GOVPN_E_ARG, "ImageShape", govpn_estimate_memory("{\"device\": \"go\"}", &json));
   struct ArrowSchema s;

@@ -1,12 +1,14 @@
 /* train.c: trains a classifier together with its noise generator, in C.
  *
- * With govpn installed (make install PREFIX=..), in this folder:
- *   cc -std=c11 train.c $(pkg-config --cflags --libs govpn) -o train     or     cmake -B build && cmake --build build
- * In the repository's root, after `make lib`:
+ * Build it in this folder with an installed govpn (make install PREFIX=..), in one of two ways:
+ *   cc -std=c11 train.c $(pkg-config --cflags --libs govpn) -o train
+ *   cmake -B build && cmake --build build
+ * Or build it in the root of the repository after `make lib`:
  *   cc -std=c11 -Icapi examples/c/train.c -Lbuild -lgovpn -Wl,-rpath,$PWD/build -o build/train
  *
- *   train                        on images that the program draws
- *   train ../data/fashion-mnist  on Fashion-MNIST, from a folder with the publisher's files
+ * Run it:
+ *   train                        trains on images that the program draws
+ *   train ../data/fashion-mnist  trains on Fashion-MNIST, from a folder of the published files
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@
 
 #include <govpn.h>
 
-/* Ends the program when a call failed; the library says why. */
+/* Ends the program if a call failed, with the library's reason. */
 static void check(int32_t status) {
   if (status == GOVPN_OK) return;
   fprintf(stderr, "%s: %s\n", govpn_status_name(status), govpn_last_error());
@@ -23,17 +25,18 @@ static void check(int32_t status) {
 
 enum { IMAGES = 2000, SIDE = 16, CLASSES = 4 };
 
-static void keep_schema(struct ArrowSchema *schema) { schema->release = NULL; } /* nothing to free: static memory */
+/* The release of static memory: there is nothing to free. */
+static void keep_schema(struct ArrowSchema *schema) { schema->release = NULL; }
 static void keep_array(struct ArrowArray *array) { array->release = NULL; }
 
-/* Draws 16×16 images: a bright square in one of four places, its class, on a noisy ground. */
+/* Draws 16×16 images: a bright square on a noisy ground. Its place, one of four, is the class. */
 static govpn_data draw_images(void) {
   static int32_t labels[IMAGES];
   struct ArrowSchema schema;
   struct ArrowArray array;
   govpn_data data;
   check(govpn_data_alloc("{\"shape\": [2000, 16, 16, 1], \"dtype\": \"uint8\"}", &schema, &array, &data));
-  unsigned char *pixels = (unsigned char *)(uintptr_t)array.children[0]->buffers[1]; /* the device's own memory */
+  unsigned char *pixels = (unsigned char *)(uintptr_t)array.children[0]->buffers[1]; /* memory of the device */
   for (int i = 0; i < IMAGES; i++) {
     labels[i] = rand() % CLASSES;
     for (int y = 0; y < SIDE; y++)
@@ -66,7 +69,7 @@ static int32_t show_progress(const govpn_progress *p, void *user_data) {
   if (p->phase == GOVPN_PHASE_EPOCH)
     printf("epoch %d/%d  loss %.3f  accuracy %.3f  %.1f s\n", (int)p->epoch, (int)p->epochs, p->loss, p->metric, p->elapsed_s);
   fflush(stdout);
-  return 0; /* anything else would stop the training */
+  return 0; /* another value would stop the training */
 }
 
 static void show_accuracy(govpn_model model, govpn_data test, const char *noise) {

@@ -1,19 +1,21 @@
 // train.cpp: trains a classifier together with its noise generator, in C++17.
 //
-// With govpn installed (make install PREFIX=..), in this folder:
-//   c++ -std=c++17 train.cpp $(pkg-config --cflags --libs govpn) -o train     or     cmake -B build && cmake --build build
-// In the repository's root, after `make lib`:
+// Build it in this folder with an installed govpn (make install PREFIX=..), in one of two ways:
+//   c++ -std=c++17 train.cpp $(pkg-config --cflags --libs govpn) -o train
+//   cmake -B build && cmake --build build
+// Or build it in the root of the repository after `make lib`:
 //   c++ -std=c++17 -Icapi examples/cpp/train.cpp -Lbuild -lgovpn -Wl,-rpath,$PWD/build -o build/train
 //
-//   train                        on images that the program draws
-//   train ../data/fashion-mnist  on Fashion-MNIST, from a folder with the publisher's files
+// Run it:
+//   train                        trains on images that the program draws
+//   train ../data/fashion-mnist  trains on Fashion-MNIST, from a folder of the published files
 #include <cstdio>
 #include <govpn.hpp>
 #include <random>
 
 namespace {
 
-// Draws 16×16 images: a bright square in one of four places, its class, on a noisy ground.
+// Draws 16×16 images: a bright square on a noisy ground. Its place, one of four, is the class.
 govpn::Data draw_images(std::size_t n, unsigned seed) {
   std::mt19937 random(seed);
   std::vector<int32_t> labels;
@@ -33,7 +35,8 @@ govpn::Data fashion_mnist(const char *folder, const char *split) {
   return govpn::Data::open({{"format", "fashion-mnist"}, {"path", folder}, {"split", split}});
 }
 
-void show_progress(const govpn::Progress &p) {  // returning true, or throwing, would stop the training
+// To stop the training, it could return true or throw.
+void show_progress(const govpn::Progress &p) {
   if (p.phase == GOVPN_PHASE_COMPILING) std::printf("compiling\n");
   if (p.phase == GOVPN_PHASE_EPOCH)
     std::printf("epoch %d/%d  loss %.3f  accuracy %.3f  %.1f s\n", p.epoch, p.epochs, p.loss, p.metric, p.elapsed_s);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A fresh module that requires govpn builds and runs this example. Before a release is on a module proxy, a replace
-# directive stands for it.
+# Builds and runs this example in a fresh module that requires govpn. A replace directive stands for a
+# release on a module proxy.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 folder=$(mktemp -d)

@@ -1,8 +1,13 @@
-// Command go trains a classifier with Variational Positive-incentive Noise and says how accurate it is, without noise
-// and with the noise of every class. Run it with GOEXPERIMENT=simd:
+// Command go trains a classifier together with learned noise (variational positive-incentive noise).
+// It prints the test accuracy without noise, and with noise for every class.
 //
-//	GOEXPERIMENT=simd go run ./examples/go                                   # small synthetic images, a few seconds
-//	GOEXPERIMENT=simd go run ./examples/go -data DIR -base dnn3 -epochs 10   # Fashion-MNIST from its IDX files
+// GOEXPERIMENT=simd makes it faster on amd64. On small synthetic images, it takes a few seconds:
+//
+//	GOEXPERIMENT=simd go run ./examples/go
+//
+// On Fashion-MNIST, from a folder of its IDX files:
+//
+//	GOEXPERIMENT=simd go run ./examples/go -data DIR -base dnn3 -epochs 10
 package main
 
 import (
@@ -43,7 +48,7 @@ func run(out io.Writer, folder, base string, epochs int, deviceName string) erro
 
 	cfg := vpn.DefaultConfig()
 	cfg.Base, cfg.Epochs = base, epochs
-	if folder == "" { // 800 images need smaller batches and larger steps than 50,000
+	if folder == "" { // 800 images want smaller batches and larger steps than 50,000
 		cfg.BatchSize, cfg.LearningRate = 32, 0.01
 	}
 	model, err := vpn.New(cfg, backend)
@@ -75,7 +80,8 @@ func run(out io.Writer, folder, base string, epochs int, deviceName string) erro
 	return nil
 }
 
-// load returns training, validation and test images.
+// load returns training, validation and test images: Fashion-MNIST from folder, or synthetic ones if
+// it is empty.
 func load(folder string) (train, valid, test *data.Dataset, err error) {
 	first := 800
 	if folder == "" {
@@ -95,7 +101,7 @@ func load(folder string) (train, valid, test *data.Dataset, err error) {
 	return train, valid, test, err
 }
 
-// squares are n images of 8×8×1 in four classes: one quarter of the image is brighter than the rest.
+// squares draws n images of 8×8×1 in four classes. One quarter of an image is brighter: its class.
 func squares(n int, seed uint64) (*data.Dataset, error) {
 	rng, pixels, labels := rand.New(rand.NewPCG(seed, 0)), make([]uint8, n*64), make([]int32, n)
 	for i := range pixels {

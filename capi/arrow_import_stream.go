@@ -18,16 +18,16 @@ import (
 //export goDataImportStream
 func goDataImportStream(stream *cStream, json *C.bridge_text, out *C.govpn_data) C.int32_t {
 	return call(func() error {
-		if err := given(arg("stream", stream), arg("out", out)); err != nil {
+		if err := notNull(arg("stream", stream), arg("out", out)); err != nil {
 			return err
 		}
 		var o data.ArrowOptions
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
-		field, batches, err := readStream(stream, o.Columns)
+		field, taken, err := readStream(stream, o.Columns)
 		release := func() {
-			for _, b := range batches {
+			for _, b := range taken {
 				b.release()
 			}
 		}
@@ -35,8 +35,8 @@ func goDataImportStream(stream *cStream, json *C.bridge_text, out *C.govpn_data)
 			release()
 			return err
 		}
-		arrays := make([]arrow.Array, len(batches))
-		for i, b := range batches {
+		arrays := make([]arrow.Array, len(taken))
+		for i, b := range taken {
 			arrays[i] = b.array
 		}
 		d, err := newDataset(field, arrays, o, release)
@@ -50,14 +50,15 @@ func goDataImportStream(stream *cStream, json *C.bridge_text, out *C.govpn_data)
 	})
 }
 
-// maxEmpty is how many empty arrays may follow one another in a stream, so that one without end ends.
-const maxEmpty = 1 << 16
+// maxEmptyInARow is the most empty arrays that may follow one another in a stream. It ends a stream
+// that never ends.
+const maxEmptyInARow = 1 << 16
 
-// readStream reads a stream to its end; the stream itself stays the caller's. The batches read before an error are
-// returned with it.
-func readStream(stream *cStream, columns func(arrow.Field) ([]int, error)) (field arrow.Field, batches []batch, err error) {
+// readStream takes all arrays of a stream. The stream itself stays the caller's. If it fails, it
+// also returns the arrays that it took before, which the caller must release.
+func readStream(stream *cStream, columns func(arrow.Field) ([]int, error)) (field arrow.Field, taken []takenArray, err error) {
 	if stream.release == nil || stream.get_schema == nil || stream.get_next == nil {
-		return field, nil, malformed("the stream was already released or lacks a callback")
+		return field, nil, malformedError("the stream was already released or lacks a callback")
 	}
 	schema := (*cSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
 	defer C.free(unsafe.Pointer(schema))
@@ -65,7 +66,7 @@ func readStream(stream *cStream, columns func(arrow.Field) ([]int, error)) (fiel
 		return field, nil, streamError(stream, "get_schema", code)
 	}
 	defer C.bridge_release_schema(schema)
-	if err := check(schema, nil); err != nil {
+	if err := checkStructs(schema, nil); err != nil {
 		return field, nil, err
 	}
 	if field, err = readSchema(schema); err != nil {
@@ -76,22 +77,23 @@ func readStream(stream *cStream, columns func(arrow.Field) ([]int, error)) (fiel
 		return field, nil, err
 	}
 	for rows, empty := C.int64_t(0), 0; ; {
-		b, n, err := nextBatch(stream, schema, field.Type, wanted)
+		b, n, err := nextArray(stream, schema, field.Type, wanted)
 		if err != nil || n < 0 {
-			return field, batches, err
+			return field, taken, err
 		}
 		rows, empty = rows+n, empty+1
 		if n > 0 {
-			batches, empty = append(batches, b), 0
+			taken, empty = append(taken, b), 0
 		}
-		if rows > math.MaxInt32 || empty > maxEmpty {
-			return field, batches, argError("the stream has more than %d rows or %d empty arrays in a row", math.MaxInt32, maxEmpty)
+		if rows > math.MaxInt32 || empty > maxEmptyInARow {
+			return field, taken, argError("the stream has more than %d rows or %d empty arrays in a row", math.MaxInt32, maxEmptyInARow)
 		}
 	}
 }
 
-// nextBatch takes the next array of a stream and returns its length, -1 at the end. Empty ones are released at once.
-func nextBatch(stream *cStream, schema *cSchema, t arrow.DataType, wanted []int) (b batch, n C.int64_t, err error) {
+// nextArray takes the next array of a stream and returns its length; -1 at the end. An empty array
+// is released at once.
+func nextArray(stream *cStream, schema *cSchema, t arrow.DataType, wanted []int) (b takenArray, n C.int64_t, err error) {
 	next := (*cArray)(C.calloc(1, C.sizeof_struct_ArrowArray))
 	defer C.free(unsafe.Pointer(next))
 	if code := C.bridge_stream_next(stream, next); code != 0 {
@@ -100,9 +102,9 @@ func nextBatch(stream *cStream, schema *cSchema, t arrow.DataType, wanted []int)
 	if next.release == nil {
 		return b, -1, nil
 	}
-	defer C.bridge_discard_array(next) // does nothing once it is taken
+	defer C.bridge_discard_array(next) // does nothing if the array was taken
 	err = protect(func() error {
-		b, err = takeBatch(schema, next, t, wanted)
+		b, err = takeArray(schema, next, t, wanted)
 		return err
 	})
 	if err != nil {
@@ -115,6 +117,6 @@ func nextBatch(stream *cStream, schema *cSchema, t arrow.DataType, wanted []int)
 }
 
 func streamError(stream *cStream, callback string, code C.int) error {
-	why := strings.ToValidUTF8(text(C.bridge_stream_error(stream)), "?")
+	why := strings.ToValidUTF8(goText(C.bridge_stream_error(stream)), "?")
 	return data.Errorf(vpn.ErrIO, "govpn: the stream's %s failed with code %d: %.2000s", callback, code, why)
 }

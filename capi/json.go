@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"reflect"
 	"strings"
@@ -19,11 +18,12 @@ import (
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// none is for functions that have no options yet.
-type none struct{}
+// noOptions decodes the options of a function that has none yet: every key is an error.
+type noOptions struct{}
 
-// options decodes the options of a call over the defaults in o, a pointer to a struct.
-func options(text string, o any) error {
+// decodeOptions decodes the JSON options of a call into o, a pointer to a struct that holds the
+// defaults. Empty text leaves the defaults.
+func decodeOptions(text string, o any) error {
 	if strings.TrimSpace(text) == "" {
 		return nil
 	}
@@ -44,7 +44,8 @@ func options(text string, o any) error {
 	return nil
 }
 
-// strict refuses what encoding/json would read as something else.
+// strict returns an error for text that encoding/json would accept but read in another way than it
+// is written, such as a key that occurs twice.
 func strict(text string) error {
 	if !utf8.ValidString(text) {
 		return argError("options are not UTF-8")
@@ -55,7 +56,8 @@ func strict(text string) error {
 	return nil
 }
 
-// jsonError says what encoding/json finds wrong in words of JSON.
+// jsonError turns an error of encoding/json into a message in JSON's terms: "a list", not "a
+// slice".
 func jsonError(err error) error {
 	var wrong *json.UnmarshalTypeError
 	var syntax *json.SyntaxError
@@ -63,7 +65,7 @@ func jsonError(err error) error {
 	case errors.As(err, &wrong):
 	case errors.As(err, &syntax), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return argError("options are not JSON: %s", strings.TrimPrefix(err.Error(), "json: "))
-	default: // of a type that reads its own JSON
+	default: // the error of an UnmarshalJSON, which says all
 		return argError("%w", err)
 	}
 	name, want := "options", "an object"
@@ -87,7 +89,8 @@ func jsonError(err error) error {
 	return argError("%s is of type %s, want %s", name, wrong.Value, want)
 }
 
-// keys lists the JSON keys of a struct, those of embedded structs among them, and in braces those of structs within.
+// keys lists the JSON keys of a struct for messages. The keys of an embedded struct join the list;
+// those of a struct field follow its key in braces.
 func keys(t reflect.Type) string {
 	var names []string
 	for i := range t.NumField() {
@@ -113,9 +116,9 @@ func keys(t reflect.Type) string {
 	return strings.Join(names, ", ")
 }
 
-// take removes some options from an object of options, and returns the rest; values are pointers to text, whole numbers or what reads
-// its own JSON.
-func take(text string, values map[string]any) (rest string, err error) {
+// takeOptions decodes the options named in values and returns the others as JSON text. values maps
+// a name to a pointer: to a string, to an int, or to a type with an UnmarshalJSON of its own.
+func takeOptions(text string, values map[string]any) (rest string, err error) {
 	if strings.TrimSpace(text) == "" {
 		return "{}", nil
 	}
@@ -145,27 +148,7 @@ func take(text string, values map[string]any) (rest string, err error) {
 	return string(left), err
 }
 
-// deviceNumbers are written as a list, or as how many there are.
-type deviceNumbers []int
-
-// UnmarshalJSON reads 2 as [0, 1].
-func (d *deviceNumbers) UnmarshalJSON(text []byte) error {
-	count, list := 0, []int{}
-	if json.Unmarshal(text, &list) == nil && len(list) > 0 {
-		*d = list
-		return nil
-	}
-	if err := json.Unmarshal(text, &count); err != nil || count < 1 || count > 1<<16 {
-		return fmt.Errorf("devices is %s, want their number, from 1, or a list of them such as [0, 1]", text)
-	}
-	*d = make([]int, count)
-	for i := range *d {
-		(*d)[i] = i
-	}
-	return nil
-}
-
-// toJSON hands out v as JSON text.
+// toJSON writes v as JSON text to *out, in malloc'ed memory that the host frees.
 func toJSON(v any, out **C.char) error {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

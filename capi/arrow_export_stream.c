@@ -1,5 +1,6 @@
-/* stream.c: the Arrow C streams that govpn hands out. Their callbacks may run on any thread and after the data set was freed;
- * in a forked child they refuse, because Go would hang, and while the process exits. */
+/* arrow_export_stream.c: the Arrow C streams that govpn hands out. Their callbacks may run on any
+ * thread, also after the data set was freed. They return EPERM in a forked child, where Go would
+ * hang, and while the process exits. */
 #include "bridge.h"
 
 #include <errno.h>
@@ -8,10 +9,11 @@
 #include "_cgo_export.h"
 
 typedef struct {
-  uintptr_t handle; /* of the stream in Go */
-  char *error;      /* why the last callback failed, malloc'ed; NULL when it did not */
+  uintptr_t handle; /* the cgo.Handle of the stream in Go */
+  char *error;      /* why the last callback failed, malloc'ed; NULL if it succeeded */
 } producer;
 
+/* Calls one of the two functions below, which enter Go, and keeps the message of its failure. */
 static int run(struct ArrowArrayStream *stream, int (*callback)(uintptr_t, void *, char **), void *out) {
   producer *p = stream->private_data;
   if (bridge_ended()) return EPERM;

@@ -5,58 +5,14 @@ package main
 import "C"
 
 import (
-	"fmt"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strings"
-	"sync"
-
-	"github.com/gomlx/compute"
 
 	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn"
 	"github.com/govpn/govpn/vpn/device"
 )
-
-// What govpn_init sets.
-var settings struct {
-	sync.Mutex
-	device device.Options
-}
-
-func deviceOptions() device.Options {
-	settings.Lock()
-	defer settings.Unlock()
-	return settings.device
-}
-
-// goCancelAll stops what can be stopped, while the process exits.
-//
-//export goCancelAll
-func goCancelAll() {
-	_ = protect(func() error {
-		openingContext(true)
-		for _, m := range openModels() {
-			m.Cancel()
-		}
-		return nil
-	})
-}
-
-// openDevice opens a device, and says which one "auto" is.
-func openDevice(name string, devices ...int) (compute.Backend, string, error) {
-	if name != "go" {
-		C.bridge_watch_exit()
-	}
-	o := deviceOptions()
-	o.Several = len(devices) > 0 && !slices.Equal(devices, []int{0})
-	backend, info, err := device.Open(name, o)
-	if err == nil && info.Name != name {
-		record(C.GOVPN_LOG_INFO, fmt.Sprintf("device %s is %s: %s", name, info.Name, info.Why))
-	}
-	return backend, info.Name, err
-}
 
 //export goInit
 func goInit(json *C.bridge_text) C.int32_t {
@@ -66,7 +22,7 @@ func goInit(json *C.bridge_text) C.int32_t {
 			Threads     int      `json:"threads"`
 			LogLevel    string   `json:"log_level"`
 		}
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
 		if o.Threads < 0 || o.Threads > 1<<16 {
@@ -92,7 +48,7 @@ func goInit(json *C.bridge_text) C.int32_t {
 //export goBuildInfo
 func goBuildInfo(out **C.char) C.int32_t {
 	return call(func() error {
-		if err := given(arg("json", out)); err != nil {
+		if err := notNull(arg("json", out)); err != nil {
 			return err
 		}
 		_, best, err := openDevice("auto")
@@ -108,7 +64,8 @@ func goBuildInfo(out **C.char) C.int32_t {
 	})
 }
 
-// builtWith is the version of GoMLX, and whether the Go device computes with vector instructions (GOEXPERIMENT=simd).
+// builtWith returns the version of GoMLX, and whether the device "go" computes with vector
+// instructions (GOEXPERIMENT=simd).
 func builtWith() (gomlx string, simd bool) {
 	build, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -125,14 +82,4 @@ func builtWith() (gomlx string, simd bool) {
 		}
 	}
 	return gomlx, simd
-}
-
-//export goDevices
-func goDevices(out **C.char) C.int32_t {
-	return call(func() error {
-		if err := given(arg("json", out)); err != nil {
-			return err
-		}
-		return toJSON(device.List(deviceOptions()), out)
-	})
 }

@@ -23,7 +23,7 @@ type allocOptions struct {
 	Device string `json:"device"`
 }
 
-// shape checks the options and returns the tensor's shape.
+// shape checks the options and returns the shape (N, H, W, C) of the tensor.
 func (o allocOptions) shape() (s shapes.Shape, err error) {
 	if len(o.Shape) != 4 {
 		return s, argError("shape is %v, want [N, H, W, C]", o.Shape)
@@ -49,7 +49,8 @@ func (o allocOptions) shape() (s shapes.Shape, err error) {
 	return s, nil
 }
 
-// lentTensor is device memory with two users, the data set and the Arrow array; the last one frees it.
+// lentTensor is device memory with two users: the data set and the Arrow array. The last one to
+// drop it frees the memory.
 type lentTensor struct {
 	*tensors.Tensor
 	users atomic.Int32
@@ -66,11 +67,11 @@ func (l *lentTensor) drop() {
 //export goDataAlloc
 func goDataAlloc(json *C.bridge_text, schema *cSchema, array *cArray, out *C.govpn_data) C.int32_t {
 	return call(func() error {
-		if err := given(arg("schema", schema), arg("array", array), arg("out", out)); err != nil {
+		if err := notNull(arg("schema", schema), arg("array", array), arg("out", out)); err != nil {
 			return err
 		}
 		o := allocOptions{Device: "auto"}
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
 		shape, err := o.shape()
@@ -89,7 +90,7 @@ func goDataAlloc(json *C.bridge_text, schema *cSchema, array *cArray, out *C.gov
 	})
 }
 
-// lend hands out the memory of a new tensor as an array and as a data set.
+// lend hands out the memory of a new tensor twice: as an Arrow array and as a data set.
 func lend(l *lentTensor, schema *cSchema, array *cArray, out *C.govpn_data) error {
 	l.users.Store(1)
 	d, err := data.FromTensor(l.Tensor, data.Options{Release: l.drop})
@@ -108,7 +109,7 @@ func lend(l *lentTensor, schema *cSchema, array *cArray, out *C.govpn_data) erro
 	}
 	l.users.Add(1)
 	dims := l.Shape().Dimensions
-	field, a := tensorArray(flat(t, l.Size(), lentBuffer(memory, l.drop)), dims[0], dims[1:])
+	field, a := tensorArray(primitiveData(t, l.Size(), lentBuffer(memory, l.drop)), dims[0], dims[1:])
 	defer a.Release()
 	handOut(field, a, schema, array)
 	*out = C.govpn_data(put(d, ""))

@@ -1,5 +1,6 @@
 package main
 
+// #include <errno.h>
 // #include <stdlib.h>
 // #include "bridge.h"
 import "C"
@@ -7,6 +8,7 @@ import "C"
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"runtime/cgo"
 	"slices"
@@ -28,18 +30,18 @@ type exportOptions struct {
 	Columns   []string `json:"columns"`
 }
 
-// stream is a data set on its way out as an Arrow stream of struct arrays. One thread at a time uses it.
+// A stream hands a data set out as an Arrow stream of struct arrays. One thread at a time uses it.
 type stream struct {
-	view    *data.Dataset // of its own: the handle may be freed meanwhile
-	columns []column
-	size    int     // images per array
-	rest    []int32 // positions still to come
-	batches *data.Batches
-	start   func(order []int32) (*data.Batches, error)
-	err     error // is final
+	view         *data.Dataset // a view of its own: the handle may be freed meanwhile
+	columns      []column
+	perArray     int     // images per array
+	remaining    []int32 // positions of the images still to hand out, in order
+	batches      *data.Batches
+	startBatches func(order []int32) (*data.Batches, error)
+	err          error // the first error; every later call returns it
 }
 
-// column is one field of the stream's arrays, and how to make it of the images at some positions.
+// A column is one field of the stream's arrays. make builds its values for the images at positions.
 type column struct {
 	field arrow.Field
 	make  func(s *stream, positions []int32) (arrow.ArrayData, error)
@@ -48,11 +50,11 @@ type column struct {
 //export goDataExportStream
 func goDataExportStream(h C.govpn_data, json *C.bridge_text, out *cStream) C.int32_t {
 	return call(func() error {
-		if err := given(arg("out", out)); err != nil {
+		if err := notNull(arg("out", out)); err != nil {
 			return err
 		}
 		var o exportOptions
-		if err := options(text(json), &o); err != nil {
+		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
 		return use(uint64(h), "data", func(d *data.Dataset) error {
@@ -82,29 +84,29 @@ func newStream(d *data.Dataset, o exportOptions) (*stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stream{view: view, columns: columns, size: o.BatchSize, rest: make([]int32, d.Len())}
-	for i := range s.rest {
-		s.rest[i] = int32(i)
+	s := &stream{view: view, columns: columns, perArray: o.BatchSize, remaining: make([]int32, d.Len())}
+	for i := range s.remaining {
+		s.remaining[i] = int32(i)
 	}
 	if o.Shuffle {
 		rng := rand.New(rand.NewPCG(uint64(o.Seed), uint64(o.Epoch)))
-		rng.Shuffle(len(s.rest), func(i, j int) { s.rest[i], s.rest[j] = s.rest[j], s.rest[i] })
+		rng.Shuffle(len(s.remaining), func(i, j int) { s.remaining[i], s.remaining[j] = s.remaining[j], s.remaining[i] })
 	}
 	b := data.BatchOptions{Size: o.BatchSize, Seed: o.Seed, Epoch: o.Epoch}
-	if s.size == 0 {
-		s.size, b.Size = d.Len(), d.Len()
+	if s.perArray == 0 {
+		s.perArray, b.Size = d.Len(), d.Len()
 		if d.Streamed() {
-			b.Size = 64 // keeps the queue small: the array is filled from several batches
+			b.Size = 64 // a small queue: decoded fills the one array from several batches
 		}
 	}
-	s.start = func(order []int32) (*data.Batches, error) {
+	s.startBatches = func(order []int32) (*data.Batches, error) {
 		b.Order = order
 		return view.Batches(context.Background(), b)
 	}
 	return s, nil
 }
 
-// exportColumns are those with the given names; without names all that the set has.
+// exportColumns returns the columns with the given names, or without names all that the set has.
 func exportColumns(d *data.Dataset, names []string) (columns []column, err error) {
 	if len(names) == 0 {
 		names = []string{"image"}
@@ -158,12 +160,12 @@ func (s *stream) schema() arrow.Field {
 	return arrow.Field{Type: arrow.StructOf(fields...)}
 }
 
-// next is the next array, nil at the end.
+// next makes the next array. It returns nil at the end.
 func (s *stream) next() (arrow.Array, error) {
-	if s.err != nil || len(s.rest) == 0 {
+	if s.err != nil || len(s.remaining) == 0 {
 		return nil, s.err
 	}
-	positions := s.rest[:min(s.size, len(s.rest))]
+	positions := s.remaining[:min(s.perArray, len(s.remaining))]
 	var children []arrow.ArrayData
 	defer func() {
 		for _, c := range children {
@@ -178,7 +180,7 @@ func (s *stream) next() (arrow.Array, error) {
 		}
 		children = append(children, child)
 	}
-	s.rest = s.rest[len(positions):]
+	s.remaining = s.remaining[len(positions):]
 	d := array.NewData(s.schema().Type, len(positions), []*memory.Buffer{nil}, children, 0, 0)
 	defer d.Release()
 	return array.MakeFromData(d), nil
@@ -189,12 +191,12 @@ func (s *stream) labels(positions []int32) (arrow.ArrayData, error) {
 	for i, p := range positions {
 		labels[i] = s.view.Labels()[p]
 	}
-	return flat(arrow.PrimitiveTypes.Int32, len(labels), lentBuffer(arrow.Int32Traits.CastToBytes(labels), nil)), nil
+	return primitiveData(arrow.PrimitiveTypes.Int32, len(labels), lentBuffer(arrow.Int32Traits.CastToBytes(labels), nil)), nil
 }
 
 func (s *stream) images(positions []int32) (_ arrow.ArrayData, err error) {
 	if s.batches == nil {
-		if s.batches, err = s.start(s.rest); err != nil {
+		if s.batches, err = s.startBatches(s.remaining); err != nil {
 			return nil, err
 		}
 	}
@@ -208,11 +210,11 @@ func (s *stream) images(positions []int32) (_ arrow.ArrayData, err error) {
 		return nil, err
 	}
 	field := imageField(s.view)
-	return tensorData(field, flat(pixelType(s.view), len(positions)*h*w*c, values), len(positions)), nil
+	return tensorData(field, primitiveData(pixelType(s.view), len(positions)*h*w*c, values), len(positions)), nil
 }
 
-// inMemory is a batch of a set in memory. Where its images follow one another there, nothing is copied, and the buffer keeps the
-// set alive.
+// inMemory returns the pixels of the next batch of a set in memory. If its images lie there one
+// after another, nothing is copied and the buffer keeps the set alive.
 func (s *stream) inMemory(int) (*memory.Buffer, error) {
 	b, err := s.batches.Next()
 	if err != nil {
@@ -228,7 +230,8 @@ func (s *stream) inMemory(int) (*memory.Buffer, error) {
 	return lentBuffer(b.Uint8, keep.Close), nil
 }
 
-// decoded is size bytes of decoded pixels, copied: the queue gets its memory back at once, however many arrays the caller keeps.
+// decoded returns the next size bytes of decoded pixels of a streamed set. They are copied, so that
+// the queue gets its memory back at once, however many arrays the caller keeps.
 func (s *stream) decoded(size int) (*memory.Buffer, error) {
 	if free := data.AvailableMemory(); int64(size) > free {
 		return nil, data.Errorf(vpn.ErrMemory, "govpn: an array of the stream needs %d bytes, %d are available: give batch_size", size, free)
@@ -250,4 +253,65 @@ func (s *stream) close() {
 	if s.batches != nil {
 		s.batches.Close()
 	}
+}
+
+// The callbacks of arrow_export_stream.c call the functions below. handle is a cgo.Handle of the
+// *stream, valid until goStreamRelease.
+
+//export goStreamSchema
+func goStreamSchema(handle C.uintptr_t, out *cSchema, why **C.char) C.int {
+	return streamCall(why, func() error {
+		handOutSchema(cgo.Handle(handle).Value().(*stream).schema(), out)
+		return nil
+	})
+}
+
+//export goStreamNext
+func goStreamNext(handle C.uintptr_t, out *cArray, why **C.char) C.int {
+	return streamCall(why, func() error {
+		a, err := cgo.Handle(handle).Value().(*stream).next()
+		if err != nil {
+			return err
+		}
+		if a == nil {
+			out.release = nil // Arrow's sign for the end
+			return nil
+		}
+		defer a.Release()
+		handOutArray(a, out)
+		return nil
+	})
+}
+
+//export goStreamRelease
+func goStreamRelease(handle C.uintptr_t) {
+	err := protect(func() error {
+		defer cgo.Handle(handle).Delete()
+		cgo.Handle(handle).Value().(*stream).close()
+		return nil
+	})
+	if err != nil {
+		record(logWarning, fmt.Sprintf("releasing a stream: %v", err))
+	}
+}
+
+// streamCall runs the body of a stream's callback. If body fails or panics, it returns an errno and
+// sets *why to the message, which C frees.
+func streamCall(why **C.char, body func() error) C.int {
+	err := protect(body)
+	if err == nil {
+		return 0
+	}
+	*why = cText(err.Error())
+	switch statusOf(err) {
+	case C.GOVPN_E_ARG, C.GOVPN_E_FORMAT:
+		return C.EINVAL
+	case C.GOVPN_E_MEMORY:
+		return C.ENOMEM
+	case C.GOVPN_E_UNSUPPORTED:
+		return C.ENOSYS
+	case C.GOVPN_E_CANCELLED:
+		return C.ECANCELED
+	}
+	return C.EIO
 }

@@ -8,28 +8,118 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"strings"
 	"unicode/utf8"
 	"unsafe"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/bitutil"
+	"github.com/apache/arrow-go/v18/arrow/cdata"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/govpn/govpn/vpn"
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// maxName is the length in bytes that a class name may have.
+type (
+	cSchema = C.struct_ArrowSchema
+	cArray  = C.struct_ArrowArray
+	cStream = C.struct_ArrowArrayStream
+)
+
+// checkStructs refuses malformed structs before arrow-go follows their pointers. array may be nil.
+func checkStructs(schema *cSchema, array *cArray) error {
+	const size = 256
+	buffer := (*C.char)(C.malloc(size))
+	defer C.free(unsafe.Pointer(buffer))
+	if why := C.bridge_check(schema, array, buffer, size); why != nil {
+		return malformedError("%s", strings.ToValidUTF8(C.GoString(why), "?"))
+	}
+	return nil
+}
+
+// readSchema reads a schema that checkStructs accepted. The schema stays the producer's.
+func readSchema(schema *cSchema) (field arrow.Field, err error) {
+	borrowed := C.bridge_borrow_schema(schema)
+	if borrowed == nil {
+		return field, data.Errorf(vpn.ErrMemory, "govpn: no memory to read the schema")
+	}
+	defer C.bridge_free_borrowed_schema(borrowed)
+	if err := checkNames(borrowed); err != nil {
+		return field, err
+	}
+	return field, asMalformed(func() error {
+		field, err = cdata.ImportCArrowField((*cdata.CArrowSchema)(unsafe.Pointer(borrowed)))
+		return err
+	})
+}
+
+// checkNames refuses names that are not UTF-8.
+func checkNames(schema *cSchema) error {
+	if name := C.GoString(schema.name); !utf8.ValidString(name) {
+		return malformedError("name %q is not UTF-8", name)
+	}
+	for _, child := range unsafe.Slice(schema.children, schema.n_children) {
+		if err := checkNames(child); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// asMalformed calls read and turns its error or panic, which are arrow-go's, into ErrFormat.
+func asMalformed(read func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = malformedError("%v", p)
+		}
+	}()
+	if err := read(); err != nil {
+		return malformedError("%w", err)
+	}
+	return nil
+}
+
+// A takenArray is an array of the host that govpn owns. Call either release or giveBack, once.
+type takenArray struct {
+	array  arrow.Array
+	source *cArray
+}
+
+// takeArray takes over the host's array. After an error the array is still the host's.
+func takeArray(schema *cSchema, array *cArray, t arrow.DataType, wanted []int) (takenArray, error) {
+	if err := checkStructs(schema, array); err != nil {
+		return takenArray{}, err
+	}
+	a, err := readArray(t, array, wanted)
+	if err != nil {
+		return takenArray{}, err
+	}
+	source := C.bridge_take_array(array)
+	if source == nil {
+		return takenArray{}, data.Errorf(vpn.ErrMemory, "govpn: no memory to take the array")
+	}
+	return takenArray{array: a, source: source}, nil
+}
+
+// release calls the producer's release.
+func (b takenArray) release() { C.bridge_release_array(b.source) }
+
+// giveBack undoes takeArray: array is the host's again.
+func (b takenArray) giveBack(array *cArray) { C.bridge_return_array(b.source, array) }
+
+// maxName is the most bytes that a class name may have.
 const maxName = 1 << 12
 
-func malformed(format string, args ...any) error {
+func malformedError(format string, args ...any) error {
 	return data.Errorf(vpn.ErrFormat, "govpn: malformed Arrow data: "+format, args...)
 }
 
-// readArray makes a Go array over the memory of a checked array, which stays the producer's: the result is valid until the producer's
-// release is called. Only what can be images or labels is read; what cannot stands there as nulls. Of a struct array, that
-// is all but the wanted columns.
+// readArray makes a Go array over the memory of an array that checkStructs accepted. The memory
+// stays the producer's: the result is valid until the producer's release is called. Only types that
+// images or labels may have are read; a placeholder stands for all others. Of a struct array only
+// the wanted columns are read.
 func readArray(t arrow.DataType, a *cArray, wanted []int) (result arrow.Array, err error) {
 	table, ok := t.(*arrow.StructType)
 	if !ok {
@@ -56,12 +146,13 @@ func readArray(t arrow.DataType, a *cArray, wanted []int) (result arrow.Array, e
 	return array.MakeFromData(array.NewData(t, int(a.length), []*memory.Buffer{validity}, columns, nulls, int(a.offset))), nil
 }
 
-// placeholder is as long as an array that is not read.
+// placeholder makes an array of nulls, as long as a, which is not read.
 func placeholder(a *cArray) arrow.ArrayData {
 	return array.NewData(arrow.Null, int(a.length), []*memory.Buffer{nil}, nil, int(a.length), 0)
 }
 
-// readValues reads lists and numbers, and dictionaries of strings.
+// readValues reads numbers, lists of them, and dictionaries of strings. Other types become
+// placeholders.
 func readValues(t arrow.DataType, a *cArray) (arrow.ArrayData, error) {
 	switch t := t.(type) {
 	case *arrow.FixedSizeListType:
@@ -83,9 +174,10 @@ func readValues(t arrow.DataType, a *cArray) (arrow.ArrayData, error) {
 	return placeholder(a), nil
 }
 
-// readNode reads the buffers of an array: validity, and values of so many bytes where it has them.
+// readNode reads the buffers of one array, without its children. width is the size of a value in
+// bytes, or 0 if the array has no values of its own.
 func readNode(t arrow.DataType, a *cArray, width int, child, dictionary arrow.ArrayData) (arrow.ArrayData, error) {
-	if a.length == 0 { // its buffers may be missing, and its offset means nothing
+	if a.length == 0 { // the buffers may be missing, and the offset means nothing
 		return array.MakeArrayOfNull(memory.DefaultAllocator, t, 0).Data(), nil
 	}
 	validity, nulls, err := readValidity(a)
@@ -106,8 +198,8 @@ func readNode(t arrow.DataType, a *cArray, width int, child, dictionary arrow.Ar
 	return array.NewDataWithDictionary(t, int(a.length), buffers, nulls, int(a.offset), dictionary.(*array.Data)), nil
 }
 
-// readValidity returns the validity bitmap of an array, nil where nothing is null, and the number of nulls, which must be that
-// which the producer says, if it does.
+// readValidity returns the validity bitmap and the number of nulls of an array. The bitmap is nil
+// if there are none. If the producer states the number, it must be right.
 func readValidity(a *cArray) (*memory.Buffer, int, error) {
 	if a.length == 0 || *a.buffers == nil {
 		return nil, 0, nil
@@ -118,7 +210,7 @@ func readValidity(a *cArray) (*memory.Buffer, int, error) {
 	}
 	nulls := int(a.length) - bitutil.CountSetBits(bits.Bytes(), int(a.offset), int(a.length))
 	if a.null_count >= 0 && nulls != int(a.null_count) {
-		return nil, 0, malformed("null_count is %d, its validity bitmap has %d nulls", a.null_count, nulls)
+		return nil, 0, malformedError("null_count is %d, its validity bitmap has %d nulls", a.null_count, nulls)
 	}
 	if nulls == 0 {
 		bits = nil
@@ -126,19 +218,19 @@ func readValidity(a *cArray) (*memory.Buffer, int, error) {
 	return bits, nulls, nil
 }
 
-// readBuffer is the memory of n values of so many bytes, in buffer i.
+// readBuffer returns the memory of buffer i, which must hold n values of width bytes.
 func readBuffer(a *cArray, i int, n C.int64_t, width int) (*memory.Buffer, error) {
 	at := unsafe.Slice(a.buffers, a.n_buffers)[i]
 	if n == 0 {
 		return memory.NewBufferBytes(nil), nil
 	}
 	if n > math.MaxInt64/64/C.int64_t(width) || C.bridge_readable(at, C.size_t(int(n)*width)) == 0 {
-		return nil, malformed("buffer %d, of %d values of %d bytes, is no memory that can be read", i, n, width)
+		return nil, malformedError("buffer %d, of %d values of %d bytes, is no memory that can be read", i, n, width)
 	}
 	return memory.NewBufferBytes(unsafe.Slice((*byte)(at), int(n)*width)), nil
 }
 
-// readNames copies the strings of a dictionary; nil when they are none.
+// readNames copies the strings of a dictionary. It returns nil if t is not a type of strings.
 func readNames(t arrow.DataType, a *cArray) (arrow.Array, error) {
 	readers := map[arrow.Type]func(*cArray) (func(int) ([]byte, error), error){
 		arrow.STRING: strings32, arrow.LARGE_STRING: strings64, arrow.STRING_VIEW: stringViews,
@@ -173,7 +265,7 @@ func readNames(t arrow.DataType, a *cArray) (arrow.Array, error) {
 		case len(name) > maxName:
 			return nil, argError("entry %d of the dictionary of labels has %d bytes, want at most %d", i, len(name), maxName)
 		case !utf8.Valid(name):
-			return nil, malformed("entry %d of the dictionary of labels is %q, which is not UTF-8", i, name)
+			return nil, malformedError("entry %d of the dictionary of labels is %q, which is not UTF-8", i, name)
 		}
 		b.Append(string(name))
 	}
@@ -196,12 +288,13 @@ func strings64(a *cArray) (func(int) ([]byte, error), error) {
 	return textOf(a, func(i int) int64 { return int64(binary.NativeEndian.Uint64(offsets.Bytes()[8*i:])) })
 }
 
-// textOf reads the values of an array of strings, whose offsets it checks.
+// textOf returns a function that reads string i of an array. at(i) is the offset of string i. All
+// offsets are checked first.
 func textOf(a *cArray, at func(i int) int64) (func(int) ([]byte, error), error) {
 	previous := int64(0)
 	for i := int(a.offset); i <= int(a.offset+a.length); i++ {
 		if at(i) < previous || at(i) > math.MaxInt32 {
-			return nil, malformed("offset %d of the strings is %d, want %d or more, and less than 2 GiB", i, at(i), previous)
+			return nil, malformedError("offset %d of the strings is %d, want %d or more, and less than 2 GiB", i, at(i), previous)
 		}
 		previous = at(i)
 	}
@@ -212,8 +305,10 @@ func textOf(a *cArray, at func(i int) int64) (func(int) ([]byte, error), error) 
 	return func(i int) ([]byte, error) { return text.Bytes()[at(i):at(i+1)], nil }, nil
 }
 
-// stringViews reads the values of an array of string views: of 16 bytes each, with the length and either the text, to 12 bytes, or its
-// first 4 bytes, buffer and offset. The last buffer has the sizes of those between.
+// stringViews returns a function that reads string i of an array of string views. A view has 16
+// bytes: the length, and then either the text (up to 12 bytes), or its first 4 bytes, the number of
+// its buffer and its offset there. The array's buffers are validity, views, the text buffers, and
+// the sizes of these.
 func stringViews(a *cArray) (func(i int) ([]byte, error), error) {
 	views, err := readBuffer(a, 1, a.offset+a.length, 16)
 	if err != nil {
@@ -227,7 +322,7 @@ func stringViews(a *cArray) (func(i int) ([]byte, error), error) {
 	for i := range texts {
 		size := int64(binary.NativeEndian.Uint64(sizes.Bytes()[8*i:]))
 		if size < 0 {
-			return nil, malformed("buffer %d of string views has %d bytes", i, size)
+			return nil, malformedError("buffer %d of string views has %d bytes", i, size)
 		}
 		if texts[i], err = readBuffer(a, 2+i, C.int64_t(size), 1); err != nil {
 			return nil, err
@@ -241,7 +336,7 @@ func stringViews(a *cArray) (func(i int) ([]byte, error), error) {
 		case n >= 0 && n <= 12:
 			return view[4 : 4+n], nil
 		case n < 0 || buffer < 0 || buffer >= len(texts) || start < 0 || start+n > texts[buffer].Len():
-			return nil, malformed("string view %d has %d bytes at %d of buffer %d, which are not there", i, n, start, buffer)
+			return nil, malformedError("string view %d has %d bytes at %d of buffer %d, which are not there", i, n, start, buffer)
 		}
 		return texts[buffer].Bytes()[start : start+n], nil
 	}, nil

@@ -1,6 +1,8 @@
-// Command capi is the C library of govpn: the functions of govpn.h over the package vpn.
+// Command capi is the C library of govpn. govpn.h declares its functions and is the contract. A
+// call takes this way: stub.c (the public function) → an exported Go function → package vpn.
 //
-// Build it with the linker flags that the Makefile passes: the version script exports.map leaves only govpn_* visible.
+// Build it with the linker flags that the Makefile passes: the version script exports.map hides all
+// symbols but govpn_*.
 package main
 
 // #cgo CFLAGS: -Wall -Wextra -Werror=incompatible-pointer-types -Werror=int-conversion -Wno-unused-parameter
@@ -27,7 +29,8 @@ func main() {}
 
 var errHandle = errors.New("invalid handle")
 
-// statuses is in order of precedence: the first kind that an error is of, counts.
+// statuses maps kinds of errors to status codes. An error of several kinds gets the first that
+// matches.
 var statuses = []struct {
 	kind   error
 	status C.int32_t
@@ -47,7 +50,8 @@ var statuses = []struct {
 	{fs.ErrPermission, C.GOVPN_E_IO},
 }
 
-// call runs the body of an exported function: a failure or a panic in it becomes a status and the thread's message.
+// call runs the body of an exported function and delivers the waiting log messages. If body fails
+// or panics, call sets the thread's error message and returns the status of the error.
 func call(body func() error) C.int32_t {
 	err := protect(body)
 	flushLog()
@@ -66,10 +70,11 @@ func statusOf(err error) C.int32_t {
 			return s.status
 		}
 	}
-	return C.GOVPN_E_ARG // what a layer below refused without saying what kind of failure it is
+	return C.GOVPN_E_ARG // an error without a kind: a layer below refused an argument
 }
 
-// protect turns panics into errors. Graph code reports wrong arguments by panic; a runtime.Error is a defect of govpn.
+// protect runs body and turns a panic into an error. Graph code panics to report a wrong argument.
+// A runtime.Error is a defect of govpn: it is logged with its stack and becomes ErrInternal.
 func protect(body func() error) (err error) {
 	defer func() {
 		switch p := recover().(type) {
@@ -91,8 +96,8 @@ func argError(format string, args ...any) error {
 	return data.Errorf(vpn.ErrArgument, "govpn: "+format, args...)
 }
 
-// given says which of the pointers that must be given are NULL.
-func given(pointers ...pointer) error {
+// notNull returns an error that names the first NULL pointer.
+func notNull(pointers ...pointer) error {
 	for _, p := range pointers {
 		if p.at == nil {
 			return argError("%s is NULL", p.name)
@@ -101,17 +106,19 @@ func given(pointers ...pointer) error {
 	return nil
 }
 
+// A pointer is an argument of a C function, with its name in govpn.h.
 type pointer struct {
 	name string
 	at   unsafe.Pointer
 }
 
-func arg[T any](name string, at *T) pointer { return pointer{name, unsafe.Pointer(at)} }
+func arg[T any](name string, at *T) pointer { return pointer{name: name, at: unsafe.Pointer(at)} }
 
-// cText is text for C, which has to free it: a path in it may be any bytes, and a NUL would end it.
+// cText copies s to malloc'ed memory, which the caller frees. Invalid UTF-8 and NUL become U+FFFD:
+// a path may hold any bytes, and a NUL would end the C string.
 func cText(s string) *C.char {
 	return C.CString(strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD"))
 }
 
-// text is a C string, "" for NULL.
-func text(s *C.bridge_text) string { return C.GoString((*C.char)(s)) }
+// goText copies a C string; NULL becomes "".
+func goText(s *C.bridge_text) string { return C.GoString((*C.char)(s)) }
