@@ -148,8 +148,8 @@ static const struct {
   int32_t want;
   int breaks; /* 1: the model is unusable afterwards */
 } deeper[] = {
-    {"goModelFit", "goModelFit,newProgram", fit, GOVPN_E_INTERNAL, 1},
-    {"goModelPredict", "goModelPredict,newProgram", predict, GOVPN_E_INTERNAL, 1},
+    {"goModelFit", "goModelFit,NewProgram", fit, GOVPN_E_INTERNAL, 1},
+    {"goModelPredict", "goModelPredict,NewProgram", predict, GOVPN_E_INTERNAL, 1},
     {"goModelFit", "Batches).start.func1", fit_stream, GOVPN_E_INTERNAL, 1},
     {"goModelFit", "Batches).start.func2", fit_stream, GOVPN_E_INTERNAL, 1},
     {"goModelFit", "decoder).decode", fit_stream, GOVPN_E_INTERNAL, 1},
