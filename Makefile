@@ -22,7 +22,7 @@ else
 LINK := -s -w
 endif
 
-.PHONY: help demo test lib install uninstall lint go-test py-test c-test sanitize fuzz consumer bench bench-cuda bench-growth repro interop notebooks golden ray released sdist wheel docs clean
+.PHONY: help demo test test-long lib install uninstall lint go-test py-test c-test no-cgo race sanitize fuzz consumer bench bench-cuda bench-growth repro interop notebooks golden ray released sdist wheel docs clean
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-13s %s\n", $$1, $$2}'
 
@@ -30,8 +30,12 @@ demo: .venv/demo-$(DEVICE) ## Train on Fashion-MNIST, print a table, draw demo.p
 	$(VENV)/python examples/demo.py --device $(DEVICE)
 
 test: export GOVPN_TEST_REQUIRE := cpu
-test: export FUZZTIME ?= 4s
-test: lint go-test c-test fuzz consumer py-test ## Everything that CI runs
+test: lint go-test c-test consumer py-test ## Everything that CI runs
+
+# GOVPN_TEST_LONG makes the tests leave nothing out. What only a release needs is beside them.
+test-long: export GOVPN_TEST_REQUIRE := cpu
+test-long: export GOVPN_TEST_LONG := 1
+test-long: lint go-test c-test consumer py-test no-cgo race fuzz ## Before a release: all at full length, race detector, no cgo, fuzzing
 
 lib: $(LIB) ## The C library, build/libgovpn.so, for capi/govpn.h and capi/govpn.hpp
 $(LIB): go.mod $(shell find capi internal models vpn -name '*.go' -o -name '*.[ch]' -o -name '*.map')
@@ -85,21 +89,27 @@ lint: .venv/test
 	$(VENV)/ruff format --check python docs/reference.py examples bench vpn setup.py
 	$(VENV)/mypy
 
-# Tests in which goroutines meet. -race switches checkptr on, which GoMLX's matrix products do not pass.
-RACE := Concurrent|Busy|Cancel|Close
-# Without cgo, device go computes with the same code: that it trains, saves and tells its devices and memory is what can differ.
-PURE := Example|Learns|Save|Resume|Device|Memory|Peak
+LIMIT := $(if $(GOVPN_TEST_LONG),120m,30m)
 go-test: .venv/test
-	$(GO) test -timeout=30m ./models ./vpn/... ./internal/... ./examples/...
-	CGO_ENABLED=0 $(GO) test -timeout=30m -skip Golden ./vpn/data/... ./vpn/device ./vpn/internal/...
-	CGO_ENABLED=0 $(GO) test -timeout=30m -run '$(PURE)' ./vpn
-	CGO_ENABLED=1 $(GO) test -timeout=30m -race -tags=govpn_test -gcflags='github.com/gomlx/compute/...=-d=checkptr=0' -run '$(RACE)' -skip Golden ./vpn/... ./capi
+	$(GO) test -timeout=$(LIMIT) ./models ./vpn/... ./internal/... ./examples/...
 
-c-test: $(LIB) .venv/test
-	$(GO) test -tags=govpn_test -timeout=30m ./capi
+c-test: .venv/test
+	$(GO) test -tags=govpn_test -timeout=$(LIMIT) ./capi
+
+# Without cgo, device go computes with the same code. What can differ is tested: that it trains, saves, and tells its
+# devices and memory; and the readers.
+PURE := Example|Learns|Save|Resume|Device|Memory|Peak
+no-cgo: .venv/test ## The tests of Go that can differ without cgo
+	CGO_ENABLED=0 $(GO) test -timeout=60m -skip Golden ./vpn/data/... ./vpn/device ./internal/...
+	CGO_ENABLED=0 $(GO) test -timeout=60m -run '$(PURE)' ./vpn
+
+# -race switches checkptr on, which GoMLX's matrix products do not pass.
+CONCURRENT := Concurrent|Busy|Cancel|Close
+race: .venv/test ## The tests in which goroutines meet, under the race detector
+	CGO_ENABLED=1 $(GO) test -timeout=60m -race -tags=govpn_test -gcflags='github.com/gomlx/compute/...=-d=checkptr=0' -run '$(CONCURRENT)' -skip Golden ./vpn/... ./capi
 
 sanitize: .venv/test ## The C programs under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer, alone
-	$(GO) test -tags=govpn_test -run=Sanitize -v ./capi
+	GOVPN_TEST_LONG=1 $(GO) test -tags=govpn_test -timeout=120m -run=Sanitize -v ./capi
 
 fuzz: ## Every fuzz target for FUZZTIME (10s)
 	.ci/fuzz
