@@ -89,7 +89,7 @@ lint: .venv/test
 	$(VENV)/ruff format --check python docs/reference.py examples bench vpn setup.py
 	$(VENV)/mypy
 
-LIMIT := $(if $(GOVPN_TEST_LONG),120m,30m)
+LIMIT = $(if $(GOVPN_TEST_LONG),120m,30m)
 go-test: .venv/test
 	$(GO) test -timeout=$(LIMIT) ./models ./vpn/... ./internal/... ./examples/...
 
