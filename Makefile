@@ -199,4 +199,4 @@ released: .venv/test ## Keep files as this version writes them, for the tests of
 	$(VENV)/python vpn/testdata/released.py
 
 clean: ## Remove all that was built
-	rm -rf build dist .venv .pytest_cache .ruff_cache demo.png python/govpn/libgovpn.so
+	rm -rf build dist .venv .mypy_cache .pytest_cache .ruff_cache demo.png python/govpn/libgovpn.so

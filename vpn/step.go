@@ -75,21 +75,6 @@ func (m *Model) rates(cfg *Config, epoch, epochs int) *tensors.Tensor {
 	return engine.Vector(cfg.StepRates(m.state.run.Step+1, epoch, epochs), m.net.DType)
 }
 
-// SetLearningRate changes Config.LearningRate from the next training step on. A schedule still
-// multiplies it. It may be called at any time, also by FitOptions.Progress and while another goroutine
-// trains.
-func (m *Model) SetLearningRate(rate float64) error {
-	m.state.Lock()
-	defer m.state.Unlock()
-	cfg := m.net.Config
-	cfg.LearningRate = rate
-	if err := cfg.Validate(); err != nil {
-		return err
-	}
-	m.net.Config.LearningRate = rate
-	return nil
-}
-
 // TrainBatch makes one training step on all images of d, as one batch. Sample weights are relative to
 // their mean over d. It compiles once per number of images.
 func (m *Model) TrainBatch(ctx context.Context, d *data.Dataset) (Metrics, error) {

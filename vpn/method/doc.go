@@ -13,14 +13,14 @@
 //	f                                 package models; Network.Logits is f(x)
 //	q(y|x, ε)                         softmax of Network.NoisyLogits
 //	g, θ                              generator.go
-//	u = x + κ·ȳ                       label.go; Config.LabelFusion, LabelCoefficient, LabelEncoding
+//	u = x + κ·ȳ                       label_fusion.go; Config.LabelFusion, LabelCoefficient, LabelEncoding
 //	Σ = diag σ²                       Network.Std is σ; std.go has its parametrisations, Config.Std
 //	z ~ N(0, I)                       Network.draw, noise.go
 //	x + ε, ε = σ⊙z                    Network.noisy, noise.go
 //	m (Eq. 12)                        Config.NoiseSamples
 //	L_VPN (Eq. 12), L (Eq. 13)        Network.objective, objective.go
 //	λ (Eq. 13)                        Config.BaseLossWeight
-//	Algorithm 1, one step             Network.Step, training.go; optimizer.go
+//	Algorithm 1, one step             Network.Step, training_step.go; optimizer.go
 //	Algorithm 2                       Network.Classwise, classwise.go
 //	a frozen base (Table IV)          Config.Mode "frozen"
 //	the paper's recipe (Section IV)   PaperConfig, presets.go
@@ -52,7 +52,7 @@
 //
 //   - Noise at a hidden layer in place of the pixels: Config.NoiseLayer, hidden.go.
 //   - Other ways of the label into the generator, which put no order on the classes:
-//     Config.LabelFusion "plane", "embedding" and "film", label.go.
+//     Config.LabelFusion "plane", "embedding" and "film", label_fusion.go.
 //   - Laplace and uniform z: Config.NoiseDistribution.
 //   - A reward for the entropy of the noise in L: Config.EntropyWeight, entropy.go.
 //   - Label smoothing: Config.LabelSmoothing.
