@@ -6,7 +6,8 @@ import (
 	"github.com/govpn/govpn/internal/fault"
 )
 
-// How calls claim a model: calls of inference wait for one another, and training keeps all others out.
+// How calls claim a model: calls of inference wait for one another, and training keeps all others
+// out.
 
 // use begins a call of inference, which needs weights. done ends it.
 func (m *Model) use() (done func(), err error) {
@@ -26,8 +27,8 @@ func (m *Model) use() (done func(), err error) {
 	return m.mu.Unlock, nil
 }
 
-// startTraining claims the model for training until end is called. Cancel cancels the context that it
-// returns.
+// startTraining claims the model for training until end is called. Cancel cancels the context that
+// it returns.
 func (m *Model) startTraining(ctx context.Context) (cancellable context.Context, end func(), err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

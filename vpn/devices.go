@@ -11,9 +11,9 @@ import (
 )
 
 // SetDevices spreads training over these devices of the backend, numbered from 0 as the backend
-// counts them, from the next call on. Without arguments it is the first device alone. Each batch, or
-// with Config.Accumulate each part of one, must have a multiple of that many images. Inference stays
-// on the first device. The setting belongs to this Model, not to its file.
+// counts them, from the next call on. Without arguments it is the first device alone. Each batch,
+// or with Config.Accumulate each part of one, must have a multiple of that many images. Inference
+// stays on the first device. The setting belongs to this Model, not to its file.
 func (m *Model) SetDevices(devices ...int) error {
 	_, end, err := m.startTraining(context.Background())
 	if err != nil {

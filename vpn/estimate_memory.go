@@ -27,10 +27,10 @@ type Bytes struct {
 	Device int64 `json:"device_bytes"`
 }
 
-// EstimateMemory says what a model of a configuration takes on a backend. The configuration must have
-// ImageShape and Classes. images is the number of uint8 images in memory; 0 stands for a stream. It
-// makes neither model nor data set: it builds the graphs, and adds up the values that are alive at
-// the same time.
+// EstimateMemory says what a model of a configuration takes on a backend. The configuration must
+// have ImageShape and Classes. images is the number of uint8 images in memory; 0 stands for a
+// stream. It makes neither model nor data set: it builds the graphs, and adds up the values that
+// are alive at the same time.
 func EstimateMemory(cfg Config, backend compute.Backend, images int) (*Memory, error) {
 	m, err := configured(cfg, backend)
 	if err != nil {

@@ -23,8 +23,8 @@ type EvalOptions struct {
 type Evaluation struct {
 	Images   int   `json:"images"`
 	Accuracy Float `json:"accuracy"` // in [0, 1]
-	// CrossEntropy is the mean of −log p_y in nats. With classwise noise p are the s_k, normalised to
-	// sum 1. With other noise p is the mean of the samples' probabilities.
+	// CrossEntropy is the mean of −log p_y in nats. With classwise noise p are the s_k, normalised
+	// to sum 1. With other noise p is the mean of the samples' probabilities.
 	CrossEntropy   Float `json:"cross_entropy"`
 	StdMean        Float `json:"std_mean"`
 	StdRMS         Float `json:"std_rms"` // √ of the mean of σ²
@@ -73,8 +73,8 @@ func (m *Model) Evaluate(ctx context.Context, d *data.Dataset, o EvalOptions) (E
 	return e, nil
 }
 
-// stdStatistics describe σ over a set of images, at their own labels. The changes take two more passes,
-// so they are over the first changeImages alone.
+// stdStatistics describe σ over a set of images, at their own labels. The changes take two more
+// passes, so they are over the first changeImages alone.
 type stdStatistics struct {
 	mean, min, max float64
 	rms            float64 // √ of the mean of σ²: the noise's power is its square

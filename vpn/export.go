@@ -19,8 +19,8 @@ type ExportOptions struct {
 	Part string `json:"part"`
 }
 
-// The metadata of exported files. "format" is what transformers asks for. "govpn.part" names the part
-// if the names of the tensors have no prefix.
+// The metadata of exported files. "format" is what transformers asks for. "govpn.part" names the
+// part if the names of the tensors have no prefix.
 const metadataFormat, metadataPart = "format", "govpn.part"
 
 // auxiliary is in the names of auxiliary batch norms, as timm's SplitBatchNorm names them.

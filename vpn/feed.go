@@ -14,8 +14,8 @@ import (
 
 // feed serves batches of a data set on the device.
 //
-// A set in memory goes to the device once and as a whole, in its own dtype. A batch is gathered there
-// by position, so that only positions cross. For a streamed set, decoded batches cross.
+// A set in memory goes to the device once and as a whole, in its own dtype. A batch is gathered
+// there by position, so that only positions cross. For a streamed set, decoded batches cross.
 type feed struct {
 	model   *Model
 	set     *data.Dataset   // a view of its own: the caller may close theirs meanwhile
@@ -65,8 +65,8 @@ func (f *feed) close() {
 	f.set.Close()
 }
 
-// serveTraining makes a feed serve what only training uses, if its set has it: soft labels in the place
-// of labels, and sample weights.
+// serveTraining makes a feed serve what only training uses, if its set has it: soft labels in the
+// place of labels, and sample weights.
 func (f *feed) serveTraining() (err error) {
 	if f.soft, err = f.column("soft labels", f.set.SoftLabels(), f.set.Classes()); err != nil {
 		return err
@@ -125,8 +125,8 @@ type batches struct {
 	decoded *data.Batches // of a streamed set
 }
 
-// batches begins to serve. The caller must call close. Random crops of a stream are those of the given
-// epoch.
+// batches begins to serve. The caller must call close. Random crops of a stream are those of the
+// given epoch.
 func (f *feed) batches(ctx context.Context, order []int32, size, epoch int) (*batches, error) {
 	b := &batches{feed: f, order: order, size: size}
 	if f.images != nil {
@@ -154,7 +154,8 @@ func (b *batches) next() (batch []*tensors.Tensor, valid int, err error) {
 	return batch, valid, err
 }
 
-// parts returns the next n batches. With an error it returns those before it, which the caller frees.
+// parts returns the next n batches. With an error it returns those before it, which the caller
+// frees.
 func (b *batches) parts(n int) (parts [][]*tensors.Tensor, err error) {
 	for range n {
 		batch, _, err := b.next()
@@ -253,8 +254,8 @@ func (b *batches) close() {
 	}
 }
 
-// chunks calls fn for all images of the feed in their order, in chunks of size, until fn fails or ctx
-// ends. valid is how many images of a chunk count.
+// chunks calls fn for all images of the feed in their order, in chunks of size, until fn fails or
+// ctx ends. valid is how many images of a chunk count.
 func (f *feed) chunks(ctx context.Context, size int, fn func(images, labels *tensors.Tensor, start, valid int) error) error {
 	b, err := f.batches(ctx, sequence(f.size), size, 0)
 	if err != nil {

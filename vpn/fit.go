@@ -33,25 +33,25 @@ type FitOptions struct {
 	Epochs     int    `json:"epochs"`     // in total; 0: Config.Epochs
 	Resume     bool   `json:"resume"`     // go on with the optimiser, history and random state
 	Checkpoint string `json:"checkpoint"` // file to save the model to after every epoch; "" for none
-	// Augment replaces Config.Augment from this Fit on. nil leaves it as it is, and an empty list is
-	// no augmentation.
+	// Augment replaces Config.Augment from this Fit on. nil leaves it as it is, and an empty list
+	// is no augmentation.
 	Augment augment.List `json:"augment"`
 	// Schedule replaces Config.Schedule from this Fit on. "" leaves it as it is.
 	Schedule string                       `json:"schedule"`
 	Progress func(p Progress) (stop bool) `json:"-"` // called now and then; true stops the training
 }
 
-// Fit trains the model on train. Every epoch trains on all images, in an order drawn anew, but for those
-// of a last partial batch. A set smaller than BatchSize is one batch.
+// Fit trains the model on train. Every epoch trains on all images, in an order drawn anew, but for
+// those of a last partial batch. A set smaller than BatchSize is one batch.
 //
-// Fit starts from the weights that the model has, with a fresh optimiser and history. With Resume it
-// goes on where the last Fit stopped, up to Epochs in total.
+// Fit starts from the weights that the model has, with a fresh optimiser and history. With Resume
+// it goes on where the last Fit stopped, up to Epochs in total.
 //
-// valid is the validation set, or nil. With it every epoch ends with an evaluation without noise, and
-// inference uses the weights of the epoch with the best val_accuracy (Config.RestoreBest).
+// valid is the validation set, or nil. With it every epoch ends with an evaluation without noise,
+// and inference uses the weights of the epoch with the best val_accuracy (Config.RestoreBest).
 //
-// Fit returns ErrCancelled if Cancel, ctx or Progress stops it. The model stays usable with the weights
-// that it has by then, and Fit with Resume goes on from that step.
+// Fit returns ErrCancelled if Cancel, ctx or Progress stops it. The model stays usable with the
+// weights that it has by then, and Fit with Resume goes on from that step.
 func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOptions) error {
 	ctx, end, err := m.startTraining(ctx)
 	if err != nil {
@@ -101,8 +101,8 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 	return err
 }
 
-// reconfigure changes the schedule and the augmentation to those of the options. Another augmentation
-// needs new training programs.
+// reconfigure changes the schedule and the augmentation to those of the options. Another
+// augmentation needs new training programs.
 func (m *Model) reconfigure(o FitOptions) error {
 	cfg := m.Config()
 	if o.Schedule != "" {
@@ -285,7 +285,8 @@ func (f *fit) validate(row *Epoch) (better bool, err error) {
 	loss, accuracy := scoreLogits(logits, f.valid.set.Labels(), f.model.net.Config.Classes)
 	row.ValLoss, row.ValAccuracy = Float(loss), Float(accuracy)
 	r := &f.model.state.run
-	// The accuracy of a frozen base, without noise, never changes: its generator's last epoch is the best.
+	// The accuracy of a frozen base, without noise, never changes: its generator's last epoch is
+	// the best.
 	return r.BestEpoch == 0 || accuracy > r.BestScore || f.model.net.Config.Mode == "frozen", nil
 }
 

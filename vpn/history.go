@@ -27,11 +27,11 @@ func (f *Float) UnmarshalJSON(text []byte) error {
 
 // Epoch is one row of a model's history. A value that does not exist is NaN.
 //
-// Loss, in nats, is all that training minimises, over the epoch's batches. It is weighted if the data
-// have weights. With Config.EntropyWeight the reward is in it, and it may be negative. Accuracy is over
-// the same batches, without noise if BaseLossWeight > 0, else with noise. The statistics of σ are in
-// units of the pixel range, or of the hidden layer. Validation is without noise, and ValLoss is the
-// cross-entropy alone.
+// Loss, in nats, is all that training minimises, over the epoch's batches. It is weighted if the
+// data have weights. With Config.EntropyWeight the reward is in it, and it may be negative.
+// Accuracy is over the same batches, without noise if BaseLossWeight > 0, else with noise. The
+// statistics of σ are in units of the pixel range, or of the hidden layer. Validation is without
+// noise, and ValLoss is the cross-entropy alone.
 type Epoch struct {
 	Epoch           int   `json:"epoch"` // from 1
 	Loss            Float `json:"loss"`

@@ -27,13 +27,13 @@ type ImportOptions struct {
 // wrote, or a state dictionary of the base as torchvision or timm publish it, whose names have no
 // prefix. A file of the base or the generator alone replaces that part.
 //
-// Within a part, missing, surplus and misshapen tensors are errors. The error lists all of them, and
-// nothing is changed. Two things may be missing: the counters num_batches_tracked, which become 0,
-// and all auxiliary batch norms together, which start with the values of the main ones. Floats of
-// any width are converted to the model's dtype.
+// Within a part, missing, surplus and misshapen tensors are errors. The error lists all of them,
+// and nothing is changed. Two things may be missing: the counters num_batches_tracked, which become
+// 0, and all auxiliary batch norms together, which start with the values of the main ones. Floats
+// of any width are converted to the model's dtype.
 //
-// The model must know its sizes, from Config.ImageShape and Classes or from a fit. Dense layers that
-// read images want their inputs in the order (H, W, C); see ExportSafetensors.
+// The model must know its sizes, from Config.ImageShape and Classes or from a fit. Dense layers
+// that read images want their inputs in the order (H, W, C); see ExportSafetensors.
 func (m *Model) ImportSafetensors(path string, o ImportOptions) error {
 	f, err := safetensors.Read(path)
 	if err != nil {
@@ -98,8 +98,8 @@ func partsOf(f *safetensors.File) (prefix string, parts []string) {
 	return prefix, parts
 }
 
-// complete adds to a file the tensors that it may lack. With replaceHead it replaces the file's head by
-// the model's.
+// complete adds to a file the tensors that it may lack. With replaceHead it replaces the file's
+// head by the model's.
 func (m *Model) complete(f *safetensors.File, replaceHead bool, parts []string) (err error) {
 	head := "base." + models.Head(m.net.Config.Base) + "."
 	if replaceHead {
@@ -125,9 +125,9 @@ func (m *Model) complete(f *safetensors.File, replaceHead bool, parts []string) 
 	return nil
 }
 
-// match returns the value in the file of every variable of the given parts, by path. The file must fit
-// exactly. Otherwise the error lists all that is wrong, under the names that the file uses: without
-// prefix.
+// match returns the value in the file of every variable of the given parts, by path. The file must
+// fit exactly. Otherwise the error lists all that is wrong, under the names that the file uses:
+// without prefix.
 func (m *Model) match(f *safetensors.File, prefix string, parts ...string) (map[string]*tensors.Tensor, error) {
 	values, problems, remedies := map[string]*tensors.Tensor{}, map[string]string{}, map[string]bool{}
 	surplus := maps.Clone(f.Tensors)
@@ -173,8 +173,8 @@ func misfit(prefix string, problems map[string]string, remedies map[string]bool)
 	return formatError("the tensors do not fit the model: %s", strings.Join(list, "; "))
 }
 
-// remedy says what helps if a tensor is missing (got is nil), surplus (want is nil) or misshapen. It is
-// "" if nothing is known.
+// remedy says what helps if a tensor is missing (got is nil), surplus (want is nil) or misshapen.
+// It is "" if nothing is known.
 func (m *Model) remedy(name string, got, want []int) string {
 	family, _, _ := strings.Cut(m.net.Config.Base, "_")
 	head := models.Head(m.net.Config.Base)

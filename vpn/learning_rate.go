@@ -1,8 +1,8 @@
 package vpn
 
 // SetLearningRate changes Config.LearningRate from the next training step on. A schedule still
-// multiplies it. It may be called at any time, also by FitOptions.Progress and while another goroutine
-// trains.
+// multiplies it. It may be called at any time, also by FitOptions.Progress and while another
+// goroutine trains.
 func (m *Model) SetLearningRate(rate float64) error {
 	m.state.Lock()
 	defer m.state.Unlock()

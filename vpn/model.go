@@ -16,8 +16,8 @@ import (
 )
 
 // Model is a base classifier with its noise generator on one device. All its methods may be called
-// from any goroutine. Calls that compute wait for one another. During Fit and TrainBatch they return
-// ErrBusy instead.
+// from any goroutine. Calls that compute wait for one another. During Fit and TrainBatch they
+// return ErrBusy instead.
 type Model struct {
 	backend compute.Backend
 	net     *method.Network
@@ -50,8 +50,8 @@ type Model struct {
 	closed  bool
 }
 
-// New makes a model of a configuration on a backend (see package device). If ImageShape or Classes is
-// missing, the first data set gives it. The error says which option is wrong.
+// New makes a model of a configuration on a backend (see package device). If ImageShape or Classes
+// is missing, the first data set gives it. The error says which option is wrong.
 func New(cfg Config, backend compute.Backend) (*Model, error) {
 	return newModelOf(cfg, backend, math.MaxInt)
 }

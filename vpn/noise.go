@@ -17,14 +17,14 @@ type NoiseOptions struct {
 	Seed    int64  `json:"seed"`    // of "sample"; 0: Config.Seed
 }
 
-// gradientPasses is how many passes without gradient one with gradient counts for in the memory of a
-// chunk.
+// gradientPasses is how many passes without gradient one with gradient counts for in the memory of
+// a chunk.
 const gradientPasses = 4
 
-// Noise returns what the generator makes of the images and labels of d, row-major. Output "std" is σ
-// (N, H, W, C), and "sample" is the noise itself (Samples, N, H, W, C). The unit is the pixel range
-// [0, 1], or normalised pixels with Normalize.Where "input". With Config.NoiseLayer shape and unit are
-// that layer's.
+// Noise returns what the generator makes of the images and labels of d, row-major. Output "std" is
+// σ (N, H, W, C), and "sample" is the noise itself (Samples, N, H, W, C). The unit is the pixel
+// range [0, 1], or normalised pixels with Normalize.Where "input". With Config.NoiseLayer shape and
+// unit are that layer's.
 //
 // Output "gradient" works in every mode. It is ∂(−log softmax(f(x))_y)/∂x without noise,
 // (N, H, W, C), in nats per unit of σ.

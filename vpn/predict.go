@@ -136,8 +136,8 @@ func checkNoise(o *PredictOptions, cfg *Config) error {
 	return nil
 }
 
-// inference begins a call of inference: it checks d and sends it to the device. The function that it
-// returns ends the call.
+// inference begins a call of inference: it checks d and sends it to the device. The function that
+// it returns ends the call.
 func (m *Model) inference(ctx context.Context, d *data.Dataset, labelled bool) (*feed, context.Context, func(), error) {
 	unlock, err := m.use()
 	if err != nil {
@@ -161,12 +161,12 @@ func (m *Model) inference(ctx context.Context, d *data.Dataset, labelled bool) (
 	return f, ctx, func() { release(); f.close(); end() }, nil
 }
 
-// chunkSize returns how many images go through a program of a part ("base", "generator") at once. It is
-// at most limit, and at most what memory allows for so many passes per image.
+// chunkSize returns how many images go through a program of a part ("base", "generator") at once.
+// It is at most limit, and at most what memory allows for so many passes per image.
 //
 // With fewer images than that it is a power of two, so that data sets of many sizes share a few
-// compiled programs. It is also a power of two if that saves a twentieth of the work, because less of
-// the last chunk is empty.
+// compiled programs. It is also a power of two if that saves a twentieth of the work, because less
+// of the last chunk is empty.
 func (m *Model) chunkSize(part string, images, limit, passes int) int {
 	whole := 1 << bits.Len(uint(images-1)) // the power of two that holds all images
 	if size := m.net.Config.EvalBatchSize; size > 0 {
@@ -188,8 +188,8 @@ func (m *Model) classwiseChunk(images int) int {
 	return min(m.chunkSize("base", images, chunkPasses/k, k), m.chunkSize("generator", images, chunkPasses/k, k))
 }
 
-// rowsOf returns (N, K), row-major, for all images of a feed with the noise of o. They are logits if
-// logits says so, else probabilities or scores.
+// rowsOf returns (N, K), row-major, for all images of a feed with the noise of o. They are logits
+// if logits says so, else probabilities or scores.
 func (m *Model) rowsOf(ctx context.Context, f *feed, o PredictOptions) (rows []float32, logits bool, err error) {
 	switch o.Noise {
 	case "classwise":
@@ -220,7 +220,8 @@ func (m *Model) logitsOf(ctx context.Context, f *feed) ([]float32, error) {
 	return logits, err
 }
 
-// classwiseScores returns s_k for all images of a feed, averaged over the samples: (N, K), row-major.
+// classwiseScores returns s_k for all images of a feed, averaged over the samples: (N, K),
+// row-major.
 func (m *Model) classwiseScores(ctx context.Context, f *feed, o PredictOptions) ([]float32, error) {
 	draw := func(images, _, state *tensors.Tensor, valid int) ([]float32, error) {
 		return rowsFrom(valid, m.programs[classwiseProgram], images, state)
@@ -228,8 +229,8 @@ func (m *Model) classwiseScores(ctx context.Context, f *feed, o PredictOptions) 
 	return m.drawn(ctx, f, o, m.classwiseChunk(f.size), streamClasswise, draw)
 }
 
-// noisyRows returns (N, K), row-major, for all images of a feed with Noise "label" or "gaussian": the
-// logits of one sample, or the mean of the probabilities of several.
+// noisyRows returns (N, K), row-major, for all images of a feed with Noise "label" or "gaussian":
+// the logits of one sample, or the mean of the probabilities of several.
 func (m *Model) noisyRows(ctx context.Context, f *feed, o PredictOptions) ([]float32, error) {
 	// The size is the same for both kinds of noise, so that both draw the same z.
 	size := min(m.noneChunk(f.size), m.chunkSize("generator", f.size, chunkImages, 1))
@@ -247,8 +248,8 @@ func (m *Model) noisyRows(ctx context.Context, f *feed, o PredictOptions) ([]flo
 	})
 }
 
-// pass is one draw of noise for a chunk: images, labels, random state → (valid, K), row-major. Images
-// after the first valid ones are padding.
+// pass is one draw of noise for a chunk: images, labels, random state → (valid, K), row-major.
+// Images after the first valid ones are padding.
 type pass func(images, labels, state *tensors.Tensor, valid int) ([]float32, error)
 
 // rowsFrom runs a program and returns the first rows of its result.

@@ -29,8 +29,8 @@ const (
 	programCount
 )
 
-// programRow declares a program. Its graph is a method of method.Network, which describes inputs and
-// outputs.
+// programRow declares a program. Its graph is a method of method.Network, which describes inputs
+// and outputs.
 type programRow struct {
 	name   string // for error messages
 	remedy string // for error messages: what to do if memory is short
@@ -172,8 +172,8 @@ func (m *Model) inferenceValue(v *model.Variable) (*tensors.Tensor, error) {
 }
 
 // gatherBatch is the program that makes a batch: images (S, H, W, C), indices (N), positions (B),
-// labels (N) or soft labels (N, K), and perhaps weights (N) → (B, H, W, C), (B) or (B, K), and perhaps
-// (B).
+// labels (N) or soft labels (N, K), and perhaps weights (N) → (B, H, W, C), (B) or (B, K), and
+// perhaps (B).
 func gatherBatch(_ *model.Scope, in []*Node) ([]*Node, []method.Update) {
 	images, indices, positions := in[0], in[1], InsertAxes(in[2], -1)
 	out := []*Node{Gather(images, InsertAxes(Gather(indices, positions), -1))}

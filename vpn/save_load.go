@@ -21,8 +21,8 @@ import (
 	"github.com/govpn/govpn/vpn/method"
 )
 
-// A saved model is a safetensors file. Its tensors are the weights ("base.fc1.weight"), the weights of
-// the best epoch ("best.base.…") and the optimiser's state ("optimizer.…"). Its metadata are the
+// A saved model is a safetensors file. Its tensors are the weights ("base.fc1.weight"), the weights
+// of the best epoch ("best.base.…") and the optimiser's state ("optimizer.…"). Its metadata are the
 // format's version, the configuration, the run (epoch, step and history: the random state follows
 // from seed and step), and a SHA-256 over everything else.
 const (
@@ -30,16 +30,16 @@ const (
 	metadataVersion   = "govpn.version"
 )
 
-// tensorName is the PyTorch name of a variable: "/base/fc1/weight" → "base.fc1.weight". variablePath
-// is its inverse.
+// tensorName is the PyTorch name of a variable: "/base/fc1/weight" → "base.fc1.weight".
+// variablePath is its inverse.
 func tensorName(v *model.Variable) string {
 	return strings.ReplaceAll(strings.TrimPrefix(v.Path(), "/"), "/", ".")
 }
 
 func variablePath(name string) string { return "/" + strings.ReplaceAll(name, ".", "/") }
 
-// Save writes the model to path, for Load. It writes beside path and renames, so that path holds the
-// old or the new model, whole.
+// Save writes the model to path, for Load. It writes beside path and renames, so that path holds
+// the old or the new model, whole.
 func (m *Model) Save(path string) error {
 	done, err := m.use()
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Everything random in a run follows from Config.Seed, a stream and a counter, so that a run resumes
-// from the seed and the number of its steps. Saved models depend on these bits.
+// Everything random in a run follows from Config.Seed, a stream and a counter, so that a run
+// resumes from the seed and the number of its steps. Saved models depend on these bits.
 
 // Streams keep the random numbers of different purposes apart.
 const (

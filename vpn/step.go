@@ -13,8 +13,8 @@ import (
 	"github.com/govpn/govpn/vpn/method"
 )
 
-// step runs one training step on a batch, given as one part or as several of one size, and takes over
-// the new weights. On an error the model is as it was.
+// step runs one training step on a batch, given as one part or as several of one size, and takes
+// over the new weights. On an error the model is as it was.
 func (m *Model) step(parts [][]*tensors.Tensor, epoch, epochs int) (Metrics, error) {
 	cfg := m.Config()
 	if len(parts) > 1 || m.share != nil {
@@ -33,8 +33,9 @@ func (m *Model) step(parts [][]*tensors.Tensor, epoch, epochs int) (Metrics, err
 	return m.takeOver(m.programs[stepProgram], out[1:], got, cfg.ScheduledRate(epoch, epochs))
 }
 
-// takeOver makes the results of a program the values of the variables that it updates. It returns the
-// step's metrics from got, which holds them in the order of Metrics, without what does not exist.
+// takeOver makes the results of a program the values of the variables that it updates. It returns
+// the step's metrics from got, which holds them in the order of Metrics, without what does not
+// exist.
 func (m *Model) takeOver(p *engine.Program, results []*tensors.Tensor, got []float64, rate float64) (Metrics, error) {
 	for i, v := range p.Updates {
 		old := v.MustValue()
@@ -56,8 +57,8 @@ func (m *Model) takeOver(p *engine.Program, results []*tensors.Tensor, got []flo
 	}, nil
 }
 
-// stepInputs are the inputs of stepProgram at the next step. cfg is a copy of the configuration, which
-// others may change meanwhile.
+// stepInputs are the inputs of stepProgram at the next step. cfg is a copy of the configuration,
+// which others may change meanwhile.
 func (m *Model) stepInputs(cfg *Config, batch []*tensors.Tensor, epoch, epochs int) []any {
 	number := m.state.run.Step + 1
 	inputs := []any{batch[0], batch[1], randomState(cfg.Seed, streamTrain, number), m.rates(cfg, epoch, epochs)}
@@ -75,8 +76,8 @@ func (m *Model) rates(cfg *Config, epoch, epochs int) *tensors.Tensor {
 	return engine.Vector(cfg.StepRates(m.state.run.Step+1, epoch, epochs), m.net.DType)
 }
 
-// TrainBatch makes one training step on all images of d, as one batch. Sample weights are relative to
-// their mean over d. It compiles once per number of images.
+// TrainBatch makes one training step on all images of d, as one batch. Sample weights are relative
+// to their mean over d. It compiles once per number of images.
 func (m *Model) TrainBatch(ctx context.Context, d *data.Dataset) (Metrics, error) {
 	ctx, end, err := m.startTraining(ctx)
 	if err != nil {
@@ -123,7 +124,8 @@ func (m *Model) trainingFeed(d *data.Dataset) (*feed, error) {
 	return f, nil
 }
 
-// setPartBatch builds partProgram for batches of so many images, unless it is built for them already.
+// setPartBatch builds partProgram for batches of so many images, unless it is built for them
+// already.
 func (m *Model) setPartBatch(images int) error {
 	if m.programs[partProgram] != nil && m.partBatch == images {
 		return nil

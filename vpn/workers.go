@@ -22,13 +22,13 @@ import (
 type Share struct {
 	Rank    int // the number of this worker, from 0
 	Workers int // how many workers there are
-	// Sum replaces values by their sums over all workers, with the same bits everywhere. False stops
-	// the training.
+	// Sum replaces values by their sums over all workers, with the same bits everywhere. False
+	// stops the training.
 	Sum func(values []float32) bool
 }
 
-// SetShare makes the following calls of Fit and TrainBatch train a share of every batch. nil stands for
-// the whole batch.
+// SetShare makes the following calls of Fit and TrainBatch train a share of every batch. nil stands
+// for the whole batch.
 func (m *Model) SetShare(s *Share) error {
 	if s != nil && (s.Workers < 1 || s.Rank < 0 || s.Rank >= s.Workers || s.Sum == nil) {
 		return argumentError("Share has Rank %d of %d Workers, want Rank from 0 to Workers − 1, and a Sum", s.Rank, s.Workers)
@@ -66,8 +66,8 @@ func (s *Share) workers() int {
 	return s.Workers
 }
 
-// parts returns into how many equal parts the global batch is split: accumulate parts for each worker.
-// want names that divisor in error messages.
+// parts returns into how many equal parts the global batch is split: accumulate parts for each
+// worker. want names that divisor in error messages.
 func (s *Share) parts(accumulate int) (n int, want string) {
 	if s == nil {
 		return accumulate, "Accumulate"

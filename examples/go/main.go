@@ -1,5 +1,5 @@
-// Command go trains a classifier together with learned noise (variational positive-incentive noise).
-// It prints the test accuracy without noise, and with noise for every class.
+// Command go trains a classifier together with learned noise (variational positive-incentive
+// noise). It prints the test accuracy without noise, and with noise for every class.
 //
 // GOEXPERIMENT=simd makes it faster on amd64. On small synthetic images, it takes a few seconds:
 //
@@ -80,8 +80,8 @@ func run(out io.Writer, folder, base string, epochs int, deviceName string) erro
 	return nil
 }
 
-// load returns training, validation and test images: Fashion-MNIST from folder, or synthetic ones if
-// it is empty.
+// load returns training, validation and test images: Fashion-MNIST from folder, or synthetic ones
+// if it is empty.
 func load(folder string) (train, valid, test *data.Dataset, err error) {
 	first := 800
 	if folder == "" {

@@ -1,5 +1,5 @@
-// Package files opens and writes files as a library must: it never blocks on a pipe, and never makes
-// the system send the host a signal.
+// Package files opens and writes files as a library must: it never blocks on a pipe, and never
+// makes the system send the host a signal.
 package files
 
 import (

@@ -1,6 +1,6 @@
-// Package golden reads, for tests, the files that vpn/method/testdata/golden.py writes from a PyTorch
-// reference. It has its own reader of safetensors files, so that tests do not depend on the code
-// they test.
+// Package golden reads, for tests, the files that vpn/method/testdata/golden.py writes from a
+// PyTorch reference. It has its own reader of safetensors files, so that tests do not depend on the
+// code they test.
 package golden
 
 import (

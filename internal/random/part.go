@@ -7,15 +7,16 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Part is where the images of a program lie in a batch whose random numbers are drawn as a whole, so that a batch that is computed
-// in parts sees the same numbers: Of is how many images the batch has, Start the position of the first, a scalar of int32. A nil
-// Part is the batch itself.
+// Part says where the images of a program lie in a larger batch. Random numbers are drawn for the
+// whole batch, so that a batch that is computed in parts sees the same numbers. Of is how many
+// images the batch has, and Start, a scalar of int32, is the position of the part's first image. A
+// nil Part is the whole batch.
 type Part struct {
 	Of    int
 	Start *Node
 }
 
-// Dims are dims (N, …) of a part as those of the whole batch.
+// Dims returns dims (N, …) of a part as those of the whole batch (Of, …).
 func (p *Part) Dims(dims []int) []int {
 	if p == nil {
 		return dims
@@ -23,7 +24,7 @@ func (p *Part) Dims(dims []int) []int {
 	return append([]int{p.Of}, dims[1:]...)
 }
 
-// Cut are the n rows of values (Of, …) that are the part's.
+// Cut returns the part's n rows of values (Of, …).
 func (p *Part) Cut(values *Node, n int) *Node {
 	if p == nil {
 		return values

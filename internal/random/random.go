@@ -10,11 +10,12 @@ import (
 	. "github.com/gomlx/gomlx/core/graph"
 )
 
-// Normal draws z ~ N(0, 1) of a shape from a state (3 × uint64) of GoMLX's generator. All its values are finite, which
-// graph.RandomNormal's are not.
+// Normal draws z ~ N(0, 1) of a shape from a state (3 × uint64) of GoMLX's generator. All values
+// are finite, which those of graph.RandomNormal are not.
 //
-// On XLA, float32 values are functions of their positions, which it fuses into their reader. On the pure-Go backend, which computes
-// operation by operation, they are Box and Muller's pairs; so are float64 values, for which 32 bits are too few.
+// On XLA, each float32 value is a function of its position, which XLA computes where the value is
+// read. The pure-Go backend computes operation by operation, so there the values are Box and
+// Muller's pairs. Float64 values are so everywhere, because 32 random bits are too few for them.
 func Normal(state *Node, shape shapes.Shape) (newState, z *Node) {
 	if fused(state, shape) {
 		newState, u, v := uniform(state, shape)
@@ -25,14 +26,15 @@ func Normal(state *Node, shape shapes.Shape) (newState, z *Node) {
 	return newState, Reshape(Slice(BoxMuller(u), AxisRange(0, n)), shape.Dimensions...)
 }
 
-// Laplace is Normal with Laplace's distribution of scale 1/√2, whose variance is 1: ±ln(u)/√2, each sign half of the time.
+// Laplace draws as Normal does, from Laplace's distribution of scale 1/√2, whose variance is 1. A
+// value is ln(u)/√2 with a random sign.
 func Laplace(state *Node, shape shapes.Shape) (newState, z *Node) {
 	newState, u, v := uniform(state, shape)
 	size := MulScalar(Log(u), -math.Sqrt2/2)
 	return newState, Where(LessThan(v, ConstAs(v, 0.5)), Neg(size), size)
 }
 
-// Uniform is Normal with the uniform distribution over [−√3, √3], whose variance is 1.
+// Uniform draws as Normal does, from the uniform distribution over [−√3, √3], whose variance is 1.
 func Uniform(state *Node, shape shapes.Shape) (newState, z *Node) {
 	newState, u, _ := uniform(state, shape)
 	return newState, MulScalar(AddScalar(u, -0.5), 2*math.Sqrt(3))
@@ -57,12 +59,14 @@ func fused(state *Node, shape shapes.Shape) bool {
 // pureGo says whether the pure-Go backend computes x.
 func pureGo(x *Node) bool { return x.Graph().Backend().String() == gobackend.BackendName }
 
-// least stands for a 0 of graph.RandomUniform, which scales 32 random bits, all zero once in 2³² draws: ln 0 is not finite. Those
-// draws stand for (0, 2⁻³²); this is its middle.
+// least replaces a 0 of graph.RandomUniform, because ln 0 is not finite. That function scales 32
+// random bits, which are all zero once in 2³² draws. Such a draw stands for the interval (0, 2⁻³²),
+// and least is its middle.
 const least = 0x1p-33
 
-// BoxMuller turns uniform draws u (2, k) from [0, 1) into 2k independent standard normal ones:
-// √(−2 ln u₀)·cos 2πu₁ and √(−2 ln u₀)·sin 2πu₁ (G. E. P. Box, M. E. Muller, Ann. Math. Statist. 29, 1958).
+// BoxMuller turns uniform draws u (2, k) from [0, 1) into 2k independent standard normal ones: √(−2
+// ln u₀)·cos 2πu₁ and √(−2 ln u₀)·sin 2πu₁ (G. E. P. Box, M. E. Muller, Ann. Math. Statist. 29,
+// 1958).
 func BoxMuller(u *Node) *Node {
 	r := radius(MaxScalar(Slice(u, AxisElem(0), AxisRange()), least))    // (1, k)
 	angle := MulScalar(Slice(u, AxisElem(1), AxisRange()), 2*math.Pi)    // (1, k)
@@ -73,8 +77,8 @@ func BoxMuller(u *Node) *Node {
 // radius is √(−2 ln u), Box and Muller's.
 func radius(u *Node) *Node { return Sqrt(MulScalar(Log(u), -2)) }
 
-// byPosition draws two uniform numbers for each of n values, from the 64 bits that Philox2x32 has for its position: bits i stand for
-// (i + ½)/2³².
+// byPosition draws two uniform numbers for each of n values, from the 64 bits that Philox2x32 has
+// for the value's position. Bits i stand for (i + ½)/2³².
 func byPosition(state *Node, n int) (u, v *Node) {
 	g := state.Graph()
 	word := Slice(state, AxisElem(0))
@@ -87,8 +91,9 @@ func byPosition(state *Node, n int) (u, v *Node) {
 	return middle(first), middle(second)
 }
 
-// Philox2x32 is ten rounds of the counter-based generator of that name, constants included: J. K. Salmon, M. A. Moraes,
-// R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. All are uint32 of one shape.
+// Philox2x32 is ten rounds of the counter-based generator of that name, with its constants (J. K.
+// Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+// SC 2011). All arguments and results are uint32 of one shape.
 func Philox2x32(counter0, counter1, key *Node) (bits0, bits1 *Node) {
 	for range 10 {
 		wide := MulScalar(ConvertDType(counter0, dtypes.Uint64), uint64(0xD256D193))
@@ -99,8 +104,9 @@ func Philox2x32(counter0, counter1, key *Node) (bits0, bits1 *Node) {
 	return counter0, counter1
 }
 
-// cosineOfTurn is cos 2πu for u in [0, 1]: that is sin a, a = 2π(|u − ½| − ¼) from [−π/2, π/2], whose Taylor series to a¹¹ is
-// within 6e-8. Cos would take three quarters of the time of a draw: XLA for CPU calls the C library for each value.
+// cosineOfTurn is cos 2πu for u in [0, 1]. It equals sin a with a = 2π(|u − ½| − ¼) from [−π/2,
+// π/2], whose Taylor series to a¹¹ is within 6e-8. Cos would take three quarters of the time of a
+// draw, because XLA for CPU calls the C library for each value.
 func cosineOfTurn(u *Node) *Node {
 	a := MulScalar(AddScalar(Abs(AddScalar(u, -0.5)), -0.25), 2*math.Pi)
 	square, series := Square(a), OnesLike(a)

@@ -30,7 +30,8 @@ func argErrorf(format string, args ...any) error {
 	return Errorf(ErrArgument, "data: "+format, args...)
 }
 
-// recovered calls f; a panic in it is an error. Every goroutine begins with it: there, a panic would end the host.
+// recovered calls f; a panic in it is an error. Every goroutine begins with it: there, a panic
+// would end the host.
 func recovered(what string, f func()) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

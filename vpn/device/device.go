@@ -18,9 +18,10 @@ import (
 // Names returns the devices in the order in which "auto" tries them.
 func Names() []string { return []string{"cuda", "cpu", "go"} }
 
-// CPUDevices is how many devices cpu offers, however many cores there are. They share the cores, and
-// serve to try out what needs several devices. Opened together they have an XLA backend of their own:
-// XLA starts one thread per device, and rounds differently with another number of threads.
+// CPUDevices is how many devices cpu offers, however many cores there are. They share the cores,
+// and serve to try out what needs several devices. Opened together they have an XLA backend of
+// their own: XLA starts one thread per device, and rounds differently with another number of
+// threads.
 const CPUDevices = 4
 
 // Options say where to look for plugins.

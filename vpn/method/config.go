@@ -16,8 +16,8 @@ import (
 
 // Config is everything that defines a model and its training. It crosses every boundary as JSON.
 //
-// Lengths in units of σ are in units of the pixel range [0, 1]. With NoiseLayer they are in units of
-// that layer's output, and with Normalize.Where "input" in units of normalised pixels.
+// Lengths in units of σ are in units of the pixel range [0, 1]. With NoiseLayer they are in units
+// of that layer's output, and with Normalize.Where "input" in units of normalised pixels.
 type Config struct {
 	Base      string `json:"base"`      // base classifier, one of models.Names()
 	Generator string `json:"generator"` // one of GeneratorNames()
@@ -30,9 +30,9 @@ type Config struct {
 	Epochs        int `json:"epochs"`
 	BatchSize     int `json:"batch_size"`
 	EvalBatchSize int `json:"eval_batch_size"` // images per chunk of inference; 0 lets the library choose
-	// Accumulate is the number of equal parts in which a step computes its batch, one after another.
-	// More parts take less memory. The step is the same, but batch norms take their statistics of
-	// each part. BatchSize must be a multiple of Accumulate.
+	// Accumulate is the number of equal parts in which a step computes its batch, one after
+	// another. More parts take less memory. The step is the same, but batch norms take their
+	// statistics of each part. BatchSize must be a multiple of Accumulate.
 	Accumulate int `json:"accumulate"`
 	// Remat makes training keep only the inputs of the networks' blocks, and compute the rest again
 	// for the gradient. It takes less memory and more time, for the same step. Blocks are those of
@@ -69,16 +69,16 @@ type Config struct {
 	FixedStd         float64    `json:"fixed_std"`         // σ of Mode "gaussian"
 	ClipNoisy        bool       `json:"clip_noisy"`        // clip noisy pixels to [0, 1]
 
-	// NoisyBatchNorm says which batch norms noisy images pass. "shared": clean and noisy images pass
-	// as one batch, so that statistics are of both. "separate": noisy images have batch norms of
-	// their own in training and in noisy inference, as in AdvProp (C. Xie et al., CVPR 2020). That
-	// needs BaseLossWeight > 0: without it the other batch norms would never see an image.
+	// NoisyBatchNorm says which batch norms noisy images pass. "shared": clean and noisy images
+	// pass as one batch, so that statistics are of both. "separate": noisy images have batch norms
+	// of their own in training and in noisy inference, as in AdvProp (C. Xie et al., CVPR 2020).
+	// That needs BaseLossWeight > 0: without it the other batch norms would never see an image.
 	NoisyBatchNorm string `json:"noisy_batch_norm"`
 
 	Normalize Normalize `json:"normalize"`
 
-	// Augment is what training does to clean images before they get noise. It is drawn anew at every
-	// step.
+	// Augment is what training does to clean images before they get noise. It is drawn anew at
+	// every step.
 	Augment augment.List `json:"augment"`
 
 	// In Mode "frozen" val_accuracy never changes, and the last epoch counts as the best.
@@ -90,14 +90,14 @@ type Config struct {
 	Classes    int      `json:"classes"`     // K; 0: of the first data set
 	ClassNames []string `json:"class_names"`
 
-	// Attributes are the caller's own notes. They are kept with the model and in its files, and mean
-	// nothing to the library.
+	// Attributes are the caller's own notes. They are kept with the model and in its files, and
+	// mean nothing to the library.
 	Attributes map[string]string `json:"attributes,omitempty"`
 }
 
-// Normalize is (x − Mean)/Std per channel. Where "image" it happens inside the base model, after the
-// noise, so that σ is in units of the pixel range. Where "input" it happens before generator and
-// noise, as the authors' code does for ImageNet.
+// Normalize is (x − Mean)/Std per channel. Where "image" it happens inside the base model, after
+// the noise, so that σ is in units of the pixel range. Where "input" it happens before generator
+// and noise, as the authors' code does for ImageNet.
 type Normalize struct {
 	Where string    `json:"where"`
 	Mean  []float64 `json:"mean"` // C values; empty for none

@@ -13,7 +13,7 @@
 //	f                                 package models; Network.Logits is f(x)
 //	q(y|x, ε)                         softmax of Network.NoisyLogits
 //	g, θ                              generator.go
-//	u = x + κ·ȳ                       label_fusion.go; Config.LabelFusion, LabelCoefficient, LabelEncoding
+//	u = x + κ·ȳ                       label_fusion.go; Config.LabelFusion, Config.LabelCoefficient
 //	Σ = diag σ²                       Network.Std is σ; std.go has its parametrisations, Config.Std
 //	z ~ N(0, I)                       Network.draw, noise.go
 //	x + ε, ε = σ⊙z                    Network.noisy, noise.go

@@ -51,9 +51,9 @@ func dnn3Generator(s *model.Scope, x *Node, l labels, out []int, inner dtypes.DT
 }
 
 // resNet18Generator is the paper's: torchvision's stem, stages of two BasicBlocks that end at width
-// 64, bilinear upsampling to the size of the image, and a 3×3 convolution to its channels (parameter
-// head.weight). The paper gives no initial values. Here they are torchvision's, and PyTorch's for
-// the last convolution.
+// 64, bilinear upsampling to the size of the image, and a 3×3 convolution to its channels
+// (parameter head.weight). The paper gives no initial values. Here they are torchvision's, and
+// PyTorch's for the last convolution.
 //
 // For a hidden layer, size and channels are that layer's. A vector is the mean over all positions
 // and a 1×1 convolution.
@@ -119,9 +119,9 @@ func (n *Network) stdOf(s *model.Scope, x, y *Node) *Node {
 	return stdByName[n.Config.Std](&n.Config, ConvertDType(o, n.DType))
 }
 
-// labelBias is κ·ȳ, the label as a bias on every pixel (Section III): labels of any shape → the same
-// shape. ȳ is y/(K−1) with encoding "scaled" (0 for K = 1), and y with "index". Soft labels (N, K)
-// give their mean κ·Σ_k Y_k·k̄ (N).
+// labelBias is κ·ȳ, the label as a bias on every pixel (Section III): labels of any shape → the
+// same shape. ȳ is y/(K−1) with encoding "scaled" (0 for K = 1), and y with "index". Soft labels
+// (N, K) give their mean κ·Σ_k Y_k·k̄ (N).
 func (n *Network) labelBias(labels, x *Node) *Node {
 	scale := n.Config.LabelCoefficient
 	switch n.Config.LabelEncoding {

@@ -60,7 +60,8 @@ type fusion struct {
 	// (N·L, H, W, C'). It returns x itself where the label does not enter the images.
 	images func(l labels, x *Node) *Node
 	// linear is models.Linear of u in scope s: x (N, H, W, C) → (N·L, out). It is (N, out) where
-	// the label does not enter the images. Because it is linear, one product of x serves all labels.
+	// the label does not enter the images. Because it is linear, one product of x serves all
+	// labels.
 	linear func(l labels, s *model.Scope, x *Node, out int, init models.Init) *Node
 	// features changes the first features before their ReLU: h → (N·L, …, width).
 	features func(l labels, h *Node) *Node
@@ -71,7 +72,8 @@ var fusionByName = map[string]fusion{
 	// u = x + κ·ȳ, the same bias on every pixel: the paper, Section III.
 	"bias": {images: biased, linear: biasedLinear, features: unchanged},
 	// u has a channel per class besides those of x, 1 in the label's and 0 in the others: one-hot
-	// labels beside the input, as in conditional GANs (M. Mirza, S. Osindero, 2014, arXiv 1411.1784).
+	// labels beside the input, as in conditional GANs (M. Mirza, S. Osindero, 2014, arXiv
+	// 1411.1784).
 	"plane": {images: withPlanes, linear: planesLinear, features: unchanged},
 	// u = x + E_y, a learned image per class: label.weight (K, H, W, C).
 	"embedding": {
@@ -143,8 +145,8 @@ func embeddedLinear(l labels, s *model.Scope, x *Node, out int, init models.Init
 	return addEach(h, l.lookUp(images))
 }
 
-// film starts with γ from N(0, 0.1²) and δ = 0. It computes in the network's dtype, because bfloat16
-// would merge labels with nearly equal γ.
+// film starts with γ from N(0, 0.1²) and δ = 0. It computes in the network's dtype, because
+// bfloat16 would merge labels with nearly equal γ.
 func film(l labels, h *Node) *Node {
 	inner := h.DType()
 	h = ConvertDType(h, l.n.DType)

@@ -134,9 +134,10 @@ func (n *Network) Logits(s *model.Scope, x *Node) *Node {
 	return ConvertDType(logits, n.DType)
 }
 
-// NoisyLogits is f(x̃). addNoise gets the images x, or the output of hidden layer Config.NoiseLayer,
-// and returns the noisy ones. There is a row of logits for each of these. They pass the auxiliary
-// batch norms where the configuration has such (Config.NoisyBatchNorm "separate").
+// NoisyLogits is f(x̃). addNoise gets the images x, or the output of hidden layer
+// Config.NoiseLayer, and returns the noisy ones. There is a row of logits for each of these. They
+// pass the auxiliary batch norms where the configuration has such (Config.NoisyBatchNorm
+// "separate").
 func (n *Network) NoisyLogits(s *model.Scope, x *Node, addNoise func(*Node) *Node) *Node {
 	base, g := s.At("base"), x.Graph()
 	base.SetGraphParam(g, models.Auxiliary, n.hasNoisyBatchNorm())

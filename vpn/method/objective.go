@@ -118,8 +118,8 @@ func accuracy(logits, labels *Node) *Node {
 	return ReduceAllMean(ConvertDType(right, logits.DType()))
 }
 
-// repeat repeats each label or weight m times in a row: (N) → (N·m), or (N, K) → (N·m, K). nil stays
-// nil.
+// repeat repeats each label or weight m times in a row: (N) → (N·m), or (N, K) → (N·m, K). nil
+// stays nil.
 func repeat(labels *Node, m int) *Node {
 	if labels == nil {
 		return nil

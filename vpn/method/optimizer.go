@@ -61,8 +61,8 @@ func (n *Network) optimizerUpdates(s *model.Scope, v *model.Variable, gradient, 
 }
 
 // StepRates returns the two scalars that the optimiser needs for step number step (from 1), in
-// epoch (from 0) of epochs. They are SGD's learning rate and 0; or Adam's lr·m̂/(√v̂ + ε) written as
-// a·Σ/(√Σ² + b), with a = lr·(1−β₁)/((1−β₁ᵗ)·k), b = ε/k and k = √((1−β₂)/(1−β₂ᵗ)).
+// epoch (from 0) of epochs. They are SGD's learning rate and 0; or Adam's lr·m̂/(√v̂ + ε) written
+// as a·Σ/(√Σ² + b), with a = lr·(1−β₁)/((1−β₁ᵗ)·k), b = ε/k and k = √((1−β₂)/(1−β₂ᵗ)).
 func (c *Config) StepRates(step int64, epoch, epochs int) []float64 {
 	lr := c.ScheduledRate(epoch, epochs)
 	if c.Optimizer == "sgd" {

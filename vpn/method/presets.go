@@ -2,9 +2,9 @@ package method
 
 import "github.com/govpn/govpn/vpn/augment"
 
-// PaperConfig is the paper's recipe for small networks (Section IV): 40 epochs, learning rate 0.001,
-// batch 256, m = 1. The paper names no optimiser, no λ and no bounds of σ. Adam is our choice;
-// λ = 0 and σ = |o| are those of the authors' public code.
+// PaperConfig is the paper's recipe for small networks (Section IV): 40 epochs, learning rate
+// 0.001, batch 256, m = 1. The paper names no optimiser, no λ and no bounds of σ. Adam is our
+// choice; λ = 0 and σ = |o| are those of the authors' public code.
 func PaperConfig() Config {
 	return Config{
 		Base: "dnn3", Generator: "dnn3", Mode: "joint", Epochs: 40, BatchSize: 256, Accumulate: 1,
@@ -16,8 +16,8 @@ func PaperConfig() Config {
 	}
 }
 
-// OfficialConfig is the recipe of the authors' public code: SGD with learning rate 0.1, momentum 0.9,
-// weight decay 5e-4, and a cosine schedule over 200 epochs.
+// OfficialConfig is the recipe of the authors' public code: SGD with learning rate 0.1, momentum
+// 0.9, weight decay 5e-4, and a cosine schedule over 200 epochs.
 func OfficialConfig() Config {
 	c := PaperConfig()
 	c.Epochs, c.Optimizer, c.LearningRate, c.WeightDecay, c.Schedule = 200, "sgd", 0.1, 5e-4, "cosine"

@@ -11,8 +11,8 @@ import (
 // start near 5e-5, where a division by its RMS alone would be unstable.
 const rmsEpsilon = 1e-6
 
-// stdFunc turns the generator's output o (N, H, W, C) into σ of the same shape, in units of the pixel
-// range. For a hidden layer the shape is (N, height, width, channels), (N, tokens, width) or
+// stdFunc turns the generator's output o (N, H, W, C) into σ of the same shape, in units of the
+// pixel range. For a hidden layer the shape is (N, height, width, channels), (N, tokens, width) or
 // (N, width), and the units are that layer's.
 type stdFunc func(c *Config, o *Node) *Node
 

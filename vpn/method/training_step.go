@@ -62,10 +62,10 @@ func (n *Network) updates(s *model.Scope, loss, rates *Node) (updates []Update) 
 }
 
 // A step can be made in parts. AddPart adds what a part of the batch gives to one flat vector, the
-// sum, and ApplySum makes the step of the whole batch. The sum holds, in the order of the variables'
-// paths, the gradients of what the mode trains and the running statistics that its batch norms
-// would have; then loss, accuracy and mean of σ. For a part of n of N images all of these are means
-// over the part times n/N, so that the sum over all parts is the mean over the batch.
+// sum, and ApplySum makes the step of the whole batch. The sum holds, in the order of the
+// variables' paths, the gradients of what the mode trains and the running statistics that its batch
+// norms would have; then loss, accuracy and mean of σ. For a part of n of N images all of these are
+// means over the part times n/N, so that the sum over all parts is the mean over the batch.
 
 // The positions of the metrics, counted from the end of gradients and statistics, and their number.
 const (
@@ -75,8 +75,8 @@ const (
 	SumMetrics
 )
 
-// summed lists the variables that a sum has values of: what the mode trains, without the counters of
-// batch norms.
+// summed lists the variables that a sum has values of: what the mode trains, without the counters
+// of batch norms.
 func (n *Network) summed(s *model.Store) (found []*model.Variable) {
 	for _, v := range Variables(s, n.Trained()...) {
 		if v.DType().IsFloat() {
@@ -95,11 +95,11 @@ func (n *Network) SumSize(s *model.Store) int {
 	return size
 }
 
-// AddPart returns the program that adds a part of a batch of batchSize images to the sum. Its inputs
-// are images (B, H, W, C), labels (B) or (B, K), random state (3), sum (F), least and largest σ (2),
-// position of the first image in the batch (scalar); another random state where images are
-// augmented; and weights (B) where the data have them. It returns the sum (F), and the least and
-// largest σ (2).
+// AddPart returns the program that adds a part of a batch of batchSize images to the sum. Its
+// inputs are images (B, H, W, C), labels (B) or (B, K), random state (3), sum (F), least and
+// largest σ (2), position of the first image in the batch (scalar); another random state where
+// images are augmented; and weights (B) where the data have them. It returns the sum (F), and the
+// least and largest σ (2).
 func (n *Network) AddPart(batchSize int) func(s *model.Scope, in []*Node) ([]*Node, []Update) {
 	return func(s *model.Scope, in []*Node) ([]*Node, []Update) {
 		images, sum, extremes, start := in[0], in[3], in[4], in[5]
@@ -145,8 +145,8 @@ func (n *Network) partValues(s *model.Scope, o objective, g *Graph) (values []*N
 	return values
 }
 
-// ApplySum is the program of the optimiser's step: sum (F), StepRates (2) → nothing, and the updates
-// of everything that the mode trains.
+// ApplySum is the program of the optimiser's step: sum (F), StepRates (2) → nothing, and the
+// updates of everything that the mode trains.
 func (n *Network) ApplySum(s *model.Scope, in []*Node) (_ []*Node, updates []Update) {
 	sum, rates, at := in[0], in[1], 0
 	for _, v := range Variables(s.Store(), n.Trained()...) {

@@ -160,8 +160,8 @@ func (c Copies) keep(of *tensors.Tensor, device compute.DeviceNum, copied *tenso
 	c[of][device] = copied
 }
 
-// on returns a tensor that is on a device, or else its copy there. A tensor that is on no device yet
-// goes there.
+// on returns a tensor that is on a device, or else its copy there. A tensor that is on no device
+// yet goes there.
 func (c Copies) on(backend compute.Backend, device compute.DeviceNum, t *tensors.Tensor) (*tensors.Tensor, error) {
 	if !t.IsOnAnyDevice() {
 		_, err := t.Buffer(backend, device)

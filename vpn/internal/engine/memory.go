@@ -23,9 +23,9 @@ func StoreBytes(store *model.Store, scopes ...string) (bytes int64) {
 // ProcessBytes estimates how many bytes a process takes for the values of a step and for weights
 // that are alive.
 //
-// On the pure-Go backend, Go's heap grows to twice what is alive before garbage is collected (GOGC).
-// On XLA, the factor is what its arena and malloc lose, and the sum is about what compiling and code
-// take. Both are as bench/memory.py has measured them.
+// On the pure-Go backend, Go's heap grows to twice what is alive before garbage is collected
+// (GOGC). On XLA, the factor is what its arena and malloc lose, and the sum is about what compiling
+// and code take. Both are as bench/memory.py has measured them.
 func ProcessBytes(backend compute.Backend, step, weights int64) int64 {
 	if !method.Fuses(backend) {
 		return 2 * (step + weights)

@@ -122,8 +122,8 @@ func (w *walk) readsLoops(n *Node) bool {
 	return elementwise(n)
 }
 
-// expensive says whether a fusing device computes an element-wise node once, not again for each node
-// that reads it.
+// expensive says whether a fusing device computes an element-wise node once, not again for each
+// node that reads it.
 func expensive(n *Node) bool {
 	switch n.Type() {
 	case NodeTypeDiv, NodeTypeExp, NodeTypeExpm1, NodeTypeErf, NodeTypeLog, NodeTypeLog1p, NodeTypeLogistic, NodeTypePow,

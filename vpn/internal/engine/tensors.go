@@ -5,8 +5,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Free releases tensors at once, not at the next garbage collection: device memory does not press on
-// Go's heap.
+// Free releases tensors at once, not at the next garbage collection: device memory does not press
+// on Go's heap.
 func Free(ts ...*tensors.Tensor) {
 	for _, t := range ts {
 		_ = t.FinalizeAll()

@@ -11,8 +11,8 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 )
 
-// Convert returns t in another dtype of its kind, float or integer. problem says what prevents that,
-// and is "" if nothing does.
+// Convert returns t in another dtype of its kind, float or integer. problem says what prevents
+// that, and is "" if nothing does.
 func Convert(t *tensors.Tensor, dtype dtypes.DType) (result *tensors.Tensor, problem string) {
 	if t.DType() == dtype {
 		return t, ""

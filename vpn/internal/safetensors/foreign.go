@@ -13,8 +13,8 @@ import (
 // conversion names the format of a file of weights that is not safetensors, and gives two lines of
 // Python that convert it. It returns "" for a format that it does not know.
 //
-// The lines heed three facts: DataParallel puts "module." before all names, save_file refuses shared
-// tensors, and it writes numpy's Fortran order as if it were C's.
+// The lines heed three facts: DataParallel puts "module." before all names, save_file refuses
+// shared tensors, and it writes numpy's Fortran order as if it were C's.
 func conversion(name string, content io.ReaderAt, size int64) string {
 	target := strconv.Quote(strings.TrimSuffix(name, filepath.Ext(name)) + ".safetensors")
 	source := strconv.Quote(name) // also a literal of Python
@@ -32,8 +32,8 @@ func conversion(name string, content io.ReaderAt, size int64) string {
 	return ""
 }
 
-// isTorch says whether torch.save wrote the file. It is a zip with a data.pkl or, before PyTorch 1.6,
-// a pickle. Byte 8 of such a pickle is never the "{" that a safetensors file has there.
+// isTorch says whether torch.save wrote the file. It is a zip with a data.pkl or, before PyTorch
+// 1.6, a pickle. Byte 8 of such a pickle is never the "{" that a safetensors file has there.
 func isTorch(content io.ReaderAt, size int64) bool {
 	var b [9]byte
 	if n, _ := content.ReadAt(b[:], 0); n == len(b) && b[0] == 0x80 && b[1] >= 2 && b[1] <= 5 && b[8] != '{' {

@@ -1,6 +1,6 @@
-// Package safetensors reads and writes the safetensors format of Hugging Face: 8 bytes little-endian
-// header length, a JSON header, the tensors' bytes. It is own code, because GoMLX's go-huggingface
-// reads files of its hub only and writes none.
+// Package safetensors reads and writes the safetensors format of Hugging Face: 8 bytes
+// little-endian header length, a JSON header, the tensors' bytes. It is own code, because GoMLX's
+// go-huggingface reads files of its hub only and writes none.
 package safetensors
 
 import (
