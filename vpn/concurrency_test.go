@@ -13,7 +13,8 @@ import (
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// soon fails where fn does not return within ten seconds: it waits for something that it must not wait for.
+// soon fails if fn does not return within ten seconds, because it waits for a lock that it must not
+// wait for.
 func soon(t *testing.T, name string, fn func()) {
 	done := make(chan struct{})
 	go func() { defer close(done); fn() }()
@@ -24,7 +25,8 @@ func soon(t *testing.T, name string, fn func()) {
 	}
 }
 
-// While a model trains, what computes answers ErrBusy at once, and what describes answers.
+// While a model trains, calls that compute return ErrBusy at once. Calls that describe the model
+// answer.
 func TestBusyDuringFit(t *testing.T) {
 	d, path := stripes(t, 64, 1), t.TempDir()+"/m"
 	weights := t.TempDir() + "/w"
@@ -69,7 +71,7 @@ func TestBusyDuringFit(t *testing.T) {
 	require.NoError(t, err, "not busy any more")
 }
 
-// Progress counts the steps of a fit, and time.
+// Progress reports steps, epochs and time.
 func TestProgress(t *testing.T) {
 	var reports []Progress
 	m := newModel(t, smallConfig("plain"), openDevice(t, "go"))
@@ -98,7 +100,8 @@ func TestProgress(t *testing.T) {
 	require.Equal(t, 3, epochs)
 }
 
-// A fit of a million epochs ends at once, however it is stopped, and the model keeps what it has learnt.
+// A fit of a million epochs ends soon after it is cancelled in any way. The model keeps what it has
+// learnt.
 func TestCancelFit(t *testing.T) {
 	d := stripes(t, 64, 1)
 	for name, stop := range map[string]func(m *Model, cancel context.CancelFunc) bool{
@@ -126,7 +129,8 @@ func TestCancelFit(t *testing.T) {
 	}
 }
 
-// Predict stops as well: Cancel from another goroutine, until it meets the call.
+// Cancel stops a Predict that runs in another goroutine. The test repeats it, as a Cancel before
+// the call does nothing.
 func TestCancelPredict(t *testing.T) {
 	d := stripes(t, 64, 1)
 	m := fitted(t, smallConfig("joint"), d, nil)
@@ -148,7 +152,7 @@ func TestCancelPredict(t *testing.T) {
 	})
 }
 
-// A model may be used from any goroutine: all get the same answers, whatever the others ask.
+// Any goroutine may use a model. All get the same answers, whatever the others ask.
 func TestConcurrentPredictions(t *testing.T) {
 	m, d := fitted(t, smallConfig("joint"), stripes(t, 64, 1), nil), stripes(t, 20, 2)
 	options := PredictOptions{Noise: "classwise", Output: "scores"}
@@ -172,7 +176,8 @@ func TestConcurrentPredictions(t *testing.T) {
 	require.NoError(t, errors.Join(errs...))
 }
 
-// A first fit gives the model its sizes and weights while others ask: they get an answer or an error, and no data race.
+// A first fit gives the model its sizes and weights. Other goroutines that ask meanwhile get an
+// answer or an error, and cause no data race.
 func TestConcurrentFirstFit(t *testing.T) {
 	d := stripes(t, 64, 1)
 	m := newModel(t, smallConfig("joint"), openDevice(t, "go"))
@@ -192,7 +197,7 @@ func TestConcurrentFirstFit(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// The caller may close a data set as soon as the call that got it has begun.
+// The caller may close a data set as soon as the call that took it has begun.
 func TestDataMayBeClosedDuringFit(t *testing.T) {
 	pixels, labels := make([]uint8, 64*4), make([]int32, 64)
 	released := false

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// faulty is a backend that counts its operations: compilations, executions, and transfers in either direction. One of them fails.
+// faulty is a backend that counts its operations (compilations, executions, and transfers in either
+// direction) and lets one of them fail.
 type faulty struct {
 	compute.Backend
 	count, fails int
@@ -20,7 +21,8 @@ type faulty struct {
 
 var errFault = errors.New("injected: the device is lost")
 
-// fault is the error of the next operation. While one reads a tensor, nobody else can look at it.
+// fault returns the error of the next operation. It does not call look in an operation that reads a
+// tensor, as the tensor is locked.
 func (f *faulty) fault(reads bool) error {
 	if f.looking {
 		return nil
@@ -112,9 +114,10 @@ func (b faultyBuffer) Data() (any, error) {
 	return b.Buffer.Data()
 }
 
-// eachFault lets call fail in every stride-th of its operations, each time with a new model that has been trained for an epoch. The
-// error is the device's, and the weights, the best weights and the optimiser stay, bit by bit, as they were before that operation.
-// Then call succeeds, with the same result as in a model that nothing disturbed.
+// eachFault lets call fail in every stride-th of its operations, each time with a new model that
+// has trained for an epoch. The error is the device's. Weights, best weights and the optimiser's
+// state stay bit for bit as they were before that operation. The next call succeeds, with the same
+// result as in a model whose calls never failed.
 func eachFault(t *testing.T, cfg Config, stride int, call func(m *Model) (any, error)) {
 	trained := func(t *testing.T) (*Model, *faulty) {
 		backend, d := &faulty{Backend: openDevice(t, "go")}, stripes(t, 64, 1)
@@ -146,7 +149,8 @@ func eachFault(t *testing.T, cfg Config, stride int, call func(m *Model) (any, e
 	t.Logf("%d operations", operations)
 }
 
-// Whatever the device refuses, the model stays usable and goes on from the same weights.
+// Whichever operation of the device fails, the model stays usable and goes on from the same
+// weights.
 func TestFailingDevice(t *testing.T) {
 	train, valid := stripes(t, 64, 1), stripes(t, 32, 2)
 	for mode, stride := range map[string]int{"plain": 1, "joint": 11} {

@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The stripes are linearly separable: every mode and optimiser classifies images that it has not seen.
+// Models of every mode and optimiser learn to classify unseen stripes, which are linearly
+// separable.
 func TestLearnsStripes(t *testing.T) {
 	train, test := stripes(t, 192, 1), stripes(t, 100, 2)
 	for _, mode := range []string{"joint", "plain", "gaussian"} {
@@ -27,7 +28,8 @@ func TestLearnsStripes(t *testing.T) {
 	}
 }
 
-// requireAccurate evaluates a model on images that it was not trained on, in every way of inference.
+// requireAccurate evaluates a model on images that it was not trained on, without noise and
+// classwise.
 func requireAccurate(t *testing.T, m *Model, classes, images int) {
 	test := stripes(t, images, 2)
 	e, err := m.Evaluate(ctx, test, EvalOptions{})
@@ -42,7 +44,8 @@ func requireAccurate(t *testing.T, m *Model, classes, images int) {
 	}
 }
 
-// Frozen training changes the generator and no bit of the base, whose gradient is not even computed.
+// Frozen training changes the generator. It changes no bit of the base and computes no gradient of
+// it.
 func TestFrozenTraining(t *testing.T) {
 	train := stripes(t, 192, 1)
 	plain := fitted(t, smallConfig("plain"), train, nil)
@@ -150,7 +153,7 @@ func TestSameSeedSameResult(t *testing.T) {
 	})
 }
 
-// A second Fit is a new run from the weights there are: its own history, a fresh optimiser.
+// A second Fit starts from the present weights, with an empty history and a fresh optimiser.
 func TestFitAgain(t *testing.T) {
 	train, path := stripes(t, 64, 1), t.TempDir()+"/w.safetensors"
 	first := fitted(t, smallConfig("joint"), train, nil)
@@ -166,7 +169,7 @@ func TestFitAgain(t *testing.T) {
 	require.Equal(t, untimed(second.History()), untimed(first.History()))
 }
 
-// A run that diverges says so, can be saved, and its history is valid JSON: null where there is no number.
+// A run that diverges warns of it and can be saved. Its history is valid JSON, with null for NaN.
 func TestDivergence(t *testing.T) {
 	train := stripes(t, 64, 1)
 	cfg := smallConfig("joint")
@@ -182,7 +185,7 @@ func TestDivergence(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// One class: the label bias is 0 (method: ȳ = 0 for K = 1), the cross-entropy too.
+// With one class, the label bias is 0, as method defines ȳ = 0 for K = 1. So is the cross-entropy.
 func TestOneClass(t *testing.T) {
 	d := dataset(t, make([]uint8, 8*4), make([]int32, 8), 2, 2, 1)
 	m := fitted(t, smallConfig("joint"), d, d)
@@ -193,8 +196,8 @@ func TestOneClass(t *testing.T) {
 	require.NotContains(t, strings.Join(m.Warnings(), " "), "label")
 }
 
-// The checkpoint of the last epoch fails: the fit ends with that error and keeps what it learned; a resumed fit writes it first, though
-// no epoch is left to train.
+// If the last epoch's checkpoint cannot be written, the fit returns that error and the model keeps
+// what it learned. A resumed fit writes the checkpoint, though no epoch is left to train.
 func TestLastCheckpointFails(t *testing.T) {
 	d, folder := stripes(t, 64, 1), filepath.Join(t.TempDir(), "new")
 	cfg := smallConfig("joint")

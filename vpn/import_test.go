@@ -19,7 +19,8 @@ import (
 	"github.com/govpn/govpn/vpn/method"
 )
 
-// safetensors writes a file with a header and a body as given.
+// tensorsInFile writes a safetensors file with a given header and float32 values, and returns its
+// path.
 func tensorsInFile(t *testing.T, head string, body ...float32) string {
 	b, err := binary.Append(nil, binary.LittleEndian, body)
 	require.NoError(t, err)
@@ -33,7 +34,7 @@ func bytesInFile(t *testing.T, head string, body []byte) string {
 	return path
 }
 
-// A file written by hand, for pixels p in [0, 1]: logits (2p, 1 − p).
+// A file that was written by hand gives a pixel p in [0, 1] the logits (2p, 1 − p).
 func TestImportByHand(t *testing.T) {
 	path := tensorsInFile(t, `{"base.linear.weight":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},`+
 		`"base.linear.bias":{"dtype":"F32","shape":[2],"data_offsets":[8,16]},"__metadata__":{"made":"by hand"}}`,
@@ -48,7 +49,7 @@ func TestImportByHand(t *testing.T) {
 	require.Equal(t, []int32{1, 0, 1}, p.Labels)
 }
 
-// Export and import carry a whole model over, on another store with other initial weights.
+// Export and import carry a whole model over to one that had other initial weights.
 func TestImportEqualsExported(t *testing.T) {
 	d, path := stripes(t, 30, 1), filepath.Join(t.TempDir(), "w")
 	m := fitted(t, smallConfig("joint"), d, d)
@@ -69,7 +70,7 @@ func TestImportEqualsExported(t *testing.T) {
 	require.NoError(t, other.Fit(ctx, d, nil, FitOptions{Epochs: 1}))
 }
 
-// A file of one part replaces that part, with the part's name in front of all names or without.
+// A file of one part replaces that part, whether or not its names begin with the part's name.
 func TestImportOnePart(t *testing.T) {
 	d := stripes(t, 30, 1)
 	m := fitted(t, smallConfig("joint"), d, nil)
@@ -104,7 +105,8 @@ func TestImportOnePart(t *testing.T) {
 	}
 }
 
-// Floats of any width are converted: 1.5 and −0.25 are 0x3E00 and 0xB400 in F16, 0x3FC0 and 0xBE80 in BF16.
+// Import converts floats of any width. 1.5 and −0.25 are 0x3E00 and 0xB400 in F16, 0x3FC0 and
+// 0xBE80 in BF16.
 func TestImportConverts(t *testing.T) {
 	cfg := smallConfig("plain")
 	cfg.ImageShape, cfg.Classes = [3]int{1, 1, 1}, 2
@@ -124,7 +126,8 @@ func TestImportConverts(t *testing.T) {
 	}
 }
 
-// replace_head takes the rest of a network for other classes, or without a head.
+// With ReplaceHead, import takes all of a network but its head. The file may have other classes, or
+// no head.
 func TestReplaceHead(t *testing.T) {
 	d := stripes(t, 30, 1)
 	cfg := smallConfig("plain")
@@ -157,7 +160,7 @@ func TestReplaceHead(t *testing.T) {
 	}
 }
 
-// A saved model, and weights in another format, are told apart from damaged files.
+// Errors tell saved models and weights in other formats from damaged files.
 func TestImportOtherFormats(t *testing.T) {
 	m, path := tinyModel(t), filepath.Join(t.TempDir(), "weights.x")
 	zipped := func(member string) []byte {
@@ -190,7 +193,7 @@ func TestImportOtherFormats(t *testing.T) {
 	}
 }
 
-// Everything that does not fit is listed, and nothing is changed.
+// An import that does not fit lists every misfit and changes nothing.
 func TestImportMisfits(t *testing.T) {
 	d := stripes(t, 30, 1)
 	m := fitted(t, smallConfig("plain"), d, nil)
@@ -240,7 +243,8 @@ func TestImportMisfits(t *testing.T) {
 	require.ErrorContains(t, unshaped.ImportSafetensors(bias, ImportOptions{}), "set ImageShape and Classes")
 }
 
-// Batch norms: counters may be missing, auxiliary norms start as the main ones, and torchvision gets none of them back.
+// A file for a base with batch norms may lack their counters. Auxiliary norms then start as the
+// main ones. An export of the base has the main norms alone, as torchvision expects.
 func TestImportBatchNorm(t *testing.T) {
 	cfg := smallConfig("joint")
 	cfg.Base, cfg.ImageShape, cfg.Classes, cfg.NoisyBatchNorm = "resnet18", [3]int{4, 4, 1}, 2, "separate"
@@ -277,7 +281,7 @@ func TestImportBatchNorm(t *testing.T) {
 	require.ErrorContains(t, err, `; mode "plain" has no generator: want a file of the base alone; noisy_batch_norm "separate" has auxiliary norms`)
 }
 
-// A remedy is named where it is enough.
+// The error names a remedy if that remedy is enough.
 func TestImportRemedies(t *testing.T) {
 	cfg := smallConfig("plain")
 	cfg.Base, cfg.ImageShape, cfg.Classes = "resnet18", [3]int{4, 4, 1}, 2

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// More images in a batch, or in memory, take more; what is not there takes nothing.
+// The estimate grows with the batch and the data set. What a model lacks takes nothing.
 func TestEstimateMemory(t *testing.T) {
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
 		cfg := DefaultConfig()
@@ -43,7 +43,8 @@ func TestEstimateMemory(t *testing.T) {
 	})
 }
 
-// What does not fit is refused before it begins, with what to lower, and the model is as it was.
+// A call that needs too much memory is refused before it begins. The error says what to lower, and
+// the model stays as it was.
 func TestMemoryIsRefused(t *testing.T) {
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
 		d, path := stripes(t, 64, 1), t.TempDir()+"/weights"

@@ -9,7 +9,7 @@ import (
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// Data that do not fit are refused by every call, with an error that names them; the model stays usable.
+// Every call refuses data that do not fit, with an error that names them. The model stays usable.
 func TestUnfitData(t *testing.T) {
 	good := stripes(t, 9, 1)
 	m := fitted(t, smallConfig("joint"), good, nil)
@@ -62,7 +62,7 @@ func TestUnfitData(t *testing.T) {
 	}
 }
 
-// A model without sizes takes them from the first training set, with its class names.
+// A model without sizes takes them, and the class names, from its first training set.
 func TestSizesFromData(t *testing.T) {
 	named, err := stripes(t, 9, 1).WithLabels(make([]int32, 9), []string{"a", "b", "c", "d"})
 	require.NoError(t, err)
@@ -167,7 +167,8 @@ func TestCancelledContext(t *testing.T) {
 	require.NoError(t, err, "the model stays usable")
 }
 
-// dnn3 with dnn3 on 4000×4000×3 images has about 3·4.8e7·1024 weights, 590 GB of float32: more than any machine that runs tests.
+// dnn3 with a dnn3 generator on images of 4000×4000×3 has about 3·4.8e7·1024 weights: 590 GB of
+// float32, more than any machine that runs tests.
 func TestTooLargeAModelIsRefused(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.ImageShape, cfg.Classes = [3]int{4000, 4000, 3}, 10

@@ -17,7 +17,7 @@ import (
 	"github.com/govpn/govpn/vpn/internal/safetensors"
 )
 
-// tinyModel has 9 weights: a file of about 3 kB.
+// tinyModel returns a model of 9 weights. Its file has about 3 kB.
 func tinyModel(t *testing.T) *Model {
 	cfg := smallConfig("plain")
 	cfg.Optimizer, cfg.Epochs = "sgd", 1
@@ -25,7 +25,7 @@ func tinyModel(t *testing.T) *Model {
 	return fitted(t, cfg, d, d)
 }
 
-// No damage goes unnoticed: a flipped bit anywhere, an end that is missing, bytes that are too many.
+// Load refuses every damage: any flipped bit, any missing end, a surplus byte.
 func TestDamagedFiles(t *testing.T) {
 	m := tinyModel(t)
 	packed, err := m.Marshal()
@@ -87,7 +87,8 @@ func TestForeignFiles(t *testing.T) {
 	require.ErrorIs(t, err, ErrArgument)
 }
 
-// What would block, never end or take more memory than there is, is refused before it is read.
+// A file that would block, never end or take more memory than there is, is refused before it is
+// read.
 func TestFilesThatCannotBeRead(t *testing.T) {
 	m, dir := tinyModel(t), t.TempDir()
 	pipe, hole, huge := filepath.Join(dir, "pipe"), filepath.Join(dir, "hole"), filepath.Join(dir, "huge")
@@ -113,7 +114,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A file that somebody cuts off while it is read is an error, and no zeros.
+// A file that is cut off while it is read gives an error, not zeros.
 func TestFileThatShrinks(t *testing.T) {
 	packed, err := tinyModel(t).Marshal()
 	require.NoError(t, err)
@@ -123,7 +124,7 @@ func TestFileThatShrinks(t *testing.T) {
 	}
 }
 
-// A write that fails leaves the old file and nothing beside it.
+// A write that fails leaves the old file, and no other file beside it.
 func TestFailedWrite(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "model.govpn")
@@ -172,7 +173,7 @@ func TestNothingToSave(t *testing.T) {
 	}
 }
 
-// A fit that was stopped after five batches goes on with a data set of three: that epoch is over.
+// A fit that was stopped after five batches resumes with a data set of three. That epoch is over.
 func TestResumeWithFewerImages(t *testing.T) {
 	cfg := smallConfig("plain")
 	cfg.BatchSize, cfg.Epochs = 2, 2

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A saved model predicts the same on the same device, bit by bit, and nearly the same on another.
+// A saved model predicts the same on the same device, bit for bit, and nearly the same on another.
 func TestSaveAndLoad(t *testing.T) {
 	test, path := stripes(t, 30, 2), filepath.Join(t.TempDir(), "model.govpn")
 	cfg := smallConfig("joint")
@@ -67,8 +67,8 @@ func TestSaveAndLoad(t *testing.T) {
 	require.Equal(t, state(t, m), state(t, unpacked))
 }
 
-// On the device go, training that was saved and resumed is the uninterrupted training, bit by bit: weights, best
-// weights, optimiser, history.
+// On device go, training that was saved and resumed equals uninterrupted training bit for bit:
+// weights, best weights, optimiser and history.
 func TestResumeEqualsUninterrupted(t *testing.T) {
 	train, valid := stripes(t, 70, 1), stripes(t, 30, 2) // two batches of 32 per epoch
 	for name, change := range map[string]func(c *Config){
@@ -109,8 +109,8 @@ func TestResumeEqualsUninterrupted(t *testing.T) {
 	}
 }
 
-// slowly makes Fit report the first step of every epoch: it reports a step that ends progressInterval after the last
-// report.
+// slowly returns a Progress function with which Fit reports the first step of every epoch. Fit
+// reports a step that ends progressInterval after the last report.
 func slowly(stop func(p Progress) bool) func(p Progress) bool {
 	if stop == nil {
 		return nil
@@ -132,7 +132,8 @@ func reloaded(t *testing.T, m *Model) *Model {
 	return loaded
 }
 
-// Two epochs, saved and resumed up to four, are four epochs; with a constant rate, whose schedule has no end.
+// Two epochs that were saved and resumed up to four equal four epochs. The rate is constant, as the
+// cosine depends on the number of epochs.
 func TestResumeWithMoreEpochs(t *testing.T) {
 	train, path := stripes(t, 70, 1), filepath.Join(t.TempDir(), "model.govpn")
 	cfg := smallConfig("joint")
@@ -150,7 +151,7 @@ func TestResumeWithMoreEpochs(t *testing.T) {
 	require.Equal(t, untimed(want.History()), untimed(m.History()))
 }
 
-// Every step draws noise of its own.
+// Every step draws new noise.
 func TestStepsDrawNewNoise(t *testing.T) {
 	batch := stripes(t, 12, 1)
 	for mode, fresh := range map[string]bool{"joint": true, "gaussian": true, "plain": false} {
@@ -165,7 +166,7 @@ func TestStepsDrawNewNoise(t *testing.T) {
 	}
 }
 
-// TrainBatch steps count: a saved model goes on with the next one.
+// TrainBatch counts its steps. A saved model goes on with the next one.
 func TestTrainBatch(t *testing.T) {
 	batch := stripes(t, 12, 1)
 	cfg := smallConfig("joint")

@@ -17,7 +17,7 @@ import (
 	"github.com/govpn/govpn/vpn/internal/engine"
 )
 
-// normals draws n standard normal values from random state (seed, streamTrain, 1).
+// normals draws standard normal values from random state (seed, streamTrain, 1).
 func normals(t *testing.T, backend compute.Backend, dtype dtypes.DType, seed int64, dims ...int) []float64 {
 	exec := MustNewExec(backend, func(state *Node) *Node {
 		_, z := random.Normal(state, shapes.Make(dtype, dims...))
@@ -30,8 +30,9 @@ func normals(t *testing.T, backend compute.Backend, dtype dtypes.DType, seed int
 	return engine.Floats(out[0])
 }
 
-// The sample moments of n standard normal values have standard errors 1/√n (mean), √(2/n) (variance), √(6/n)
-// (skewness), √(24/n) (excess kurtosis) and 1/√n (correlations). Five of them bound what chance may do.
+// The sample moments of n standard normal values have standard errors 1/√n (mean), √(2/n)
+// (variance), √(6/n) (skewness), √(24/n) (excess kurtosis) and 1/√n (correlations). The tests allow
+// five standard errors.
 func TestStandardNormalMoments(t *testing.T) {
 	const n = 1 << 18
 	golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
@@ -67,7 +68,8 @@ func TestStandardNormalSeeds(t *testing.T) {
 	})
 }
 
-// Uniform bits that are all 0 give u = 0, all 1 the largest value below 1: 1 − 2⁻²⁴ in float32.
+// Uniform bits that are all 0 give u = 0. Bits that are all 1 give the largest value below 1, which
+// is 1 − 2⁻²⁴ in float32.
 func TestBoxMullerExtremes(t *testing.T) {
 	const largest = 1 - 0x1p-24
 	radius := math.Sqrt(66 * math.Ln2) // √(−2 ln 2⁻³³) = 6.76

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// vivid gives a model a σ that differs between pixels and labels: every pixel's hidden chain is one unit wide, its
-// output (0.02·j + 1)·(mean pixel + label bias).
+// vivid gives a model a σ that differs between pixels and labels. The generator's hidden layers use
+// one unit each. Output j is 0.02·(j + 1)·(mean pixel + label bias).
 func vivid(t testing.TB, m *Model) {
 	const d = 16
 	first := func(width int) func(i int) float32 { // only unit 0, the mean of its inputs
@@ -34,7 +34,7 @@ func vivid(t testing.TB, m *Model) {
 	}
 }
 
-// vividModel is trained for one tiny step, and then given the σ of vivid.
+// vividModel returns a model that has trained for one epoch and then got the σ of vivid.
 func vividModel(t testing.TB) *Model {
 	cfg := smallConfig("joint")
 	cfg.Std, cfg.LabelEncoding, cfg.LabelCoefficient, cfg.Epochs = "abs", "index", 0.5, 1
@@ -43,7 +43,7 @@ func vividModel(t testing.TB) *Model {
 	return m
 }
 
-// σ of pixel j is 0.02·(j+1)·(mean pixel + κ·y), by the weights of vivid.
+// By the weights of vivid, σ of pixel j is 0.02·(j + 1)·(mean pixel + κ·y).
 func TestNoiseStd(t *testing.T) {
 	m, d := vividModel(t), stripes(t, 7, 2)
 	sigma, dims, err := m.Noise(ctx, d, NoiseOptions{})
@@ -64,7 +64,7 @@ func TestNoiseStd(t *testing.T) {
 	}
 }
 
-// The statistics of Evaluate are those of the maps of Noise.
+// Evaluate's statistics of σ are those of the maps that Noise returns.
 func TestStdStatistics(t *testing.T) {
 	m, d := vividModel(t), stripes(t, 8, 2) // as many as a chunk holds
 	e, err := m.Evaluate(ctx, d, EvalOptions{})
@@ -83,7 +83,7 @@ func TestStdStatistics(t *testing.T) {
 	require.InEpsilon(t, math.Sqrt(power), float64(e.StdRMS), 1e-5)
 	require.InEpsilon(t, slices.Min(sigma), float32(e.StdMin), 1e-5)
 	require.InEpsilon(t, slices.Max(sigma), float32(e.StdMax), 1e-5)
-	// 1 … 16 times a factor: mean 8.5, deviation √((16² − 1)/12) = 4.61
+	// σ is 1 … 16 times a factor: mean 8.5, deviation √((16² − 1)/12) = 4.61.
 	require.InEpsilon(t, math.Sqrt(255./12)/8.5, float64(e.StdCV), 1e-4)
 	var change float64
 	for i := range sigma {
@@ -107,8 +107,8 @@ func TestStdStatistics(t *testing.T) {
 	require.True(t, math.IsNaN(float64(one.StdImageChange)))
 }
 
-// A sample of the noise is σ⊙z with z ~ N(0, 1): 500 samples bound its mean by 5/√500 and its deviation by 5/√1000,
-// in units of σ.
+// A sample of the noise is σ⊙z with z ~ N(0, 1). Over 500 samples, the mean of z is within 5/√500
+// of 0 and its deviation within 5/√1000 of 1.
 func TestNoiseSamples(t *testing.T) {
 	const n, size = 500, 2 * 16
 	m, d := vividModel(t), stripes(t, 2, 2)
@@ -134,7 +134,7 @@ func TestNoiseSamples(t *testing.T) {
 	require.NotEqual(t, again, other, "another seed")
 }
 
-// Samples of different chunks and draws are all different.
+// Samples of different chunks and draws all differ.
 func TestNoiseSamplesAreFresh(t *testing.T) {
 	m := vividModel(t)
 	m.net.Config.EvalBatchSize = 2
@@ -153,7 +153,7 @@ func TestNoiseSamplesAreFresh(t *testing.T) {
 	require.Len(t, seen, 18)
 }
 
-// Warnings tell of a σ that has collapsed over the pixels, or to one map for all labels or images; they come after Fit.
+// After Fit, warnings tell of a σ that is the same for all pixels, labels or images.
 func TestCollapseWarnings(t *testing.T) {
 	train := stripes(t, 32, 1)
 	for _, test := range []struct {

@@ -11,7 +11,8 @@ import (
 	"github.com/govpn/govpn/internal/fault"
 )
 
-// The paper's recipe: T-PAMI 2025, Section IV. Adam, λ = 0, κ = 0.01 and σ = |o| are those of the authors' public code.
+// The paper's recipe: T-PAMI 2025, Section IV. Adam, λ = 0, κ = 0.01 and σ = |o| come from the
+// authors' public code.
 func TestPaperPreset(t *testing.T) {
 	c, err := ParseConfig([]byte(`{"preset": "paper"}`))
 	require.NoError(t, err)
@@ -64,7 +65,7 @@ func TestParseConfig(t *testing.T) {
 	}
 }
 
-// A configuration is the same after JSON and back; its keys are the fields' names in snake case.
+// A configuration survives JSON and back. Its keys are the fields' names in snake case.
 func TestConfigJSON(t *testing.T) {
 	want := OfficialConfig()
 	want.ImageShape, want.Classes, want.ClassNames, want.Seed = [3]int{2, 3, 1}, 2, []string{"a", "b"}, -5
@@ -76,7 +77,7 @@ func TestConfigJSON(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-// Every field that can be wrong has a row; the error names the field and what was got.
+// Every field that can be wrong has a row. The error names the field and what was got.
 func TestInvalidConfig(t *testing.T) {
 	tested := map[string]bool{"Seed": true, "ClipNoisy": true, "RestoreBest": true, "Remat": true, "Attributes": true} // every value is right
 	for _, test := range []struct{ text, message string }{

@@ -13,15 +13,15 @@ import (
 	"github.com/govpn/govpn/models"
 )
 
-// hiddenConfig is a small configuration with noise at a hidden layer.
+// hiddenConfig returns a small configuration with noise at a hidden layer.
 func hiddenConfig(mode, base, generator string, layer int) Config {
 	c := smallConfig(mode)
 	c.Base, c.Generator, c.NoiseLayer, c.LearningRate, c.BatchSize, c.Epochs = base, generator, layer, 1e-3, 6, 1
 	return c
 }
 
-// The shapes of the hidden layers, by hand: 1024 units; maps that halve from layer2 on; a class token and H·W/p² patches. Both
-// generators give a σ of each.
+// The shapes of the hidden layers, by hand: 1024 units of dnn3; maps of ResNets that halve from
+// layer2 on; a class token and H·W/p² patches. Both generators give a σ of each shape.
 func TestHiddenShapes(t *testing.T) {
 	for _, test := range []struct {
 		base  string
@@ -53,7 +53,7 @@ func TestHiddenShapes(t *testing.T) {
 	}
 }
 
-// hiddenNetwork is a network in float64 with weights by formula.
+// hiddenNetwork returns a network in float64 with weights by formula.
 func hiddenNetwork(t *testing.T, cfg Config, classes int, image ...int) (*Network, *model.Store) {
 	cfg.ImageShape, cfg.Classes = [3]int(image), classes
 	n, err := New(cfg)
@@ -62,8 +62,8 @@ func hiddenNetwork(t *testing.T, cfg Config, classes int, image ...int) (*Networ
 	return n, formulaWeights(n, golden.OpenDevice(t, "go"))
 }
 
-// The hook gives what the two parts of dnn3 give by hand, for two noises per image: f₂(ReLU(W₁x + b₁) + σ⊙z), and the like after the
-// second layer; clean and noisy images share what comes before.
+// For two noises per image, the hook gives f₂(ReLU(W₁x + b₁) + σ⊙z), computed here by hand, and the
+// like after the second layer. Clean and noisy images share the layers before the noise.
 func TestHiddenNoiseByHand(t *testing.T) {
 	x, z := uniform64("x", 3, 2, 2, 1), uniform64("z", 3, 2, 1024)
 	for layer := 1; layer <= 2; layer++ {
@@ -94,7 +94,7 @@ func TestHiddenNoiseByHand(t *testing.T) {
 	}
 }
 
-// Without noise, σ = 0, all layers of all bases give the plain base's logits.
+// With σ = 0 at any layer of any base, the logits are those of the base without noise.
 func TestHiddenNoiseOfZero(t *testing.T) {
 	for base, layers := range map[string]int{"dnn3": 2, "resnet18": 4, "vit_tiny_patch4": 12} {
 		for _, layer := range []int{1, layers/2 + 1, layers} {
@@ -110,7 +110,7 @@ func TestHiddenNoiseOfZero(t *testing.T) {
 	}
 }
 
-// The gradients of base and generator are the loss's slopes.
+// The gradients in base and generator are the slopes of the loss.
 func TestHiddenGradients(t *testing.T) {
 	cfg := hiddenConfig("joint", "dnn3", "dnn3", 1)
 	cfg.NoiseSamples, cfg.BaseLossWeight, cfg.LabelFusion = 2, 0.7, "film"
@@ -120,7 +120,8 @@ func TestHiddenGradients(t *testing.T) {
 	requireSlopes(t, n, golden.OpenDevice(t, "go"), store, variables, uniform64("x", 3, 2, 2, 2), uniform64("z", 3, 2, 1024))
 }
 
-// Algorithm 2 at a hidden layer, class after class: s_k = softmax(f₂(h + σ(x, k)⊙z_k))_k.
+// Algorithm 2 at a hidden layer equals a loop over the classes, s_k = softmax(f₂(h + σ(x,
+// k)⊙z_k))_k.
 func TestHiddenClasswise(t *testing.T) {
 	for base, layer := range map[string]int{"dnn3": 2, "resnet18": 2, "vit_tiny_patch4": 3} {
 		n, store := hiddenNetwork(t, hiddenConfig("joint", base, "resnet18", layer), 3, 4, 8, 1)
@@ -145,7 +146,8 @@ func TestHiddenClasswise(t *testing.T) {
 	}
 }
 
-// A vector, tokens and maps have an RMS of r: over all units, or per channel over the positions.
+// σ of a vector has RMS r over all units. σ of tokens and of maps has it per channel over the
+// positions.
 func TestHiddenRMS(t *testing.T) {
 	c := &Config{StdRMS: 0.5}
 	for _, dims := range [][]int{{2, 6}, {2, 5, 3}, {2, 4, 2, 3}} {

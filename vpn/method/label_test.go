@@ -15,7 +15,7 @@ import (
 	"github.com/govpn/govpn/models"
 )
 
-// fusionNetwork is a network for images of 2×3×2 in three classes, in float64.
+// fusionNetwork returns a network for images of 2×3×2 in three classes, in float64.
 func fusionNetwork(t *testing.T, fusion, generator string) *Network {
 	cfg := smallConfig("frozen")
 	cfg.LabelFusion, cfg.Generator, cfg.ImageShape, cfg.Classes, cfg.LabelCoefficient = fusion, generator, [3]int{2, 3, 2}, 3, 0.5
@@ -25,7 +25,8 @@ func fusionNetwork(t *testing.T, fusion, generator string) *Network {
 	return n
 }
 
-// Every fusion's u, from its definition: bias adds κ·y/(K−1), plane appends one-hot channels, embedding adds E_y, film nothing.
+// The generator's input u by each fusion's definition. bias adds κ·y/(K−1), plane appends one-hot
+// channels, embedding adds E_y.
 func TestFusedImages(t *testing.T) {
 	backend, x := golden.OpenDevice(t, "go"), golden.Uniform("x", 2*12)
 	table := golden.Formula("label.weight", []int{3, 2, 3, 2})
@@ -60,7 +61,7 @@ func TestFusedImages(t *testing.T) {
 	}
 }
 
-// The first product, which serves all labels, is that of a linear layer on u.
+// The first product, which all labels share, equals that of a linear layer on u.
 func TestFusedLinear(t *testing.T) {
 	backend, x := golden.OpenDevice(t, "go"), golden.Tensor(golden.Uniform("x", 2*12), dtypes.Float64, 2, 2, 3, 2)
 	for name, fusion := range fusionByName {
@@ -79,7 +80,7 @@ func TestFusedLinear(t *testing.T) {
 	}
 }
 
-// h·(1 + γ_y) + δ_y, by hand for vectors and for maps.
+// h·(1 + γ_y) + δ_y by hand, for vectors and for maps.
 func TestFilm(t *testing.T) {
 	n, store := fusionNetwork(t, "film", "dnn3"), model.NewStore()
 	store.VariableWithValue("/label/gamma/weight", [][]float64{{1, -1}, {0, 2}, {-1, 0.5}})
@@ -95,7 +96,7 @@ func TestFilm(t *testing.T) {
 	require.Equal(t, [][]float64{{12, 29}, {8, 0}}, got[2].Value())
 }
 
-// The gradient of all that a generator learns, labels' tables among it, is the loss's slope.
+// The gradient in all that a generator learns, tables of labels included, is the slope of the loss.
 func TestFusionGradients(t *testing.T) {
 	images := golden.Tensor(golden.Uniform("x", 3*12), dtypes.Float64, 3, 2, 3, 2)
 	z := golden.Tensor(golden.Uniform("z", 3*12), dtypes.Float64, 3, 1, 2, 3, 2)
@@ -109,7 +110,8 @@ func TestFusionGradients(t *testing.T) {
 	}
 }
 
-// The dnn3 generator multiplies the 7 images once, and lays none of them down for each of the 50 classes.
+// The dnn3 generator multiplies the 7 images once. It makes no copy of them for each of the 50
+// classes.
 func TestFusedClassesShareTheirProduct(t *testing.T) {
 	for _, fusion := range LabelFusionNames() {
 		golden.EachBackend(t, func(t *testing.T, backend compute.Backend) {

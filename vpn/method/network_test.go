@@ -13,8 +13,8 @@ import (
 	"github.com/govpn/govpn/internal/golden"
 )
 
-// The gradient of every mode's loss, in float64, is its slope along a random direction in each variable:
-// (L(θ + h·v) − L(θ − h·v))/2h = ∇L·v up to O(h²).
+// In float64, the gradient of every mode's loss is its slope along a random direction v in each
+// variable: (L(θ + h·v) − L(θ − h·v))/2h = ∇L·v up to O(h²).
 func TestGradientByFiniteDifferences(t *testing.T) {
 	images := golden.Tensor(golden.Uniform("x", 3*8), dtypes.Float64, 3, 2, 2, 2)
 	z := golden.Tensor(golden.Uniform("z", 3*2*8), dtypes.Float64, 3, 2, 2, 2, 2)
@@ -40,7 +40,8 @@ func TestGradientByFiniteDifferences(t *testing.T) {
 	}
 }
 
-// requireSlopes checks the gradient of the objective in each of the variables, for three images of labels 0, 2, 1.
+// requireSlopes checks the gradient of the objective in each variable, for three images of labels
+// 0, 2 and 1.
 func requireSlopes(t *testing.T, n *Network, backend compute.Backend, store *model.Store, variables []*model.Variable, images, z *tensors.Tensor) {
 	exec := model.MustNewExec(backend, store, func(s *model.Scope, in []*Node) []*Node {
 		loss := n.objective(s, in[0], in[1], in[2], nil).loss
@@ -84,7 +85,7 @@ func requireSlope(t *testing.T, v *model.Variable, gradient *tensors.Tensor, los
 	require.InDelta(t, want, slope, 1e-4*max(1e-2, norm), v.Path())
 }
 
-// σ of all classes at once is σ of each, though the perceptron's first product is shared.
+// σ of all classes at once equals σ of each class, though the perceptron's first product is shared.
 func TestStdOfAllClasses(t *testing.T) {
 	for _, name := range GeneratorNames() {
 		for _, fusion := range LabelFusionNames() {
@@ -112,7 +113,8 @@ func TestStdOfAllClasses(t *testing.T) {
 	}
 }
 
-// The expected values are PyTorch's: cross_entropy(logits, labels, label_smoothing=0.1) in float64, and its gradient.
+// The expected values are PyTorch's: cross_entropy(logits, labels, label_smoothing=0.1) in float64,
+// and its gradient.
 func TestLabelSmoothing(t *testing.T) {
 	n := &Network{Config: Config{LabelSmoothing: 0.1}}
 	logits := [][]float64{{1, 2, -1, 0.5}, {0.3, -0.7, 2.2, 0}}

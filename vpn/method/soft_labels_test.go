@@ -13,8 +13,9 @@ import (
 	"github.com/govpn/govpn/internal/golden"
 )
 
-// The expected values are those of cross_entropy(logits, Y, label_smoothing=ε) for probabilities Y, by its formula in float64: the mean of
-// −Σ_k Q_k·log softmax(x)_k, Q = (1 − ε)·Y + ε/K, and its gradient (softmax(x) − Q)/N, which central differences confirmed to 1e-10.
+// The expected values are those of cross_entropy(logits, Y, label_smoothing=ε) for probabilities Y,
+// by its formula in float64: the mean of −Σ_k Q_k·log softmax(x)_k, where Q = (1 − ε)·Y + ε/K. Its
+// gradient is (softmax(x) − Q)/N, which central differences confirmed to 1e-10.
 func TestSoftCrossEntropy(t *testing.T) {
 	logits := [][]float64{{1, 2, -1, 0.5}, {0.3, -0.7, 2.2, 0}}
 	soft := [][]float32{{0.125, 0.5, 0.25, 0.125}, {0, 0.25, 0.75, 0}}
@@ -42,7 +43,8 @@ func TestSoftCrossEntropy(t *testing.T) {
 	}
 }
 
-// Labels of the largest probability, the first of equal ones; each label m times; the mean label in the generator's input.
+// classOf gives the label of the largest probability, the first of equal ones. repeat gives each
+// label m times. labelBias takes the mean label.
 func TestSoftLabelGraphs(t *testing.T) {
 	soft := [][]float32{{0.25, 0.5, 0.25}, {0.5, 0, 0.5}, {0, 0.25, 0.75}}
 	golden.EachBackend(t, func(t *testing.T, backend compute.Backend) {
@@ -60,8 +62,9 @@ func TestSoftLabelGraphs(t *testing.T) {
 	})
 }
 
-// Half class 0 and half class 2 of three is the noise of class 1, and the mean of both classes' losses, plus λ times that without
-// noise; its gradient is that of central differences.
+// Probabilities of a half for class 0 and for class 2 of three have the noise of class 1, and the
+// mean of both classes' losses. λ times the loss without noise is added. The gradient is that of
+// central differences.
 func TestSoftObjective(t *testing.T) {
 	cfg := smallConfig("joint")
 	cfg.ComputeDType, cfg.NoiseSamples, cfg.LabelCoefficient, cfg.BaseLossWeight = "float64", 2, 1, 0.5
@@ -99,7 +102,8 @@ func TestSoftObjective(t *testing.T) {
 	}
 }
 
-// One-hot probabilities give every fusion the noise of their class; mixed ones give the mean of the classes' u.
+// With every fusion, one-hot probabilities give the σ of their class. Mixed probabilities give the
+// mean of the classes' u.
 func TestSoftFusions(t *testing.T) {
 	images := golden.Tensor(golden.Uniform("x", 2*12), dtypes.Float64, 2, 2, 3, 2)
 	for _, fusion := range LabelFusionNames() {

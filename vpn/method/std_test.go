@@ -13,8 +13,8 @@ import (
 	"github.com/govpn/govpn/internal/golden"
 )
 
-// outputs are generator outputs of shape (3, 2, 4, 2): of order 1, of the order of an untrained generator's (5e-5), and
-// enormous.
+// outputs returns generator outputs of shape (3, 2, 4, 2). The first image's are of order 1, the
+// second's of order 5e-5 as those of an untrained generator, the third's of order 1e4.
 func outputs() []float64 {
 	o := golden.Uniform("o", 3*16)
 	for i := range o {
