@@ -71,35 +71,6 @@ func TestBusyDuringFit(t *testing.T) {
 	require.NoError(t, err, "not busy any more")
 }
 
-// Progress reports steps, epochs and time.
-func TestProgress(t *testing.T) {
-	var reports []Progress
-	m := newModel(t, smallConfig("plain"), openDevice(t, "go"))
-	require.NoError(t, m.Fit(ctx, stripes(t, 70, 1), nil, FitOptions{Progress: slowly(func(p Progress) bool {
-		reports = append(reports, p)
-		return false
-	})}))
-	require.Equal(t, "compiling", reports[0].Phase)
-	require.Equal(t, "compiling", reports[1].Phase, "when it is done")
-	require.Equal(t, "epoch", reports[len(reports)-1].Phase)
-	epochs := 0
-	for i, p := range reports {
-		require.Equal(t, []int64{3, 6}, []int64{int64(p.Epochs), p.Steps}) // 70 images: 2 batches of 32
-		require.Greater(t, p.Elapsed, time.Duration(0))
-		if i > 0 {
-			require.GreaterOrEqual(t, p.Step, reports[i-1].Step)
-			require.Equal(t, p.Phase != "compiling", p.Loss > 0)
-		}
-		if p.Phase == "epoch" {
-			epochs++
-			require.Equal(t, epochs, p.Epoch)
-			require.Equal(t, int64(2*epochs), p.Step)
-			require.Equal(t, float64(m.History()[epochs-1].Loss), p.Loss)
-		}
-	}
-	require.Equal(t, 3, epochs)
-}
-
 // A fit of a million epochs ends soon after it is cancelled in any way. The model keeps what it has
 // learnt.
 func TestCancelFit(t *testing.T) {

@@ -1,18 +1,13 @@
 package vpn
 
 import (
-	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
 
-	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/stretchr/testify/require"
-
-	"github.com/govpn/govpn/vpn/internal/atomicfile"
-	"github.com/govpn/govpn/vpn/internal/safetensors"
 )
 
 // headerEntry describes a tensor in the header of a safetensors file.
@@ -111,22 +106,4 @@ func TestExportOnePart(t *testing.T) {
 	require.ErrorContains(t, m.ExportSafetensors(path, ExportOptions{Part: "head"}), `Part is "head", want "base", "generator"`)
 	plain := fitted(t, smallConfig("plain"), d, nil)
 	require.ErrorContains(t, plain.ExportSafetensors(path, ExportOptions{Part: "generator"}), "which a model of mode plain does not have")
-}
-
-// Tensors of wider types come first, so that every tensor is aligned. The reference implementation
-// writes them in this order.
-func TestLayout(t *testing.T) {
-	f := &safetensors.File{Tensors: map[string]*tensors.Tensor{
-		"a": tensors.FromValue([]float32{1}), "b": tensors.FromScalar(int64(7)), "c": tensors.FromValue([][]float32{{2, 3}}),
-	}}
-	path := filepath.Join(t.TempDir(), "w")
-	require.NoError(t, atomicfile.Write(path, f.Write))
-	b, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.Contains(t, string(b), `{"a":{"dtype":"F32","shape":[1],"data_offsets":[8,12]},`+
-		`"b":{"dtype":"I64","shape":[],"data_offsets":[0,8]},"c":{"dtype":"F32","shape":[1,2],"data_offsets":[12,20]}}`)
-	read, err := safetensors.Parse(bytes.NewReader(b), int64(len(b)))
-	require.NoError(t, err)
-	require.Equal(t, int64(7), read.Tensors["b"].Value())
-	require.Equal(t, [][]float32{{2, 3}}, read.Tensors["c"].Value())
 }

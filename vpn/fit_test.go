@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomlx/compute"
 	"github.com/stretchr/testify/require"
@@ -77,58 +78,6 @@ func TestFrozenTraining(t *testing.T) {
 			requireAccurate(t, m, 3, 100)
 		})
 	}
-}
-
-func TestHistory(t *testing.T) {
-	train, valid := stripes(t, 100, 1), stripes(t, 50, 2) // 3 batches of 32; 4 images of every epoch wait for the next
-	for _, mode := range []string{"joint", "plain", "gaussian"} {
-		t.Run(mode, func(t *testing.T) {
-			m := fitted(t, smallConfig(mode), train, valid)
-			history := m.History()
-			require.Len(t, history, 3)
-			for i, e := range history {
-				require.Equal(t, i+1, e.Epoch)
-				require.Greater(t, float64(e.Seconds), 0.)
-				require.InEpsilon(t, 96/float64(e.Seconds), float64(e.ImagesPerSecond), 1e-9)
-				for _, v := range []Float{e.Loss, e.ValLoss} {
-					require.GreaterOrEqual(t, float64(v), 0.) // false for NaN
-					require.Less(t, float64(v), 10.)
-				}
-				for _, v := range []Float{e.Accuracy, e.ValAccuracy} {
-					require.GreaterOrEqual(t, float64(v), 0.)
-					require.LessOrEqual(t, float64(v), 1.)
-				}
-				switch mode {
-				case "joint": // bounded: within StdRange, up to rounding
-					require.True(t, 0.00999 < e.StdMin && e.StdMin < e.StdMean && e.StdMean < e.StdMax && e.StdMax < 0.30001, e)
-				case "gaussian": // FixedStd
-					for _, v := range []Float{e.StdMin, e.StdMean, e.StdMax} {
-						require.InEpsilon(t, 0.1, float64(v), 1e-5)
-					}
-				default:
-					require.True(t, e.StdMin != e.StdMin && e.StdMean != e.StdMean && e.StdMax != e.StdMax, "NaN")
-				}
-			}
-			require.Less(t, history[2].ValLoss, history[0].ValLoss)
-			evaluation, err := m.Evaluate(ctx, valid, EvalOptions{})
-			require.NoError(t, err)
-			best := history[m.Describe().BestEpoch-1]
-			require.Equal(t, best.ValAccuracy, evaluation.Accuracy)
-			require.Equal(t, best.ValLoss, evaluation.CrossEntropy)
-		})
-	}
-}
-
-func TestHistoryWithoutValidation(t *testing.T) {
-	m := fitted(t, smallConfig("plain"), stripes(t, 20, 1), nil) // smaller than a batch: one batch
-	require.Len(t, m.History(), 3)
-	for _, e := range m.History() {
-		require.True(t, e.ValLoss != e.ValLoss && e.ValAccuracy != e.ValAccuracy, "NaN")
-		require.InEpsilon(t, 20/float64(e.Seconds), float64(e.ImagesPerSecond), 1e-9)
-	}
-	require.Equal(t, 0, m.Describe().BestEpoch)
-	require.Equal(t, 3, m.Describe().Epochs)
-	require.Equal(t, int64(3), m.state.run.Step, "the steps that Adam's averages and the noise are counted by")
 }
 
 func TestSameSeedSameResult(t *testing.T) {
@@ -216,4 +165,33 @@ func TestLastCheckpointFails(t *testing.T) {
 	defer loaded.Close()
 	require.Equal(t, state(t, want), state(t, loaded))
 	require.Equal(t, untimed(want.History()), untimed(loaded.History()))
+}
+
+// Progress reports steps, epochs and time.
+func TestProgress(t *testing.T) {
+	var reports []Progress
+	m := newModel(t, smallConfig("plain"), openDevice(t, "go"))
+	require.NoError(t, m.Fit(ctx, stripes(t, 70, 1), nil, FitOptions{Progress: slowly(func(p Progress) bool {
+		reports = append(reports, p)
+		return false
+	})}))
+	require.Equal(t, "compiling", reports[0].Phase)
+	require.Equal(t, "compiling", reports[1].Phase, "when it is done")
+	require.Equal(t, "epoch", reports[len(reports)-1].Phase)
+	epochs := 0
+	for i, p := range reports {
+		require.Equal(t, []int64{3, 6}, []int64{int64(p.Epochs), p.Steps}) // 70 images: 2 batches of 32
+		require.Greater(t, p.Elapsed, time.Duration(0))
+		if i > 0 {
+			require.GreaterOrEqual(t, p.Step, reports[i-1].Step)
+			require.Equal(t, p.Phase != "compiling", p.Loss > 0)
+		}
+		if p.Phase == "epoch" {
+			epochs++
+			require.Equal(t, epochs, p.Epoch)
+			require.Equal(t, int64(2*epochs), p.Step)
+			require.Equal(t, float64(m.History()[epochs-1].Loss), p.Loss)
+		}
+	}
+	require.Equal(t, 3, epochs)
 }

@@ -172,3 +172,12 @@ func largeStripes(t testing.TB, n int) *data.Dataset {
 	}
 	return dataset(t, pixels, small.Labels(), 8, 8, 1)
 }
+
+func reloaded(t *testing.T, m *Model) *Model {
+	packed, err := m.Marshal()
+	require.NoError(t, err)
+	loaded, err := Unmarshal(packed, m.backend)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, loaded.Close()) })
+	return loaded
+}

@@ -195,3 +195,23 @@ func TestPixelTypesAgree(t *testing.T) {
 	require.NoError(t, err)
 	require.InDeltaSlice(t, a.Scores, b.Scores, 1e-5)
 }
+
+// A chunk of inference has fewer images if one image needs much memory, and fewer again if a
+// classwise pass multiplies it by the classes.
+func TestChunkSize(t *testing.T) {
+	cfg := resNetConfig("joint")
+	small := newModel(t, cfg, openDevice(t, "go"))
+	cfg.ImageShape = [3]int{224, 224, 3}
+	large := newModel(t, cfg, openDevice(t, "go"))
+	require.Equal(t, 9*64*4*4*4, small.imageBytes["base"], "patches of a 3×3 convolution on 4×4 pixels of 64 channels, float32")
+	require.Equal(t, 49*3*112*112*4, large.imageBytes["base"], "patches of the 7×7/2 convolution")
+	require.Equal(t, 9*64*224*224*4, large.imageBytes["generator"], "patches of the last convolution")
+	require.Equal(t, 512, small.chunkSize("base", 10_000, chunkImages, 1))
+	require.Equal(t, 36, large.chunkSize("base", 10_000, chunkImages, 1), "256 MiB")
+	require.Equal(t, 3, large.chunkSize("base", 10_000, chunkImages, 10))
+	require.Equal(t, 2, large.chunkSize("generator", 10_000, chunkImages, 1))
+	require.Equal(t, 4, large.chunkSize("base", 3, chunkImages, 1))
+	require.Equal(t, 1, large.chunkSize("base", 10_000, chunkImages, 1000))
+	require.Equal(t, 32, small.chunkSize("base", 64, 51, 1), "64 images go through, not 102")
+	require.Equal(t, 51, small.chunkSize("base", 100, 51, 1), "102, not 128")
+}

@@ -5,16 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/govpn/govpn/vpn/internal/atomicfile"
-	"github.com/govpn/govpn/vpn/internal/safetensors"
 )
 
 // tinyModel returns a model of 9 weights. Its file has about 3 kB.
@@ -114,35 +110,6 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A file that is cut off while it is read gives an error, not zeros.
-func TestFileThatShrinks(t *testing.T) {
-	packed, err := tinyModel(t).Marshal()
-	require.NoError(t, err)
-	for _, left := range []int{0, 7, 100, len(packed) - 1} {
-		_, err := safetensors.Parse(bytes.NewReader(packed[:left]), int64(len(packed)))
-		require.ErrorIs(t, err, ErrIO, "%d bytes are left", left)
-	}
-}
-
-// A write that fails leaves the old file, and no other file beside it.
-func TestFailedWrite(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "model.govpn")
-	require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
-	err := atomicfile.Write(path, func(w io.Writer) error {
-		_, _ = w.Write([]byte("half of the n"))
-		return errors.New("disk full")
-	})
-	require.ErrorIs(t, err, ErrIO)
-	require.ErrorContains(t, err, "disk full")
-	left, err := os.ReadDir(dir)
-	require.NoError(t, err)
-	require.Len(t, left, 1)
-	content, err := os.ReadFile(path)
-	require.NoError(t, err)
-	require.Equal(t, "old", string(content))
-}
-
 func TestUnwritablePaths(t *testing.T) {
 	m, dir := tinyModel(t), t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, "folder", "file"), 0o700))
@@ -171,15 +138,4 @@ func TestNothingToSave(t *testing.T) {
 		require.ErrorIs(t, err, ErrArgument)
 		require.ErrorContains(t, err, "no weights")
 	}
-}
-
-// A fit that was stopped after five batches resumes with a data set of three. That epoch is over.
-func TestResumeWithFewerImages(t *testing.T) {
-	cfg := smallConfig("plain")
-	cfg.BatchSize, cfg.Epochs = 2, 2
-	m := newModel(t, cfg, openDevice(t, "go"))
-	m.state.run.Batch = 5
-	require.NoError(t, m.Fit(ctx, stripes(t, 6, 1), nil, FitOptions{Resume: true}))
-	require.Len(t, m.History(), 2)
-	require.EqualValues(t, 3, m.state.run.Step)
 }

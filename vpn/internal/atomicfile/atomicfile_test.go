@@ -94,3 +94,22 @@ func TestNoRegularFile(t *testing.T) {
 	}
 	require.Equal(t, []string{"pipe"}, names(t, dir))
 }
+
+// A write that fails leaves the old file, and no other file beside it.
+func TestFailedWrite(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "model.govpn")
+	require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
+	err := Write(path, func(w io.Writer) error {
+		_, _ = w.Write([]byte("half of the n"))
+		return errors.New("disk full")
+	})
+	require.ErrorIs(t, err, fault.ErrIO)
+	require.ErrorContains(t, err, "disk full")
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "old", string(content))
+}

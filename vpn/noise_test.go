@@ -3,7 +3,6 @@ package vpn
 import (
 	"fmt"
 	"math"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -64,49 +63,6 @@ func TestNoiseStd(t *testing.T) {
 	}
 }
 
-// Evaluate's statistics of σ are those of the maps that Noise returns.
-func TestStdStatistics(t *testing.T) {
-	m, d := vividModel(t), stripes(t, 8, 2) // as many as a chunk holds
-	e, err := m.Evaluate(ctx, d, EvalOptions{})
-	require.NoError(t, err)
-	sigma, _, err := m.Noise(ctx, d, NoiseOptions{})
-	require.NoError(t, err)
-	next, _, err := m.Noise(ctx, relabelled(t, d), NoiseOptions{})
-	require.NoError(t, err)
-
-	mean, _ := moments(sigma)
-	require.InEpsilon(t, mean, float64(e.StdMean), 1e-5)
-	var power float64
-	for _, s := range sigma {
-		power += float64(s) * float64(s) / float64(len(sigma))
-	}
-	require.InEpsilon(t, math.Sqrt(power), float64(e.StdRMS), 1e-5)
-	require.InEpsilon(t, slices.Min(sigma), float32(e.StdMin), 1e-5)
-	require.InEpsilon(t, slices.Max(sigma), float32(e.StdMax), 1e-5)
-	// σ is 1 … 16 times a factor: mean 8.5, deviation √((16² − 1)/12) = 4.61.
-	require.InEpsilon(t, math.Sqrt(255./12)/8.5, float64(e.StdCV), 1e-4)
-	var change float64
-	for i := range sigma {
-		change += math.Abs(float64(sigma[i]-next[i])) / float64(len(sigma))
-	}
-	require.InEpsilon(t, change/mean, float64(e.StdLabelChange), 1e-5)
-
-	turned, err := d.Subset([]int32{1, 2, 3, 4, 5, 6, 7, 0})
-	require.NoError(t, err)
-	turned, err = turned.WithLabels(d.Labels(), nil)
-	require.NoError(t, err)
-	next, _, err = m.Noise(ctx, turned, NoiseOptions{})
-	require.NoError(t, err)
-	change = 0
-	for i := range sigma {
-		change += math.Abs(float64(sigma[i]-next[i])) / float64(len(sigma))
-	}
-	require.InEpsilon(t, change/mean, float64(e.StdImageChange), 1e-5)
-	one, err := m.Evaluate(ctx, stripes(t, 1, 2), EvalOptions{})
-	require.NoError(t, err)
-	require.True(t, math.IsNaN(float64(one.StdImageChange)))
-}
-
 // A sample of the noise is σ⊙z with z ~ N(0, 1). Over 500 samples, the mean of z is within 5/√500
 // of 0 and its deviation within 5/√1000 of 1.
 func TestNoiseSamples(t *testing.T) {
@@ -151,42 +107,4 @@ func TestNoiseSamplesAreFresh(t *testing.T) {
 		seen[key] = true
 	}
 	require.Len(t, seen, 18)
-}
-
-// After Fit, warnings tell of a σ that is the same for all pixels, labels or images.
-func TestCollapseWarnings(t *testing.T) {
-	train := stripes(t, 32, 1)
-	for _, test := range []struct {
-		name                 string
-		pixels, label, image bool
-		change               func(c *Config)
-	}{
-		{"healthy", false, false, false, func(*Config) {}},
-		{"without label", false, true, false, func(c *Config) { c.LabelCoefficient = 0 }},
-		{"constant", true, true, true, func(c *Config) { c.Std, c.StdRange = "bounded", [2]float64{0.1, 0.1001} }},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			cfg := smallConfig("joint")
-			cfg.Std, cfg.LabelEncoding, cfg.LabelCoefficient = "abs", "index", 0.5
-			cfg.Epochs, cfg.LearningRate = 1, 1e-9 // leaves vivid's σ as it is
-			cfg.ImageShape, cfg.Classes = [3]int{4, 4, 1}, 3
-			test.change(&cfg)
-			m := newModel(t, cfg, openDevice(t, "go"))
-			vivid(t, m)
-			require.Empty(t, m.Warnings(), "before Fit")
-			require.NoError(t, m.Fit(ctx, train, nil, FitOptions{}))
-			var want int
-			for text, expected := range map[string]bool{
-				"collapsed over the pixels": test.pixels, "depends on the label": test.label, "depends on the image": test.image,
-			} {
-				if expected {
-					want++
-					require.Contains(t, fmt.Sprint(m.Warnings()), text)
-				}
-			}
-			require.Len(t, m.Warnings(), want)
-			require.Equal(t, len(m.Warnings()), len(m.Describe().Warnings))
-		})
-	}
-	require.Empty(t, fitted(t, smallConfig("plain"), train, nil).Warnings(), "without a generator")
 }
