@@ -73,7 +73,10 @@ func TestTrainsWithEveryAugmentation(t *testing.T) {
 		augment.RandomCrop{Padding: augment.Ints{2}, PaddingMode: "reflect"}, augment.RandomHorizontalFlip{P: 0.5},
 		augment.RandomRotation{Degrees: augment.Floats{-20, 20}, Interpolation: "bilinear"},
 		augment.RandomAffine{Degrees: augment.Floats{-5, 5}, Translate: augment.Floats{0.1, 0.1}, Interpolation: "bilinear"},
-		augment.ColorJitter{Brightness: augment.Floats{0.2}, Contrast: augment.Floats{0.2}, Saturation: augment.Floats{0.2}, Hue: augment.Floats{0.1}},
+		augment.ColorJitter{
+			Brightness: augment.Floats{0.2}, Contrast: augment.Floats{0.2}, Saturation: augment.Floats{0.2},
+			Hue: augment.Floats{0.1},
+		},
 		augment.GaussianBlur{KernelSize: augment.Ints{3}}, augment.GaussianNoise{Sigma: 0.1, Clip: true, Fraction: 0.5},
 	}
 	require.Len(t, all, len(augment.Names()))
@@ -95,7 +98,9 @@ func TestTrainsWithEveryAugmentation(t *testing.T) {
 // it resumes from a file in mid-epoch, bit for bit.
 func TestAugmentResumes(t *testing.T) {
 	train := stripes(t, 100, 1)
-	chain := augment.List{augment.RandomCrop{Padding: augment.Ints{1}}, augment.ColorJitter{Brightness: augment.Floats{0.3}}}
+	chain := augment.List{
+		augment.RandomCrop{Padding: augment.Ints{1}}, augment.ColorJitter{Brightness: augment.Floats{0.3}},
+	}
 	want := augmented(t, openDevice(t, "go"), chain, train)
 	require.Equal(t, state(t, want), state(t, augmented(t, openDevice(t, "go"), chain, train)), "same seed, same result")
 

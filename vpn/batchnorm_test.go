@@ -88,7 +88,8 @@ func TestRunningStatisticsAreSaved(t *testing.T) {
 	got, err := loaded.Predict(ctx, valid, options)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
-	require.Equal(t, int64(4), m.store.GetVariable("/base/bn1/num_batches_tracked").MustValue().Value(), "two epochs of two batches")
+	batches := m.store.GetVariable("/base/bn1/num_batches_tracked").MustValue().Value()
+	require.Equal(t, int64(4), batches, "two epochs of two batches")
 }
 
 // A batch norm of one image whose deepest map is one pixel has no variance. That is an error, as in

@@ -21,7 +21,9 @@ func TestBFloat16KeepsLabels(t *testing.T) {
 		pixels[i], labels[i/16] = 255, int32(i/16)
 	}
 	for _, test := range []struct{ generator, fusion string }{
-		{"dnn3", "bias"}, {"dnn3", "plane"}, {"dnn3", "embedding"}, {"dnn3", "film"}, {"resnet18", "bias"}, {"resnet18", "film"},
+		{generator: "dnn3", fusion: "bias"}, {generator: "dnn3", fusion: "plane"},
+		{generator: "dnn3", fusion: "embedding"}, {generator: "dnn3", fusion: "film"},
+		{generator: "resnet18", fusion: "bias"}, {generator: "resnet18", fusion: "film"},
 	} {
 		cfg.Generator, cfg.LabelFusion = test.generator, test.fusion
 		eachDevice(t, func(t *testing.T, backend compute.Backend) {

@@ -17,8 +17,8 @@ func spreadModel(t testing.TB, cfg Config, backend compute.Backend, devices ...i
 	return m
 }
 
-// Steps on two devices, on four and on another single one equal those on the first device: in losses,
-// accuracy, weights, predictions and σ.
+// Steps on two devices, on four and on another single one equal those on the first device: in
+// losses, accuracy, weights, predictions and σ.
 func TestDevices(t *testing.T) {
 	backend, pairs := openSeveral(t), [][]int(nil)
 	if golden.IsLong() {
@@ -43,8 +43,11 @@ func TestDevices(t *testing.T) {
 		},
 	} {
 		cfg := smallConfig(test.mode)
-		cfg.Base, cfg.Optimizer, cfg.ComputeDType, cfg.Accumulate, cfg.NoiseSamples = test.base, test.optimizer, test.dtype, test.accumulate, 2
-		cfg.Augment = augment.List{augment.RandomHorizontalFlip{P: 0.5}, augment.GaussianNoise{Sigma: 0.1, Clip: true, Fraction: 1}}
+		cfg.Base, cfg.Optimizer, cfg.ComputeDType = test.base, test.optimizer, test.dtype
+		cfg.Accumulate, cfg.NoiseSamples = test.accumulate, 2
+		cfg.Augment = augment.List{
+			augment.RandomHorizontalFlip{P: 0.5}, augment.GaussianNoise{Sigma: 0.1, Clip: true, Fraction: 1},
+		}
 		train, valid := weighted(t, stripes(t, 160, 1), 1, 2), stripes(t, 50, 2)
 		one := newModel(t, cfg, backend)
 		require.NoError(t, one.Fit(ctx, train, valid, FitOptions{Epochs: 2})) // ten steps

@@ -40,14 +40,14 @@ func (f *faulty) fault(reads bool) error {
 }
 
 func (f *faulty) Builder(name string) compute.Builder {
-	return faultyBuilder{f.Backend.Builder(name), f}
+	return faultyBuilder{Builder: f.Backend.Builder(name), f: f}
 }
 
 func (f *faulty) wrap(b compute.Buffer, err error) (compute.Buffer, error) {
 	if err == nil {
 		err = f.fault(false)
 	}
-	return faultyBuffer{b, f}, err
+	return faultyBuffer{Buffer: b, f: f}, err
 }
 
 func (f *faulty) BufferFromFlatData(n compute.DeviceNum, flat any, shape shapes.Shape) (compute.Buffer, error) {
@@ -70,7 +70,7 @@ func (b faultyBuilder) Compile() (compute.Executable, error) {
 		return nil, err
 	}
 	e, err := b.Builder.Compile()
-	return faultyExecutable{e, b.f}, err
+	return faultyExecutable{Executable: e, f: b.f}, err
 }
 
 type faultyExecutable struct {
@@ -78,7 +78,9 @@ type faultyExecutable struct {
 	f *faulty
 }
 
-func (e faultyExecutable) Execute(inputs []compute.Buffer, donate []bool, n compute.DeviceNum) ([]compute.Buffer, error) {
+func (e faultyExecutable) Execute(
+	inputs []compute.Buffer, donate []bool, n compute.DeviceNum,
+) ([]compute.Buffer, error) {
 	if err := e.f.fault(false); err != nil {
 		return nil, err
 	}
@@ -88,7 +90,7 @@ func (e faultyExecutable) Execute(inputs []compute.Buffer, donate []bool, n comp
 	}
 	outputs, err := e.Executable.Execute(plain, donate, n)
 	for i, b := range outputs {
-		outputs[i] = faultyBuffer{b, e.f}
+		outputs[i] = faultyBuffer{Buffer: b, f: e.f}
 	}
 	return outputs, err
 }
@@ -161,9 +163,11 @@ func TestFailingDevice(t *testing.T) {
 				return untimed(m.History()), err
 			},
 			"train_batch": func(m *Model) (any, error) { return m.TrainBatch(ctx, train) },
-			"predict":     func(m *Model) (any, error) { return m.Predict(ctx, valid, PredictOptions{Output: "logits"}) },
-			"evaluate":    func(m *Model) (any, error) { return m.Evaluate(ctx, valid, EvalOptions{}) },
-			"save":        func(m *Model) (any, error) { _, err := m.Marshal(); return nil, err },
+			"predict": func(m *Model) (any, error) {
+				return m.Predict(ctx, valid, PredictOptions{Output: "logits"})
+			},
+			"evaluate": func(m *Model) (any, error) { return m.Evaluate(ctx, valid, EvalOptions{}) },
+			"save":     func(m *Model) (any, error) { _, err := m.Marshal(); return nil, err },
 		} {
 			t.Run(mode+"/"+name, func(t *testing.T) { eachFault(t, cfg, stride, call) })
 		}

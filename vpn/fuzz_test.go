@@ -71,7 +71,10 @@ func FuzzModelFile(f *testing.F) {
 	whole, err := m.content()
 	require.NoError(f, err)
 	config, run := whole.Metadata["govpn.config"], whole.Metadata["govpn.run"]
-	for _, name := range []string{"", "base.fc.weight", "best.base.fc.weight", "optimizer.gradient_sum.base.fc.weight", "optimizer.", "best.x", "x"} {
+	for _, name := range []string{
+		"", "base.fc.weight", "best.base.fc.weight", "optimizer.gradient_sum.base.fc.weight", "optimizer.",
+		"best.x", "x",
+	} {
 		f.Add(config, run, name, []byte{0, 3, 2})
 	}
 	f.Add(config, `{"epoch": 1, "batch": 1, "step": 1, "best_epoch": 1}`, "", []byte(nil))
@@ -123,7 +126,8 @@ func FuzzSafetensors(f *testing.F) {
 		f.Add(string(b[8:8+size]), b[8+size:], int64(size), false)
 		f.Add(string(b[8:8+size]), b[8+size:], int64(size), true)
 	}
-	f.Add(`{"fc.weight":{"dtype":"F64","shape":[3,2],"data_offsets":[0,48]},"fc.bias":{"dtype":"F16","shape":[3],"data_offsets":[48,54]}}`,
+	f.Add(`{"fc.weight":{"dtype":"F64","shape":[3,2],"data_offsets":[0,48]},`+
+		`"fc.bias":{"dtype":"F16","shape":[3],"data_offsets":[48,54]}}`,
 		make([]byte, 54), int64(-1), false)
 	f.Add(`{"x":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}`, []byte(nil), int64(-1), true)
 	f.Add(`{"x":{"dtype":"F32","shape":[],"data_offsets":[-4,0]}}`, []byte(nil), int64(1)<<62, true)

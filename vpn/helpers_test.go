@@ -129,7 +129,9 @@ func untimed(history []Epoch) []Epoch {
 	for i := range history {
 		e := &history[i]
 		e.Seconds, e.ImagesPerSecond, e.DataWait = 0, 0, 0
-		for _, f := range []*Float{&e.Loss, &e.Accuracy, &e.ValLoss, &e.ValAccuracy, &e.StdMean, &e.StdMin, &e.StdMax, &e.LearningRate} {
+		for _, f := range []*Float{
+			&e.Loss, &e.Accuracy, &e.ValLoss, &e.ValAccuracy, &e.StdMean, &e.StdMin, &e.StdMax, &e.LearningRate,
+		} {
 			if math.IsNaN(float64(*f)) {
 				*f = -1
 			}

@@ -178,7 +178,9 @@ func TestImportOtherFormats(t *testing.T) {
 		content []byte
 		want    []string
 	}{
-		{zipped("weights/data.pkl"), []string{"a PyTorch file, want safetensors", `torch.load("` + path + `", `, `"` + target + `")`}},
+		{zipped("weights/data.pkl"), []string{
+			"a PyTorch file, want safetensors", `torch.load("` + path + `", `, `"` + target + `")`,
+		}},
 		{[]byte("\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."), []string{"a PyTorch file"}}, // torch.save before PyTorch 1.6
 		{zipped("fc.weight.npy"), []string{"an npz file of numpy", `numpy.load("` + path + `")`, `"` + target + `")`}},
 		{zipped("word/document.xml"), []string{"not a safetensors file"}},
@@ -209,10 +211,13 @@ func TestImportMisfits(t *testing.T) {
 			`"base.fc1.bias":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}`, 1, 2, 3, 4), ErrFormat,
 			[]string{"base.fc1.bias [1] is not a weight of this model; base.linear.bias is missing, want [3]; " +
 				"base.linear.weight is [1 3], want [3 16]"}},
-		{tensorsInFile(t, `{"linear.weight":{"dtype":"F32","shape":[1,16],"data_offsets":[0,64]}}`, make([]float32, 16)...), ErrFormat,
-			[]string{"linear.bias is missing, want [3]; linear.weight is [1 16], want [3 16]; replace_head takes all but the head \"linear\""}},
+		{tensorsInFile(t, `{"linear.weight":{"dtype":"F32","shape":[1,16],"data_offsets":[0,64]}}`,
+			make([]float32, 16)...), ErrFormat,
+			[]string{"linear.bias is missing, want [3]; linear.weight is [1 16], want [3 16]; " +
+				`replace_head takes all but the head "linear"`}},
 		{tensorsInFile(t, `{"fc1.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 1), ErrFormat,
-			[]string{": fc1.weight [1] is not a weight of this model; linear.bias is missing, want [3]; linear.weight is missing, want [3 16]"}},
+			[]string{": fc1.weight [1] is not a weight of this model; linear.bias is missing, want [3]; " +
+				"linear.weight is missing, want [3 16]"}},
 		{tensorsInFile(t, `{"generator.fc1.bias":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 1), ErrFormat,
 			[]string{`mode "plain" has no generator`}},
 		{tensorsInFile(t, `{"linear.weight":{"dtype":"I64","shape":[3,16],"data_offsets":[0,384]},`+
@@ -222,10 +227,12 @@ func TestImportMisfits(t *testing.T) {
 			[]string{"base.linear.bias", "F8_E4M3", "want F64, F32, F16, BF16, I64 or I32"}},
 		{tensorsInFile(t, `{"base.linear.bias":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 1), ErrFormat,
 			[]string{"base.linear.bias", "[2]"}},
-		{tensorsInFile(t, `{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 1),
+		{tensorsInFile(t, `{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},`+
+			`"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 1),
 			ErrFormat, []string{"want [4 8]"}}, // an overlap
 		{tensorsInFile(t, `{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}`, 1), ErrFormat, []string{"shape [-1]"}},
-		{tensorsInFile(t, `{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}`, 1), ErrFormat, []string{"does not fit"}},
+		{tensorsInFile(t, `{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}`, 1), ErrFormat,
+			[]string{"does not fit"}},
 		{tensorsInFile(t, `{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}`), ErrFormat, []string{"does not fit"}},
 		{tensorsInFile(t, `{"a":7}`), ErrFormat, []string{`tensor "a" does not decode`}},
 		{tensorsInFile(t, `{"__metadata__":{"a":7}}`), ErrFormat, []string{"the metadata does not decode"}},
@@ -265,7 +272,8 @@ func TestImportBatchNorm(t *testing.T) {
 	for name, want := range f.Tensors {
 		require.Equal(t, want.Value(), got.GetVariable(variablePath("base."+name)).MustValue().Value(), name)
 	}
-	require.Equal(t, f.Tensors["bn1.running_var"].Value(), got.GetVariable("/base/bn1/aux_bn/0/running_var").MustValue().Value())
+	variance := got.GetVariable("/base/bn1/aux_bn/0/running_var").MustValue()
+	require.Equal(t, f.Tensors["bn1.running_var"].Value(), variance.Value())
 	require.Equal(t, int64(0), got.GetVariable("/base/bn1/aux_bn/0/num_batches_tracked").MustValue().Value())
 
 	whole := filepath.Join(t.TempDir(), "whole")
@@ -278,7 +286,8 @@ func TestImportBatchNorm(t *testing.T) {
 	cfg.NoisyBatchNorm, cfg.Mode = "shared", "plain"
 	err := newModel(t, cfg, m.backend).ImportSafetensors(whole, ImportOptions{})
 	require.ErrorContains(t, err, "base.bn1.aux_bn.0.bias [64] is not a weight of this model")
-	require.ErrorContains(t, err, `; mode "plain" has no generator: want a file of the base alone; noisy_batch_norm "separate" has auxiliary norms`)
+	require.ErrorContains(t, err, `; mode "plain" has no generator: want a file of the base alone; `+
+		`noisy_batch_norm "separate" has auxiliary norms`)
 }
 
 // The error names a remedy if that remedy is enough.
@@ -297,8 +306,15 @@ func TestImportRemedies(t *testing.T) {
 		classes int
 		want    string
 	}{
-		{"resnet18_7x7", 2, `base.conv1.weight is [64 1 3 3], want [64 1 7 7]; the base "resnet18_3x3" has the file's stem`},
-		{"resnet18", 3, `base.fc.bias is [2], want [3]; base.fc.weight is [2 512], want [3 512]; replace_head takes all but the head "fc"`},
+		{
+			base: "resnet18_7x7", classes: 2,
+			want: `base.conv1.weight is [64 1 3 3], want [64 1 7 7]; the base "resnet18_3x3" has the file's stem`,
+		},
+		{
+			base: "resnet18", classes: 3,
+			want: `base.fc.bias is [2], want [3]; base.fc.weight is [2 512], want [3 512]; ` +
+				`replace_head takes all but the head "fc"`,
+		},
 	} {
 		cfg.Base, cfg.Classes = test.base, test.classes
 		require.ErrorContains(t, newModel(t, cfg, small.backend).ImportSafetensors(path, ImportOptions{}), test.want)

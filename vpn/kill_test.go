@@ -45,10 +45,11 @@ func victim(t *testing.T, mode, path string) {
 	}
 	require.NoError(t, err)
 	d := stripes(t, 64, 1)
-	require.NoError(t, m.Fit(ctx, d, d, FitOptions{Resume: true, Epochs: 1 << 20, Checkpoint: path, Progress: func(p Progress) bool {
+	say := func(p Progress) bool {
 		fmt.Printf("%s %d\n", p.Phase, p.Epoch)
 		return false
-	}}))
+	}
+	require.NoError(t, m.Fit(ctx, d, d, FitOptions{Resume: true, Epochs: 1 << 20, Checkpoint: path, Progress: say}))
 }
 
 // A training that is killed at any moment (kill -9) goes on from its last checkpoint, over and

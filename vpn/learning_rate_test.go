@@ -81,7 +81,8 @@ func TestScheduleOfAFit(t *testing.T) {
 	require.NoError(t, m.Fit(ctx, train, nil, FitOptions{Epochs: 4, Resume: true, Schedule: "constant"}))
 	require.InDeltaSlice(t, []float64{0.02, 0.01, 0.02, 0.02}, rates(m.History()), 1e-15)
 	require.Equal(t, "constant", m.Config().Schedule)
-	require.ErrorContains(t, m.Fit(ctx, train, nil, FitOptions{Schedule: "linear"}), `Schedule is "linear", want one of constant, cosine`)
+	err := m.Fit(ctx, train, nil, FitOptions{Schedule: "linear"})
+	require.ErrorContains(t, err, `Schedule is "linear", want one of constant, cosine`)
 	require.Len(t, m.History(), 4, "a refused fit forgets nothing")
 }
 

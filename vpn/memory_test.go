@@ -32,7 +32,9 @@ func TestEstimateMemory(t *testing.T) {
 		require.Equal(t, small.Inference, large.Inference)
 		require.Zero(t, estimate(func(c *Config) { c.Mode = "plain" }, 0).Classwise)
 
-		for _, wrong := range []func(*Config){func(c *Config) { c.Classes = 0 }, func(c *Config) { c.ImageShape = [3]int{} }} {
+		for _, wrong := range []func(*Config){
+			func(c *Config) { c.Classes = 0 }, func(c *Config) { c.ImageShape = [3]int{} },
+		} {
 			c := cfg
 			wrong(&c)
 			_, err := EstimateMemory(c, backend, 1)

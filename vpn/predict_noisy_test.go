@@ -109,12 +109,15 @@ func TestLabelNoiseOfConstantStd(t *testing.T) {
 	fill(t, m, "generator.fc3.weight", zero)
 	fill(t, m, "generator.fc3.bias", zero)
 	for _, samples := range []int{1, 3} {
-		label, err := m.Predict(ctx, d, PredictOptions{Noise: "label", Samples: samples, Output: "proba", Seed: 9})
+		o := PredictOptions{Noise: "label", Samples: samples, Output: "proba", Seed: 9}
+		label, err := m.Predict(ctx, d, o)
 		require.NoError(t, err)
-		gaussian, err := m.Predict(ctx, d, PredictOptions{Noise: "gaussian", Std: new(0.25), Samples: samples, Output: "proba", Seed: 9})
+		o.Noise, o.Std = "gaussian", new(0.25)
+		gaussian, err := m.Predict(ctx, d, o)
 		require.NoError(t, err)
 		require.InDeltaSlice(t, label.Scores, gaussian.Scores, 1e-5)
-		other, err := m.Predict(ctx, d, PredictOptions{Noise: "gaussian", Std: new(0.25), Samples: samples, Output: "proba", Seed: 10})
+		o.Seed = 10
+		other, err := m.Predict(ctx, d, o)
 		require.NoError(t, err)
 		require.NotEqual(t, gaussian.Scores, other.Scores)
 	}
@@ -154,10 +157,11 @@ func TestStdIsAnInput(t *testing.T) {
 	images, err := d.OnDevice(m.backend)
 	require.NoError(t, err)
 	builds := 0
-	p, err := engine.NewProgram(m.backend, m.store, engine.Spec{Read: m.inferenceValue, Build: func(s *model.Scope, in []*Node) ([]*Node, []method.Update) {
+	build := func(s *model.Scope, in []*Node) ([]*Node, []method.Update) {
 		builds++
 		return m.net.GaussianNoise(s, in)
-	}})
+	}
+	p, err := engine.NewProgram(m.backend, m.store, engine.Spec{Read: m.inferenceValue, Build: build})
 	require.NoError(t, err)
 	defer p.Close()
 	var rows [][]float64

@@ -203,7 +203,8 @@ func TestChunkSize(t *testing.T) {
 	small := newModel(t, cfg, openDevice(t, "go"))
 	cfg.ImageShape = [3]int{224, 224, 3}
 	large := newModel(t, cfg, openDevice(t, "go"))
-	require.Equal(t, 9*64*4*4*4, small.imageBytes["base"], "patches of a 3×3 convolution on 4×4 pixels of 64 channels, float32")
+	require.Equal(t, 9*64*4*4*4, small.imageBytes["base"],
+		"patches of a 3×3 convolution on 4×4 pixels of 64 channels, float32")
 	require.Equal(t, 49*3*112*112*4, large.imageBytes["base"], "patches of the 7×7/2 convolution")
 	require.Equal(t, 9*64*224*224*4, large.imageBytes["generator"], "patches of the last convolution")
 	require.Equal(t, 512, small.chunkSize("base", 10_000, chunkImages, 1))

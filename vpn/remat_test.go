@@ -11,8 +11,8 @@ import (
 )
 
 // Training with Remat makes the same steps as without: for each kind of base, with noise, and in
-// parts of a batch. It is tested in float64, as XLA fuses the two programs differently and so rounds
-// differently.
+// parts of a batch. It is tested in float64, as XLA fuses the two programs differently and so
+// rounds differently.
 func TestRemat(t *testing.T) {
 	train := stripes(t, 16, 1)
 	for _, test := range []struct {

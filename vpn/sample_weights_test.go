@@ -35,9 +35,9 @@ func subset(t testing.TB, d *data.Dataset, indices ...int32) *data.Dataset {
 	return v
 }
 
-// Equal weights train as no weights do, up to rounding. A stream with weights trains as memory does,
-// bit for bit. Validation and evaluation ignore weights. On cpu, where XLA compiles for seconds, an
-// ordinary run shows the first alone.
+// Equal weights train as no weights do, up to rounding. A stream with weights trains as memory
+// does, bit for bit. Validation and evaluation ignore weights. On cpu, where XLA compiles for
+// seconds, an ordinary run shows the first alone.
 func TestEqualWeights(t *testing.T) {
 	train := stripes(t, 70, 1) // 2 batches of 32, and 6 images that wait
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {

@@ -58,14 +58,29 @@ func TestForeignFiles(t *testing.T) {
 		kind    error
 		message string
 	}{
-		{"empty", nil, ErrFormat, "the file has 0 bytes"},
-		{"text", []byte("PK\x03\x04 this is some other kind of file"), ErrFormat, "not a safetensors file"},
-		{"header is not JSON", []byte("\x04\x00\x00\x00\x00\x00\x00\x00nope"), ErrFormat, "the header is not JSON"},
-		{"weights alone", exported, ErrFormat, "import them with ImportSafetensors"},
-		{"later version", changed("govpn.version", "2"), ErrUnsupported, "format version 2, this govpn reads 1"},
-		{"bad configuration", changed("govpn.config", "[]"), ErrFormat, "the configuration does not decode"},
-		{"invalid configuration", changed("govpn.config", `{"base":"vgg"}`), ErrArgument, `Base is "vgg"`},
-		{"bad run", changed("govpn.run", "7"), ErrFormat, "the run does not decode"},
+		{name: "empty", content: nil, kind: ErrFormat, message: "the file has 0 bytes"},
+		{
+			name: "text", content: []byte("PK\x03\x04 this is some other kind of file"),
+			kind: ErrFormat, message: "not a safetensors file",
+		},
+		{
+			name: "header is not JSON", content: []byte("\x04\x00\x00\x00\x00\x00\x00\x00nope"),
+			kind: ErrFormat, message: "the header is not JSON",
+		},
+		{name: "weights alone", content: exported, kind: ErrFormat, message: "import them with ImportSafetensors"},
+		{
+			name: "later version", content: changed("govpn.version", "2"),
+			kind: ErrUnsupported, message: "format version 2, this govpn reads 1",
+		},
+		{
+			name: "bad configuration", content: changed("govpn.config", "[]"),
+			kind: ErrFormat, message: "the configuration does not decode",
+		},
+		{
+			name: "invalid configuration", content: changed("govpn.config", `{"base":"vgg"}`),
+			kind: ErrArgument, message: `Base is "vgg"`,
+		},
+		{name: "bad run", content: changed("govpn.run", "7"), kind: ErrFormat, message: "the run does not decode"},
 	} {
 		path := filepath.Join(dir, test.name)
 		require.NoError(t, os.WriteFile(path, test.content, 0o600))
@@ -92,14 +107,18 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	require.NoError(t, os.WriteFile(hole, nil, 0o600))
 	require.NoError(t, os.Truncate(hole, 1<<40))
 	header := fmt.Sprintf(`{"w":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}`, 1<<38, 1<<40)
-	require.NoError(t, os.WriteFile(huge, append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...), 0o600))
+	start := append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...)
+	require.NoError(t, os.WriteFile(huge, start, 0o600))
 	require.NoError(t, os.Truncate(huge, 8+int64(len(header))+1<<40))
 	for _, test := range []struct {
 		path, message string
 		kind          error
 	}{
-		{pipe, "not a regular file", ErrIO}, {"/dev/zero", "not a regular file", ErrIO}, {dir, "not a regular file", ErrIO},
-		{hole, "the header is not JSON", ErrFormat}, {huge, "the tensors take 1024.0 GiB", ErrMemory},
+		{path: pipe, message: "not a regular file", kind: ErrIO},
+		{path: "/dev/zero", message: "not a regular file", kind: ErrIO},
+		{path: dir, message: "not a regular file", kind: ErrIO},
+		{path: hole, message: "the header is not JSON", kind: ErrFormat},
+		{path: huge, message: "the tensors take 1024.0 GiB", kind: ErrMemory},
 	} {
 		_, err := Load(test.path, m.backend)
 		for _, err := range []error{err, m.ImportSafetensors(test.path, ImportOptions{})} {
@@ -122,7 +141,10 @@ func TestUnwritablePaths(t *testing.T) {
 	d := stripes(t, 6, 1)
 	other := newModel(t, smallConfig("plain"), m.backend)
 	for _, path := range paths {
-		for _, err := range []error{m.Save(path), m.ExportSafetensors(path, ExportOptions{}), other.Fit(ctx, d, nil, FitOptions{Checkpoint: path})} {
+		for _, err := range []error{
+			m.Save(path), m.ExportSafetensors(path, ExportOptions{}),
+			other.Fit(ctx, d, nil, FitOptions{Checkpoint: path}),
+		} {
 			require.ErrorIs(t, err, ErrIO)
 			require.ErrorContains(t, err, path)
 		}

@@ -103,7 +103,9 @@ func TestRandomStateDependsOnItsArgumentsAlone(t *testing.T) {
 	}
 	one := words(1, streamTrain, 1)
 	require.Equal(t, one, words(1, streamTrain, 1))
-	for _, other := range [][]uint64{words(2, streamTrain, 1), words(1, streamSample, 1), words(1, streamTrain, 2), words(-1, streamTrain, 1)} {
+	for _, other := range [][]uint64{
+		words(2, streamTrain, 1), words(1, streamSample, 1), words(1, streamTrain, 2), words(-1, streamTrain, 1),
+	} {
 		require.NotEqual(t, one, other)
 	}
 }

@@ -35,8 +35,8 @@ func vague(y int32) []float32 {
 	return row
 }
 
-// Probabilities of 1 for a class train as the class does, in every mode and from a stream. The losses
-// differ in rounding alone.
+// Probabilities of 1 for a class train as the class does, in every mode and from a stream. The
+// losses differ in rounding alone.
 func TestOneHotEqualsClasses(t *testing.T) {
 	train := stripes(t, 70, 1)
 	soft := softened(t, train, oneHot)

@@ -49,8 +49,10 @@ func requireSame(t testing.TB, want, got *Model, delta float64) {
 	x, y := untimed(want.History()), untimed(got.History())
 	require.Len(t, y, len(x))
 	for i := range x {
-		for j, pair := range [][2]Float{{x[i].Loss, y[i].Loss}, {x[i].Accuracy, y[i].Accuracy}, {x[i].StdMean, y[i].StdMean},
-			{x[i].StdMin, y[i].StdMin}, {x[i].StdMax, y[i].StdMax}, {x[i].LearningRate, y[i].LearningRate}} {
+		for j, pair := range [][2]Float{
+			{x[i].Loss, y[i].Loss}, {x[i].Accuracy, y[i].Accuracy}, {x[i].StdMean, y[i].StdMean},
+			{x[i].StdMin, y[i].StdMin}, {x[i].StdMax, y[i].StdMax}, {x[i].LearningRate, y[i].LearningRate},
+		} {
 			require.InDelta(t, float64(pair[0]), float64(pair[1]), delta, "epoch %d, column %d", i, j)
 		}
 	}
@@ -73,9 +75,12 @@ func TestAccumulate(t *testing.T) {
 			}
 			fit := func(accumulate int) *Model {
 				cfg := smallConfig(test.mode)
-				cfg.Base, cfg.Optimizer, cfg.ComputeDType, cfg.Accumulate, cfg.NoiseSamples = test.base, test.optimizer, test.dtype, accumulate, 2
-				cfg.Augment = augment.List{augment.RandomCrop{Padding: augment.Ints{1}, PaddingMode: "constant", Fill: augment.Floats{0}},
-					augment.GaussianNoise{Sigma: 0.1, Clip: true, Fraction: 0.5}}
+				cfg.Base, cfg.Optimizer, cfg.ComputeDType = test.base, test.optimizer, test.dtype
+				cfg.Accumulate, cfg.NoiseSamples = accumulate, 2
+				cfg.Augment = augment.List{
+					augment.RandomCrop{Padding: augment.Ints{1}, PaddingMode: "constant", Fill: augment.Floats{0}},
+					augment.GaussianNoise{Sigma: 0.1, Clip: true, Fraction: 0.5},
+				}
 				m := newModel(t, cfg, backend)
 				require.NoError(t, m.Fit(ctx, train, nil, FitOptions{Epochs: 2}))
 				require.NoError(t, m.Fit(ctx, train, nil, FitOptions{Epochs: 3, Resume: true}))
@@ -126,7 +131,8 @@ func TestAccumulateRefuses(t *testing.T) {
 	m := newModel(t, cfg, openDevice(t, "go"))
 	require.NoError(t, m.Fit(ctx, stripes(t, 20, 1), nil, FitOptions{}))
 	before := state(t, m)
-	const want = "a batch of 18 images has no 4 parts of one size: want a number of images that is a multiple of Accumulate"
+	const want = "a batch of 18 images has no 4 parts of one size: " +
+		"want a number of images that is a multiple of Accumulate"
 	require.ErrorContains(t, m.Fit(ctx, stripes(t, 18, 1), nil, FitOptions{}), want)
 	_, err := m.TrainBatch(ctx, stripes(t, 18, 1))
 	require.ErrorIs(t, err, ErrArgument)
@@ -140,7 +146,8 @@ func TestAccumulateMemory(t *testing.T) {
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
 		estimate := func(accumulate int) float64 {
 			cfg := DefaultConfig()
-			cfg.Base, cfg.Mode, cfg.ImageShape, cfg.Classes, cfg.Accumulate = "vit_tiny_patch4", "plain", [3]int{32, 32, 3}, 10, accumulate
+			cfg.Base, cfg.Mode, cfg.Accumulate = "vit_tiny_patch4", "plain", accumulate
+			cfg.ImageShape, cfg.Classes = [3]int{32, 32, 3}, 10
 			e, err := EstimateMemory(cfg, backend, 0)
 			require.NoError(t, err)
 			return float64(e.Training.Host)

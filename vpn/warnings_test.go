@@ -16,9 +16,12 @@ func TestCollapseWarnings(t *testing.T) {
 		pixels, label, image bool
 		change               func(c *Config)
 	}{
-		{"healthy", false, false, false, func(*Config) {}},
-		{"without label", false, true, false, func(c *Config) { c.LabelCoefficient = 0 }},
-		{"constant", true, true, true, func(c *Config) { c.Std, c.StdRange = "bounded", [2]float64{0.1, 0.1001} }},
+		{name: "healthy", change: func(*Config) {}},
+		{name: "without label", label: true, change: func(c *Config) { c.LabelCoefficient = 0 }},
+		{
+			name: "constant", pixels: true, label: true, image: true,
+			change: func(c *Config) { c.Std, c.StdRange = "bounded", [2]float64{0.1, 0.1001} },
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cfg := smallConfig("joint")
@@ -32,7 +35,9 @@ func TestCollapseWarnings(t *testing.T) {
 			require.NoError(t, m.Fit(ctx, train, nil, FitOptions{}))
 			var want int
 			for text, expected := range map[string]bool{
-				"collapsed over the pixels": test.pixels, "depends on the label": test.label, "depends on the image": test.image,
+				"collapsed over the pixels": test.pixels,
+				"depends on the label":      test.label,
+				"depends on the image":      test.image,
 			} {
 				if expected {
 					want++

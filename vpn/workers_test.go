@@ -53,7 +53,9 @@ func (m *meeting) sum(values []float32) bool {
 }
 
 // shared trains several models together, each in a goroutine of its own that runs calls.
-func shared(t *testing.T, cfg Config, backend compute.Backend, workers int, calls func(m *Model) error) (models []*Model) {
+func shared(
+	t *testing.T, cfg Config, backend compute.Backend, workers int, calls func(m *Model) error,
+) (models []*Model) {
 	together, errs := newMeeting(workers), make([]error, workers)
 	var done sync.WaitGroup
 	for rank := range workers {
@@ -89,7 +91,9 @@ func TestShare(t *testing.T) {
 			}
 			cfg := smallConfig(test.mode)
 			cfg.Base, cfg.Optimizer, cfg.NoiseSamples = test.base, test.optimizer, 2
-			cfg.Augment = augment.List{augment.RandomCrop{Padding: augment.Ints{1}, PaddingMode: "constant", Fill: augment.Floats{0}}}
+			cfg.Augment = augment.List{
+				augment.RandomCrop{Padding: augment.Ints{1}, PaddingMode: "constant", Fill: augment.Floats{0}},
+			}
 			fit := func(m *Model) error {
 				if err := m.Fit(ctx, train, valid, FitOptions{Epochs: 2}); err != nil {
 					return err
@@ -155,14 +159,17 @@ func TestShareOfOrder(t *testing.T) {
 func TestShareRefuses(t *testing.T) {
 	m := newModel(t, smallConfig("joint"), openDevice(t, "go"))
 	sum := func([]float32) bool { return true }
-	for _, wrong := range []Share{{Rank: 2, Workers: 2, Sum: sum}, {Rank: -1, Workers: 2, Sum: sum}, {Sum: sum}, {Workers: 2}} {
+	for _, wrong := range []Share{
+		{Rank: 2, Workers: 2, Sum: sum}, {Rank: -1, Workers: 2, Sum: sum}, {Sum: sum}, {Workers: 2},
+	} {
 		err := m.SetShare(&wrong)
 		require.ErrorIs(t, err, ErrArgument)
 		require.ErrorContains(t, err, "want Rank from 0 to Workers − 1, and a Sum")
 	}
 	require.NoError(t, m.SetShare(&Share{Workers: 4, Sum: sum}))
 	err := m.Fit(ctx, stripes(t, 18, 1), nil, FitOptions{})
-	require.ErrorContains(t, err, "a batch of 18 images has no 4 parts of one size: want a number of images that is a multiple of Accumulate times 4 workers")
+	require.ErrorContains(t, err, "a batch of 18 images has no 4 parts of one size: "+
+		"want a number of images that is a multiple of Accumulate times 4 workers")
 	require.NoError(t, m.SetShare(&Share{Workers: 2, Sum: func([]float32) bool { return false }}))
 	require.ErrorIs(t, m.Fit(ctx, stripes(t, 20, 1), nil, FitOptions{}), ErrCancelled)
 	require.NoError(t, m.SetShare(nil))
@@ -170,5 +177,6 @@ func TestShareRefuses(t *testing.T) {
 
 	cfg := smallConfig("joint")
 	cfg.ComputeDType = "float64"
-	require.ErrorContains(t, newModel(t, cfg, openDevice(t, "go")).SetShare(&Share{Workers: 1, Sum: sum}), "ComputeDType is float64")
+	m = newModel(t, cfg, openDevice(t, "go"))
+	require.ErrorContains(t, m.SetShare(&Share{Workers: 1, Sum: sum}), "ComputeDType is float64")
 }

@@ -20,11 +20,11 @@ func TestLabelBias(t *testing.T) {
 		labels   []int32
 		want     []float64 // κ = 0.5: κ·y/(K−1), 0 for K = 1; κ·y
 	}{
-		{"scaled", 3, []int32{0, 1, 2}, []float64{0, 0.25, 0.5}},
-		{"scaled", 1, []int32{0, 0}, []float64{0, 0}},
-		{"scaled", 2, []int32{1, 0}, []float64{0.5, 0}},
-		{"index", 3, []int32{0, 1, 2}, []float64{0, 0.5, 1}},
-		{"index", 1, []int32{0}, []float64{0}},
+		{encoding: "scaled", classes: 3, labels: []int32{0, 1, 2}, want: []float64{0, 0.25, 0.5}},
+		{encoding: "scaled", classes: 1, labels: []int32{0, 0}, want: []float64{0, 0}},
+		{encoding: "scaled", classes: 2, labels: []int32{1, 0}, want: []float64{0.5, 0}},
+		{encoding: "index", classes: 3, labels: []int32{0, 1, 2}, want: []float64{0, 0.5, 1}},
+		{encoding: "index", classes: 1, labels: []int32{0}, want: []float64{0}},
 	} {
 		n := &Network{Config: Config{LabelCoefficient: 0.5, LabelEncoding: test.encoding, Classes: test.classes}}
 		got := call(t, backend, func(in []*Node) *Node { return n.labelBias(in[0], in[1]) }, test.labels, []float32{0})

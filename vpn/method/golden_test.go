@@ -75,7 +75,8 @@ func TestGoldenGenerators(t *testing.T) {
 		build, err := generatorNamed(c.Generator)
 		require.NoError(t, err)
 		n := &Network{Config: Config{LabelFusion: "bias", LabelEncoding: "index"}} // κ = 0
-		return build(s, u, labels{n: n, y: Zeros(u.Graph(), shapes.Make(LabelDType, u.Shape().Dim(0), 1))}, u.Shape().Dimensions[1:], u.DType())
+		y := Zeros(u.Graph(), shapes.Make(LabelDType, u.Shape().Dim(0), 1))
+		return build(s, u, labels{n: n, y: y}, u.Shape().Dimensions[1:], u.DType())
 	})
 }
 
@@ -101,7 +102,8 @@ func TestGoldenObjective(t *testing.T) {
 			return append([]*Node{loss}, Gradient(loss, values...)...)
 		}, images, labels, z)
 
-		require.InEpsilon(t, golden.Float64s(stored["loss"])[0], golden.Float64s(got[0])[0], golden.Tolerance(dtype, 1e-5), "loss")
+		want := golden.Float64s(stored["loss"])[0]
+		require.InEpsilon(t, want, golden.Float64s(got[0])[0], golden.Tolerance(dtype, 1e-5), "loss")
 		for i, v := range trained {
 			name := "grad/" + golden.Name(v)
 			golden.RequireDigest(t, stored[name], got[1+i], golden.Tolerance(dtype, 1e-3), name)
@@ -143,7 +145,9 @@ func TestGoldenTraining(t *testing.T) {
 
 // goldenStep returns a function that makes a training step on given images, labels and noise, and
 // returns its loss.
-func goldenStep(t *testing.T, n *Network, store *model.Store, backend compute.Backend) func(batch []any, step int64, epoch int) float64 {
+func goldenStep(
+	t *testing.T, n *Network, store *model.Store, backend compute.Backend,
+) func(batch []any, step int64, epoch int) float64 {
 	run := updating(t, backend, store, func(s *model.Scope, in []*Node) (*Node, []Update) {
 		loss := n.objective(s, n.Pixels(in[0]), in[1], in[2], nil).loss
 		return loss, n.updates(s, loss, in[3])

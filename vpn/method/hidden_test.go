@@ -28,11 +28,26 @@ func TestHiddenShapes(t *testing.T) {
 		image [3]int
 		want  map[int][]int
 	}{
-		{"dnn3", [3]int{5, 4, 2}, map[int][]int{0: {5, 4, 2}, 1: {1024}, 2: {1024}}},
-		{"resnet18", [3]int{12, 10, 1}, map[int][]int{0: {12, 10, 1}, 1: {12, 10, 64}, 2: {6, 5, 128}, 3: {3, 3, 256}, 4: {2, 2, 512}}},
-		{"resnet50_7x7", [3]int{64, 32, 3}, map[int][]int{1: {16, 8, 256}, 4: {2, 1, 2048}}},
-		{"vit_tiny_patch4", [3]int{8, 12, 2}, map[int][]int{1: {1 + 2*3, 192}, 12: {1 + 2*3, 192}}},
-		{"vit_small_patch8", [3]int{32, 8, 1}, map[int][]int{5: {1 + 4*1, 384}}},
+		{
+			base: "dnn3", image: [3]int{5, 4, 2},
+			want: map[int][]int{0: {5, 4, 2}, 1: {1024}, 2: {1024}},
+		},
+		{
+			base: "resnet18", image: [3]int{12, 10, 1},
+			want: map[int][]int{0: {12, 10, 1}, 1: {12, 10, 64}, 2: {6, 5, 128}, 3: {3, 3, 256}, 4: {2, 2, 512}},
+		},
+		{
+			base: "resnet50_7x7", image: [3]int{64, 32, 3},
+			want: map[int][]int{1: {16, 8, 256}, 4: {2, 1, 2048}},
+		},
+		{
+			base: "vit_tiny_patch4", image: [3]int{8, 12, 2},
+			want: map[int][]int{1: {1 + 2*3, 192}, 12: {1 + 2*3, 192}},
+		},
+		{
+			base: "vit_small_patch8", image: [3]int{32, 8, 1},
+			want: map[int][]int{5: {1 + 4*1, 384}},
+		},
 	} {
 		for layer, want := range test.want {
 			for _, generator := range GeneratorNames() {
@@ -44,7 +59,8 @@ func TestHiddenShapes(t *testing.T) {
 				store.SetParam("/"+models.ShapesOnly, true)
 				x := Parameter(g, "x", shapes.Make(dtypes.Float32, 2, test.image[0], test.image[1], test.image[2]))
 				sigma := n.Std(store.RootScope(), x, Parameter(g, "y", shapes.Make(LabelDType, 2)))
-				require.Equal(t, append([]int{2}, want...), sigma.Shape().Dimensions, "%s, layer %d, %s", test.base, layer, generator)
+				require.Equal(t, append([]int{2}, want...), sigma.Shape().Dimensions,
+					"%s, layer %d, %s", test.base, layer, generator)
 				all := n.stdOfAll(store.RootScope(), x)
 				require.Equal(t, append([]int{6}, want...), all.Shape().Dimensions)
 				g.Finalize()
@@ -100,8 +116,9 @@ func TestHiddenNoiseOfZero(t *testing.T) {
 		for _, layer := range []int{1, layers/2 + 1, layers} {
 			n, store := hiddenNetwork(t, hiddenConfig("gaussian", base, "dnn3", layer), 3, 8, 4, 1)
 			got := callOver(t, golden.OpenDevice(t, "go"), store, func(s *model.Scope, in []*Node) []*Node {
-				same := n.NoisyLogits(s, in[0], func(h *Node) *Node { return n.noisy(h, ZerosLike(h), OnesLike(InsertAxes(h, 1))) })
-				other := n.NoisyLogits(s, in[0], func(h *Node) *Node { return n.noisy(h, OnesLike(h), OnesLike(InsertAxes(h, 1))) })
+				z := func(h *Node) *Node { return OnesLike(InsertAxes(h, 1)) }
+				same := n.NoisyLogits(s, in[0], func(h *Node) *Node { return n.noisy(h, ZerosLike(h), z(h)) })
+				other := n.NoisyLogits(s, in[0], func(h *Node) *Node { return n.noisy(h, OnesLike(h), z(h)) })
 				return []*Node{n.Logits(s, in[0]), same, other}
 			}, uniform64("x", 2, 8, 4, 1))
 			require.Equal(t, golden.Float64s(got[0]), golden.Float64s(got[1]), "%s, layer %d", base, layer)
@@ -117,7 +134,8 @@ func TestHiddenGradients(t *testing.T) {
 	n, store := hiddenNetwork(t, cfg, 3, 2, 2, 2)
 	variables := Variables(store, "base", "generator")
 	require.Len(t, variables, 14)
-	requireSlopes(t, n, golden.OpenDevice(t, "go"), store, variables, uniform64("x", 3, 2, 2, 2), uniform64("z", 3, 2, 1024))
+	x, z := uniform64("x", 3, 2, 2, 2), uniform64("z", 3, 2, 1024)
+	requireSlopes(t, n, golden.OpenDevice(t, "go"), store, variables, x, z)
 }
 
 // Algorithm 2 at a hidden layer equals a loop over the classes, s_k = softmax(f₂(h + σ(x,

@@ -18,7 +18,8 @@ import (
 // fusionNetwork returns a network for images of 2×3×2 in three classes, in float64.
 func fusionNetwork(t *testing.T, fusion, generator string) *Network {
 	cfg := smallConfig("frozen")
-	cfg.LabelFusion, cfg.Generator, cfg.ImageShape, cfg.Classes, cfg.LabelCoefficient = fusion, generator, [3]int{2, 3, 2}, 3, 0.5
+	cfg.LabelFusion, cfg.Generator, cfg.LabelCoefficient = fusion, generator, 0.5
+	cfg.ImageShape, cfg.Classes = [3]int{2, 3, 2}, 3
 	n, err := New(cfg)
 	require.NoError(t, err)
 	n.DType = dtypes.Float64
@@ -71,8 +72,9 @@ func TestFusedLinear(t *testing.T) {
 				l := labels{n: n, scope: s.At("label"), y: in[1]}
 				want := models.Linear(s.At("fc"), models.Flatten(fusion.images(l, in[0])), 5, models.TorchUniform)
 				got := fusion.linear(l, s.At("fc"), in[0], 5, models.TorchUniform)
-				g, w := s.At("fc").GetVariable("weight").NodeValue(want.Graph()), func(y *Node) *Node { return ReduceAllSum(Square(y)) }
-				return []*Node{want, got, Gradient(w(want), g)[0], Gradient(w(got), g)[0]}
+				weight := s.At("fc").GetVariable("weight").NodeValue(want.Graph())
+				gradient := func(y *Node) *Node { return Gradient(ReduceAllSum(Square(y)), weight)[0] }
+				return []*Node{want, got, gradient(want), gradient(got)}
 			}, x, y)
 			require.InDeltaSlice(t, golden.Float64s(got[0]), golden.Float64s(got[1]), 1e-14, name)
 			require.InDeltaSlice(t, golden.Float64s(got[2]), golden.Float64s(got[3]), 1e-12, "%s: gradient of the weight", name)

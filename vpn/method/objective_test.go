@@ -18,7 +18,9 @@ import (
 func TestGradientByFiniteDifferences(t *testing.T) {
 	images := golden.Tensor(golden.Uniform("x", 3*8), dtypes.Float64, 3, 2, 2, 2)
 	z := golden.Tensor(golden.Uniform("z", 3*2*8), dtypes.Float64, 3, 2, 2, 2, 2)
-	for mode, trained := range map[string]int{"joint": 12, "frozen": 6, "plain": 6, "gaussian": 6} { // dnn3: 3 weights, 3 biases
+	for mode, trained := range map[string]int{ // dnn3: 3 weights, 3 biases
+		"joint": 12, "frozen": 6, "plain": 6, "gaussian": 6,
+	} {
 		t.Run(mode, func(t *testing.T) {
 			cfg := DefaultConfig()
 			cfg.Mode, cfg.NoiseSamples, cfg.Classes = mode, 2, 3
@@ -42,7 +44,10 @@ func TestGradientByFiniteDifferences(t *testing.T) {
 
 // requireSlopes checks the gradient of the objective in each variable, for three images of labels
 // 0, 2 and 1.
-func requireSlopes(t *testing.T, n *Network, backend compute.Backend, store *model.Store, variables []*model.Variable, images, z *tensors.Tensor) {
+func requireSlopes(
+	t *testing.T, n *Network, backend compute.Backend, store *model.Store, variables []*model.Variable,
+	images, z *tensors.Tensor,
+) {
 	exec := model.MustNewExec(backend, store, func(s *model.Scope, in []*Node) []*Node {
 		loss := n.objective(s, in[0], in[1], in[2], nil).loss
 		values := make([]*Node, len(variables))

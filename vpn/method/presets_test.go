@@ -13,12 +13,14 @@ func TestPaperPreset(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, PaperConfig(), c)
 	require.Equal(t, []int{40, 256, 1}, []int{c.Epochs, c.BatchSize, c.NoiseSamples})
-	require.Equal(t, []float64{0.001, 0, 0, 0.01}, []float64{c.LearningRate, c.WeightDecay, c.BaseLossWeight, c.LabelCoefficient})
+	require.Equal(t, []float64{0.001, 0, 0, 0.01},
+		[]float64{c.LearningRate, c.WeightDecay, c.BaseLossWeight, c.LabelCoefficient})
 	require.Equal(t, []string{"adam", "constant", "abs", "scaled", "image"},
 		[]string{c.Optimizer, c.Schedule, c.Std, c.LabelEncoding, c.Normalize.Where})
 }
 
-// The authors' public code: SGD 0.1, momentum 0.9, weight decay 5e-4, cosine over 200 epochs, batch 256.
+// The authors' public code: SGD 0.1, momentum 0.9, weight decay 5e-4, cosine over 200 epochs,
+// batches of 256.
 func TestOfficialPreset(t *testing.T) {
 	c, err := ParseConfig([]byte(`{"preset": "official"}`))
 	require.NoError(t, err)

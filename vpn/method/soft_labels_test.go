@@ -50,10 +50,12 @@ func TestSoftLabelGraphs(t *testing.T) {
 	golden.EachBackend(t, func(t *testing.T, backend compute.Backend) {
 		float := func(x *Node) *Node { return ConvertDType(x, dtypes.Float64) }
 		require.Equal(t, []float64{1, 0, 2}, call(t, backend, func(in []*Node) *Node { return float(classOf(in[0])) }, soft))
-		require.Equal(t, []float64{0.25, 0.5, 0.25, 0.25, 0.5, 0.25, 0.5, 0, 0.5, 0.5, 0, 0.5, 0, 0.25, 0.75, 0, 0.25, 0.75},
+		twice := []float64{0.25, 0.5, 0.25, 0.25, 0.5, 0.25, 0.5, 0, 0.5, 0.5, 0, 0.5, 0, 0.25, 0.75, 0, 0.25, 0.75}
+		require.Equal(t, twice,
 			call(t, backend, func(in []*Node) *Node { return float(repeat(in[0], 2)) }, soft))
 		logits := [][]float32{{0, 1, 0}, {1, 0, 0}, {1, 0, 0}} // right, right, wrong
-		require.InDeltaSlice(t, []float64{2. / 3}, call(t, backend, func(in []*Node) *Node { return accuracy(in[1], in[0]) }, soft, logits), 1e-7)
+		right := call(t, backend, func(in []*Node) *Node { return accuracy(in[1], in[0]) }, soft, logits)
+		require.InDeltaSlice(t, []float64{2. / 3}, right, 1e-7)
 		for encoding, want := range map[string][]float64{"scaled": {1, 1, 1.75}, "index": {2, 2, 3.5}} { // κ·y/2 and κ·y
 			n := &Network{Config: Config{LabelEncoding: encoding, LabelCoefficient: 2, Classes: 3}}
 			got := call(t, backend, func(in []*Node) *Node { return n.labelBias(in[0], in[1]) }, soft, logits)

@@ -24,7 +24,8 @@ func outputs() []float64 {
 }
 
 func stdOf(t *testing.T, backend compute.Backend, dtype dtypes.DType, c Config, o []float64) []float64 {
-	return call(t, backend, func(in []*Node) *Node { return stdByName[c.Std](&c, in[0]) }, golden.Tensor(o, dtype, 3, 2, 4, 2))
+	build := func(in []*Node) *Node { return stdByName[c.Std](&c, in[0]) }
+	return call(t, backend, build, golden.Tensor(o, dtype, 3, 2, 4, 2))
 }
 
 func TestStdAbs(t *testing.T) {
