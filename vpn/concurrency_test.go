@@ -33,7 +33,7 @@ func TestBusyDuringFit(t *testing.T) {
 	m := fitted(t, smallConfig("joint"), d, nil)
 	require.NoError(t, m.ExportSafetensors(weights, ExportOptions{}))
 	phases := map[string]bool{}
-	check := func(p Progress) bool { // another goroutine calls, while Fit waits in its callback
+	check := func(p Progress) bool { // others call while Fit waits in its callback
 		if phases[p.Phase] {
 			return false
 		}
@@ -94,7 +94,7 @@ func TestCancelFit(t *testing.T) {
 			e, err := m.Evaluate(ctx, d, EvalOptions{})
 			require.NoError(t, err)
 			require.Greater(t, float64(e.Accuracy), 0.9)
-			m.Cancel() // nothing runs: nothing happens
+			m.Cancel() // does nothing, as nothing runs
 			require.NoError(t, m.Fit(ctx, d, nil, FitOptions{Epochs: len(m.History()) + 1, Resume: true}))
 		})
 	}
@@ -158,7 +158,7 @@ func TestConcurrentFirstFit(t *testing.T) {
 		_, predicted := m.Predict(ctx, d, PredictOptions{Noise: "classwise"})
 		_, _, noised := m.Noise(ctx, d, NoiseOptions{})
 		for _, err := range []error{predicted, noised} {
-			require.True(t, err == nil || errors.Is(err, ErrBusy) || errors.Is(err, ErrArgument), err) // no weights yet
+			require.True(t, err == nil || errors.Is(err, ErrBusy) || errors.Is(err, ErrArgument), err) // before it has weights
 		}
 		require.Contains(t, []int{0, 3}, m.Config().Classes)
 		require.LessOrEqual(t, m.Describe().Epochs, 3)

@@ -15,7 +15,7 @@ import (
 type faulty struct {
 	compute.Backend
 	count, fails int
-	look         func() // called before it fails and before some that precede it; none is counted meanwhile
+	look         func() // called before the operation that fails and the few before it; what it does is not counted
 	looking      bool
 }
 
@@ -145,7 +145,7 @@ func eachFault(t *testing.T, cfg Config, stride int, call func(m *Model) (any, e
 		backend.fails = 0
 		got, err := call(m)
 		require.NoError(t, err)
-		require.Equal(t, fmt.Sprint(want), fmt.Sprint(got), "operation %d", n) // where NaN is NaN
+		require.Equal(t, fmt.Sprint(want), fmt.Sprint(got), "operation %d", n) // as text, NaN equals NaN
 		require.Equal(t, state(t, undisturbed), state(t, m), "operation %d", n)
 	}
 	t.Logf("%d operations", operations)

@@ -91,9 +91,9 @@ func TestSameSeedSameResult(t *testing.T) {
 			return state(t, m)
 		}
 		one := trained(1)
-		require.Equal(t, one, trained(1), "bit by bit")
+		require.Equal(t, one, trained(1), "bit for bit")
 		if backend != pure {
-			return // a compilation takes seconds on cpu
+			return // XLA compiles for seconds
 		}
 		other := trained(2)
 		for _, name := range slices.Sorted(maps.Keys(one)) {

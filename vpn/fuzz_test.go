@@ -132,7 +132,7 @@ func FuzzSafetensors(f *testing.F) {
 	f.Add(`{"x":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}`, []byte(nil), int64(-1), true)
 	f.Add(`{"x":{"dtype":"F32","shape":[],"data_offsets":[-4,0]}}`, []byte(nil), int64(1)<<62, true)
 	f.Fuzz(func(t *testing.T, header string, body []byte, size int64, head bool) {
-		if size < 0 { // the right one
+		if size < 0 { // stands for the right size
 			size = int64(len(header))
 		}
 		b := append(append(binary.LittleEndian.AppendUint64(nil, uint64(size)), header...), body...)

@@ -24,7 +24,7 @@ func TestHiddenModels(t *testing.T) {
 		layer                 int
 		dims                  []int
 		change                func(c *Config)
-		onCPU                 string // "", "ordinary" or "long": in which runs it is tested on cpu
+		onCPU                 string // the runs that test it on cpu: "" for none, "ordinary" for all, "long"
 	}{
 		{
 			mode: "joint", base: "dnn3", generator: "dnn3", layer: 1, dims: []int{1024}, onCPU: "ordinary",

@@ -7,7 +7,7 @@ import (
 )
 
 func TestHistory(t *testing.T) {
-	train, valid := stripes(t, 100, 1), stripes(t, 50, 2) // 3 batches of 32; 4 images of every epoch wait for the next
+	train, valid := stripes(t, 100, 1), stripes(t, 50, 2) // 3 batches of 32, and 4 images that are left out
 	for _, mode := range []string{"joint", "plain", "gaussian"} {
 		t.Run(mode, func(t *testing.T) {
 			m := fitted(t, smallConfig(mode), train, valid)
@@ -47,7 +47,7 @@ func TestHistory(t *testing.T) {
 }
 
 func TestHistoryWithoutValidation(t *testing.T) {
-	m := fitted(t, smallConfig("plain"), stripes(t, 20, 1), nil) // smaller than a batch: one batch
+	m := fitted(t, smallConfig("plain"), stripes(t, 20, 1), nil) // one batch, smaller than 32
 	require.Len(t, m.History(), 3)
 	for _, e := range m.History() {
 		require.True(t, e.ValLoss != e.ValLoss && e.ValAccuracy != e.ValAccuracy, "NaN")

@@ -28,7 +28,7 @@ func TestUnfitData(t *testing.T) {
 		name    string
 		d       *data.Dataset
 		message string
-		predict bool // it is fit for Predict, which reads no labels
+		predict bool // Predict takes it, as it reads no labels
 	}{
 		{name: "nil", d: nil, message: "is nil, want a data set"},
 		{
@@ -57,7 +57,7 @@ func TestUnfitData(t *testing.T) {
 			} else {
 				errs = append(errs, predicted)
 			}
-			if test.d != nil { // no validation set is none
+			if test.d != nil { // nil is a right validation set
 				errs = append(errs, m.Fit(ctx, good, test.d, FitOptions{}))
 				require.ErrorContains(t, errs[len(errs)-1], "the")
 			}

@@ -12,7 +12,7 @@ import (
 // one unit each. Output j is 0.02·(j + 1)·(mean pixel + label bias).
 func vivid(t testing.TB, m *Model) {
 	const d = 16
-	first := func(width int) func(i int) float32 { // only unit 0, the mean of its inputs
+	first := func(width int) func(i int) float32 { // unit 0 is the mean of its inputs, the others are 0
 		return func(i int) float32 {
 			if i < width {
 				return 1 / float32(width)
@@ -55,7 +55,7 @@ func TestNoiseStd(t *testing.T) {
 			require.InEpsilon(t, 0.02*float64(j+1)*(mean+0.5*float64(y)), float64(sigma[i*16+j]), 1e-5)
 		}
 	}
-	for _, chunk := range []int{1, 3} { // whatever the chunk
+	for _, chunk := range []int{1, 3} { // chunks do not matter
 		m.net.Config.EvalBatchSize = chunk
 		again, _, err := m.Noise(ctx, d, NoiseOptions{Output: "std"})
 		require.NoError(t, err)

@@ -56,7 +56,7 @@ func TestRematMemory(t *testing.T) {
 				return float64(e.Training.Host)
 			}
 			if !method.Fuses(backend) {
-				factor = 1 // its values die in another order
+				factor = 1 // go frees values in another order
 			}
 			require.Greater(t, estimate(false), factor*estimate(true), base)
 		}

@@ -29,7 +29,7 @@ func TestResumeEqualsUninterrupted(t *testing.T) {
 			"within each epoch": func(p Progress) bool { return p.Phase == "training" && p.Step%2 == 1 },
 		} {
 			if name != "adam" && where != "within each epoch" {
-				continue // the hardest one is enough
+				continue // the hardest of them is enough
 			}
 			t.Run(name+" "+where, func(t *testing.T) {
 				m, stops := newModel(t, cfg, openDevice(t, "go")), 0

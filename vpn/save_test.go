@@ -40,7 +40,7 @@ func TestSaveAndLoad(t *testing.T) {
 		require.Equal(t, untimed(m.History()), untimed(loaded.History()))
 		require.Equal(t, m.Describe().BestEpoch, loaded.Describe().BestEpoch)
 		require.Equal(t, m.Describe().Parameters, loaded.Describe().Parameters)
-		if backend != m.backend { // other noise, as each device has its own generator of random numbers
+		if backend != m.backend { // each device draws other noise
 			options.Noise = "none"
 			want, err = m.Predict(ctx, test, options)
 			require.NoError(t, err)

@@ -43,7 +43,7 @@ func TestStandardNormalMoments(t *testing.T) {
 			skewness += v * v * v / n
 			kurtosis += v * v * v * v / n
 			next += v * z[(i+1)%n] / n
-			if i < n/2 { // Box–Muller's pairs, which share a radius: their squares would show it
+			if i < n/2 { // Box–Muller's pairs share a radius, which their squares would show
 				partner := z[i+n/2]
 				halves += v * partner / (n / 2)
 				squares += (v*v - 1) * (partner*partner - 1) / 2 / (n / 2)
@@ -62,7 +62,7 @@ func TestStandardNormalMoments(t *testing.T) {
 
 func TestStandardNormalSeeds(t *testing.T) {
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
-		z := normals(t, backend, dtypes.Float32, 1, 3, 5, 7) // odd: one draw of the last pair is dropped
+		z := normals(t, backend, dtypes.Float32, 1, 3, 5, 7) // an odd number drops one draw of the last pair
 		require.Equal(t, z, normals(t, backend, dtypes.Float32, 1, 3, 5, 7), "the same seed")
 		require.NotEqual(t, z, normals(t, backend, dtypes.Float32, 2, 3, 5, 7), "another seed")
 	})

@@ -87,7 +87,7 @@ func TestLearnsProbabilities(t *testing.T) {
 	require.Equal(t, 1., float64(last.Accuracy))
 	p, err := m.Predict(ctx, train, PredictOptions{Output: "proba"})
 	require.NoError(t, err)
-	mean := make([]float64, 3) // of the images of class 0, a third
+	mean := make([]float64, 3) // over the images of class 0, every third
 	for i := 0; i < train.Len(); i += 3 {
 		for k := range mean {
 			mean[k] += float64(p.Scores[3*i+k]) / 32

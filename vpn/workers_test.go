@@ -30,7 +30,7 @@ func newMeeting(workers int) *meeting {
 func (m *meeting) sum(values []float32) bool {
 	m.Lock()
 	defer m.Unlock()
-	for m.left > 0 { // of the last meeting
+	for m.left > 0 { // some have not left the last meeting
 		m.Wait()
 	}
 	if m.come == 0 {

@@ -58,7 +58,7 @@ func TestConfigJSON(t *testing.T) {
 
 // Every field that can be wrong has a row. The error names the field and what was got.
 func TestInvalidConfig(t *testing.T) {
-	tested := map[string]bool{ // every value of these is right
+	tested := map[string]bool{ // these have no wrong value
 		"Seed": true, "ClipNoisy": true, "RestoreBest": true, "Remat": true, "Attributes": true,
 	}
 	for _, test := range []struct{ text, message string }{

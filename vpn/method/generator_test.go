@@ -18,7 +18,7 @@ func TestLabelBias(t *testing.T) {
 		encoding string
 		classes  int
 		labels   []int32
-		want     []float64 // κ = 0.5: κ·y/(K−1), 0 for K = 1; κ·y
+		want     []float64 // κ = 0.5; scaled is κ·y/(K−1), or 0 for K = 1; index is κ·y
 	}{
 		{encoding: "scaled", classes: 3, labels: []int32{0, 1, 2}, want: []float64{0, 0.25, 0.5}},
 		{encoding: "scaled", classes: 1, labels: []int32{0, 0}, want: []float64{0, 0}},
@@ -38,7 +38,7 @@ func TestStdOfAllClasses(t *testing.T) {
 		for _, fusion := range LabelFusionNames() {
 			golden.EachBackend(t, func(t *testing.T, backend compute.Backend) {
 				if name == "resnet18" && fusion != "film" && Fuses(backend) {
-					return // compiling takes long
+					return // XLA compiles for seconds
 				}
 				cfg := DefaultConfig()
 				cfg.Generator, cfg.LabelFusion, cfg.ImageShape, cfg.Classes = name, fusion, [3]int{5, 4, 2}, 3

@@ -37,7 +37,7 @@ func goldenNetwork(t *testing.T, c golden.Case, backend compute.Backend, dtype d
 // goldenInputs returns images, labels and noise of a case.
 func goldenInputs(stored map[string]*tensors.Tensor, dtype dtypes.DType) (images, labels, z *tensors.Tensor) {
 	images, labels = golden.As(stored["images"], dtype), stored["labels"]
-	if stored["z"] == nil { // plain: no noise, but an input all the same
+	if stored["z"] == nil { // mode plain has no noise, but takes an input
 		return images, labels, images
 	}
 	return images, labels, golden.As(stored["z"], dtype)

@@ -61,7 +61,7 @@ func TestStdRMS(t *testing.T) {
 					v := sigma[image*16+pixel*2+channel]
 					square += v * v / 8
 				}
-				if image == 1 { // o is below √rmsEpsilon = 1e-3 there: σ stays near |o|·r/1e-3
+				if image == 1 { // |o| is below √rmsEpsilon = 1e-3, so that σ is near |o|·r/1e-3
 					require.Less(t, math.Sqrt(square), 0.2*5e-5/1e-3)
 				} else {
 					require.InEpsilon(t, 0.2, math.Sqrt(square), 1e-4, "image %d, channel %d", image, channel)
