@@ -44,7 +44,8 @@ func TestFusedImages(t *testing.T) {
 	} {
 		n, store := fusionNetwork(t, fusion, "dnn3"), model.NewStore()
 		store.VariableWithValue("/label/weight", golden.Tensor(table, dtypes.Float64, 3, 2, 3, 2))
-		for _, y := range [][][]int32{{{2}, {0}}, {{0, 1, 2}}, {{1, 2}, {0, 1}}} { // one per image; all classes for both; two per image
+		// one label per image; all classes for both images; two labels per image
+		for _, y := range [][][]int32{{{2}, {0}}, {{0, 1, 2}}, {{1, 2}, {0, 1}}} {
 			got := callOver(t, backend, store, func(s *model.Scope, in []*Node) []*Node {
 				return []*Node{fusionByName[fusion].images(labels{n: n, scope: s.In("label"), y: in[1]}, in[0])}
 			}, golden.Tensor(x, dtypes.Float64, 2, 2, 3, 2), y)
