@@ -20,9 +20,9 @@ func Long(t testing.TB) {
 // IsLong reports whether long tests run.
 func IsLong() bool { return os.Getenv("GOVPN_TEST_LONG") == "1" }
 
-// deep are cases of networks of many layers, as kind/name. XLA compiles most of them for half a
-// minute. An ordinary run computes them on device go in float64 alone. Other cases show that XLA
-// computes such networks and their gradients right: of ResNets base/resnet18-12x12x3,
+// deep are cases of networks of many layers, as kind/name. XLA compiles each for ten seconds or more.
+// An ordinary run computes them on device go in float64 alone. Other cases show that XLA computes
+// such networks and their gradients right: of ResNets base/resnet18-12x12x3,
 // generator/resnet18-9x7x2 and training/plain-resnet18, of transformers base/vit_tiny_patch4-8x12x2.
 var deep = setOf(
 	"base/resnet18-70x66x2", "base/resnet50-9x10x2", "base/vit_small_patch8-16x8x3",
