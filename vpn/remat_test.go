@@ -14,7 +14,7 @@ import (
 // parts of a batch. It is tested in float64, as XLA fuses the two programs differently and so
 // rounds differently.
 func TestRemat(t *testing.T) {
-	train := stripes(t, 16, 1)
+	train := stripes(t, 8, 1)
 	for _, test := range []struct {
 		base, mode string
 		accumulate int

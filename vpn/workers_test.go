@@ -77,7 +77,7 @@ func shared(
 func TestShare(t *testing.T) {
 	train, valid := weighted(t, stripes(t, 100, 1), 1, 2, 3, 4), stripes(t, 20, 2)
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
-		for _, test := range []struct {
+		for i, test := range []struct {
 			base, mode, optimizer string
 			workers, accumulate   int
 		}{
@@ -86,7 +86,7 @@ func TestShare(t *testing.T) {
 			{base: "sr", mode: "gaussian", optimizer: "sgd", workers: 4, accumulate: 1},
 			{base: "sr", mode: "plain", optimizer: "adam", workers: 2, accumulate: 1},
 		} {
-			if test.base != "dnn3" && method.Fuses(backend) && !golden.IsLong() {
+			if i > 0 && method.Fuses(backend) && !golden.IsLong() {
 				continue
 			}
 			cfg := smallConfig(test.mode)
@@ -132,7 +132,7 @@ func TestShareBatchNorm(t *testing.T) {
 
 // A share may be spread over devices.
 func TestShareOnDevices(t *testing.T) {
-	train, cfg := stripes(t, 64, 1), smallConfig("joint")
+	train, cfg := stripes(t, 64, 1), smallConfig("gaussian")
 	cfg.BatchSize = 16
 	backend := openSeveral(t)
 	whole := newModel(t, cfg, backend)
