@@ -8,11 +8,13 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/stretchr/testify/require"
 
+	"github.com/govpn/govpn/internal/golden"
 	"github.com/govpn/govpn/vpn/augment"
 	"github.com/govpn/govpn/vpn/data"
+	"github.com/govpn/govpn/vpn/method"
 )
 
-// flipped is d with every row of every image reversed.
+// flipped returns d with every row of every image reversed.
 func flipped(t testing.TB, d *data.Dataset) *data.Dataset {
 	h, w, c := d.Shape()
 	pixels, _ := d.Pixels()
@@ -32,8 +34,9 @@ func augmented(t testing.TB, backend compute.Backend, l augment.List, train *dat
 	return m
 }
 
-// Training with images that are always flipped is training on flipped images, with images that never are on the images
-// themselves: bit by bit on go, up to another order of sums on cpu. Prediction knows nothing of it.
+// Training that always flips images is training on flipped images, and training that never does is
+// training on the images themselves. On go the weights are equal bit for bit. On cpu the order of
+// sums differs. Predict flips nothing. The second pair is left to go, as XLA compiles for seconds.
 func TestAugmentedTraining(t *testing.T) {
 	train := stripes(t, 64, 1)
 	pure := openDevice(t, "go")
@@ -49,14 +52,17 @@ func TestAugmentedTraining(t *testing.T) {
 			}
 		}
 		always := augmented(t, backend, augment.List{augment.RandomHorizontalFlip{P: 1}}, train)
-		never := augmented(t, backend, augment.List{augment.RandomHorizontalFlip{P: 0}}, train)
 		same(augmented(t, backend, nil, flipped(t, train)), always)
+		if backend != pure && !golden.IsLong() {
+			return
+		}
+		never := augmented(t, backend, augment.List{augment.RandomHorizontalFlip{P: 0}}, train)
 		same(augmented(t, backend, nil, train), never)
 		require.NotEqual(t, state(t, always), state(t, never))
 	})
 }
 
-// Every augmentation trains, also where its operations have no gradient.
+// Every augmentation trains, although some of their operations have no gradient.
 func TestTrainsWithEveryAugmentation(t *testing.T) {
 	pixels := make([]uint8, 32*8*8*3)
 	for i := range pixels {
@@ -67,14 +73,20 @@ func TestTrainsWithEveryAugmentation(t *testing.T) {
 		augment.RandomCrop{Padding: augment.Ints{2}, PaddingMode: "reflect"}, augment.RandomHorizontalFlip{P: 0.5},
 		augment.RandomRotation{Degrees: augment.Floats{-20, 20}, Interpolation: "bilinear"},
 		augment.RandomAffine{Degrees: augment.Floats{-5, 5}, Translate: augment.Floats{0.1, 0.1}, Interpolation: "bilinear"},
-		augment.ColorJitter{Brightness: augment.Floats{0.2}, Contrast: augment.Floats{0.2}, Saturation: augment.Floats{0.2}, Hue: augment.Floats{0.1}},
+		augment.ColorJitter{
+			Brightness: augment.Floats{0.2}, Contrast: augment.Floats{0.2}, Saturation: augment.Floats{0.2},
+			Hue: augment.Floats{0.1},
+		},
 		augment.GaussianBlur{KernelSize: augment.Ints{3}}, augment.GaussianNoise{Sigma: 0.1, Clip: true, Fraction: 0.5},
 	}
 	require.Len(t, all, len(augment.Names()))
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
 		for _, mode := range []string{"joint", "plain"} {
+			if mode == "plain" && method.Fuses(backend) && !golden.IsLong() {
+				continue
+			}
 			cfg := smallConfig(mode)
-			cfg.Base, cfg.Augment, cfg.Epochs = "dnn3", all, 1
+			cfg.Augment, cfg.Epochs = all, 1
 			m := newModel(t, cfg, backend)
 			require.NoError(t, m.Fit(ctx, train, nil, FitOptions{}))
 			require.False(t, math.IsNaN(float64(m.History()[0].Loss)))
@@ -82,11 +94,13 @@ func TestTrainsWithEveryAugmentation(t *testing.T) {
 	})
 }
 
-// A chain of augmentations is drawn anew at every step, follows from the seed, survives saving, and resumes in mid-epoch,
-// bit by bit.
+// A chain of augmentations draws anew at every step. Its draws follow from the seed. Training with
+// it resumes from a file in mid-epoch, bit for bit.
 func TestAugmentResumes(t *testing.T) {
 	train := stripes(t, 100, 1)
-	chain := augment.List{augment.RandomCrop{Padding: augment.Ints{1}}, augment.ColorJitter{Brightness: augment.Floats{0.3}}}
+	chain := augment.List{
+		augment.RandomCrop{Padding: augment.Ints{1}}, augment.ColorJitter{Brightness: augment.Floats{0.3}},
+	}
 	want := augmented(t, openDevice(t, "go"), chain, train)
 	require.Equal(t, state(t, want), state(t, augmented(t, openDevice(t, "go"), chain, train)), "same seed, same result")
 
@@ -104,7 +118,7 @@ func TestAugmentResumes(t *testing.T) {
 	require.Len(t, m.Config().Augment, 2)
 }
 
-// FitOptions.Augment takes the place of the configured list; what is wrong with it changes nothing.
+// FitOptions.Augment replaces the configured list. A wrong list is refused and changes nothing.
 func TestFitAugment(t *testing.T) {
 	train := stripes(t, 64, 1)
 	flip := augment.List{augment.RandomHorizontalFlip{P: 1}}

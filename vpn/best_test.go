@@ -13,8 +13,8 @@ import (
 	"github.com/govpn/govpn/vpn/method"
 )
 
-// worsening is a model that knows the stripes, data that teach it otherwise, and validation data that notice: the first
-// epoch is the best one.
+// worsening returns a model that classifies stripes well, training data whose labels are wrong, and
+// validation data whose labels are right. A fit on them has its best epoch first.
 func worsening(t *testing.T, change func(c *Config)) (m *Model, wrong, valid *data.Dataset) {
 	train := stripes(t, 96, 1)
 	cfg := smallConfig("joint")
@@ -32,7 +32,8 @@ func accuracies(history []Epoch) (values []float64) {
 	return values
 }
 
-// With RestoreBest, inference uses the weights of the best epoch; without, those of the last.
+// With RestoreBest, inference uses the weights of the best epoch. Without it, inference uses those
+// of the last.
 func TestBestWeights(t *testing.T) {
 	for _, restore := range []bool{true, false} {
 		m, wrong, valid := worsening(t, func(c *Config) { c.RestoreBest = restore })
@@ -51,7 +52,8 @@ func TestBestWeights(t *testing.T) {
 	}
 }
 
-// A frozen base's accuracy without noise is the same in every epoch: the generator of the last epoch is kept, not of the first.
+// The accuracy of a frozen base without noise is the same in every epoch. Fit then keeps the
+// generator of the last epoch, not of the first.
 func TestBestEpochOfAFrozenBase(t *testing.T) {
 	path := t.TempDir() + "/base.safetensors"
 	require.NoError(t, fitted(t, smallConfig("plain"), stripes(t, 96, 1), nil).ExportSafetensors(path, ExportOptions{}))
@@ -64,7 +66,8 @@ func TestBestEpochOfAFrozenBase(t *testing.T) {
 	require.Equal(t, 3, m.Describe().BestEpoch)
 }
 
-// What comes after Fit starts from the weights that inference uses, and not from those of the last epoch.
+// After Fit, training and import start from the weights that inference uses, not from those of the
+// last epoch.
 func TestTrainingStartsFromTheBestWeights(t *testing.T) {
 	tiny := func(c *Config) { c.Optimizer, c.LearningRate = "sgd", 1e-9 }
 	m, wrong, valid := worsening(t, func(*Config) {})
@@ -100,7 +103,7 @@ func TestTrainingStartsFromTheBestWeights(t *testing.T) {
 	}
 }
 
-// Patience counts the epochs since the best one: 1, 2 worse ones, stop.
+// Training stops after Patience epochs that are no better than the best one.
 func TestPatience(t *testing.T) {
 	m, wrong, valid := worsening(t, func(c *Config) { c.Epochs, c.Patience = 6, 2 })
 	require.NoError(t, m.Fit(ctx, wrong, valid, FitOptions{}))

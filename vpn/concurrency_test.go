@@ -13,7 +13,8 @@ import (
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// soon fails where fn does not return within ten seconds: it waits for something that it must not wait for.
+// soon fails if fn does not return within ten seconds, because it waits for a lock that it must not
+// wait for.
 func soon(t *testing.T, name string, fn func()) {
 	done := make(chan struct{})
 	go func() { defer close(done); fn() }()
@@ -24,14 +25,15 @@ func soon(t *testing.T, name string, fn func()) {
 	}
 }
 
-// While a model trains, what computes answers ErrBusy at once, and what describes answers.
+// While a model trains, calls that compute return ErrBusy at once. Calls that describe the model
+// answer.
 func TestBusyDuringFit(t *testing.T) {
 	d, path := stripes(t, 64, 1), t.TempDir()+"/m"
 	weights := t.TempDir() + "/w"
 	m := fitted(t, smallConfig("joint"), d, nil)
 	require.NoError(t, m.ExportSafetensors(weights, ExportOptions{}))
 	phases := map[string]bool{}
-	check := func(p Progress) bool { // another goroutine calls, while Fit waits in its callback
+	check := func(p Progress) bool { // others call while Fit waits in its callback
 		if phases[p.Phase] {
 			return false
 		}
@@ -69,36 +71,8 @@ func TestBusyDuringFit(t *testing.T) {
 	require.NoError(t, err, "not busy any more")
 }
 
-// Progress counts the steps of a fit, and time.
-func TestProgress(t *testing.T) {
-	var reports []Progress
-	m := newModel(t, smallConfig("plain"), openDevice(t, "go"))
-	require.NoError(t, m.Fit(ctx, stripes(t, 70, 1), nil, FitOptions{Progress: slowly(func(p Progress) bool {
-		reports = append(reports, p)
-		return false
-	})}))
-	require.Equal(t, "compiling", reports[0].Phase)
-	require.Equal(t, "compiling", reports[1].Phase, "when it is done")
-	require.Equal(t, "epoch", reports[len(reports)-1].Phase)
-	epochs := 0
-	for i, p := range reports {
-		require.Equal(t, []int64{3, 6}, []int64{int64(p.Epochs), p.Steps}) // 70 images: 2 batches of 32
-		require.Greater(t, p.Elapsed, time.Duration(0))
-		if i > 0 {
-			require.GreaterOrEqual(t, p.Step, reports[i-1].Step)
-			require.Equal(t, p.Phase != "compiling", p.Loss > 0)
-		}
-		if p.Phase == "epoch" {
-			epochs++
-			require.Equal(t, epochs, p.Epoch)
-			require.Equal(t, int64(2*epochs), p.Step)
-			require.Equal(t, float64(m.History()[epochs-1].Loss), p.Loss)
-		}
-	}
-	require.Equal(t, 3, epochs)
-}
-
-// A fit of a million epochs ends at once, however it is stopped, and the model keeps what it has learnt.
+// A fit of a million epochs ends soon after it is cancelled in any way. The model keeps what it has
+// learnt.
 func TestCancelFit(t *testing.T) {
 	d := stripes(t, 64, 1)
 	for name, stop := range map[string]func(m *Model, cancel context.CancelFunc) bool{
@@ -120,13 +94,14 @@ func TestCancelFit(t *testing.T) {
 			e, err := m.Evaluate(ctx, d, EvalOptions{})
 			require.NoError(t, err)
 			require.Greater(t, float64(e.Accuracy), 0.9)
-			m.Cancel() // nothing runs: nothing happens
+			m.Cancel() // does nothing, as nothing runs
 			require.NoError(t, m.Fit(ctx, d, nil, FitOptions{Epochs: len(m.History()) + 1, Resume: true}))
 		})
 	}
 }
 
-// Predict stops as well: Cancel from another goroutine, until it meets the call.
+// Cancel stops a Predict that runs in another goroutine. The test repeats it, as a Cancel before
+// the call does nothing.
 func TestCancelPredict(t *testing.T) {
 	d := stripes(t, 64, 1)
 	m := fitted(t, smallConfig("joint"), d, nil)
@@ -148,7 +123,7 @@ func TestCancelPredict(t *testing.T) {
 	})
 }
 
-// A model may be used from any goroutine: all get the same answers, whatever the others ask.
+// Any goroutine may use a model. All get the same answers, whatever the others ask.
 func TestConcurrentPredictions(t *testing.T) {
 	m, d := fitted(t, smallConfig("joint"), stripes(t, 64, 1), nil), stripes(t, 20, 2)
 	options := PredictOptions{Noise: "classwise", Output: "scores"}
@@ -172,7 +147,8 @@ func TestConcurrentPredictions(t *testing.T) {
 	require.NoError(t, errors.Join(errs...))
 }
 
-// A first fit gives the model its sizes and weights while others ask: they get an answer or an error, and no data race.
+// A first fit gives the model its sizes and weights. Other goroutines that ask meanwhile get an
+// answer or an error, and cause no data race.
 func TestConcurrentFirstFit(t *testing.T) {
 	d := stripes(t, 64, 1)
 	m := newModel(t, smallConfig("joint"), openDevice(t, "go"))
@@ -182,7 +158,7 @@ func TestConcurrentFirstFit(t *testing.T) {
 		_, predicted := m.Predict(ctx, d, PredictOptions{Noise: "classwise"})
 		_, _, noised := m.Noise(ctx, d, NoiseOptions{})
 		for _, err := range []error{predicted, noised} {
-			require.True(t, err == nil || errors.Is(err, ErrBusy) || errors.Is(err, ErrArgument), err) // no weights yet
+			require.True(t, err == nil || errors.Is(err, ErrBusy) || errors.Is(err, ErrArgument), err) // before it has weights
 		}
 		require.Contains(t, []int{0, 3}, m.Config().Classes)
 		require.LessOrEqual(t, m.Describe().Epochs, 3)
@@ -192,7 +168,7 @@ func TestConcurrentFirstFit(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// The caller may close a data set as soon as the call that got it has begun.
+// The caller may close a data set as soon as the call that took it has begun.
 func TestDataMayBeClosedDuringFit(t *testing.T) {
 	pixels, labels := make([]uint8, 64*4), make([]int32, 64)
 	released := false

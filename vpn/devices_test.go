@@ -6,31 +6,51 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/stretchr/testify/require"
 
+	"github.com/govpn/govpn/internal/golden"
 	"github.com/govpn/govpn/vpn/augment"
 )
 
-// spreadModel is a model whose training is spread over devices.
+// spreadModel returns a model that trains on several devices.
 func spreadModel(t testing.TB, cfg Config, backend compute.Backend, devices ...int) *Model {
 	m := newModel(t, cfg, backend)
 	require.NoError(t, m.SetDevices(devices...))
 	return m
 }
 
-// Steps on two and four devices, and on another one, are those on the first: losses, accuracy, weights, predictions and σ.
+// Steps on two devices, on four and on another single one equal those on the first device: in
+// losses, accuracy, weights, predictions and σ.
 func TestDevices(t *testing.T) {
-	backend := openSeveral(t)
+	backend, base, pairs := openSeveral(t), "sr", [][]int(nil)
+	if golden.IsLong() {
+		base, pairs = "dnn3", [][]int{{0, 1}}
+	}
 	for _, test := range []struct {
 		base, mode, optimizer, dtype string
 		accumulate                   int
 		devices                      [][]int
 	}{
-		{"dnn3", "joint", "adam", "float32", 1, [][]int{{0, 1}, {0, 1, 2, 3}, {2}}},
-		{"sr", "joint", "sgd", "float32", 4, [][]int{{3, 1}}},
-		{"sr", "gaussian", "sgd", "float64", 1, [][]int{{0, 1, 2, 3}}},
+		{
+			base: base, mode: "joint", optimizer: "adam", dtype: "float32", accumulate: 1,
+			devices: append(pairs, [][]int{{0, 1, 2, 3}, {2}}...),
+		},
+		{
+			base: "sr", mode: "joint", optimizer: "sgd", dtype: "float32", accumulate: 4,
+			devices: [][]int{{3, 1}},
+		},
+		{
+			base: "sr", mode: "gaussian", optimizer: "sgd", dtype: "float64", accumulate: 1,
+			devices: [][]int{{0, 1, 2, 3}},
+		},
 	} {
+		if test.mode == "gaussian" && !golden.IsLong() {
+			continue
+		}
 		cfg := smallConfig(test.mode)
-		cfg.Base, cfg.Optimizer, cfg.ComputeDType, cfg.Accumulate, cfg.NoiseSamples = test.base, test.optimizer, test.dtype, test.accumulate, 2
-		cfg.Augment = augment.List{augment.RandomHorizontalFlip{P: 0.5}, augment.GaussianNoise{Sigma: 0.1, Clip: true, Fraction: 1}}
+		cfg.Base, cfg.Optimizer, cfg.ComputeDType = test.base, test.optimizer, test.dtype
+		cfg.Accumulate, cfg.NoiseSamples = test.accumulate, 2
+		cfg.Augment = augment.List{
+			augment.RandomHorizontalFlip{P: 0.5}, augment.GaussianNoise{Sigma: 0.1, Clip: true, Fraction: 1},
+		}
 		train, valid := weighted(t, stripes(t, 160, 1), 1, 2), stripes(t, 50, 2)
 		one := newModel(t, cfg, backend)
 		require.NoError(t, one.Fit(ctx, train, valid, FitOptions{Epochs: 2})) // ten steps
@@ -39,6 +59,9 @@ func TestDevices(t *testing.T) {
 			require.Equal(t, devices, many.Devices())
 			require.NoError(t, many.Fit(ctx, train, valid, FitOptions{Epochs: 2}))
 			requireSame(t, one, many, 1e-5)
+			if len(devices) < 4 && !golden.IsLong() {
+				continue // XLA compiles six programs for what follows
+			}
 			for _, noise := range []string{"none", "classwise"} {
 				if noise == "classwise" && test.mode != "joint" {
 					continue
@@ -61,8 +84,10 @@ func TestDevices(t *testing.T) {
 	}
 }
 
-// Batch norm takes its statistics over the whole batch, on however many devices.
+// Batch norm takes its statistics over the whole batch, on any number of devices. XLA compiles each
+// ResNet for long. engine.TestBatchNormOverDevices is the short form.
 func TestDevicesBatchNorm(t *testing.T) {
+	golden.Long(t)
 	backend := openSeveral(t)
 	cfg := resNetConfig("plain")
 	cfg.ComputeDType = "float64"
@@ -73,10 +98,11 @@ func TestDevicesBatchNorm(t *testing.T) {
 	requireSame(t, one, two, 1e-7)
 }
 
-// A file of one number of devices loads for another, and training goes on there; so it does when the number changes meanwhile.
+// A model that was saved on four devices loads on one. Training goes on there, on two devices, and
+// again on one.
 func TestDevicesChange(t *testing.T) {
 	backend, train := openSeveral(t), stripes(t, 64, 1)
-	cfg := smallConfig("joint")
+	cfg := smallConfig("plain")
 	one, many := newModel(t, cfg, backend), spreadModel(t, cfg, backend, 0, 1, 2, 3)
 	require.NoError(t, one.Fit(ctx, train, train, FitOptions{Epochs: 3}))
 	require.NoError(t, many.Fit(ctx, train, train, FitOptions{Epochs: 1}))

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Cross-entropy alone keeps σ small; the reward lets it grow, also where it starts near 0 and for a frozen base.
+// Cross-entropy alone keeps σ small. The entropy reward lets σ grow, also from near 0 and with a
+// frozen base.
 func TestEntropyMakesNoiseLarger(t *testing.T) {
 	train, file := stripes(t, 96, 1), t.TempDir()+"/base"
 	require.NoError(t, fitted(t, smallConfig("plain"), train, nil).ExportSafetensors(file, ExportOptions{Part: "base"}))

@@ -10,7 +10,7 @@ import (
 	"github.com/govpn/govpn/vpn/device"
 )
 
-// corners are 40 images of 2×2×1 in two classes: light above dark, and dark above light.
+// corners returns 40 images of 2×2×1 in two classes: light above dark, and dark above light.
 func corners() *data.Dataset {
 	var pixels []uint8
 	var labels []int32
@@ -30,7 +30,7 @@ func corners() *data.Dataset {
 	return d
 }
 
-// trained is a model that knows the corners.
+// trained returns a model that classifies corners.
 func trained() *vpn.Model {
 	cfg := vpn.DefaultConfig()
 	cfg.Base, cfg.Epochs, cfg.BatchSize, cfg.LearningRate = "sr", 5, 8, 0.05

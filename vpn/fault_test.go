@@ -10,17 +10,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// faulty is a backend that counts its operations: compilations, executions, and transfers in either direction. One of them fails.
+// faulty is a backend that counts its operations (compilations, executions, and transfers in either
+// direction) and lets one of them fail.
 type faulty struct {
 	compute.Backend
 	count, fails int
-	look         func() // called before it fails and before some that precede it; none is counted meanwhile
+	look         func() // called before the operation that fails and the few before it; what it does is not counted
 	looking      bool
 }
 
 var errFault = errors.New("injected: the device is lost")
 
-// fault is the error of the next operation. While one reads a tensor, nobody else can look at it.
+// fault returns the error of the next operation. It does not call look in an operation that reads a
+// tensor, as the tensor is locked.
 func (f *faulty) fault(reads bool) error {
 	if f.looking {
 		return nil
@@ -38,14 +40,14 @@ func (f *faulty) fault(reads bool) error {
 }
 
 func (f *faulty) Builder(name string) compute.Builder {
-	return faultyBuilder{f.Backend.Builder(name), f}
+	return faultyBuilder{Builder: f.Backend.Builder(name), f: f}
 }
 
 func (f *faulty) wrap(b compute.Buffer, err error) (compute.Buffer, error) {
 	if err == nil {
 		err = f.fault(false)
 	}
-	return faultyBuffer{b, f}, err
+	return faultyBuffer{Buffer: b, f: f}, err
 }
 
 func (f *faulty) BufferFromFlatData(n compute.DeviceNum, flat any, shape shapes.Shape) (compute.Buffer, error) {
@@ -68,7 +70,7 @@ func (b faultyBuilder) Compile() (compute.Executable, error) {
 		return nil, err
 	}
 	e, err := b.Builder.Compile()
-	return faultyExecutable{e, b.f}, err
+	return faultyExecutable{Executable: e, f: b.f}, err
 }
 
 type faultyExecutable struct {
@@ -76,7 +78,9 @@ type faultyExecutable struct {
 	f *faulty
 }
 
-func (e faultyExecutable) Execute(inputs []compute.Buffer, donate []bool, n compute.DeviceNum) ([]compute.Buffer, error) {
+func (e faultyExecutable) Execute(
+	inputs []compute.Buffer, donate []bool, n compute.DeviceNum,
+) ([]compute.Buffer, error) {
 	if err := e.f.fault(false); err != nil {
 		return nil, err
 	}
@@ -86,7 +90,7 @@ func (e faultyExecutable) Execute(inputs []compute.Buffer, donate []bool, n comp
 	}
 	outputs, err := e.Executable.Execute(plain, donate, n)
 	for i, b := range outputs {
-		outputs[i] = faultyBuffer{b, e.f}
+		outputs[i] = faultyBuffer{Buffer: b, f: e.f}
 	}
 	return outputs, err
 }
@@ -112,9 +116,10 @@ func (b faultyBuffer) Data() (any, error) {
 	return b.Buffer.Data()
 }
 
-// eachFault lets call fail in every stride-th of its operations, each time with a new model that has been trained for an epoch. The
-// error is the device's, and the weights, the best weights and the optimiser stay, bit by bit, as they were before that operation.
-// Then call succeeds, with the same result as in a model that nothing disturbed.
+// eachFault lets call fail in every stride-th of its operations, each time with a new model that
+// has trained for an epoch. The error is the device's. Weights, best weights and the optimiser's
+// state stay bit for bit as they were before that operation. The next call succeeds, with the same
+// result as in a model whose calls never failed.
 func eachFault(t *testing.T, cfg Config, stride int, call func(m *Model) (any, error)) {
 	trained := func(t *testing.T) (*Model, *faulty) {
 		backend, d := &faulty{Backend: openDevice(t, "go")}, stripes(t, 64, 1)
@@ -140,13 +145,14 @@ func eachFault(t *testing.T, cfg Config, stride int, call func(m *Model) (any, e
 		backend.fails = 0
 		got, err := call(m)
 		require.NoError(t, err)
-		require.Equal(t, fmt.Sprint(want), fmt.Sprint(got), "operation %d", n) // where NaN is NaN
+		require.Equal(t, fmt.Sprint(want), fmt.Sprint(got), "operation %d", n) // as text, NaN equals NaN
 		require.Equal(t, state(t, undisturbed), state(t, m), "operation %d", n)
 	}
 	t.Logf("%d operations", operations)
 }
 
-// Whatever the device refuses, the model stays usable and goes on from the same weights.
+// Whichever operation of the device fails, the model stays usable and goes on from the same
+// weights.
 func TestFailingDevice(t *testing.T) {
 	train, valid := stripes(t, 64, 1), stripes(t, 32, 2)
 	for mode, stride := range map[string]int{"plain": 1, "joint": 11} {
@@ -157,9 +163,11 @@ func TestFailingDevice(t *testing.T) {
 				return untimed(m.History()), err
 			},
 			"train_batch": func(m *Model) (any, error) { return m.TrainBatch(ctx, train) },
-			"predict":     func(m *Model) (any, error) { return m.Predict(ctx, valid, PredictOptions{Output: "logits"}) },
-			"evaluate":    func(m *Model) (any, error) { return m.Evaluate(ctx, valid, EvalOptions{}) },
-			"save":        func(m *Model) (any, error) { _, err := m.Marshal(); return nil, err },
+			"predict": func(m *Model) (any, error) {
+				return m.Predict(ctx, valid, PredictOptions{Output: "logits"})
+			},
+			"evaluate": func(m *Model) (any, error) { return m.Evaluate(ctx, valid, EvalOptions{}) },
+			"save":     func(m *Model) (any, error) { _, err := m.Marshal(); return nil, err },
 		} {
 			t.Run(mode+"/"+name, func(t *testing.T) { eachFault(t, cfg, stride, call) })
 		}

@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gomlx/compute"
 	"github.com/stretchr/testify/require"
 )
 
-// The stripes are linearly separable: every mode and optimiser classifies images that it has not seen.
+// Models of every mode and optimiser learn to classify unseen stripes, which are linearly
+// separable.
 func TestLearnsStripes(t *testing.T) {
 	train, test := stripes(t, 192, 1), stripes(t, 100, 2)
 	for _, mode := range []string{"joint", "plain", "gaussian"} {
@@ -27,7 +29,8 @@ func TestLearnsStripes(t *testing.T) {
 	}
 }
 
-// requireAccurate evaluates a model on images that it was not trained on, in every way of inference.
+// requireAccurate evaluates a model on images that it was not trained on, without noise and
+// classwise.
 func requireAccurate(t *testing.T, m *Model, classes, images int) {
 	test := stripes(t, images, 2)
 	e, err := m.Evaluate(ctx, test, EvalOptions{})
@@ -42,7 +45,8 @@ func requireAccurate(t *testing.T, m *Model, classes, images int) {
 	}
 }
 
-// Frozen training changes the generator and no bit of the base, whose gradient is not even computed.
+// Frozen training changes the generator. It changes no bit of the base and computes no gradient of
+// it.
 func TestFrozenTraining(t *testing.T) {
 	train := stripes(t, 192, 1)
 	plain := fitted(t, smallConfig("plain"), train, nil)
@@ -76,58 +80,6 @@ func TestFrozenTraining(t *testing.T) {
 	}
 }
 
-func TestHistory(t *testing.T) {
-	train, valid := stripes(t, 100, 1), stripes(t, 50, 2) // 3 batches of 32; 4 images of every epoch wait for the next
-	for _, mode := range []string{"joint", "plain", "gaussian"} {
-		t.Run(mode, func(t *testing.T) {
-			m := fitted(t, smallConfig(mode), train, valid)
-			history := m.History()
-			require.Len(t, history, 3)
-			for i, e := range history {
-				require.Equal(t, i+1, e.Epoch)
-				require.Greater(t, float64(e.Seconds), 0.)
-				require.InEpsilon(t, 96/float64(e.Seconds), float64(e.ImagesPerSecond), 1e-9)
-				for _, v := range []Float{e.Loss, e.ValLoss} {
-					require.GreaterOrEqual(t, float64(v), 0.) // false for NaN
-					require.Less(t, float64(v), 10.)
-				}
-				for _, v := range []Float{e.Accuracy, e.ValAccuracy} {
-					require.GreaterOrEqual(t, float64(v), 0.)
-					require.LessOrEqual(t, float64(v), 1.)
-				}
-				switch mode {
-				case "joint": // bounded: within StdRange, up to rounding
-					require.True(t, 0.00999 < e.StdMin && e.StdMin < e.StdMean && e.StdMean < e.StdMax && e.StdMax < 0.30001, e)
-				case "gaussian": // FixedStd
-					for _, v := range []Float{e.StdMin, e.StdMean, e.StdMax} {
-						require.InEpsilon(t, 0.1, float64(v), 1e-5)
-					}
-				default:
-					require.True(t, e.StdMin != e.StdMin && e.StdMean != e.StdMean && e.StdMax != e.StdMax, "NaN")
-				}
-			}
-			require.Less(t, history[2].ValLoss, history[0].ValLoss)
-			evaluation, err := m.Evaluate(ctx, valid, EvalOptions{})
-			require.NoError(t, err)
-			best := history[m.Describe().BestEpoch-1]
-			require.Equal(t, best.ValAccuracy, evaluation.Accuracy)
-			require.Equal(t, best.ValLoss, evaluation.CrossEntropy)
-		})
-	}
-}
-
-func TestHistoryWithoutValidation(t *testing.T) {
-	m := fitted(t, smallConfig("plain"), stripes(t, 20, 1), nil) // smaller than a batch: one batch
-	require.Len(t, m.History(), 3)
-	for _, e := range m.History() {
-		require.True(t, e.ValLoss != e.ValLoss && e.ValAccuracy != e.ValAccuracy, "NaN")
-		require.InEpsilon(t, 20/float64(e.Seconds), float64(e.ImagesPerSecond), 1e-9)
-	}
-	require.Equal(t, 0, m.Describe().BestEpoch)
-	require.Equal(t, 3, m.Describe().Epochs)
-	require.Equal(t, int64(3), m.state.run.Step, "the steps that Adam's averages and the noise are counted by")
-}
-
 func TestSameSeedSameResult(t *testing.T) {
 	train, pure := stripes(t, 64, 1), openDevice(t, "go")
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
@@ -139,9 +91,9 @@ func TestSameSeedSameResult(t *testing.T) {
 			return state(t, m)
 		}
 		one := trained(1)
-		require.Equal(t, one, trained(1), "bit by bit")
+		require.Equal(t, one, trained(1), "bit for bit")
 		if backend != pure {
-			return // a compilation takes seconds on cpu
+			return // XLA compiles for seconds
 		}
 		other := trained(2)
 		for _, name := range slices.Sorted(maps.Keys(one)) {
@@ -150,7 +102,7 @@ func TestSameSeedSameResult(t *testing.T) {
 	})
 }
 
-// A second Fit is a new run from the weights there are: its own history, a fresh optimiser.
+// A second Fit starts from the present weights, with an empty history and a fresh optimiser.
 func TestFitAgain(t *testing.T) {
 	train, path := stripes(t, 64, 1), t.TempDir()+"/w.safetensors"
 	first := fitted(t, smallConfig("joint"), train, nil)
@@ -166,7 +118,7 @@ func TestFitAgain(t *testing.T) {
 	require.Equal(t, untimed(second.History()), untimed(first.History()))
 }
 
-// A run that diverges says so, can be saved, and its history is valid JSON: null where there is no number.
+// A run that diverges warns of it and can be saved. Its history is valid JSON, with null for NaN.
 func TestDivergence(t *testing.T) {
 	train := stripes(t, 64, 1)
 	cfg := smallConfig("joint")
@@ -182,7 +134,7 @@ func TestDivergence(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// One class: the label bias is 0 (method: ȳ = 0 for K = 1), the cross-entropy too.
+// With one class, the label bias is 0, as method defines ȳ = 0 for K = 1. So is the cross-entropy.
 func TestOneClass(t *testing.T) {
 	d := dataset(t, make([]uint8, 8*4), make([]int32, 8), 2, 2, 1)
 	m := fitted(t, smallConfig("joint"), d, d)
@@ -193,8 +145,8 @@ func TestOneClass(t *testing.T) {
 	require.NotContains(t, strings.Join(m.Warnings(), " "), "label")
 }
 
-// The checkpoint of the last epoch fails: the fit ends with that error and keeps what it learned; a resumed fit writes it first, though
-// no epoch is left to train.
+// If the last epoch's checkpoint cannot be written, the fit returns that error and the model keeps
+// what it learned. A resumed fit writes the checkpoint, though no epoch is left to train.
 func TestLastCheckpointFails(t *testing.T) {
 	d, folder := stripes(t, 64, 1), filepath.Join(t.TempDir(), "new")
 	cfg := smallConfig("joint")
@@ -213,4 +165,33 @@ func TestLastCheckpointFails(t *testing.T) {
 	defer loaded.Close()
 	require.Equal(t, state(t, want), state(t, loaded))
 	require.Equal(t, untimed(want.History()), untimed(loaded.History()))
+}
+
+// Progress reports steps, epochs and time.
+func TestProgress(t *testing.T) {
+	var reports []Progress
+	m := newModel(t, smallConfig("plain"), openDevice(t, "go"))
+	require.NoError(t, m.Fit(ctx, stripes(t, 70, 1), nil, FitOptions{Progress: slowly(func(p Progress) bool {
+		reports = append(reports, p)
+		return false
+	})}))
+	require.Equal(t, "compiling", reports[0].Phase)
+	require.Equal(t, "compiling", reports[1].Phase, "when it is done")
+	require.Equal(t, "epoch", reports[len(reports)-1].Phase)
+	epochs := 0
+	for i, p := range reports {
+		require.Equal(t, []int64{3, 6}, []int64{int64(p.Epochs), p.Steps}) // 70 images: 2 batches of 32
+		require.Greater(t, p.Elapsed, time.Duration(0))
+		if i > 0 {
+			require.GreaterOrEqual(t, p.Step, reports[i-1].Step)
+			require.Equal(t, p.Phase != "compiling", p.Loss > 0)
+		}
+		if p.Phase == "epoch" {
+			epochs++
+			require.Equal(t, epochs, p.Epoch)
+			require.Equal(t, int64(2*epochs), p.Step)
+			require.Equal(t, float64(m.History()[epochs-1].Loss), p.Loss)
+		}
+	}
+	require.Equal(t, 3, epochs)
 }

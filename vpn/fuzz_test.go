@@ -18,7 +18,7 @@ import (
 	"github.com/govpn/govpn/vpn/internal/safetensors"
 )
 
-// refused is the kind of error that a file may meet; nothing else may happen to it but that it is right.
+// refused fails unless err is nil or of a kind that a bad file may cause.
 func refused(t *testing.T, err error) {
 	for _, kind := range []error{ErrFormat, ErrUnsupported, ErrArgument, ErrMemory} {
 		if errors.Is(err, kind) {
@@ -29,7 +29,7 @@ func refused(t *testing.T, err error) {
 	require.NoError(t, err)
 }
 
-// allocating runs f, which may allocate so many bytes.
+// allocating fails if f allocates more than the given number of bytes.
 func allocating(t *testing.T, most int, f func()) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -38,7 +38,7 @@ func allocating(t *testing.T, most int, f func()) {
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(most), "bytes allocated")
 }
 
-// A loaded model does all that a model does.
+// checkLoaded fails unless a loaded model saves, predicts and trains as other models do.
 func checkLoaded(t *testing.T, m *Model) {
 	defer func() { require.NoError(t, m.Close()) }()
 	again, err := m.Marshal()
@@ -60,8 +60,8 @@ func checkLoaded(t *testing.T, m *Model) {
 	refused(t, err)
 }
 
-// FuzzModelFile makes model files of a configuration, a run, and a tensor that the file has besides the right ones or in place of
-// one of them, with a checksum that is right: a model that works, or an error.
+// FuzzModelFile loads model files that have a given configuration and run, perhaps with one tensor
+// added or replaced, and a right checksum. The result is a model that works, or an error.
 func FuzzModelFile(f *testing.F) {
 	cfg := smallConfig("joint")
 	cfg.Epochs, cfg.Generator = 1, "dnn3"
@@ -71,7 +71,10 @@ func FuzzModelFile(f *testing.F) {
 	whole, err := m.content()
 	require.NoError(f, err)
 	config, run := whole.Metadata["govpn.config"], whole.Metadata["govpn.run"]
-	for _, name := range []string{"", "base.fc.weight", "best.base.fc.weight", "optimizer.gradient_sum.base.fc.weight", "optimizer.", "best.x", "x"} {
+	for _, name := range []string{
+		"", "base.fc.weight", "best.base.fc.weight", "optimizer.gradient_sum.base.fc.weight", "optimizer.",
+		"best.x", "x",
+	} {
 		f.Add(config, run, name, []byte{0, 3, 2})
 	}
 	f.Add(config, `{"epoch": 1, "batch": 1, "step": 1, "best_epoch": 1}`, "", []byte(nil))
@@ -98,7 +101,7 @@ func FuzzModelFile(f *testing.F) {
 	})
 }
 
-// fuzzedTensor is a tensor of zeros whose type and dimensions are those of some bytes.
+// fuzzedTensor returns a tensor of zeros. The first byte gives its type, the others its dimensions.
 func fuzzedTensor(shape []byte) *tensors.Tensor {
 	types := []dtypes.DType{dtypes.Float32, dtypes.Float64, dtypes.Float16, dtypes.BFloat16, dtypes.Int64, dtypes.Int32}
 	var dims []int
@@ -108,8 +111,8 @@ func fuzzedTensor(shape []byte) *tensors.Tensor {
 	return tensors.FromShape(shapes.Make(types[int(shape[0])%len(types)], dims...))
 }
 
-// FuzzSafetensors puts any header before any bytes: the file is imported into a model that works, or refused, and the model is as
-// it was.
+// FuzzSafetensors imports a file of any header and any bytes. Either the model works, or the import
+// is refused and the model stays as it was.
 func FuzzSafetensors(f *testing.F) {
 	m := newModel(f, smallConfig("plain"), openDevice(f, "go"))
 	d := dataset(f, []uint8{0, 255, 128, 64, 9, 1}, []int32{0, 1, 2}, 1, 2, 1)
@@ -123,12 +126,13 @@ func FuzzSafetensors(f *testing.F) {
 		f.Add(string(b[8:8+size]), b[8+size:], int64(size), false)
 		f.Add(string(b[8:8+size]), b[8+size:], int64(size), true)
 	}
-	f.Add(`{"fc.weight":{"dtype":"F64","shape":[3,2],"data_offsets":[0,48]},"fc.bias":{"dtype":"F16","shape":[3],"data_offsets":[48,54]}}`,
+	f.Add(`{"fc.weight":{"dtype":"F64","shape":[3,2],"data_offsets":[0,48]},`+
+		`"fc.bias":{"dtype":"F16","shape":[3],"data_offsets":[48,54]}}`,
 		make([]byte, 54), int64(-1), false)
 	f.Add(`{"x":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}`, []byte(nil), int64(-1), true)
 	f.Add(`{"x":{"dtype":"F32","shape":[],"data_offsets":[-4,0]}}`, []byte(nil), int64(1)<<62, true)
 	f.Fuzz(func(t *testing.T, header string, body []byte, size int64, head bool) {
-		if size < 0 { // the right one
+		if size < 0 { // stands for the right size
 			size = int64(len(header))
 		}
 		b := append(append(binary.LittleEndian.AppendUint64(nil, uint64(size)), header...), body...)

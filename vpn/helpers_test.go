@@ -21,10 +21,11 @@ import (
 
 var ctx = context.Background()
 
-// openDevice returns the backend of a device and skips the test if it does not open.
+// openDevice returns the backend of a device, and skips the test if the device does not open.
 func openDevice(t testing.TB, name string) compute.Backend { return golden.OpenDevice(t, name) }
 
-// openSeveral is openDevice of cpu with all its devices.
+// openSeveral returns a backend of cpu with several devices, and skips the test if it does not
+// open.
 func openSeveral(t testing.TB) compute.Backend {
 	backend, info, err := device.Open("cpu", device.Options{Several: true})
 	if err != nil {
@@ -34,13 +35,13 @@ func openSeveral(t testing.TB) compute.Backend {
 	return backend
 }
 
-// eachDevice runs test on go and, where its plugin is found, on cpu.
+// eachDevice runs test on go and, if its plugin is found, on cpu.
 func eachDevice(t *testing.T, test func(t *testing.T, backend compute.Backend)) {
 	golden.EachBackend(t, test)
 }
 
-// stripes are n easy images of 4×4×1 in three classes, in turn: row y+1 of an image of class y is bright (160 to 255),
-// the other pixels are dark (0 to 95).
+// stripes returns n easy images of 4×4×1 in three classes, in turn. Row y+1 of an image of class y
+// is bright (160 to 255). The other pixels are dark (0 to 95).
 func stripes(t testing.TB, n int, seed uint64) *data.Dataset {
 	rng, pixels, labels := rand.New(rand.NewPCG(seed, 0)), make([]uint8, n*16), make([]int32, n)
 	for i := range labels {
@@ -55,7 +56,7 @@ func stripes(t testing.TB, n int, seed uint64) *data.Dataset {
 	return dataset(t, pixels, labels, 4, 4, 1)
 }
 
-// dataset is a data set of uint8 images that the test closes.
+// dataset returns a data set of uint8 images, and closes it at the test's end.
 func dataset(t testing.TB, pixels []uint8, labels []int32, h, w, c int) *data.Dataset {
 	d, err := data.FromUint8(pixels, len(pixels)/(h*w*c), h, w, c, data.Options{Labels: labels})
 	require.NoError(t, err)
@@ -63,7 +64,7 @@ func dataset(t testing.TB, pixels []uint8, labels []int32, h, w, c int) *data.Da
 	return d
 }
 
-// relabelled is d with labels shifted by one: y+1 mod classes.
+// relabelled returns d with the label y+1 mod classes in place of y.
 func relabelled(t testing.TB, d *data.Dataset) *data.Dataset {
 	labels := make([]int32, d.Len())
 	for i, y := range d.Labels() {
@@ -75,7 +76,7 @@ func relabelled(t testing.TB, d *data.Dataset) *data.Dataset {
 	return v
 }
 
-// smallConfig learns stripes in a second: base sr, a few epochs.
+// smallConfig returns a configuration that learns stripes within a second.
 func smallConfig(mode string) Config {
 	c := DefaultConfig()
 	c.Base, c.Mode, c.Epochs, c.BatchSize, c.LearningRate, c.Schedule = "sr", mode, 3, 32, 0.02, "constant"
@@ -83,7 +84,7 @@ func smallConfig(mode string) Config {
 	return c
 }
 
-// newModel is a model that the test closes.
+// newModel returns a model, and closes it at the test's end.
 func newModel(t testing.TB, cfg Config, backend compute.Backend) *Model {
 	m, err := New(cfg, backend)
 	require.NoError(t, err)
@@ -91,14 +92,14 @@ func newModel(t testing.TB, cfg Config, backend compute.Backend) *Model {
 	return m
 }
 
-// fitted is a model on the device go after one Fit.
+// fitted returns a model on device go after one Fit.
 func fitted(t testing.TB, cfg Config, train, valid *data.Dataset) *Model {
 	m := newModel(t, cfg, openDevice(t, "go"))
 	require.NoError(t, m.Fit(ctx, train, valid, FitOptions{}))
 	return m
 }
 
-// state is everything that training has made of a model: the SHA-256 of its tensors' bytes by name.
+// state returns all that training has made of a model: the SHA-256 of each tensor's bytes, by name.
 func state(t testing.TB, m *Model) map[string]string {
 	f, err := m.content()
 	require.NoError(t, err)
@@ -110,7 +111,7 @@ func state(t testing.TB, m *Model) map[string]string {
 	return sums
 }
 
-// rewritten is a saved model with other metadata, and a checksum that is right again.
+// rewritten returns a saved model with one metadata value changed, and a right checksum.
 func rewritten(t testing.TB, packed []byte, key string, change func(value string) string) []byte {
 	f, err := safetensors.Parse(bytes.NewReader(packed), int64(len(packed)))
 	require.NoError(t, err)
@@ -122,12 +123,15 @@ func rewritten(t testing.TB, packed []byte, key string, change func(value string
 	return b.Bytes()
 }
 
-// untimed is a history without the columns that differ from run to run. NaN is −1, so that rows compare.
+// untimed returns a history without the columns that differ from run to run. It has −1 for NaN, so
+// that rows compare as equal.
 func untimed(history []Epoch) []Epoch {
 	for i := range history {
 		e := &history[i]
 		e.Seconds, e.ImagesPerSecond, e.DataWait = 0, 0, 0
-		for _, f := range []*Float{&e.Loss, &e.Accuracy, &e.ValLoss, &e.ValAccuracy, &e.StdMean, &e.StdMin, &e.StdMax, &e.LearningRate} {
+		for _, f := range []*Float{
+			&e.Loss, &e.Accuracy, &e.ValLoss, &e.ValAccuracy, &e.StdMean, &e.StdMin, &e.StdMax, &e.LearningRate,
+		} {
 			if math.IsNaN(float64(*f)) {
 				*f = -1
 			}
@@ -136,7 +140,7 @@ func untimed(history []Epoch) []Epoch {
 	return history
 }
 
-// fill sets a variable, by its PyTorch name, to values by index.
+// fill sets the variable of a PyTorch name to value(i) at each index i.
 func fill(t testing.TB, m *Model, name string, value func(i int) float32) {
 	v := m.store.GetVariable(variablePath(name))
 	require.NotNil(t, v, name)
@@ -147,7 +151,7 @@ func fill(t testing.TB, m *Model, name string, value func(i int) float32) {
 	require.NoError(t, v.SetValue(tensors.FromFlatDataAndDimensions(flat, v.Shape().Dimensions...)))
 }
 
-// mean and deviation are those of values.
+// moments returns mean and standard deviation of values.
 func moments[T ~float32 | ~float64](values []T) (mean, deviation float64) {
 	n := float64(len(values))
 	for _, v := range values {
@@ -161,7 +165,7 @@ func moments[T ~float32 | ~float64](values []T) (mean, deviation float64) {
 
 var inf, nan = math.Inf(1), math.NaN()
 
-// largeStripes are n images of stripes, each pixel of which is four: 8×8×1.
+// largeStripes returns n images of stripes at twice the size, 8×8×1.
 func largeStripes(t testing.TB, n int) *data.Dataset {
 	small, pixels := stripes(t, n, 3), make([]uint8, n*64)
 	for i := range pixels {
@@ -169,4 +173,13 @@ func largeStripes(t testing.TB, n int) *data.Dataset {
 		pixels[i] = uint8(math.Round(255 * float64(small.Image(image)[4*row+column])))
 	}
 	return dataset(t, pixels, small.Labels(), 8, 8, 1)
+}
+
+func reloaded(t *testing.T, m *Model) *Model {
+	packed, err := m.Marshal()
+	require.NoError(t, err)
+	loaded, err := Unmarshal(packed, m.backend)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, loaded.Close()) })
+	return loaded
 }

@@ -10,10 +10,13 @@ import (
 	"github.com/gomlx/compute/shapes"
 	"github.com/stretchr/testify/require"
 
+	"github.com/govpn/govpn/internal/golden"
 	"github.com/govpn/govpn/vpn/method"
 )
 
-// Training, both predictions, σ and its samples, evaluation, memory and files; on cpu, where compiling takes long, of dnn3 alone.
+// Models with noise at a hidden layer train, predict with and without noise, give σ and samples of
+// it, evaluate, estimate their memory, and survive a file. On cpu, where XLA compiles for long, the
+// networks are dnn3 alone.
 func TestHiddenModels(t *testing.T) {
 	train := largeStripes(t, 12)
 	for _, test := range []struct {
@@ -21,19 +24,44 @@ func TestHiddenModels(t *testing.T) {
 		layer                 int
 		dims                  []int
 		change                func(c *Config)
+		onCPU                 string // the runs that test it on cpu: "" for none, "ordinary" for all, "long"
 	}{
-		{"joint", "dnn3", "dnn3", 1, []int{1024}, func(c *Config) { c.NoiseSamples, c.Std = 3, "rms" }},
-		{"joint", "dnn3", "resnet18", 2, []int{1024}, func(c *Config) { c.LabelFusion, c.EntropyWeight = "embedding", 0.1 }},
-		{"joint", "resnet18", "dnn3", 3, []int{2, 2, 256}, func(c *Config) { c.NoisyBatchNorm = "separate" }},
-		{"joint", "dnn3", "dnn3", 2, []int{1024}, func(c *Config) { c.ComputeDType, c.LabelFusion = "bfloat16", "film" }},
-		{"joint", "vit_tiny_patch4", "dnn3", 5, []int{5, 192}, func(c *Config) { c.Normalize.Mean, c.Normalize.Std = []float64{0.5}, []float64{0.25} }},
-		{"frozen", "dnn3", "dnn3", 1, []int{1024}, func(c *Config) { c.BaseLossWeight = 0 }},
-		{"gaussian", "dnn3", "dnn3", 2, nil, func(c *Config) { c.NoiseSamples = 2 }},
+		{
+			mode: "joint", base: "dnn3", generator: "dnn3", layer: 1, dims: []int{1024}, onCPU: "ordinary",
+			change: func(c *Config) { c.NoiseSamples, c.Std = 3, "rms" },
+		},
+		{
+			mode: "joint", base: "dnn3", generator: "resnet18", layer: 2, dims: []int{1024},
+			change: func(c *Config) { c.LabelFusion, c.EntropyWeight = "embedding", 0.1 },
+		},
+		{
+			mode: "joint", base: "resnet18", generator: "dnn3", layer: 3, dims: []int{2, 2, 256},
+			change: func(c *Config) { c.NoisyBatchNorm = "separate" },
+		},
+		{
+			mode: "joint", base: "dnn3", generator: "dnn3", layer: 2, dims: []int{1024}, onCPU: "long",
+			change: func(c *Config) { c.ComputeDType, c.LabelFusion = "bfloat16", "film" },
+		},
+		{
+			mode: "joint", base: "vit_tiny_patch4", generator: "dnn3", layer: 5, dims: []int{5, 192},
+			change: func(c *Config) { c.Normalize.Mean, c.Normalize.Std = []float64{0.5}, []float64{0.25} },
+		},
+		{
+			mode: "frozen", base: "dnn3", generator: "dnn3", layer: 1, dims: []int{1024},
+			change: func(c *Config) { c.BaseLossWeight = 0 },
+		},
+		{
+			mode: "gaussian", base: "dnn3", generator: "dnn3", layer: 2, onCPU: "long",
+			change: func(c *Config) { c.NoiseSamples = 2 },
+		},
 	} {
 		name := fmt.Sprint(test.mode, test.base, test.generator)
 		eachDevice(t, func(t *testing.T, backend compute.Backend) {
-			if method.Fuses(backend) && (test.base != "dnn3" || test.generator != "dnn3" || test.mode == "frozen") {
+			if method.Fuses(backend) && test.onCPU == "" {
 				return
+			}
+			if method.Fuses(backend) && test.onCPU == "long" {
+				golden.Long(t)
 			}
 			cfg := hiddenConfig(test.mode, test.base, test.generator, test.layer)
 			cfg.ImageShape, cfg.Classes = [3]int{8, 8, 1}, 3
@@ -56,7 +84,8 @@ func TestHiddenModels(t *testing.T) {
 	}
 }
 
-// requireHidden looks at σ and its samples, evaluates, and compares the predictions of a model and of its file.
+// requireHidden checks σ, its samples and evaluation, and compares predictions of a model with
+// those of its file.
 func requireHidden(t *testing.T, m *Model, name string, dims []int, backend compute.Backend) {
 	d, path := largeStripes(t, 5), t.TempDir()+"/m"
 	sigma, shape, err := m.Noise(ctx, d, NoiseOptions{})
@@ -90,14 +119,14 @@ func requireHidden(t *testing.T, m *Model, name string, dims []int, backend comp
 	}
 }
 
-// hiddenConfig is a small configuration with noise at a hidden layer.
+// hiddenConfig returns a small configuration with noise at a hidden layer.
 func hiddenConfig(mode, base, generator string, layer int) Config {
 	c := smallConfig(mode)
 	c.Base, c.Generator, c.NoiseLayer, c.LearningRate, c.BatchSize, c.Epochs = base, generator, layer, 1e-3, 6, 1
 	return c
 }
 
-// With σ = 0 at a hidden layer, training is plain training.
+// Training with σ = 0 at a hidden layer is plain training.
 func TestHiddenNoiseOfZeroTrains(t *testing.T) {
 	train := stripes(t, 24, 1)
 	for _, layer := range []int{1, 2} {

@@ -19,7 +19,8 @@ import (
 	"github.com/govpn/govpn/vpn/method"
 )
 
-// safetensors writes a file with a header and a body as given.
+// tensorsInFile writes a safetensors file with a given header and float32 values, and returns its
+// path.
 func tensorsInFile(t *testing.T, head string, body ...float32) string {
 	b, err := binary.Append(nil, binary.LittleEndian, body)
 	require.NoError(t, err)
@@ -33,7 +34,7 @@ func bytesInFile(t *testing.T, head string, body []byte) string {
 	return path
 }
 
-// A file written by hand, for pixels p in [0, 1]: logits (2p, 1 − p).
+// A file that was written by hand gives a pixel p in [0, 1] the logits (2p, 1 − p).
 func TestImportByHand(t *testing.T) {
 	path := tensorsInFile(t, `{"base.linear.weight":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},`+
 		`"base.linear.bias":{"dtype":"F32","shape":[2],"data_offsets":[8,16]},"__metadata__":{"made":"by hand"}}`,
@@ -48,7 +49,7 @@ func TestImportByHand(t *testing.T) {
 	require.Equal(t, []int32{1, 0, 1}, p.Labels)
 }
 
-// Export and import carry a whole model over, on another store with other initial weights.
+// Export and import carry a whole model over to one that had other initial weights.
 func TestImportEqualsExported(t *testing.T) {
 	d, path := stripes(t, 30, 1), filepath.Join(t.TempDir(), "w")
 	m := fitted(t, smallConfig("joint"), d, d)
@@ -69,7 +70,7 @@ func TestImportEqualsExported(t *testing.T) {
 	require.NoError(t, other.Fit(ctx, d, nil, FitOptions{Epochs: 1}))
 }
 
-// A file of one part replaces that part, with the part's name in front of all names or without.
+// A file of one part replaces that part, whether or not its names begin with the part's name.
 func TestImportOnePart(t *testing.T) {
 	d := stripes(t, 30, 1)
 	m := fitted(t, smallConfig("joint"), d, nil)
@@ -104,7 +105,8 @@ func TestImportOnePart(t *testing.T) {
 	}
 }
 
-// Floats of any width are converted: 1.5 and −0.25 are 0x3E00 and 0xB400 in F16, 0x3FC0 and 0xBE80 in BF16.
+// Import converts floats of any width. 1.5 and −0.25 are 0x3E00 and 0xB400 in F16, 0x3FC0 and
+// 0xBE80 in BF16.
 func TestImportConverts(t *testing.T) {
 	cfg := smallConfig("plain")
 	cfg.ImageShape, cfg.Classes = [3]int{1, 1, 1}, 2
@@ -124,7 +126,8 @@ func TestImportConverts(t *testing.T) {
 	}
 }
 
-// replace_head takes the rest of a network for other classes, or without a head.
+// With ReplaceHead, import takes all of a network but its head. The file may have other classes, or
+// no head.
 func TestReplaceHead(t *testing.T) {
 	d := stripes(t, 30, 1)
 	cfg := smallConfig("plain")
@@ -157,7 +160,7 @@ func TestReplaceHead(t *testing.T) {
 	}
 }
 
-// A saved model, and weights in another format, are told apart from damaged files.
+// Errors tell saved models and weights in other formats from damaged files.
 func TestImportOtherFormats(t *testing.T) {
 	m, path := tinyModel(t), filepath.Join(t.TempDir(), "weights.x")
 	zipped := func(member string) []byte {
@@ -175,7 +178,9 @@ func TestImportOtherFormats(t *testing.T) {
 		content []byte
 		want    []string
 	}{
-		{zipped("weights/data.pkl"), []string{"a PyTorch file, want safetensors", `torch.load("` + path + `", `, `"` + target + `")`}},
+		{zipped("weights/data.pkl"), []string{
+			"a PyTorch file, want safetensors", `torch.load("` + path + `", `, `"` + target + `")`,
+		}},
 		{[]byte("\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."), []string{"a PyTorch file"}}, // torch.save before PyTorch 1.6
 		{zipped("fc.weight.npy"), []string{"an npz file of numpy", `numpy.load("` + path + `")`, `"` + target + `")`}},
 		{zipped("word/document.xml"), []string{"not a safetensors file"}},
@@ -190,7 +195,7 @@ func TestImportOtherFormats(t *testing.T) {
 	}
 }
 
-// Everything that does not fit is listed, and nothing is changed.
+// An import that does not fit lists every misfit and changes nothing.
 func TestImportMisfits(t *testing.T) {
 	d := stripes(t, 30, 1)
 	m := fitted(t, smallConfig("plain"), d, nil)
@@ -206,10 +211,13 @@ func TestImportMisfits(t *testing.T) {
 			`"base.fc1.bias":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}`, 1, 2, 3, 4), ErrFormat,
 			[]string{"base.fc1.bias [1] is not a weight of this model; base.linear.bias is missing, want [3]; " +
 				"base.linear.weight is [1 3], want [3 16]"}},
-		{tensorsInFile(t, `{"linear.weight":{"dtype":"F32","shape":[1,16],"data_offsets":[0,64]}}`, make([]float32, 16)...), ErrFormat,
-			[]string{"linear.bias is missing, want [3]; linear.weight is [1 16], want [3 16]; replace_head takes all but the head \"linear\""}},
+		{tensorsInFile(t, `{"linear.weight":{"dtype":"F32","shape":[1,16],"data_offsets":[0,64]}}`,
+			make([]float32, 16)...), ErrFormat,
+			[]string{"linear.bias is missing, want [3]; linear.weight is [1 16], want [3 16]; " +
+				`replace_head takes all but the head "linear"`}},
 		{tensorsInFile(t, `{"fc1.weight":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 1), ErrFormat,
-			[]string{": fc1.weight [1] is not a weight of this model; linear.bias is missing, want [3]; linear.weight is missing, want [3 16]"}},
+			[]string{": fc1.weight [1] is not a weight of this model; linear.bias is missing, want [3]; " +
+				"linear.weight is missing, want [3 16]"}},
 		{tensorsInFile(t, `{"generator.fc1.bias":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 1), ErrFormat,
 			[]string{`mode "plain" has no generator`}},
 		{tensorsInFile(t, `{"linear.weight":{"dtype":"I64","shape":[3,16],"data_offsets":[0,384]},`+
@@ -219,10 +227,12 @@ func TestImportMisfits(t *testing.T) {
 			[]string{"base.linear.bias", "F8_E4M3", "want F64, F32, F16, BF16, I64 or I32"}},
 		{tensorsInFile(t, `{"base.linear.bias":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 1), ErrFormat,
 			[]string{"base.linear.bias", "[2]"}},
-		{tensorsInFile(t, `{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 1),
+		{tensorsInFile(t, `{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},`+
+			`"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 1),
 			ErrFormat, []string{"want [4 8]"}}, // an overlap
 		{tensorsInFile(t, `{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}`, 1), ErrFormat, []string{"shape [-1]"}},
-		{tensorsInFile(t, `{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}`, 1), ErrFormat, []string{"does not fit"}},
+		{tensorsInFile(t, `{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}`, 1), ErrFormat,
+			[]string{"does not fit"}},
 		{tensorsInFile(t, `{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}`), ErrFormat, []string{"does not fit"}},
 		{tensorsInFile(t, `{"a":7}`), ErrFormat, []string{`tensor "a" does not decode`}},
 		{tensorsInFile(t, `{"__metadata__":{"a":7}}`), ErrFormat, []string{"the metadata does not decode"}},
@@ -240,7 +250,8 @@ func TestImportMisfits(t *testing.T) {
 	require.ErrorContains(t, unshaped.ImportSafetensors(bias, ImportOptions{}), "set ImageShape and Classes")
 }
 
-// Batch norms: counters may be missing, auxiliary norms start as the main ones, and torchvision gets none of them back.
+// A file for a base with batch norms may lack their counters. Auxiliary norms then start as the
+// main ones. An export of the base has the main norms alone, as torchvision expects.
 func TestImportBatchNorm(t *testing.T) {
 	cfg := smallConfig("joint")
 	cfg.Base, cfg.ImageShape, cfg.Classes, cfg.NoisyBatchNorm = "resnet18", [3]int{4, 4, 1}, 2, "separate"
@@ -261,7 +272,8 @@ func TestImportBatchNorm(t *testing.T) {
 	for name, want := range f.Tensors {
 		require.Equal(t, want.Value(), got.GetVariable(variablePath("base."+name)).MustValue().Value(), name)
 	}
-	require.Equal(t, f.Tensors["bn1.running_var"].Value(), got.GetVariable("/base/bn1/aux_bn/0/running_var").MustValue().Value())
+	variance := got.GetVariable("/base/bn1/aux_bn/0/running_var").MustValue()
+	require.Equal(t, f.Tensors["bn1.running_var"].Value(), variance.Value())
 	require.Equal(t, int64(0), got.GetVariable("/base/bn1/aux_bn/0/num_batches_tracked").MustValue().Value())
 
 	whole := filepath.Join(t.TempDir(), "whole")
@@ -274,10 +286,11 @@ func TestImportBatchNorm(t *testing.T) {
 	cfg.NoisyBatchNorm, cfg.Mode = "shared", "plain"
 	err := newModel(t, cfg, m.backend).ImportSafetensors(whole, ImportOptions{})
 	require.ErrorContains(t, err, "base.bn1.aux_bn.0.bias [64] is not a weight of this model")
-	require.ErrorContains(t, err, `; mode "plain" has no generator: want a file of the base alone; noisy_batch_norm "separate" has auxiliary norms`)
+	require.ErrorContains(t, err, `; mode "plain" has no generator: want a file of the base alone; `+
+		`noisy_batch_norm "separate" has auxiliary norms`)
 }
 
-// A remedy is named where it is enough.
+// The error names a remedy if that remedy is enough.
 func TestImportRemedies(t *testing.T) {
 	cfg := smallConfig("plain")
 	cfg.Base, cfg.ImageShape, cfg.Classes = "resnet18", [3]int{4, 4, 1}, 2
@@ -293,8 +306,15 @@ func TestImportRemedies(t *testing.T) {
 		classes int
 		want    string
 	}{
-		{"resnet18_7x7", 2, `base.conv1.weight is [64 1 3 3], want [64 1 7 7]; the base "resnet18_3x3" has the file's stem`},
-		{"resnet18", 3, `base.fc.bias is [2], want [3]; base.fc.weight is [2 512], want [3 512]; replace_head takes all but the head "fc"`},
+		{
+			base: "resnet18_7x7", classes: 2,
+			want: `base.conv1.weight is [64 1 3 3], want [64 1 7 7]; the base "resnet18_3x3" has the file's stem`,
+		},
+		{
+			base: "resnet18", classes: 3,
+			want: `base.fc.bias is [2], want [3]; base.fc.weight is [2 512], want [3 512]; ` +
+				`replace_head takes all but the head "fc"`,
+		},
 	} {
 		cfg.Base, cfg.Classes = test.base, test.classes
 		require.ErrorContains(t, newModel(t, cfg, small.backend).ImportSafetensors(path, ImportOptions{}), test.want)

@@ -8,8 +8,9 @@ import (
 	"github.com/govpn/govpn/vpn/internal/engine"
 )
 
-// Fashion-MNIST's sizes, d = 784 and K = 10, by hand:
-// sr 784·10 + 10; dnn3 784·1024 + 1024 + 1024·1024 + 1024 + 1024·10 + 10; generator with d outputs instead of 10.
+// The counts for Fashion-MNIST's d = 784 and K = 10, by hand. sr has 784·10 + 10 parameters. dnn3
+// has 784·1024 + 1024 + 1024·1024 + 1024 + 1024·10 + 10. The generator has d outputs in place of
+// 10.
 func TestParameterCounts(t *testing.T) {
 	for base, want := range map[string]int{"sr": 7850, "dnn3": 1_863_690} {
 		cfg := DefaultConfig()

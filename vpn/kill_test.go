@@ -14,12 +14,21 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/govpn/govpn/internal/golden"
 )
 
 const (
 	killedMode, killedFile = "GOVPN_TEST_KILLED_MODE", "GOVPN_TEST_KILLED_FILE"
-	killedTimes            = 10
 )
+
+// killedTimes returns how often a training is killed.
+func killedTimes() int {
+	if golden.IsLong() {
+		return 10
+	}
+	return 3
+}
 
 func killedConfig(mode string) Config {
 	cfg := smallConfig(mode)
@@ -27,7 +36,8 @@ func killedConfig(mode string) Config {
 	return cfg
 }
 
-// victim trains with checkpoints until it is killed; it says which epoch it is in, or has just saved.
+// victim trains with checkpoints until it is killed. It prints each epoch that it is in or has
+// saved.
 func victim(t *testing.T, mode, path string) {
 	m, err := Load(path, openDevice(t, "go"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -35,21 +45,21 @@ func victim(t *testing.T, mode, path string) {
 	}
 	require.NoError(t, err)
 	d := stripes(t, 64, 1)
-	require.NoError(t, m.Fit(ctx, d, d, FitOptions{Resume: true, Epochs: 1 << 20, Checkpoint: path, Progress: func(p Progress) bool {
+	say := func(p Progress) bool {
 		fmt.Printf("%s %d\n", p.Phase, p.Epoch)
 		return false
-	}}))
+	}
+	require.NoError(t, m.Fit(ctx, d, d, FitOptions{Resume: true, Epochs: 1 << 20, Checkpoint: path, Progress: say}))
 }
 
-// A training that is killed at any moment (kill -9) goes on from its last checkpoint, over and over, and ends as one that nobody
-// disturbed, bit by bit. What the killed writers leave does not pile up. Checkpoints of joint have 20 MB, those of plain 5 kB.
+// A training that is killed at any moment (kill -9) goes on from its last checkpoint, over and
+// over. It ends bit for bit as one that was never killed. Killed writers leave at most one file
+// each, and the next writer removes it. Checkpoints have 20 MB in mode joint and 5 kB in mode
+// plain.
 func TestKilledTraining(t *testing.T) {
 	if mode := os.Getenv(killedMode); mode != "" {
 		victim(t, mode, os.Getenv(killedFile))
 		return
-	}
-	if testing.Short() {
-		t.Skip("starts and kills twenty processes")
 	}
 	for _, mode := range []string{"joint", "plain"} {
 		t.Run(mode, func(t *testing.T) { killOften(t, mode) })
@@ -59,7 +69,7 @@ func TestKilledTraining(t *testing.T) {
 func killOften(t *testing.T, mode string) {
 	path, backend := filepath.Join(t.TempDir(), "m"), openDevice(t, "go")
 	epochs, torn := 0, 0
-	for kill := range killedTimes {
+	for kill := range killedTimes() {
 		said := killVictim(t, mode, path, kill == 0)
 		left := names(t, filepath.Dir(path))
 		require.Contains(t, left, "m")
@@ -72,7 +82,7 @@ func killOften(t *testing.T, mode string) {
 		epochs = m.state.run.Epoch
 		require.NoError(t, m.Close())
 	}
-	t.Logf("%d epochs, killed %d times, %d times while it wrote", epochs, killedTimes, torn)
+	t.Logf("%d epochs, killed %d times, %d times while it wrote", epochs, killedTimes(), torn)
 
 	d, all := stripes(t, 64, 1), epochs+2
 	m, err := Load(path, backend)
@@ -87,8 +97,8 @@ func killOften(t *testing.T, mode string) {
 	require.Len(t, m.History(), all)
 }
 
-// killVictim starts a victim and kills it: within 300 ms after it began to train, or after its first epoch. It returns the last epoch
-// that was announced.
+// killVictim starts a victim and kills it within 300 ms after training began, or after the first
+// epoch. It returns the last epoch that the victim announced.
 func killVictim(t *testing.T, mode, path string, afterEpoch bool) (said int) {
 	c := exec.Command(os.Args[0], "-test.run=^TestKilledTraining$")
 	c.Env = append(os.Environ(), killedMode+"="+mode, killedFile+"="+path)
@@ -112,7 +122,7 @@ func killVictim(t *testing.T, mode, path string, afterEpoch bool) (said int) {
 	return said
 }
 
-// names lists what a folder holds, sorted.
+// names returns the names in a folder, sorted.
 func names(t *testing.T, folder string) (names []string) {
 	entries, err := os.ReadDir(folder)
 	require.NoError(t, err)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rates are the learning rates of a history.
+// rates returns the learning rates of a history.
 func rates(history []Epoch) (of []float64) {
 	for _, e := range history {
 		of = append(of, float64(e.LearningRate))
@@ -16,8 +16,9 @@ func rates(history []Epoch) (of []float64) {
 	return of
 }
 
-// A rate that Progress changes after an epoch is that of the next, as if it were changed between two fits and in a file, bit by bit. The
-// cosine multiplies it: by 1, 3/4 and 1/4 in three epochs.
+// A rate that is set from Progress after an epoch holds from the next epoch on. The result is bit
+// for bit that of a rate changed between two fits and saved. In three epochs the cosine multiplies
+// the rate by 1, 3/4 and 1/4.
 func TestLearningRateWhileTraining(t *testing.T) {
 	train := stripes(t, 100, 1)
 	for schedule, want := range map[string][]float64{"constant": {0.02, 0.002, 0.002}, "cosine": {0.02, 0.0015, 0.0005}} {
@@ -53,7 +54,8 @@ func TestLearningRateWhileTraining(t *testing.T) {
 	}
 }
 
-// Another goroutine may change the rate; the history has that of an epoch's last step, a batch its own.
+// Another goroutine may set the rate. An epoch's row has the rate of its last step. A batch's
+// metrics have the rate of that batch.
 func TestLearningRateFromElsewhere(t *testing.T) {
 	train, cfg := stripes(t, 100, 1), smallConfig("plain")
 	cfg.Epochs = 2
@@ -71,7 +73,7 @@ func TestLearningRateFromElsewhere(t *testing.T) {
 	require.Equal(t, Float(0.5), metrics.LearningRate)
 }
 
-// Another schedule goes on where the cosine would have come to its end.
+// With another schedule, training goes on after the end of the cosine.
 func TestScheduleOfAFit(t *testing.T) {
 	train, cfg := stripes(t, 64, 1), smallConfig("plain")
 	cfg.Schedule, cfg.Epochs = "cosine", 2
@@ -79,7 +81,8 @@ func TestScheduleOfAFit(t *testing.T) {
 	require.NoError(t, m.Fit(ctx, train, nil, FitOptions{Epochs: 4, Resume: true, Schedule: "constant"}))
 	require.InDeltaSlice(t, []float64{0.02, 0.01, 0.02, 0.02}, rates(m.History()), 1e-15)
 	require.Equal(t, "constant", m.Config().Schedule)
-	require.ErrorContains(t, m.Fit(ctx, train, nil, FitOptions{Schedule: "linear"}), `Schedule is "linear", want one of constant, cosine`)
+	err := m.Fit(ctx, train, nil, FitOptions{Schedule: "linear"})
+	require.ErrorContains(t, err, `Schedule is "linear", want one of constant, cosine`)
 	require.Len(t, m.History(), 4, "a refused fit forgets nothing")
 }
 
@@ -92,7 +95,7 @@ func TestLearningRateRefused(t *testing.T) {
 	require.Equal(t, 0.02, m.Config().LearningRate)
 }
 
-// Files of versions that kept no rates load and resume: those of old epochs are not known.
+// Files of versions that kept no rates load and resume. The rates of their epochs are NaN.
 func TestOldFileWithoutRates(t *testing.T) {
 	train := stripes(t, 64, 1)
 	m := fitted(t, smallConfig("plain"), train, nil)

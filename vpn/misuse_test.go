@@ -9,7 +9,7 @@ import (
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// Data that do not fit are refused by every call, with an error that names them; the model stays usable.
+// Every call refuses data that do not fit, with an error that names them. The model stays usable.
 func TestUnfitData(t *testing.T) {
 	good := stripes(t, 9, 1)
 	m := fitted(t, smallConfig("joint"), good, nil)
@@ -28,14 +28,23 @@ func TestUnfitData(t *testing.T) {
 		name    string
 		d       *data.Dataset
 		message string
-		predict bool // it is fit for Predict, which reads no labels
+		predict bool // Predict takes it, as it reads no labels
 	}{
-		{"nil", nil, "is nil, want a data set", false},
-		{"other shape", dataset(t, make([]uint8, 9*15), labels, 3, 5, 1), "has images of 3×5×1, want 4×4×1 as the model", false},
-		{"other channels", dataset(t, make([]uint8, 9*16), labels, 2, 2, 4), "has images of 2×2×4", false},
-		{"unlabelled", unlabelled, "has no labels, want one per image", true},
-		{"label out of range", beyond, "has label 3 at index 4, want labels below 3", true},
-		{"closed", closed, "the data set is closed", false},
+		{name: "nil", d: nil, message: "is nil, want a data set"},
+		{
+			name: "other shape", d: dataset(t, make([]uint8, 9*15), labels, 3, 5, 1),
+			message: "has images of 3×5×1, want 4×4×1 as the model",
+		},
+		{
+			name: "other channels", d: dataset(t, make([]uint8, 9*16), labels, 2, 2, 4),
+			message: "has images of 2×2×4",
+		},
+		{name: "unlabelled", d: unlabelled, message: "has no labels, want one per image", predict: true},
+		{
+			name: "label out of range", d: beyond,
+			message: "has label 3 at index 4, want labels below 3", predict: true,
+		},
+		{name: "closed", d: closed, message: "the data set is closed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, evaluated := m.Evaluate(ctx, test.d, EvalOptions{})
@@ -48,7 +57,7 @@ func TestUnfitData(t *testing.T) {
 			} else {
 				errs = append(errs, predicted)
 			}
-			if test.d != nil { // no validation set is none
+			if test.d != nil { // nil is a right validation set
 				errs = append(errs, m.Fit(ctx, good, test.d, FitOptions{}))
 				require.ErrorContains(t, errs[len(errs)-1], "the")
 			}
@@ -62,7 +71,7 @@ func TestUnfitData(t *testing.T) {
 	}
 }
 
-// A model without sizes takes them from the first training set, with its class names.
+// A model without sizes takes them, and the class names, from its first training set.
 func TestSizesFromData(t *testing.T) {
 	named, err := stripes(t, 9, 1).WithLabels(make([]int32, 9), []string{"a", "b", "c", "d"})
 	require.NoError(t, err)
@@ -90,29 +99,89 @@ func TestWrongOptions(t *testing.T) {
 	predict := func(m *Model, o PredictOptions) error { _, err := m.Predict(ctx, d, o); return err }
 	evaluate := func(m *Model, o EvalOptions) error { _, err := m.Evaluate(ctx, d, o); return err }
 	noise := func(m *Model, o NoiseOptions) error { _, _, err := m.Noise(ctx, d, o); return err }
-	for message, err := range map[string]error{
-		`Noise is "both", want none, classwise, label or gaussian`:             predict(joint, PredictOptions{Noise: "both"}),
-		`Noise is "all", want none, classwise, label or gaussian`:              evaluate(joint, EvalOptions{Noise: "all"}),
-		`Output is "p", want label, proba, scores or logits`:                   predict(joint, PredictOptions{Output: "p"}),
-		`Output is logits with Noise classwise`:                                predict(joint, PredictOptions{Noise: "classwise", Output: "logits"}),
-		`Output is logits with Samples 2, whose probabilities are averaged`:    predict(joint, PredictOptions{Noise: "label", Output: "logits", Samples: 2}),
-		`Samples is -1, want at least 1`:                                       predict(joint, PredictOptions{Samples: -1}),
-		`Noise is classwise, but the model was made with Mode "plain"`:         predict(plain, PredictOptions{Noise: "classwise"}),
-		`Noise is classwise, but the model`:                                    evaluate(plain, EvalOptions{Noise: "classwise"}),
-		`Noise is label, but the model was made with Mode "plain"`:             predict(plain, PredictOptions{Noise: "label"}),
-		`Std is missing with Noise gaussian`:                                   predict(joint, PredictOptions{Noise: "gaussian"}),
-		`Std is 0.1 with Noise none, want it with gaussian only`:               predict(joint, PredictOptions{Std: new(0.1)}),
-		`Std is 0.2 with Noise label, want it with gaussian only`:              evaluate(joint, EvalOptions{Noise: "label", Std: new(0.2)}),
-		`Std is -1, want a finite number ≥ 0`:                                  evaluate(plain, EvalOptions{Noise: "gaussian", Std: new(-1.)}),
-		`Std is NaN, want a finite number ≥ 0`:                                 predict(plain, PredictOptions{Noise: "gaussian", Std: &nan}),
-		`Std is 1e+39, want a finite number ≥ 0`:                               predict(plain, PredictOptions{Noise: "gaussian", Std: new(1e39)}),
-		`the model was made with Mode "plain", which has no generator`:         noise(plain, NoiseOptions{}),
-		`Output is "variance", want std, sample or gradient`:                   noise(joint, NoiseOptions{Output: "variance"}),
-		`Samples is -2, want at least 1`:                                       noise(joint, NoiseOptions{Output: "sample", Samples: -2}),
-		`FitOptions.Epochs is -1, want 1 to 2³¹−1, or 0 for the configuration`: joint.Fit(ctx, d, nil, FitOptions{Epochs: -1}),
+	for _, test := range []struct {
+		message string
+		err     error
+	}{
+		{
+			message: `Noise is "both", want none, classwise, label or gaussian`,
+			err:     predict(joint, PredictOptions{Noise: "both"}),
+		},
+		{
+			message: `Noise is "all", want none, classwise, label or gaussian`,
+			err:     evaluate(joint, EvalOptions{Noise: "all"}),
+		},
+		{
+			message: `Output is "p", want label, proba, scores or logits`,
+			err:     predict(joint, PredictOptions{Output: "p"}),
+		},
+		{
+			message: `Output is logits with Noise classwise`,
+			err:     predict(joint, PredictOptions{Noise: "classwise", Output: "logits"}),
+		},
+		{
+			message: `Output is logits with Samples 2, whose probabilities are averaged`,
+			err:     predict(joint, PredictOptions{Noise: "label", Output: "logits", Samples: 2}),
+		},
+		{
+			message: `Samples is -1, want at least 1`,
+			err:     predict(joint, PredictOptions{Samples: -1}),
+		},
+		{
+			message: `Noise is classwise, but the model was made with Mode "plain"`,
+			err:     predict(plain, PredictOptions{Noise: "classwise"}),
+		},
+		{
+			message: `Noise is classwise, but the model`,
+			err:     evaluate(plain, EvalOptions{Noise: "classwise"}),
+		},
+		{
+			message: `Noise is label, but the model was made with Mode "plain"`,
+			err:     predict(plain, PredictOptions{Noise: "label"}),
+		},
+		{
+			message: `Std is missing with Noise gaussian`,
+			err:     predict(joint, PredictOptions{Noise: "gaussian"}),
+		},
+		{
+			message: `Std is 0.1 with Noise none, want it with gaussian only`,
+			err:     predict(joint, PredictOptions{Std: new(0.1)}),
+		},
+		{
+			message: `Std is 0.2 with Noise label, want it with gaussian only`,
+			err:     evaluate(joint, EvalOptions{Noise: "label", Std: new(0.2)}),
+		},
+		{
+			message: `Std is -1, want a finite number ≥ 0`,
+			err:     evaluate(plain, EvalOptions{Noise: "gaussian", Std: new(-1.)}),
+		},
+		{
+			message: `Std is NaN, want a finite number ≥ 0`,
+			err:     predict(plain, PredictOptions{Noise: "gaussian", Std: &nan}),
+		},
+		{
+			message: `Std is 1e+39, want a finite number ≥ 0`,
+			err:     predict(plain, PredictOptions{Noise: "gaussian", Std: new(1e39)}),
+		},
+		{
+			message: `the model was made with Mode "plain", which has no generator`,
+			err:     noise(plain, NoiseOptions{}),
+		},
+		{
+			message: `Output is "variance", want std, sample or gradient`,
+			err:     noise(joint, NoiseOptions{Output: "variance"}),
+		},
+		{
+			message: `Samples is -2, want at least 1`,
+			err:     noise(joint, NoiseOptions{Output: "sample", Samples: -2}),
+		},
+		{
+			message: `FitOptions.Epochs is -1, want 1 to 2³¹−1, or 0 for the configuration`,
+			err:     joint.Fit(ctx, d, nil, FitOptions{Epochs: -1}),
+		},
 	} {
-		require.ErrorIs(t, err, ErrArgument, message)
-		require.ErrorContains(t, err, "vpn: "+message)
+		require.ErrorIs(t, test.err, ErrArgument, test.message)
+		require.ErrorContains(t, test.err, "vpn: "+test.message)
 	}
 }
 
@@ -167,7 +236,8 @@ func TestCancelledContext(t *testing.T) {
 	require.NoError(t, err, "the model stays usable")
 }
 
-// dnn3 with dnn3 on 4000×4000×3 images has about 3·4.8e7·1024 weights, 590 GB of float32: more than any machine that runs tests.
+// dnn3 with a dnn3 generator on images of 4000×4000×3 has about 3·4.8e7·1024 weights: 590 GB of
+// float32, more than any machine that runs tests.
 func TestTooLargeAModelIsRefused(t *testing.T) {
 	cfg := DefaultConfig()
 	cfg.ImageShape, cfg.Classes = [3]int{4000, 4000, 3}, 10

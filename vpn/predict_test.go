@@ -11,7 +11,7 @@ import (
 	"github.com/govpn/govpn/vpn/internal/engine"
 )
 
-// hostLogits are those of softmax regression, computed here in float64.
+// hostLogits returns the logits of softmax regression, computed here in float64.
 func hostLogits(m *Model, d *data.Dataset) [][]float64 {
 	weight := engine.Floats(m.store.GetVariable("/base/linear/weight").MustValue()) // (3, 16)
 	bias := engine.Floats(m.store.GetVariable("/base/linear/bias").MustValue())
@@ -40,7 +40,8 @@ func hostSoftmax(logits []float64) []float64 {
 	return p
 }
 
-// Every image counts, whatever the number of images and the size of a chunk: 513 images are a full chunk and one more.
+// Every image counts, for any number of images and size of a chunk. 513 images are a full chunk and
+// one more.
 func TestAllImagesAreUsed(t *testing.T) {
 	train := stripes(t, 96, 1)
 	for _, images := range []int{1, 7, 513} {
@@ -117,7 +118,7 @@ func TestPredictOutputs(t *testing.T) {
 	require.NotEqual(t, scores.Scores, predict(PredictOptions{Noise: "classwise", Output: "scores", Seed: 7}).Scores)
 }
 
-// Where σ = 0, noise changes nothing: the classwise scores are the probabilities without noise.
+// Where σ = 0, the classwise scores are the probabilities without noise.
 func TestClasswiseWithoutNoise(t *testing.T) {
 	cfg := smallConfig("joint")
 	cfg.Std = "abs"
@@ -137,7 +138,7 @@ func TestClasswiseWithoutNoise(t *testing.T) {
 	require.InEpsilon(t, float64(e.CrossEntropy), float64(c.CrossEntropy), 1e-5)
 }
 
-// Samples averages the scores of so many draws, each from a random state of its own.
+// Samples averages the scores of several draws, each from a random state of its own.
 func TestSamplesAreAveraged(t *testing.T) {
 	m, d := fitted(t, smallConfig("joint"), stripes(t, 96, 1), nil), stripes(t, 8, 2) // 8 images: one chunk
 	images, err := d.OnDevice(m.backend)
@@ -157,7 +158,8 @@ func TestSamplesAreAveraged(t *testing.T) {
 	}
 }
 
-// Chunks of classwise inference differ in their draws only: with little noise they agree with one another.
+// Chunks of classwise inference differ in their draws alone. With little noise, chunks of any size
+// give nearly the same scores.
 func TestClasswiseChunks(t *testing.T) {
 	d := stripes(t, 50, 2)
 	cfg := smallConfig("joint")
@@ -176,7 +178,7 @@ func TestClasswiseChunks(t *testing.T) {
 	}
 }
 
-// float32 pixels in [0, 1] and uint8 pixels in 0..255 are the same images.
+// Pixels of float32 in [0, 1] and of uint8 in 0..255 are the same images.
 func TestPixelTypesAgree(t *testing.T) {
 	d := stripes(t, 6, 2)
 	var pixels []float32
@@ -192,4 +194,25 @@ func TestPixelTypesAgree(t *testing.T) {
 	b, err := m.Predict(ctx, wide, PredictOptions{Output: "logits"})
 	require.NoError(t, err)
 	require.InDeltaSlice(t, a.Scores, b.Scores, 1e-5)
+}
+
+// A chunk of inference has fewer images if one image needs much memory, and fewer again if a
+// classwise pass multiplies it by the classes.
+func TestChunkSize(t *testing.T) {
+	cfg := resNetConfig("joint")
+	small := newModel(t, cfg, openDevice(t, "go"))
+	cfg.ImageShape = [3]int{224, 224, 3}
+	large := newModel(t, cfg, openDevice(t, "go"))
+	require.Equal(t, 9*64*4*4*4, small.imageBytes["base"],
+		"patches of a 3×3 convolution on 4×4 pixels of 64 channels, float32")
+	require.Equal(t, 49*3*112*112*4, large.imageBytes["base"], "patches of the 7×7/2 convolution")
+	require.Equal(t, 9*64*224*224*4, large.imageBytes["generator"], "patches of the last convolution")
+	require.Equal(t, 512, small.chunkSize("base", 10_000, chunkImages, 1))
+	require.Equal(t, 36, large.chunkSize("base", 10_000, chunkImages, 1), "256 MiB")
+	require.Equal(t, 3, large.chunkSize("base", 10_000, chunkImages, 10))
+	require.Equal(t, 2, large.chunkSize("generator", 10_000, chunkImages, 1))
+	require.Equal(t, 4, large.chunkSize("base", 3, chunkImages, 1))
+	require.Equal(t, 1, large.chunkSize("base", 10_000, chunkImages, 1000))
+	require.Equal(t, 32, small.chunkSize("base", 64, 51, 1), "64 images go through, not 102")
+	require.Equal(t, 51, small.chunkSize("base", 100, 51, 1), "102, not 128")
 }

@@ -6,35 +6,45 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/stretchr/testify/require"
 
+	"github.com/govpn/govpn/internal/golden"
 	"github.com/govpn/govpn/vpn/method"
 )
 
-// What is computed again for the gradient is what it was: the same steps of each kind of base, with noise, and in parts. In float64, as
-// rounding differs where a compiler fuses otherwise.
+// Training with Remat makes the same steps as without: for each kind of base, with noise, and in
+// parts of a batch. It is tested in float64, as XLA fuses the two programs differently and so
+// rounds differently.
 func TestRemat(t *testing.T) {
-	train := stripes(t, 16, 1)
-	eachDevice(t, func(t *testing.T, backend compute.Backend) {
-		for _, test := range []struct {
-			base, mode string
-			accumulate int
-		}{{"dnn3", "joint", 2}, {"resnet18", "plain", 1}, {"vit_tiny_patch4", "joint", 1}} {
-			if test.base != "dnn3" && method.Fuses(backend) && testing.Short() {
-				continue // compiles for seconds
-			}
-			fit := func(remat bool) *Model {
-				cfg := resNetConfig(test.mode)
-				cfg.Base, cfg.Generator, cfg.ComputeDType, cfg.Remat, cfg.Accumulate = test.base, "dnn3", "float64", remat, test.accumulate
-				cfg.BatchSize, cfg.Optimizer = 8, "sgd"
-				m := newModel(t, cfg, backend)
-				require.NoError(t, m.Fit(ctx, train, nil, FitOptions{}))
-				return m
-			}
-			requireSame(t, fit(false), fit(true), 1e-9)
-		}
-	})
+	train := stripes(t, 8, 1)
+	for _, test := range []struct {
+		base, mode string
+		accumulate int
+	}{
+		{base: "dnn3", mode: "joint", accumulate: 2},
+		{base: "resnet18", mode: "plain", accumulate: 1},
+		{base: "vit_tiny_patch4", mode: "joint", accumulate: 1},
+	} {
+		t.Run(test.base, func(t *testing.T) {
+			eachDevice(t, func(t *testing.T, backend compute.Backend) {
+				if test.base != "dnn3" && method.Fuses(backend) {
+					golden.Long(t)
+				}
+				fit := func(remat bool) *Model {
+					cfg := resNetConfig(test.mode)
+					cfg.Base, cfg.Generator, cfg.ComputeDType = test.base, "dnn3", "float64"
+					cfg.Remat, cfg.Accumulate = remat, test.accumulate
+					cfg.BatchSize, cfg.Optimizer = 8, "sgd"
+					m := newModel(t, cfg, backend)
+					require.NoError(t, m.Fit(ctx, train, nil, FitOptions{}))
+					return m
+				}
+				requireSame(t, fit(false), fit(true), 1e-9)
+			})
+		})
+	}
 }
 
-// Less is kept, and the estimate knows: of ResNet18 the values within 8 blocks (the first of them at full size), of a ViT within 12.
+// Remat keeps fewer values, and the estimate of memory shows it. It drops the values within the 8
+// blocks of a ResNet18, the first of which are at full size, and within the 12 blocks of a ViT.
 func TestRematMemory(t *testing.T) {
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
 		for base, factor := range map[string]float64{"resnet18": 1.3, "vit_tiny_patch4": 2.5} {
@@ -46,7 +56,7 @@ func TestRematMemory(t *testing.T) {
 				return float64(e.Training.Host)
 			}
 			if !method.Fuses(backend) {
-				factor = 1 // its values die in another order
+				factor = 1 // go frees values in another order
 			}
 			require.Greater(t, estimate(false), factor*estimate(true), base)
 		}

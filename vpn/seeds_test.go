@@ -17,7 +17,7 @@ import (
 	"github.com/govpn/govpn/vpn/internal/engine"
 )
 
-// normals draws n standard normal values from random state (seed, streamTrain, 1).
+// normals draws standard normal values from random state (seed, streamTrain, 1).
 func normals(t *testing.T, backend compute.Backend, dtype dtypes.DType, seed int64, dims ...int) []float64 {
 	exec := MustNewExec(backend, func(state *Node) *Node {
 		_, z := random.Normal(state, shapes.Make(dtype, dims...))
@@ -30,8 +30,9 @@ func normals(t *testing.T, backend compute.Backend, dtype dtypes.DType, seed int
 	return engine.Floats(out[0])
 }
 
-// The sample moments of n standard normal values have standard errors 1/√n (mean), √(2/n) (variance), √(6/n)
-// (skewness), √(24/n) (excess kurtosis) and 1/√n (correlations). Five of them bound what chance may do.
+// The sample moments of n standard normal values have standard errors 1/√n (mean), √(2/n)
+// (variance), √(6/n) (skewness), √(24/n) (excess kurtosis) and 1/√n (correlations). The tests allow
+// five standard errors.
 func TestStandardNormalMoments(t *testing.T) {
 	const n = 1 << 18
 	golden.EachDevice(t, func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
@@ -42,7 +43,7 @@ func TestStandardNormalMoments(t *testing.T) {
 			skewness += v * v * v / n
 			kurtosis += v * v * v * v / n
 			next += v * z[(i+1)%n] / n
-			if i < n/2 { // Box–Muller's pairs, which share a radius: their squares would show it
+			if i < n/2 { // Box–Muller's pairs share a radius, which their squares would show
 				partner := z[i+n/2]
 				halves += v * partner / (n / 2)
 				squares += (v*v - 1) * (partner*partner - 1) / 2 / (n / 2)
@@ -61,13 +62,14 @@ func TestStandardNormalMoments(t *testing.T) {
 
 func TestStandardNormalSeeds(t *testing.T) {
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
-		z := normals(t, backend, dtypes.Float32, 1, 3, 5, 7) // odd: one draw of the last pair is dropped
+		z := normals(t, backend, dtypes.Float32, 1, 3, 5, 7) // an odd number drops one draw of the last pair
 		require.Equal(t, z, normals(t, backend, dtypes.Float32, 1, 3, 5, 7), "the same seed")
 		require.NotEqual(t, z, normals(t, backend, dtypes.Float32, 2, 3, 5, 7), "another seed")
 	})
 }
 
-// Uniform bits that are all 0 give u = 0, all 1 the largest value below 1: 1 − 2⁻²⁴ in float32.
+// Uniform bits that are all 0 give u = 0. Bits that are all 1 give the largest value below 1, which
+// is 1 − 2⁻²⁴ in float32.
 func TestBoxMullerExtremes(t *testing.T) {
 	const largest = 1 - 0x1p-24
 	radius := math.Sqrt(66 * math.Ln2) // √(−2 ln 2⁻³³) = 6.76
@@ -101,7 +103,9 @@ func TestRandomStateDependsOnItsArgumentsAlone(t *testing.T) {
 	}
 	one := words(1, streamTrain, 1)
 	require.Equal(t, one, words(1, streamTrain, 1))
-	for _, other := range [][]uint64{words(2, streamTrain, 1), words(1, streamSample, 1), words(1, streamTrain, 2), words(-1, streamTrain, 1)} {
+	for _, other := range [][]uint64{
+		words(2, streamTrain, 1), words(1, streamSample, 1), words(1, streamTrain, 2), words(-1, streamTrain, 1),
+	} {
 		require.NotEqual(t, one, other)
 	}
 }

@@ -6,10 +6,11 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/stretchr/testify/require"
 
+	"github.com/govpn/govpn/internal/golden"
 	"github.com/govpn/govpn/vpn/data"
 )
 
-// softened is d with the probabilities that row gives each label.
+// softened returns d with the probabilities that row gives for each label.
 func softened(t testing.TB, d *data.Dataset, row func(y int32) []float32) *data.Dataset {
 	var rows []float32
 	for _, y := range d.Labels() {
@@ -27,25 +28,27 @@ func oneHot(y int32) []float32 {
 	return row
 }
 
-// vague is 0.7 for the label and 0.2 and 0.1 for the next two.
+// vague returns 0.7 for the label, and 0.2 and 0.1 for the next two.
 func vague(y int32) []float32 {
 	row := make([]float32, 3)
 	row[y], row[(y+1)%3], row[(y+2)%3] = 0.7, 0.2, 0.1
 	return row
 }
 
-// Probabilities of 1 for a class train as the class does, in every mode, but for the rounding of the losses; from a stream, too.
+// Probabilities of 1 for a class train as the class does, in every mode and from a stream. The
+// losses differ in rounding alone.
 func TestOneHotEqualsClasses(t *testing.T) {
 	train := stripes(t, 70, 1)
 	soft := softened(t, train, oneHot)
 	fromDisk := softened(t, streamed(t, train), oneHot)
+	pure := openDevice(t, "go")
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
 		base := fitted(t, smallConfig("plain"), train, nil)
 		path := t.TempDir() + "/base.safetensors"
 		require.NoError(t, base.ExportSafetensors(path, ExportOptions{}))
 		for _, mode := range []string{"joint", "frozen", "plain", "gaussian"} {
-			if mode != "joint" && backend != openDevice(t, "go") {
-				continue // compiling takes seconds
+			if mode != "joint" && backend != pure {
+				continue // XLA compiles for seconds
 			}
 			cfg := smallConfig(mode)
 			cfg.NoiseSamples, cfg.LabelSmoothing, cfg.LabelCoefficient, cfg.Epochs = 2, 0.1, 1, 2
@@ -65,14 +68,15 @@ func TestOneHotEqualsClasses(t *testing.T) {
 				require.InEpsilon(t, float64(row.ValLoss), float64(mine.ValLoss), 2e-5, "%s, epoch %d", mode, i+1)
 				require.InDelta(t, float64(row.Accuracy), float64(mine.Accuracy), 1e-6, "%s, epoch %d", mode, i+1)
 			}
-			if mode == "joint" {
-				require.Equal(t, state(t, got), state(t, trained(fromDisk)), "a stream trains as memory does, bit by bit")
+			if mode == "joint" && (backend == pure || golden.IsLong()) {
+				require.Equal(t, state(t, got), state(t, trained(fromDisk)), "a stream trains as memory does, bit for bit")
 			}
 		}
 	})
 }
 
-// Training on probabilities learns them: without overlap of the images, the loss falls to their entropy, 0.8018 nats, and not below.
+// Training on probabilities learns them. As the images of two classes never look alike, the loss
+// falls to the entropy of the probabilities, 0.8018 nats, and not below.
 func TestLearnsProbabilities(t *testing.T) {
 	train := softened(t, stripes(t, 96, 1), vague)
 	cfg := smallConfig("plain")
@@ -83,7 +87,7 @@ func TestLearnsProbabilities(t *testing.T) {
 	require.Equal(t, 1., float64(last.Accuracy))
 	p, err := m.Predict(ctx, train, PredictOptions{Output: "proba"})
 	require.NoError(t, err)
-	mean := make([]float64, 3) // of the images of class 0, a third
+	mean := make([]float64, 3) // over the images of class 0, every third
 	for i := 0; i < train.Len(); i += 3 {
 		for k := range mean {
 			mean[k] += float64(p.Scores[3*i+k]) / 32
@@ -92,7 +96,8 @@ func TestLearnsProbabilities(t *testing.T) {
 	require.InDeltaSlice(t, []float64{0.7, 0.2, 0.1}, mean, 0.02)
 }
 
-// Soft labels resume bit by bit, from a file; of another number of classes they are refused.
+// Training on soft labels resumes from a file, bit for bit. Soft labels of another number of
+// classes are refused.
 func TestSoftResume(t *testing.T) {
 	train := softened(t, stripes(t, 70, 1), vague)
 	cfg := smallConfig("joint")

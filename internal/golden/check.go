@@ -21,10 +21,16 @@ func EachDevice(t *testing.T, test func(t *testing.T, backend compute.Backend, d
 
 // EachDevice is like the function [EachDevice], but runs a case with DoubleOnly in float64 only.
 func (c Case) EachDevice(t *testing.T, test func(t *testing.T, backend compute.Backend, dtype dtypes.DType)) {
+	unlessLong := func(t *testing.T, backend compute.Backend, dtype dtypes.DType) {
+		if c.takesLong(backend, dtype) {
+			Long(t)
+		}
+		test(t, backend, dtype)
+	}
 	if c.DoubleOnly {
-		eachDevice(t, []dtypes.DType{dtypes.Float64}, test)
+		eachDevice(t, []dtypes.DType{dtypes.Float64}, unlessLong)
 	} else {
-		EachDevice(t, test)
+		EachDevice(t, unlessLong)
 	}
 }
 

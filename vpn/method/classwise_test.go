@@ -11,7 +11,8 @@ import (
 	"github.com/govpn/govpn/internal/golden"
 )
 
-// classwiseNetwork is a network for images of 4×4×1 in three classes, whose σ depends on the label.
+// classwiseNetwork returns a network for images of 4×4×1 in three classes, whose σ depends on the
+// label.
 func classwiseNetwork(t *testing.T) (*Network, *model.Store) {
 	cfg := smallConfig("joint")
 	cfg.LabelCoefficient, cfg.ImageShape, cfg.Classes = 1, [3]int{4, 4, 1}, 3
@@ -20,7 +21,8 @@ func classwiseNetwork(t *testing.T) (*Network, *model.Store) {
 	return n, formulaWeights(n, golden.OpenDevice(t, "go"))
 }
 
-// Algorithm 2, class after class: s_k = softmax(f(x + σ(x, k)⊙z_k))_k for the same noise.
+// Algorithm 2 equals a loop over the classes, s_k = softmax(f(x + σ(x, k)⊙z_k))_k, with the same
+// noise.
 func TestClasswiseEqualsLoopOverClasses(t *testing.T) {
 	n, store := classwiseNetwork(t)
 	images := golden.Tensor(golden.Uniform("x", 5*16), n.DType, 5, 4, 4, 1)
@@ -45,8 +47,8 @@ func TestClasswiseEqualsLoopOverClasses(t *testing.T) {
 	require.NotEqual(t, scores[:3], scores[3:6], "images differ")
 }
 
-// With noise for the own label, the own label's probability is the classwise score of that class for
-// the same z.
+// With noise for an image's own label, the probability of that label is the classwise score of its
+// class for the same z.
 func TestLabelNoiseIsClasswiseOfTheOwnClass(t *testing.T) {
 	n, store := classwiseNetwork(t)
 	labels := []int32{0, 1, 2, 2, 1, 0}

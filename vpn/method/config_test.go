@@ -11,34 +11,14 @@ import (
 	"github.com/govpn/govpn/internal/fault"
 )
 
-// The paper's recipe: T-PAMI 2025, Section IV. Adam, λ = 0, κ = 0.01 and σ = |o| are those of the authors' public code.
-func TestPaperPreset(t *testing.T) {
-	c, err := ParseConfig([]byte(`{"preset": "paper"}`))
-	require.NoError(t, err)
-	require.Equal(t, PaperConfig(), c)
-	require.Equal(t, []int{40, 256, 1}, []int{c.Epochs, c.BatchSize, c.NoiseSamples})
-	require.Equal(t, []float64{0.001, 0, 0, 0.01}, []float64{c.LearningRate, c.WeightDecay, c.BaseLossWeight, c.LabelCoefficient})
-	require.Equal(t, []string{"adam", "constant", "abs", "scaled", "image"},
-		[]string{c.Optimizer, c.Schedule, c.Std, c.LabelEncoding, c.Normalize.Where})
-}
-
-// The authors' public code: SGD 0.1, momentum 0.9, weight decay 5e-4, cosine over 200 epochs, batch 256.
-func TestOfficialPreset(t *testing.T) {
-	c, err := ParseConfig([]byte(`{"preset": "official"}`))
-	require.NoError(t, err)
-	require.Equal(t, OfficialConfig(), c)
-	require.Equal(t, []int{200, 256}, []int{c.Epochs, c.BatchSize})
-	require.Equal(t, []float64{0.1, 0.9, 5e-4}, []float64{c.LearningRate, c.Momentum, c.WeightDecay})
-	require.Equal(t, []string{"sgd", "cosine", "abs"}, []string{c.Optimizer, c.Schedule, c.Std})
-}
-
 func TestParseConfig(t *testing.T) {
 	for _, text := range []string{"", "  ", "{}", `{"preset": "default"}`, `{"preset": ""}`} {
 		c, err := ParseConfig([]byte(text))
 		require.NoError(t, err, text)
 		require.Equal(t, DefaultConfig(), c, text)
 	}
-	c, err := ParseConfig([]byte(`{"epochs": 7, "preset": "paper", "std": "rms", "normalize": {"where": "input", "mean": [0.5], "std": [0.25]}}`))
+	c, err := ParseConfig([]byte(`{"epochs": 7, "preset": "paper", "std": "rms",
+		"normalize": {"where": "input", "mean": [0.5], "std": [0.25]}}`))
 	require.NoError(t, err)
 	want := PaperConfig()
 	want.Epochs, want.Std, want.Normalize = 7, "rms", Normalize{Where: "input", Mean: []float64{0.5}, Std: []float64{0.25}}
@@ -64,7 +44,7 @@ func TestParseConfig(t *testing.T) {
 	}
 }
 
-// A configuration is the same after JSON and back; its keys are the fields' names in snake case.
+// A configuration survives JSON and back. Its keys are the fields' names in snake case.
 func TestConfigJSON(t *testing.T) {
 	want := OfficialConfig()
 	want.ImageShape, want.Classes, want.ClassNames, want.Seed = [3]int{2, 3, 1}, 2, []string{"a", "b"}, -5
@@ -76,9 +56,11 @@ func TestConfigJSON(t *testing.T) {
 	require.Equal(t, want, got)
 }
 
-// Every field that can be wrong has a row; the error names the field and what was got.
+// Every field that can be wrong has a row. The error names the field and what was got.
 func TestInvalidConfig(t *testing.T) {
-	tested := map[string]bool{"Seed": true, "ClipNoisy": true, "RestoreBest": true, "Remat": true, "Attributes": true} // every value is right
+	tested := map[string]bool{ // these have no wrong value
+		"Seed": true, "ClipNoisy": true, "RestoreBest": true, "Remat": true, "Attributes": true,
+	}
 	for _, test := range []struct{ text, message string }{
 		{`"base": "vgg"`, `Base is "vgg", want one of dnn3, resnet18, resnet18_3x3`},
 		{`"generator": "sr"`, `Generator is "sr", want one of dnn3`},
@@ -109,19 +91,34 @@ func TestInvalidConfig(t *testing.T) {
 		{`"label_fusion": "concat"`, `LabelFusion is "concat", want one of bias, embedding, film, plane`},
 		{`"noise_layer": -1`, `NoiseLayer is -1, want 0 to 2³¹−1`},
 		{`"base": "sr", "noise_layer": 1`, `NoiseLayer is 1, want 0 to 0: base sr has no hidden layer`},
-		{`"base": "dnn3", "noise_layer": 3`, `NoiseLayer is 3, want 0 to 2: base dnn3 has hidden layers 1 and 2, the outputs of its ReLUs`},
-		{`"base": "resnet50_7x7", "noise_layer": 5`, `NoiseLayer is 5, want 0 to 4: base resnet50_7x7 has hidden layers 1 to 4`},
-		{`"base": "vit_tiny_patch4", "noise_layer": 13`, `NoiseLayer is 13, want 0 to 12: base vit_tiny_patch4 has hidden layers 1 to 12, the outputs of its blocks`},
+		{
+			`"base": "dnn3", "noise_layer": 3`,
+			`NoiseLayer is 3, want 0 to 2: base dnn3 has hidden layers 1 and 2, the outputs of its ReLUs`,
+		},
+		{
+			`"base": "resnet50_7x7", "noise_layer": 5`,
+			`NoiseLayer is 5, want 0 to 4: base resnet50_7x7 has hidden layers 1 to 4`,
+		},
+		{
+			`"base": "vit_tiny_patch4", "noise_layer": 13`,
+			`NoiseLayer is 13, want 0 to 12: base vit_tiny_patch4 has hidden layers 1 to 12, the outputs of its blocks`,
+		},
 		{`"noise_layer": 1, "clip_noisy": true`, `ClipNoisy is true with NoiseLayer 1`},
 		{`"noise_distribution": "cauchy"`, `NoiseDistribution is "cauchy", want one of normal, laplace, uniform`},
 		{`"noisy_batch_norm": "none"`, `NoisyBatchNorm is "none", want one of shared, separate`},
 		{`"noisy_batch_norm": "separate"`, `NoisyBatchNorm is separate with Mode joint and BaseLossWeight 0`},
-		{`"noisy_batch_norm": "separate", "base_loss_weight": 1, "mode": "frozen"`, `NoisyBatchNorm is separate with Mode frozen`},
+		{
+			`"noisy_batch_norm": "separate", "base_loss_weight": 1, "mode": "frozen"`,
+			`NoisyBatchNorm is separate with Mode frozen`,
+		},
 		{`"fixed_std": -1`, `FixedStd is -1`},
 		{`"normalize": {"where": "both"}`, `Normalize.Where is "both", want one of image, input`},
 		{`"normalize": {"where": "image", "mean": [0.5], "std": []}`, `Normalize has 1 means and 0 deviations`},
 		{`"normalize": {"where": "image", "mean": [0.5], "std": [0]}`, `Normalize has mean 0.5 and deviation 0 in channel 0`},
-		{`"normalize": {"where": "image", "mean": [0.5], "std": [1e-320]}`, `Normalize has mean 0.5 and deviation 1e-320 in channel 0`},
+		{
+			`"normalize": {"where": "image", "mean": [0.5], "std": [1e-320]}`,
+			`Normalize has mean 0.5 and deviation 1e-320 in channel 0`,
+		},
 		{`"normalize": {"where": "image", "mean": [0, 0], "std": [1, 1]}, "image_shape": [2, 2, 3]`, `Normalize has 2 means`},
 		{`"normalize": {"where": "input", "mean": [0], "std": [1]}, "clip_noisy": true`, `ClipNoisy is true`},
 		{`"patience": -1`, `Patience is -1, want 0 to 2³¹−1`},

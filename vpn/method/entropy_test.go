@@ -14,7 +14,8 @@ import (
 	"github.com/govpn/govpn/internal/golden"
 )
 
-// L − β·mean(log(σ + 1e-6)) with slope −β/(n·(σ + 1e-6)), in float64 by hand; also where σ = 0.
+// L − β·mean(log(σ + 1e-6)) has slope −β/(n·(σ + 1e-6)), also where σ = 0. The expected values are
+// computed here in float64.
 func TestEntropyLoss(t *testing.T) {
 	n := &Network{Config: Config{EntropyWeight: 0.5}}
 	sigma := []float64{0, 1e-7, 0.01, 0.3, 1, 2}
@@ -32,7 +33,8 @@ func TestEntropyLoss(t *testing.T) {
 	})
 }
 
-// Every loss with a generator has the reward once, at the σ of that step, whatever λ and m.
+// Every loss of a mode with a generator contains the reward once, for the σ of that step, whatever
+// λ and m.
 func TestEntropyIsInTheObjective(t *testing.T) {
 	for _, test := range []struct {
 		mode   string

@@ -19,10 +19,10 @@ import (
 	"github.com/govpn/govpn/models"
 )
 
-// The expected values of this file come from PyTorch: testdata/golden.py computes them for the same weights, images
-// and noise.
+// The expected values of this file come from PyTorch. testdata/golden.py computes them for the same
+// weights, images and noise.
 
-// goldenNetwork is the network of a case in the dtype of the test, and a store with its weights.
+// goldenNetwork returns the network of a case in the test's dtype, and a store with its weights.
 func goldenNetwork(t *testing.T, c golden.Case, backend compute.Backend, dtype dtypes.DType) (*Network, *model.Store) {
 	cfg, err := ParseConfig(c.Config)
 	require.NoError(t, err)
@@ -34,10 +34,10 @@ func goldenNetwork(t *testing.T, c golden.Case, backend compute.Backend, dtype d
 	return n, store
 }
 
-// goldenInputs are the images, labels and noise of a case.
+// goldenInputs returns images, labels and noise of a case.
 func goldenInputs(stored map[string]*tensors.Tensor, dtype dtypes.DType) (images, labels, z *tensors.Tensor) {
 	images, labels = golden.As(stored["images"], dtype), stored["labels"]
-	if stored["z"] == nil { // plain: no noise, but an input all the same
+	if stored["z"] == nil { // mode plain has no noise, but takes an input
 		return images, labels, images
 	}
 	return images, labels, golden.As(stored["z"], dtype)
@@ -54,7 +54,7 @@ func eachGoldenCase(t *testing.T, kind string,
 	}
 }
 
-// σ for every parametrisation and label encoding.
+// σ of every parametrisation and label encoding.
 func TestGoldenStd(t *testing.T) {
 	eachGoldenCase(t, "std", func(t *testing.T, c golden.Case, backend compute.Backend, dtype dtypes.DType) {
 		stored := c.Tensors(t)
@@ -67,7 +67,7 @@ func TestGoldenStd(t *testing.T) {
 	})
 }
 
-// Generators alone.
+// Generators alone: outputs, gradients and running statistics.
 func TestGoldenGenerators(t *testing.T) {
 	networks.Test(t, "generator", func(config json.RawMessage, s *model.Scope, u *Node) *Node {
 		var c struct{ Generator string }
@@ -75,11 +75,12 @@ func TestGoldenGenerators(t *testing.T) {
 		build, err := generatorNamed(c.Generator)
 		require.NoError(t, err)
 		n := &Network{Config: Config{LabelFusion: "bias", LabelEncoding: "index"}} // κ = 0
-		return build(s, u, labels{n: n, y: Zeros(u.Graph(), shapes.Make(LabelDType, u.Shape().Dim(0), 1))}, u.Shape().Dimensions[1:], u.DType())
+		y := Zeros(u.Graph(), shapes.Make(LabelDType, u.Shape().Dim(0), 1))
+		return build(s, u, labels{n: n, y: y}, u.Shape().Dimensions[1:], u.DType())
 	})
 }
 
-// The loss of every mode (Eq. 12 and 13), and the gradients of everything that the mode trains.
+// The loss of every mode (Eq. 12 and 13), and its gradients in all parameters that the mode trains.
 func TestGoldenObjective(t *testing.T) {
 	eachGoldenCase(t, "objective", func(t *testing.T, c golden.Case, backend compute.Backend, dtype dtypes.DType) {
 		stored := c.Tensors(t)
@@ -101,7 +102,8 @@ func TestGoldenObjective(t *testing.T) {
 			return append([]*Node{loss}, Gradient(loss, values...)...)
 		}, images, labels, z)
 
-		require.InEpsilon(t, golden.Float64s(stored["loss"])[0], golden.Float64s(got[0])[0], golden.Tolerance(dtype, 1e-5), "loss")
+		want := golden.Float64s(stored["loss"])[0]
+		require.InEpsilon(t, want, golden.Float64s(got[0])[0], golden.Tolerance(dtype, 1e-5), "loss")
 		for i, v := range trained {
 			name := "grad/" + golden.Name(v)
 			golden.RequireDigest(t, stored[name], got[1+i], golden.Tolerance(dtype, 1e-3), name)
@@ -109,8 +111,8 @@ func TestGoldenObjective(t *testing.T) {
 	})
 }
 
-// Training steps follow PyTorch's losses, and the statistics of batch norm after them; what the mode does not train
-// stays as it was, bit for bit.
+// Training steps have PyTorch's losses and lead to its running statistics. What a mode does not
+// train stays as it was, bit for bit.
 func TestGoldenTraining(t *testing.T) {
 	eachGoldenCase(t, "training", func(t *testing.T, c golden.Case, backend compute.Backend, dtype dtypes.DType) {
 		stored := c.Tensors(t)
@@ -141,8 +143,11 @@ func TestGoldenTraining(t *testing.T) {
 	})
 }
 
-// goldenStep makes training steps on given images, labels and noise, and returns their loss.
-func goldenStep(t *testing.T, n *Network, store *model.Store, backend compute.Backend) func(batch []any, step int64, epoch int) float64 {
+// goldenStep returns a function that makes a training step on given images, labels and noise, and
+// returns its loss.
+func goldenStep(
+	t *testing.T, n *Network, store *model.Store, backend compute.Backend,
+) func(batch []any, step int64, epoch int) float64 {
 	run := updating(t, backend, store, func(s *model.Scope, in []*Node) (*Node, []Update) {
 		loss := n.objective(s, n.Pixels(in[0]), in[1], in[2], nil).loss
 		return loss, n.updates(s, loss, in[3])
@@ -152,7 +157,8 @@ func goldenStep(t *testing.T, n *Network, store *model.Store, backend compute.Ba
 	}
 }
 
-// Classwise scores (Algorithm 2), averaged over two noises per class, and without noise.
+// Classwise scores (Algorithm 2), averaged over two noises per class, and probabilities without
+// noise.
 func TestGoldenClasswise(t *testing.T) {
 	eachGoldenCase(t, "classwise", func(t *testing.T, c golden.Case, backend compute.Backend, dtype dtypes.DType) {
 		stored := c.Tensors(t)
@@ -168,7 +174,7 @@ func TestGoldenClasswise(t *testing.T) {
 	})
 }
 
-// The optimisers and their schedules, in float64, against torch.optim.
+// The optimisers and their schedules equal torch.optim's, in float64.
 func TestGoldenOptimizer(t *testing.T) {
 	backend := golden.OpenDevice(t, "go")
 	for _, c := range golden.Cases(t, "optimizer") {

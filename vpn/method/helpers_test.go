@@ -18,7 +18,8 @@ import (
 
 var inf, nan = math.Inf(1), math.NaN()
 
-// smallConfig is a configuration with base sr that sets what the presets differ in.
+// smallConfig returns a configuration with base sr. It sets every value in which the presets
+// differ.
 func smallConfig(mode string) Config {
 	c := DefaultConfig()
 	c.Base, c.Mode, c.Epochs, c.BatchSize, c.LearningRate, c.Schedule = "sr", mode, 3, 32, 0.02, "constant"
@@ -26,7 +27,8 @@ func smallConfig(mode string) Config {
 	return c
 }
 
-// formulaWeights are the variables of a network, with the values that golden.Formula gives their names.
+// formulaWeights returns the variables of a network, with the values that golden.Formula gives to
+// their names.
 func formulaWeights(n *Network, backend compute.Backend) *model.Store {
 	return networks.Weights(func(plan *model.Store) {
 		g := NewGraph(backend, "variables")
@@ -39,7 +41,7 @@ func formulaWeights(n *Network, backend compute.Backend) *model.Store {
 	})
 }
 
-// call runs build on a backend and returns its output's values.
+// call runs build on a backend and returns the values of its output.
 func call(t *testing.T, backend compute.Backend, build func(in []*Node) *Node, inputs ...any) []float64 {
 	exec := MustNewExec(backend, build)
 	defer exec.Finalize()
@@ -48,7 +50,7 @@ func call(t *testing.T, backend compute.Backend, build func(in []*Node) *Node, i
 	return golden.Float64s(out[0])
 }
 
-// callOver compiles and runs build over the variables of a store.
+// callOver runs build over the variables of a store and returns its outputs.
 func callOver(t *testing.T, backend compute.Backend, store *model.Store,
 	build func(s *model.Scope, in []*Node) []*Node, inputs ...any) []*tensors.Tensor {
 	exec := model.MustNewExec(backend, store, build)
@@ -63,17 +65,17 @@ func callOver(t *testing.T, backend compute.Backend, store *model.Store,
 	return out
 }
 
-// uniform64 are the values of golden.Uniform as a float64 tensor.
+// uniform64 returns the values of golden.Uniform as a float64 tensor.
 func uniform64(name string, dims ...int) *tensors.Tensor {
 	return golden.Tensor(golden.Uniform(name, shapes.Make(dtypes.Float64, dims...).Size()), dtypes.Float64, dims...)
 }
 
-// vector is a tensor of values in a dtype.
+// vector returns a tensor of values in a dtype.
 func vector(values []float64, dtype dtypes.DType) *tensors.Tensor {
 	return golden.Tensor(values, dtype, len(values))
 }
 
-// moments are mean and standard deviation of values.
+// moments returns mean and standard deviation of values.
 func moments(values []float64) (mean, deviation float64) {
 	n := float64(len(values))
 	for _, v := range values {
@@ -85,8 +87,8 @@ func moments(values []float64) (mean, deviation float64) {
 	return mean, math.Sqrt(deviation)
 }
 
-// updating returns a function that runs a step over the variables of a store and gives them their new values. It returns
-// the first output.
+// updating returns a function that runs a step over the variables of a store, gives them their new
+// values, and returns the step's first output.
 func updating(t *testing.T, backend compute.Backend, store *model.Store,
 	build func(s *model.Scope, in []*Node) (*Node, []Update)) func(inputs ...any) float64 {
 	var changed []*model.Variable
@@ -121,7 +123,7 @@ func updating(t *testing.T, backend compute.Backend, store *model.Store,
 	}
 }
 
-// fill sets a float64 variable to values by index.
+// fill sets a float64 variable to value(i) at each index i.
 func fill(t *testing.T, store *model.Store, path string, value func(i int) float64) {
 	v := store.GetVariable(path)
 	require.NotNil(t, v, path)

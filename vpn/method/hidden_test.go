@@ -13,26 +13,41 @@ import (
 	"github.com/govpn/govpn/models"
 )
 
-// hiddenConfig is a small configuration with noise at a hidden layer.
+// hiddenConfig returns a small configuration with noise at a hidden layer.
 func hiddenConfig(mode, base, generator string, layer int) Config {
 	c := smallConfig(mode)
 	c.Base, c.Generator, c.NoiseLayer, c.LearningRate, c.BatchSize, c.Epochs = base, generator, layer, 1e-3, 6, 1
 	return c
 }
 
-// The shapes of the hidden layers, by hand: 1024 units; maps that halve from layer2 on; a class token and H·W/p² patches. Both
-// generators give a σ of each.
+// The shapes of the hidden layers, by hand: 1024 units of dnn3; maps of ResNets that halve from
+// layer2 on; a class token and H·W/p² patches. Both generators give a σ of each shape.
 func TestHiddenShapes(t *testing.T) {
 	for _, test := range []struct {
 		base  string
 		image [3]int
 		want  map[int][]int
 	}{
-		{"dnn3", [3]int{5, 4, 2}, map[int][]int{0: {5, 4, 2}, 1: {1024}, 2: {1024}}},
-		{"resnet18", [3]int{12, 10, 1}, map[int][]int{0: {12, 10, 1}, 1: {12, 10, 64}, 2: {6, 5, 128}, 3: {3, 3, 256}, 4: {2, 2, 512}}},
-		{"resnet50_7x7", [3]int{64, 32, 3}, map[int][]int{1: {16, 8, 256}, 4: {2, 1, 2048}}},
-		{"vit_tiny_patch4", [3]int{8, 12, 2}, map[int][]int{1: {1 + 2*3, 192}, 12: {1 + 2*3, 192}}},
-		{"vit_small_patch8", [3]int{32, 8, 1}, map[int][]int{5: {1 + 4*1, 384}}},
+		{
+			base: "dnn3", image: [3]int{5, 4, 2},
+			want: map[int][]int{0: {5, 4, 2}, 1: {1024}, 2: {1024}},
+		},
+		{
+			base: "resnet18", image: [3]int{12, 10, 1},
+			want: map[int][]int{0: {12, 10, 1}, 1: {12, 10, 64}, 2: {6, 5, 128}, 3: {3, 3, 256}, 4: {2, 2, 512}},
+		},
+		{
+			base: "resnet50_7x7", image: [3]int{64, 32, 3},
+			want: map[int][]int{1: {16, 8, 256}, 4: {2, 1, 2048}},
+		},
+		{
+			base: "vit_tiny_patch4", image: [3]int{8, 12, 2},
+			want: map[int][]int{1: {1 + 2*3, 192}, 12: {1 + 2*3, 192}},
+		},
+		{
+			base: "vit_small_patch8", image: [3]int{32, 8, 1},
+			want: map[int][]int{5: {1 + 4*1, 384}},
+		},
 	} {
 		for layer, want := range test.want {
 			for _, generator := range GeneratorNames() {
@@ -44,7 +59,8 @@ func TestHiddenShapes(t *testing.T) {
 				store.SetParam("/"+models.ShapesOnly, true)
 				x := Parameter(g, "x", shapes.Make(dtypes.Float32, 2, test.image[0], test.image[1], test.image[2]))
 				sigma := n.Std(store.RootScope(), x, Parameter(g, "y", shapes.Make(LabelDType, 2)))
-				require.Equal(t, append([]int{2}, want...), sigma.Shape().Dimensions, "%s, layer %d, %s", test.base, layer, generator)
+				require.Equal(t, append([]int{2}, want...), sigma.Shape().Dimensions,
+					"%s, layer %d, %s", test.base, layer, generator)
 				all := n.stdOfAll(store.RootScope(), x)
 				require.Equal(t, append([]int{6}, want...), all.Shape().Dimensions)
 				g.Finalize()
@@ -53,7 +69,7 @@ func TestHiddenShapes(t *testing.T) {
 	}
 }
 
-// hiddenNetwork is a network in float64 with weights by formula.
+// hiddenNetwork returns a network in float64 with weights by formula.
 func hiddenNetwork(t *testing.T, cfg Config, classes int, image ...int) (*Network, *model.Store) {
 	cfg.ImageShape, cfg.Classes = [3]int(image), classes
 	n, err := New(cfg)
@@ -62,8 +78,8 @@ func hiddenNetwork(t *testing.T, cfg Config, classes int, image ...int) (*Networ
 	return n, formulaWeights(n, golden.OpenDevice(t, "go"))
 }
 
-// The hook gives what the two parts of dnn3 give by hand, for two noises per image: f₂(ReLU(W₁x + b₁) + σ⊙z), and the like after the
-// second layer; clean and noisy images share what comes before.
+// For two noises per image, the hook gives f₂(ReLU(W₁x + b₁) + σ⊙z), computed here by hand, and the
+// like after the second layer. Clean and noisy images share the layers before the noise.
 func TestHiddenNoiseByHand(t *testing.T) {
 	x, z := uniform64("x", 3, 2, 2, 1), uniform64("z", 3, 2, 1024)
 	for layer := 1; layer <= 2; layer++ {
@@ -94,14 +110,15 @@ func TestHiddenNoiseByHand(t *testing.T) {
 	}
 }
 
-// Without noise, σ = 0, all layers of all bases give the plain base's logits.
+// With σ = 0 at any layer of any base, the logits are those of the base without noise.
 func TestHiddenNoiseOfZero(t *testing.T) {
 	for base, layers := range map[string]int{"dnn3": 2, "resnet18": 4, "vit_tiny_patch4": 12} {
 		for _, layer := range []int{1, layers/2 + 1, layers} {
 			n, store := hiddenNetwork(t, hiddenConfig("gaussian", base, "dnn3", layer), 3, 8, 4, 1)
 			got := callOver(t, golden.OpenDevice(t, "go"), store, func(s *model.Scope, in []*Node) []*Node {
-				same := n.NoisyLogits(s, in[0], func(h *Node) *Node { return n.noisy(h, ZerosLike(h), OnesLike(InsertAxes(h, 1))) })
-				other := n.NoisyLogits(s, in[0], func(h *Node) *Node { return n.noisy(h, OnesLike(h), OnesLike(InsertAxes(h, 1))) })
+				z := func(h *Node) *Node { return OnesLike(InsertAxes(h, 1)) }
+				same := n.NoisyLogits(s, in[0], func(h *Node) *Node { return n.noisy(h, ZerosLike(h), z(h)) })
+				other := n.NoisyLogits(s, in[0], func(h *Node) *Node { return n.noisy(h, OnesLike(h), z(h)) })
 				return []*Node{n.Logits(s, in[0]), same, other}
 			}, uniform64("x", 2, 8, 4, 1))
 			require.Equal(t, golden.Float64s(got[0]), golden.Float64s(got[1]), "%s, layer %d", base, layer)
@@ -110,17 +127,19 @@ func TestHiddenNoiseOfZero(t *testing.T) {
 	}
 }
 
-// The gradients of base and generator are the loss's slopes.
+// The gradients in base and generator are the slopes of the loss.
 func TestHiddenGradients(t *testing.T) {
 	cfg := hiddenConfig("joint", "dnn3", "dnn3", 1)
 	cfg.NoiseSamples, cfg.BaseLossWeight, cfg.LabelFusion = 2, 0.7, "film"
 	n, store := hiddenNetwork(t, cfg, 3, 2, 2, 2)
 	variables := Variables(store, "base", "generator")
 	require.Len(t, variables, 14)
-	requireSlopes(t, n, golden.OpenDevice(t, "go"), store, variables, uniform64("x", 3, 2, 2, 2), uniform64("z", 3, 2, 1024))
+	x, z := uniform64("x", 3, 2, 2, 2), uniform64("z", 3, 2, 1024)
+	requireSlopes(t, n, golden.OpenDevice(t, "go"), store, variables, x, z)
 }
 
-// Algorithm 2 at a hidden layer, class after class: s_k = softmax(f₂(h + σ(x, k)⊙z_k))_k.
+// Algorithm 2 at a hidden layer equals a loop over the classes, s_k = softmax(f₂(h + σ(x,
+// k)⊙z_k))_k.
 func TestHiddenClasswise(t *testing.T) {
 	for base, layer := range map[string]int{"dnn3": 2, "resnet18": 2, "vit_tiny_patch4": 3} {
 		n, store := hiddenNetwork(t, hiddenConfig("joint", base, "resnet18", layer), 3, 4, 8, 1)
@@ -145,7 +164,8 @@ func TestHiddenClasswise(t *testing.T) {
 	}
 }
 
-// A vector, tokens and maps have an RMS of r: over all units, or per channel over the positions.
+// σ of a vector has RMS r over all units. σ of tokens and of maps has it per channel over the
+// positions.
 func TestHiddenRMS(t *testing.T) {
 	c := &Config{StdRMS: 0.5}
 	for _, dims := range [][]int{{2, 6}, {2, 5, 3}, {2, 4, 2, 3}} {

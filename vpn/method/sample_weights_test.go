@@ -11,8 +11,10 @@ import (
 	"github.com/govpn/govpn/internal/golden"
 )
 
-// The loss of three images with weights w is Σ w_i·L_i/3 of the losses L_i of each alone, and so is its gradient (of a bias): in every mode, of all terms
-// (two noises per image, clean images, smoothing, entropy), for classes and probabilities, with noise at pixels and at a hidden layer.
+// The loss of three images with weights w is Σ w_i·L_i/3, where L_i is the loss of image i alone.
+// So is its gradient in a bias. This holds in every mode, for all terms (two noises per image,
+// clean images, smoothing, entropy), for classes and probabilities, with noise at pixels and at a
+// hidden layer.
 func TestWeightedObjective(t *testing.T) {
 	weights, backend := []float32{0.5, 0, 2.5}, golden.OpenDevice(t, "go")
 	x, hard := uniform64("x", 3, 2, 2, 1), tensors.FromValue([]int32{0, 2, 1})

@@ -13,8 +13,9 @@ import (
 	"github.com/govpn/govpn/internal/golden"
 )
 
-// The expected values are those of cross_entropy(logits, Y, label_smoothing=ε) for probabilities Y, by its formula in float64: the mean of
-// −Σ_k Q_k·log softmax(x)_k, Q = (1 − ε)·Y + ε/K, and its gradient (softmax(x) − Q)/N, which central differences confirmed to 1e-10.
+// The expected values are those of cross_entropy(logits, Y, label_smoothing=ε) for probabilities Y,
+// by its formula in float64: the mean of −Σ_k Q_k·log softmax(x)_k, where Q = (1 − ε)·Y + ε/K. Its
+// gradient is (softmax(x) − Q)/N, which central differences confirmed to 1e-10.
 func TestSoftCrossEntropy(t *testing.T) {
 	logits := [][]float64{{1, 2, -1, 0.5}, {0.3, -0.7, 2.2, 0}}
 	soft := [][]float32{{0.125, 0.5, 0.25, 0.125}, {0, 0.25, 0.75, 0}}
@@ -42,16 +43,19 @@ func TestSoftCrossEntropy(t *testing.T) {
 	}
 }
 
-// Labels of the largest probability, the first of equal ones; each label m times; the mean label in the generator's input.
+// classOf gives the label of the largest probability, the first of equal ones. repeat gives each
+// label m times. labelBias takes the mean label.
 func TestSoftLabelGraphs(t *testing.T) {
 	soft := [][]float32{{0.25, 0.5, 0.25}, {0.5, 0, 0.5}, {0, 0.25, 0.75}}
 	golden.EachBackend(t, func(t *testing.T, backend compute.Backend) {
 		float := func(x *Node) *Node { return ConvertDType(x, dtypes.Float64) }
 		require.Equal(t, []float64{1, 0, 2}, call(t, backend, func(in []*Node) *Node { return float(classOf(in[0])) }, soft))
-		require.Equal(t, []float64{0.25, 0.5, 0.25, 0.25, 0.5, 0.25, 0.5, 0, 0.5, 0.5, 0, 0.5, 0, 0.25, 0.75, 0, 0.25, 0.75},
+		twice := []float64{0.25, 0.5, 0.25, 0.25, 0.5, 0.25, 0.5, 0, 0.5, 0.5, 0, 0.5, 0, 0.25, 0.75, 0, 0.25, 0.75}
+		require.Equal(t, twice,
 			call(t, backend, func(in []*Node) *Node { return float(repeat(in[0], 2)) }, soft))
 		logits := [][]float32{{0, 1, 0}, {1, 0, 0}, {1, 0, 0}} // right, right, wrong
-		require.InDeltaSlice(t, []float64{2. / 3}, call(t, backend, func(in []*Node) *Node { return accuracy(in[1], in[0]) }, soft, logits), 1e-7)
+		right := call(t, backend, func(in []*Node) *Node { return accuracy(in[1], in[0]) }, soft, logits)
+		require.InDeltaSlice(t, []float64{2. / 3}, right, 1e-7)
 		for encoding, want := range map[string][]float64{"scaled": {1, 1, 1.75}, "index": {2, 2, 3.5}} { // κ·y/2 and κ·y
 			n := &Network{Config: Config{LabelEncoding: encoding, LabelCoefficient: 2, Classes: 3}}
 			got := call(t, backend, func(in []*Node) *Node { return n.labelBias(in[0], in[1]) }, soft, logits)
@@ -60,8 +64,9 @@ func TestSoftLabelGraphs(t *testing.T) {
 	})
 }
 
-// Half class 0 and half class 2 of three is the noise of class 1, and the mean of both classes' losses, plus λ times that without
-// noise; its gradient is that of central differences.
+// Probabilities of a half for class 0 and for class 2 of three have the noise of class 1, and the
+// mean of both classes' losses. λ times the loss without noise is added. The gradient is that of
+// central differences.
 func TestSoftObjective(t *testing.T) {
 	cfg := smallConfig("joint")
 	cfg.ComputeDType, cfg.NoiseSamples, cfg.LabelCoefficient, cfg.BaseLossWeight = "float64", 2, 1, 0.5
@@ -99,7 +104,8 @@ func TestSoftObjective(t *testing.T) {
 	}
 }
 
-// One-hot probabilities give every fusion the noise of their class; mixed ones give the mean of the classes' u.
+// With every fusion, one-hot probabilities give the σ of their class. Mixed probabilities give the
+// mean of the classes' u.
 func TestSoftFusions(t *testing.T) {
 	images := golden.Tensor(golden.Uniform("x", 2*12), dtypes.Float64, 2, 2, 3, 2)
 	for _, fusion := range LabelFusionNames() {

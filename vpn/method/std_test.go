@@ -13,8 +13,8 @@ import (
 	"github.com/govpn/govpn/internal/golden"
 )
 
-// outputs are generator outputs of shape (3, 2, 4, 2): of order 1, of the order of an untrained generator's (5e-5), and
-// enormous.
+// outputs returns generator outputs of shape (3, 2, 4, 2). The first image's are of order 1, the
+// second's of order 5e-5 as those of an untrained generator, the third's of order 1e4.
 func outputs() []float64 {
 	o := golden.Uniform("o", 3*16)
 	for i := range o {
@@ -24,7 +24,8 @@ func outputs() []float64 {
 }
 
 func stdOf(t *testing.T, backend compute.Backend, dtype dtypes.DType, c Config, o []float64) []float64 {
-	return call(t, backend, func(in []*Node) *Node { return stdByName[c.Std](&c, in[0]) }, golden.Tensor(o, dtype, 3, 2, 4, 2))
+	build := func(in []*Node) *Node { return stdByName[c.Std](&c, in[0]) }
+	return call(t, backend, build, golden.Tensor(o, dtype, 3, 2, 4, 2))
 }
 
 func TestStdAbs(t *testing.T) {
@@ -60,7 +61,7 @@ func TestStdRMS(t *testing.T) {
 					v := sigma[image*16+pixel*2+channel]
 					square += v * v / 8
 				}
-				if image == 1 { // o is below √rmsEpsilon = 1e-3 there: σ stays near |o|·r/1e-3
+				if image == 1 { // |o| is below √rmsEpsilon = 1e-3, so that σ is near |o|·r/1e-3
 					require.Less(t, math.Sqrt(square), 0.2*5e-5/1e-3)
 				} else {
 					require.InEpsilon(t, 0.2, math.Sqrt(square), 1e-4, "image %d, channel %d", image, channel)
@@ -71,51 +72,4 @@ func TestStdRMS(t *testing.T) {
 			require.Zero(t, v, "σ of o = 0")
 		}
 	})
-}
-
-func TestLabelBias(t *testing.T) {
-	backend := golden.OpenDevice(t, "go")
-	for _, test := range []struct {
-		encoding string
-		classes  int
-		labels   []int32
-		want     []float64 // κ = 0.5: κ·y/(K−1), 0 for K = 1; κ·y
-	}{
-		{"scaled", 3, []int32{0, 1, 2}, []float64{0, 0.25, 0.5}},
-		{"scaled", 1, []int32{0, 0}, []float64{0, 0}},
-		{"scaled", 2, []int32{1, 0}, []float64{0.5, 0}},
-		{"index", 3, []int32{0, 1, 2}, []float64{0, 0.5, 1}},
-		{"index", 1, []int32{0}, []float64{0}},
-	} {
-		n := &Network{Config: Config{LabelCoefficient: 0.5, LabelEncoding: test.encoding, Classes: test.classes}}
-		got := call(t, backend, func(in []*Node) *Node { return n.labelBias(in[0], in[1]) }, test.labels, []float32{0})
-		require.Equal(t, test.want, got, "%s, K = %d", test.encoding, test.classes)
-	}
-}
-
-func TestPixelsAndNormalization(t *testing.T) {
-	backend := golden.OpenDevice(t, "go")
-	for _, where := range []string{"image", "input"} {
-		n := &Network{DType: dtypes.Float32, Config: Config{Normalize: Normalize{where, []float64{0.5, 0}, []float64{0.25, 2}}}}
-		x := call(t, backend, func(in []*Node) *Node { return n.Pixels(in[0]) }, [][][][]uint8{{{{255, 51}}}}) // 1 and 0.2
-		y := call(t, backend, func(in []*Node) *Node { return n.normalize(in[0]) }, [][][][]float32{{{{1, 0.2}}}})
-		require.InDeltaSlice(t, []float64{2, 0.1}, y, 1e-6) // (1 − 0.5)/0.25, (0.2 − 0)/2
-		if where == "input" {
-			require.InDeltaSlice(t, y, x, 1e-6, "σ is added after the normalisation")
-		} else {
-			require.InDeltaSlice(t, []float64{1, 0.2}, x, 1e-6, "σ is added before the normalisation")
-		}
-	}
-}
-
-func TestNoisyPixels(t *testing.T) {
-	backend := golden.OpenDevice(t, "go")
-	x := [][][][]float32{{{{0.5}, {0.9}}}}                                                              // (1, 1, 2, 1)
-	sigma := [][][][]float32{{{{0.1}, {0.2}}}}                                                          // (1, 1, 2, 1)
-	z := [][][][][]float32{{{{{1}, {1}}}, {{{-2}, {-1}}}}}                                              // (1, m = 2, 1, 2, 1)
-	for clip, want := range map[bool][]float64{false: {0.6, 1.1, 0.3, 0.7}, true: {0.6, 1, 0.3, 0.7}} { // x + σ·z
-		n := &Network{Config: Config{ClipNoisy: clip}}
-		got := call(t, backend, func(in []*Node) *Node { return n.noisy(in[0], in[1], in[2]) }, x, sigma, z)
-		require.InDeltaSlice(t, want, got, 1e-6)
-	}
 }

@@ -30,7 +30,8 @@ func names(t *testing.T, folder string) (names []string) {
 	return names
 }
 
-// A write removes what killed processes left of earlier ones, and nothing else: not what is being written right now.
+// A write removes temporary files that killed processes have left, and nothing else. It leaves the
+// file that another writer has open.
 func TestLeftovers(t *testing.T) {
 	if runtime.GOOS != "linux" && runtime.GOOS != "darwin" {
 		t.Skip("no file locks here, so that nothing is removed")
@@ -49,10 +50,11 @@ func TestLeftovers(t *testing.T) {
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, "outer", string(content))
-	require.Equal(t, []string{".m.1.tmp~", ".m.2.tmp", ".m.3.tmp", ".m.notes.tmp", ".m.x.7.tmp", "m", "m.1.tmp"}, names(t, dir))
+	left := []string{".m.1.tmp~", ".m.2.tmp", ".m.3.tmp", ".m.notes.tmp", ".m.x.7.tmp", "m", "m.1.tmp"}
+	require.Equal(t, left, names(t, dir))
 }
 
-// Writers of one path do not disturb one another: in the end it holds what one of them wrote, whole.
+// Writers of one path do not disturb each other. In the end the file holds what one of them wrote.
 func TestConcurrentWrites(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "m")
@@ -81,7 +83,7 @@ func TestConcurrentWrites(t *testing.T) {
 	require.Equal(t, []string{"m"}, names(t, dir))
 }
 
-// What is no file is not replaced, not even by root.
+// Write replaces regular files alone, even for root.
 func TestNoRegularFile(t *testing.T) {
 	dir := t.TempDir()
 	pipe := filepath.Join(dir, "pipe")
@@ -92,4 +94,23 @@ func TestNoRegularFile(t *testing.T) {
 		require.EqualError(t, err, "vpn: cannot write "+path+": it is a folder, a device or a pipe, want a file")
 	}
 	require.Equal(t, []string{"pipe"}, names(t, dir))
+}
+
+// A write that fails leaves the old file, and no other file beside it.
+func TestFailedWrite(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "model.govpn")
+	require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
+	err := Write(path, func(w io.Writer) error {
+		_, _ = w.Write([]byte("half of the n"))
+		return errors.New("disk full")
+	})
+	require.ErrorIs(t, err, fault.ErrIO)
+	require.ErrorContains(t, err, "disk full")
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "old", string(content))
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/govpn/govpn/internal/golden"
 )
 
-// Values of 4 KiB: what is alive at the same time, by hand.
+// The bytes that are alive at the same time, by hand. Each value has 4 KiB.
 func TestPeakBytes(t *testing.T) {
 	const kib = 1024 / 4
 	for _, test := range []struct {

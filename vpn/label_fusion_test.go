@@ -11,7 +11,8 @@ import (
 	"github.com/govpn/govpn/vpn/method"
 )
 
-// After training, σ depends on the label under every fusion and generator; a model is the same after a file, in both formats.
+// After training, σ depends on the label under every fusion and generator. A model predicts the
+// same after both formats of file.
 func TestFusionTrains(t *testing.T) {
 	train := stripes(t, 24, 1)
 	for _, generator := range GeneratorNames() {
@@ -55,7 +56,8 @@ func TestFusionTrains(t *testing.T) {
 	}
 }
 
-// requireLabelTensors looks for what a fusion learns of 3 classes and images of 4×4×1, under PyTorch's names.
+// requireLabelTensors checks what a fusion learns for 3 classes and images of 4×4×1, under
+// PyTorch's names.
 func requireLabelTensors(t *testing.T, path, generator, fusion string) {
 	width := map[string]int{"dnn3": 1024, "resnet18": 64}[generator]
 	want := map[string]map[string][]int{

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// More images in a batch, or in memory, take more; what is not there takes nothing.
+// The estimate grows with the batch and the data set. What a model lacks takes nothing.
 func TestEstimateMemory(t *testing.T) {
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
 		cfg := DefaultConfig()
@@ -32,7 +32,9 @@ func TestEstimateMemory(t *testing.T) {
 		require.Equal(t, small.Inference, large.Inference)
 		require.Zero(t, estimate(func(c *Config) { c.Mode = "plain" }, 0).Classwise)
 
-		for _, wrong := range []func(*Config){func(c *Config) { c.Classes = 0 }, func(c *Config) { c.ImageShape = [3]int{} }} {
+		for _, wrong := range []func(*Config){
+			func(c *Config) { c.Classes = 0 }, func(c *Config) { c.ImageShape = [3]int{} },
+		} {
 			c := cfg
 			wrong(&c)
 			_, err := EstimateMemory(c, backend, 1)
@@ -43,7 +45,8 @@ func TestEstimateMemory(t *testing.T) {
 	})
 }
 
-// What does not fit is refused before it begins, with what to lower, and the model is as it was.
+// A call that needs too much memory is refused before it begins. The error says what to lower, and
+// the model stays as it was.
 func TestMemoryIsRefused(t *testing.T) {
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
 		d, path := stripes(t, 64, 1), t.TempDir()+"/weights"

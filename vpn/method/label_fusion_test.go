@@ -15,17 +15,19 @@ import (
 	"github.com/govpn/govpn/models"
 )
 
-// fusionNetwork is a network for images of 2×3×2 in three classes, in float64.
+// fusionNetwork returns a network for images of 2×3×2 in three classes, in float64.
 func fusionNetwork(t *testing.T, fusion, generator string) *Network {
 	cfg := smallConfig("frozen")
-	cfg.LabelFusion, cfg.Generator, cfg.ImageShape, cfg.Classes, cfg.LabelCoefficient = fusion, generator, [3]int{2, 3, 2}, 3, 0.5
+	cfg.LabelFusion, cfg.Generator, cfg.LabelCoefficient = fusion, generator, 0.5
+	cfg.ImageShape, cfg.Classes = [3]int{2, 3, 2}, 3
 	n, err := New(cfg)
 	require.NoError(t, err)
 	n.DType = dtypes.Float64
 	return n
 }
 
-// Every fusion's u, from its definition: bias adds κ·y/(K−1), plane appends one-hot channels, embedding adds E_y, film nothing.
+// The generator's input u by each fusion's definition. bias adds κ·y/(K−1), plane appends one-hot
+// channels, embedding adds E_y.
 func TestFusedImages(t *testing.T) {
 	backend, x := golden.OpenDevice(t, "go"), golden.Uniform("x", 2*12)
 	table := golden.Formula("label.weight", []int{3, 2, 3, 2})
@@ -42,7 +44,8 @@ func TestFusedImages(t *testing.T) {
 	} {
 		n, store := fusionNetwork(t, fusion, "dnn3"), model.NewStore()
 		store.VariableWithValue("/label/weight", golden.Tensor(table, dtypes.Float64, 3, 2, 3, 2))
-		for _, y := range [][][]int32{{{2}, {0}}, {{0, 1, 2}}, {{1, 2}, {0, 1}}} { // a label each; all for both; two each
+		// one label per image; all classes for both images; two labels per image
+		for _, y := range [][][]int32{{{2}, {0}}, {{0, 1, 2}}, {{1, 2}, {0, 1}}} {
 			got := callOver(t, backend, store, func(s *model.Scope, in []*Node) []*Node {
 				return []*Node{fusionByName[fusion].images(labels{n: n, scope: s.In("label"), y: in[1]}, in[0])}
 			}, golden.Tensor(x, dtypes.Float64, 2, 2, 3, 2), y)
@@ -60,7 +63,7 @@ func TestFusedImages(t *testing.T) {
 	}
 }
 
-// The first product, which serves all labels, is that of a linear layer on u.
+// The first product, which all labels share, equals that of a linear layer on u.
 func TestFusedLinear(t *testing.T) {
 	backend, x := golden.OpenDevice(t, "go"), golden.Tensor(golden.Uniform("x", 2*12), dtypes.Float64, 2, 2, 3, 2)
 	for name, fusion := range fusionByName {
@@ -70,8 +73,9 @@ func TestFusedLinear(t *testing.T) {
 				l := labels{n: n, scope: s.At("label"), y: in[1]}
 				want := models.Linear(s.At("fc"), models.Flatten(fusion.images(l, in[0])), 5, models.TorchUniform)
 				got := fusion.linear(l, s.At("fc"), in[0], 5, models.TorchUniform)
-				g, w := s.At("fc").GetVariable("weight").NodeValue(want.Graph()), func(y *Node) *Node { return ReduceAllSum(Square(y)) }
-				return []*Node{want, got, Gradient(w(want), g)[0], Gradient(w(got), g)[0]}
+				weight := s.At("fc").GetVariable("weight").NodeValue(want.Graph())
+				gradient := func(y *Node) *Node { return Gradient(ReduceAllSum(Square(y)), weight)[0] }
+				return []*Node{want, got, gradient(want), gradient(got)}
 			}, x, y)
 			require.InDeltaSlice(t, golden.Float64s(got[0]), golden.Float64s(got[1]), 1e-14, name)
 			require.InDeltaSlice(t, golden.Float64s(got[2]), golden.Float64s(got[3]), 1e-12, "%s: gradient of the weight", name)
@@ -79,7 +83,7 @@ func TestFusedLinear(t *testing.T) {
 	}
 }
 
-// h·(1 + γ_y) + δ_y, by hand for vectors and for maps.
+// h·(1 + γ_y) + δ_y by hand, for vectors and for maps.
 func TestFilm(t *testing.T) {
 	n, store := fusionNetwork(t, "film", "dnn3"), model.NewStore()
 	store.VariableWithValue("/label/gamma/weight", [][]float64{{1, -1}, {0, 2}, {-1, 0.5}})
@@ -95,7 +99,7 @@ func TestFilm(t *testing.T) {
 	require.Equal(t, [][]float64{{12, 29}, {8, 0}}, got[2].Value())
 }
 
-// The gradient of all that a generator learns, labels' tables among it, is the loss's slope.
+// The gradient in all that a generator learns, tables of labels included, is the slope of the loss.
 func TestFusionGradients(t *testing.T) {
 	images := golden.Tensor(golden.Uniform("x", 3*12), dtypes.Float64, 3, 2, 3, 2)
 	z := golden.Tensor(golden.Uniform("z", 3*12), dtypes.Float64, 3, 1, 2, 3, 2)
@@ -109,7 +113,8 @@ func TestFusionGradients(t *testing.T) {
 	}
 }
 
-// The dnn3 generator multiplies the 7 images once, and lays none of them down for each of the 50 classes.
+// The dnn3 generator multiplies the 7 images once. It makes no copy of them for each of the 50
+// classes.
 func TestFusedClassesShareTheirProduct(t *testing.T) {
 	for _, fusion := range LabelFusionNames() {
 		golden.EachBackend(t, func(t *testing.T, backend compute.Backend) {
