@@ -184,6 +184,8 @@ def test_library_missing_or_broken(tmp_path, content, message):
     path = tmp_path / "libgovpn.so"
     if content is not None:
         path.write_bytes(content)
-    code = f"{LIGHT}\nimport govpn\ntry:\n    govpn.build_info()\nexcept ImportError as error:\n    print(error)"
+    code = (
+        f"{LIGHT}\nimport govpn\ntry:\n    govpn.build_info()\nexcept ImportError as error:\n    print(error)"
+    )
     env = dict(os.environ, GOVPN_LIBRARY=str(path))
     assert message in subprocess.check_output([sys.executable, "-c", code], env=env, text=True)
