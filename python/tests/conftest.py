@@ -11,6 +11,27 @@ import pytest
 
 NAMES = ("a", "b", "c", "d")  # the class folders that `write` makes
 DEVICES = {d["device"]: d for d in govpn.devices()}
+LONG = os.environ.get("GOVPN_TEST_LONG") == "1"
+# The first line of a script that does without scikit-learn, as govpn can: its import takes a second.
+LIGHT = 'import sys; sys.modules["sklearn"] = None'
+
+
+def pytest_collection_modifyitems(items):
+    """Leaves out what is marked `long`: `make test-long` runs it."""
+    if not LONG:
+        skip = pytest.mark.skip(reason="long: GOVPN_TEST_LONG=1 runs it")
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(skip)
+
+
+CPU_IF_LONG = ["go", pytest.param("cpu", marks=pytest.mark.long)]
+
+
+def devices_and(*values, on_cpu):
+    """Returns parameters (device, value). On cpu, where each compiles anew, all but `on_cpu` are long."""
+    marks = {v: () if v in on_cpu else pytest.mark.long for v in values}
+    return [("go", v) for v in values] + [pytest.param("cpu", v, marks=marks[v]) for v in values]
 
 
 @pytest.fixture(params=["go", "cpu"], scope="session")
@@ -90,18 +111,26 @@ def idx(path, array):
     path.write_bytes(gzip.compress(header + array.tobytes()))
 
 
-@pytest.fixture(scope="session")
-def bars(tmp_path_factory):
-    """A folder with a small Fashion-MNIST of 400 and 100 images.
-
-    Each class has a bright bar in another row.
-    """
-    folder, random = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+def draw_bars(folder, train):
+    """Writes a small Fashion-MNIST of so many and 100 images. Each class has a bright bar in another row."""
+    random = np.random.default_rng(0)
     (folder / "fashion-mnist").mkdir()
-    for name, count in (("train", 400), ("t10k", 100)):
+    for name, count in (("train", train), ("t10k", 100)):
         y = np.arange(count, dtype=np.uint8) % 10
         x = random.integers(0, 200, (count, 28, 28)).astype(np.uint8)
         x[np.arange(count)[:, None], 2 * y[:, None] + np.arange(3)] = 255
         idx(folder / "fashion-mnist" / f"{name}-images-idx3-ubyte.gz", x)
         idx(folder / "fashion-mnist" / f"{name}-labels-idx1-ubyte.gz", y)
     return folder
+
+
+@pytest.fixture(scope="session")
+def bars(tmp_path_factory):
+    """A folder with a small Fashion-MNIST of 400 and 100 images."""
+    return draw_bars(tmp_path_factory.mktemp("bars"), 400)
+
+
+@pytest.fixture(scope="session")
+def few_bars(tmp_path_factory):
+    """The same of 200 and 100 images, for those that train often."""
+    return draw_bars(tmp_path_factory.mktemp("few_bars"), 200)

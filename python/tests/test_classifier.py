@@ -6,7 +6,7 @@ import math
 import govpn
 import numpy as np
 import pytest
-from conftest import make_quadrants
+from conftest import CPU_IF_LONG, devices_and, make_quadrants
 
 
 def test_learns(fitted):
@@ -96,8 +96,12 @@ def test_noise_has_the_given_std(fitted, quadrants):
     np.testing.assert_allclose(noise.mean(), 0, atol=4 * std.mean() / math.sqrt(noise.size))
 
 
-@pytest.mark.parametrize(("distribution", "fourth"), [("laplace", 6), ("uniform", 1.8), ("normal", 3)])
-def test_noise_of_other_distributions(make, device, quadrants, tmp_path, distribution, fourth):
+@pytest.mark.parametrize(
+    ("device", "distribution"),
+    devices_and("laplace", "uniform", "normal", on_cpu=["laplace"]),
+    indirect=["device"],
+)
+def test_noise_of_other_distributions(make, device, quadrants, tmp_path, distribution):
     """Training, predictions, samples and files use the distribution asked for: the fourth moment tells."""
     x, y = quadrants
     clf = make(device, noise_distribution=distribution).fit(x, y)
@@ -108,6 +112,7 @@ def test_noise_of_other_distributions(make, device, quadrants, tmp_path, distrib
     assert clf.config_["noise_distribution"] == distribution
     z = clf.sample_noise(x[:50], y[:50], n=100, random_state=0) / clf.noise_std(x[:50], y[:50])
     assert (z**2).mean() == pytest.approx(1, abs=0.02)  # of 320,000 draws; standard error below 0.005
+    fourth = {"laplace": 6, "uniform": 1.8, "normal": 3}[distribution]
     assert (z**4).mean() == pytest.approx(fourth, abs=0.09 * fourth)
     assert abs(z).max() < {"uniform": 1.733, "normal": 7, "laplace": 16}[distribution]
 
@@ -124,6 +129,7 @@ def test_label_smoothing(make, quadrants):
     assert smooth.predict_proba(x).max(1).mean() < plain.predict_proba(x).max(1).mean()
 
 
+@pytest.mark.parametrize("device", CPU_IF_LONG, indirect=True)
 def test_entropy_weight(make, device, quadrants, tmp_path):
     """The reward makes the noise larger, is part of the loss, and survives a file."""
     x, y = quadrants
@@ -135,7 +141,9 @@ def test_entropy_weight(make, device, quadrants, tmp_path):
     assert govpn.load(tmp_path / "m.govpn", device=device).config_["entropy_weight"] == 0.3
 
 
-@pytest.mark.parametrize("fusion", ["plane", "embedding", "film"])
+@pytest.mark.parametrize(
+    ("device", "fusion"), devices_and("plane", "embedding", "film", on_cpu=["film"]), indirect=["device"]
+)
 def test_label_fusion(make, device, quadrants, tmp_path, fusion):
     """Two labels have different noise. Predictions and noise survive a file."""
     x, y = quadrants
@@ -152,6 +160,7 @@ def test_label_fusion(make, device, quadrants, tmp_path, fusion):
     assert sizes[fusion] - sizes["bias"] == learned
 
 
+@pytest.mark.parametrize("device", CPU_IF_LONG, indirect=True)
 def test_noise_layer(make, device, quadrants, tmp_path):
     """The noise of a hidden layer has the shape of that layer, learns, and survives a file."""
     x, y = quadrants
@@ -230,7 +239,7 @@ def test_views_and_floats_are_images_too(fitted, quadrants):
 
 
 def test_resume_equals_the_uninterrupted_run(make, quadrants, tmp_path):
-    x, y = quadrants
+    x, y = (part[:128] for part in quadrants)
     straight = make(epochs=4, schedule="constant").fit(x, y)
     half = make(epochs=2, schedule="constant").fit(x, y)
     half.save(tmp_path / "half")

@@ -1,6 +1,8 @@
 """The examples in docstrings run, in a folder that has the data that they name."""
 
+import copy
 import doctest
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -59,17 +61,23 @@ def test_examples(name, folder, make):
         clf = make(mode="plain", epochs=3, batch_size=4)
         test.globs |= {"govpn": govpn, "np": np, "clf": clf, "X": x, "y": y}
         if name in METHODS and test is not CLASS:
-            test.globs |= after_class()
+            test.globs |= {name: own(value) for name, value in after_class().items()}
         runner.run(test, out=report.append)
     assert not runner.failures, "".join(report)
 
 
+@functools.cache
 def after_class():
     """Returns the names that the example of the class defines: the methods' examples use them."""
     known = {"govpn": govpn, "VPNClassifier": govpn.VPNClassifier}
     for example in CLASS.examples:
         exec(example.source, known)
     return known
+
+
+def own(value):
+    """Returns a copy of a classifier, so that no example sees what another one changed."""
+    return copy.deepcopy(value) if isinstance(value, govpn.VPNClassifier) else value
 
 
 def test_methods_have_examples():

@@ -6,8 +6,10 @@ import sys
 import textwrap
 
 import pytest
+from conftest import LIGHT
 
-WORK = """
+WORK = f"""
+    {LIGHT}
     import faulthandler, os, signal, sys, threading, time
     import numpy as np
 

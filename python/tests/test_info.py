@@ -7,6 +7,7 @@ import sys
 import govpn
 import numpy as np
 import pytest
+from conftest import LIGHT
 from govpn.__main__ import info, main, text
 
 
@@ -44,7 +45,8 @@ def test_the_text_says_the_same():
 
 def test_a_missing_library_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("GOVPN_LIBRARY", str(tmp_path / "none.so"))
-    done = python("-m", "govpn", "info", "--json")
+    code = f"{LIGHT}\nfrom govpn.__main__ import main\nsys.exit(main(['info', '--json']))"
+    done = python("-c", code)
     about = json.loads(done.stdout)
     assert done.returncode == 1
     assert about["library"] == {"path": str(tmp_path / "none.so"), "error": about["library"]["error"]}
@@ -53,11 +55,12 @@ def test_a_missing_library_is_told(monkeypatch, tmp_path):
 
 
 def test_heavy_packages_are_not_imported():
-    code = """
-import sys, govpn.__main__  # this imports scikit-learn, if it is installed
+    code = f"""
+{LIGHT}
+import govpn.__main__
 before = set(sys.modules)
 govpn.__main__.main(["info"])
-heavy = {"matplotlib", "torch", "jax", "pandas", "polars", "PIL", "sklearn", "tqdm"}
+heavy = set("matplotlib torch jax pandas polars PIL sklearn tqdm".split())
 sys.exit(", ".join(heavy & set(sys.modules) - before))
 """
     done = python("-c", code)

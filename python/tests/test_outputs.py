@@ -46,7 +46,7 @@ def test_noise_transform_is_the_learned_noise(make):
     images, labels = FLOATS[:8], Y[:8]
     model = make(epochs=1).fit(X, Y)
     transform = model.noise_transform(scale=2, random_state=0)
-    draws = np.stack([transform(images, labels) - images for _ in range(400)])
+    draws = np.stack([transform(images, labels) - images for _ in range(200)])
     want = 2 * model.noise_std(images, labels)
     assert abs(draws.mean(0) / want).max() < 6 / np.sqrt(len(draws))
     np.testing.assert_allclose(draws.std(0) / want, 1, atol=6 / np.sqrt(2 * len(draws)))

@@ -10,9 +10,10 @@ import time
 
 import numpy as np
 import pytest
-from conftest import write
+from conftest import LIGHT, write
 
-START = """
+START = f"""
+    {LIGHT}
     import numpy as np, govpn, signal, sys, time, threading
     signal.signal(signal.SIGINT, signal.default_int_handler)  # processes in the background ignore it
     x = np.random.default_rng(0).integers(0, 256, (1024, 28, 28), np.uint8)
@@ -169,11 +170,13 @@ def test_import_is_fast_and_light():
         print(time.perf_counter() - start)
         print([m for m in ("matplotlib", "tqdm", "jax", "torch", "pandas") if m in set(sys.modules) - before])
     """
-    run = [
-        subprocess.check_output([sys.executable, "-c", textwrap.dedent(code)], text=True) for _ in range(3)
-    ]
-    assert min(float(r.split()[0]) for r in run) < 0.3
-    assert run[0].splitlines()[1] == "[]"
+    for attempt in range(3):
+        out = subprocess.check_output([sys.executable, "-c", textwrap.dedent(code)], text=True)
+        seconds, heavy = out.splitlines()
+        assert heavy == "[]"
+        if float(seconds) < 0.3 or attempt == 2:
+            break
+    assert float(seconds) < 0.3
 
 
 @pytest.mark.parametrize(("content", "message"), [(None, "is not there"), (b"no library", "does not load")])
@@ -181,6 +184,8 @@ def test_library_missing_or_broken(tmp_path, content, message):
     path = tmp_path / "libgovpn.so"
     if content is not None:
         path.write_bytes(content)
-    code = "import govpn\ntry:\n    govpn.build_info()\nexcept ImportError as error:\n    print(error)"
+    code = (
+        f"{LIGHT}\nimport govpn\ntry:\n    govpn.build_info()\nexcept ImportError as error:\n    print(error)"
+    )
     env = dict(os.environ, GOVPN_LIBRARY=str(path))
     assert message in subprocess.check_output([sys.executable, "-c", code], env=env, text=True)

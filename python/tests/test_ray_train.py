@@ -7,7 +7,7 @@ import threading
 import govpn
 import numpy as np
 import pytest
-from conftest import make_quadrants
+from conftest import devices_and, make_quadrants
 
 X, Y = make_quadrants(200)
 VALID = make_quadrants(60, seed=1)
@@ -47,7 +47,7 @@ def losses(clf):
     return np.array([clf.history_["loss"], clf.history_["val_loss"], clf.history_["std_mean"]])
 
 
-@pytest.mark.parametrize("workers", [2, 4])
+@pytest.mark.parametrize(("device", "workers"), devices_and(2, 4, on_cpu=[2]), indirect=["device"])
 def test_shares_are_the_batch(make, device, workers):
     params = {"device": device, "epochs": 2, "noise_samples": 2}
     params["augment"] = [govpn.augment.RandomCrop(8, padding=1)]

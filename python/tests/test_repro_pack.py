@@ -8,6 +8,7 @@ import threading
 
 import govpn
 import pytest
+from conftest import LIGHT, LONG
 
 pytest.importorskip("matplotlib").use("Agg")
 pytest.importorskip("scipy.stats")
@@ -232,8 +233,9 @@ def test_a_run_that_vanishes_between_listing_and_reading_is_packed(folder, monke
     assert [r["id"] for r in study_in(folder).results()] == sorted(r.id for r in ALL)
 
 
-PACKS = """
-import sys, time, govpn.repro
+PACKS = f"""
+{LIGHT}
+import time, govpn.repro
 end = time.monotonic() + float(sys.argv[2])
 while time.monotonic() < end:
     govpn.repro.pack(sys.argv[1])
@@ -243,7 +245,7 @@ while time.monotonic() < end:
 def test_packing_while_runs_finish_loses_nothing(tmp_path):
     """Two processes pack all the time. Threads finish runs. A reader sees every run from then on."""
     (tmp_path / "runs").mkdir()
-    command = [sys.executable, "-c", PACKS, str(tmp_path), "3"]
+    command = [sys.executable, "-c", PACKS, str(tmp_path), "3" if LONG else "1"]
     packers = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     done, lock, stop = set(), threading.Lock(), threading.Event()
 

@@ -8,7 +8,7 @@ import govpn
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import make_quadrants, png
+from conftest import LIGHT, make_quadrants, png
 from govpn import _scorer
 
 X, Y = make_quadrants(40)
@@ -131,11 +131,12 @@ def test_a_process_opens_a_model_once(clf, batch, tmp_path):
         scorer(batch)
 
 
-THREADS = """
-import os, sys, govpn, numpy as np, pyarrow as pa
+THREADS = f"""
+{LIGHT}
+import os, govpn, numpy as np, pyarrow as pa
 scorer = govpn.Scorer(sys.argv[1], device="cpu", threads=3)
 scorer(pa.record_batch({"image": govpn.to_arrow(np.zeros((4, 8, 8, 1), np.uint8))}))
-names = [open(f"/proc/self/task/{task}/comm").read() for task in os.listdir("/proc/self/task")]
+names = [open("/proc/self/task/" + task + "/comm").read() for task in os.listdir("/proc/self/task")]
 print(names.count("tf_XLAEigen\\n"))
 """
 

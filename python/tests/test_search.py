@@ -14,8 +14,8 @@ from test_repro import ARGUMENTS, results  # noqa: E402
 
 
 @pytest.fixture
-def data(bars):
-    return bars
+def data(few_bars):
+    return few_bars
 
 
 def test_explain(data, tmp_path, monkeypatch):

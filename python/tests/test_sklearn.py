@@ -7,7 +7,7 @@ import sys
 import govpn
 import numpy as np
 import pytest
-from conftest import make_quadrants
+from conftest import LONG, make_quadrants
 
 sklearn = pytest.importorskip("sklearn")
 import joblib  # noqa: E402
@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 CHECKED = govpn.VPNClassifier(
-    "sr", "dnn3", device="go", epochs=12, batch_size=16, learning_rate=0.05, verbose=0, random_state=0
+    "sr", "dnn3", device="go", epochs=12, batch_size=64, learning_rate=0.05, verbose=0, random_state=0
 )
 # The checks of scikit-learn that are known to fail, and why.
 EXPECTED = {
@@ -28,6 +28,8 @@ EXPECTED = {
 @pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks([CHECKED], expected_failed_checks=lambda _: EXPECTED)
 def test_check_estimator(estimator, check):
+    if check.func.__name__ == "check_classifiers_train" and len(check.keywords) == 1 and not LONG:
+        pytest.skip("long: another check trains as long on float32 in such memory")
     check(estimator)
 
 

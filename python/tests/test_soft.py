@@ -4,7 +4,7 @@ import govpn
 import numpy as np
 import pyarrow as pa
 import pytest
-from conftest import NAMES, make_quadrants, write
+from conftest import LONG, NAMES, make_quadrants, write
 from govpn import datasets
 
 ONE_HOT = np.eye(4, dtype=np.float32)
@@ -60,7 +60,8 @@ def test_every_way_in_is_the_same(make, device, quadrants, tmp_path):
     tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(soft)
     tables = [pa.table({"image": image, "label": labels}) for labels in (lists, tensors)]
     chunked = pa.concat_tables([tables[0].slice(0, 100), tables[0].slice(100)])
-    for data in ((x, soft.tolist()), (lent, soft), (stream, soft), *((t,) for t in (*tables, chunked))):
+    kinds = [(lent, soft), (stream, soft), (x, soft.tolist()), *((t,) for t in (*tables, chunked))]
+    for data in kinds if LONG or device == "go" else kinds[:2]:  # cpu compiles for each of them
         model = make(device, epochs=1, mode="plain").fit(*data)
         assert model.data_info_["soft_labels"]
         np.testing.assert_array_equal(model.predict_proba(x), want)
@@ -100,7 +101,7 @@ def test_class_names_are_the_classes(make, quadrants, tmp_path):
 
 
 def test_resume_equals_the_uninterrupted_run(make, quadrants, tmp_path):
-    x, y = quadrants
+    x, y = (part[:128] for part in quadrants)
     straight = make(epochs=4, schedule="constant").fit(x, vague(y))
     make(epochs=2, schedule="constant").fit(x, vague(y)).save(tmp_path / "half")
     model = govpn.load(tmp_path / "half", device="go", verbose=0).set_params(epochs=4)

@@ -9,7 +9,7 @@ import threading
 import govpn
 import numpy as np
 import pytest
-from conftest import NAMES, make_quadrants, write
+from conftest import NAMES, devices_and, make_quadrants, write
 from govpn import _lib, datasets
 
 
@@ -71,7 +71,9 @@ def test_batches(opened):
         np.testing.assert_array_equal(quarters.reshape(-1, 4).argmax(1), 2 * top + left)
 
 
-@pytest.mark.parametrize("validated", [False, True])
+@pytest.mark.parametrize(
+    ("device", "validated"), devices_and(False, True, on_cpu=[True]), indirect=["device"]
+)
 def test_training_on_a_stream_is_training_on_its_arrays(folder, opened, make, device, validated):
     valid = [datasets.image_folder(folder, split="val", channels=1, stream=s) for s in (False, True)]
     (x, y), stream = opened
