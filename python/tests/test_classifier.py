@@ -104,7 +104,7 @@ def test_noise_has_the_given_std(fitted, quadrants):
 )
 def test_noise_of_other_distributions(make, device, quadrants, tmp_path, distribution):
     """Training, predictions, samples and files use the distribution asked for: the fourth moment tells."""
-    x, y = quadrants
+    x, y = (part[:256] for part in quadrants)
     clf = make(device, noise_distribution=distribution).fit(x, y)
     assert clf.score(x, y) > 0.9
     assert (clf.predict(x, noise="classwise") == y).mean() > 0.9
@@ -164,7 +164,7 @@ def test_label_fusion(make, device, quadrants, tmp_path, fusion):
 @pytest.mark.parametrize("device", CPU_IF_LONG, indirect=True)
 def test_noise_layer(make, device, quadrants, tmp_path):
     """The noise of a hidden layer has the shape of that layer, learns, and survives a file."""
-    x, y = quadrants
+    x, y = (part[:192] for part in quadrants)
     clf = make(device, learning_rate=0.001).set_params(base="dnn3", noise_layer=1).fit(x, y)
     assert clf.score(x, y) > 0.9
     assert clf.score(x, y, noise="classwise") > 0.9
