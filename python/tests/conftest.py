@@ -111,11 +111,11 @@ def idx(path, array):
     path.write_bytes(gzip.compress(header + array.tobytes()))
 
 
-def draw_bars(folder, train):
-    """Writes a small Fashion-MNIST of so many and 100 images. Each class has a bright bar in another row."""
+def draw_bars(folder, train, test):
+    """Writes a small Fashion-MNIST of so many images. Each class has a bright bar in another row."""
     random = np.random.default_rng(0)
     (folder / "fashion-mnist").mkdir()
-    for name, count in (("train", train), ("t10k", 100)):
+    for name, count in (("train", train), ("t10k", test)):
         y = np.arange(count, dtype=np.uint8) % 10
         x = random.integers(0, 200, (count, 28, 28)).astype(np.uint8)
         x[np.arange(count)[:, None], 2 * y[:, None] + np.arange(3)] = 255
@@ -127,10 +127,10 @@ def draw_bars(folder, train):
 @pytest.fixture(scope="session")
 def bars(tmp_path_factory):
     """A folder with a small Fashion-MNIST of 400 and 100 images."""
-    return draw_bars(tmp_path_factory.mktemp("bars"), 400)
+    return draw_bars(tmp_path_factory.mktemp("bars"), 400, 100)
 
 
 @pytest.fixture(scope="session")
 def few_bars(tmp_path_factory):
-    """The same of 200 and 100 images, for those that train often."""
-    return draw_bars(tmp_path_factory.mktemp("few_bars"), 200)
+    """The same of 200 and 50 images, for those that train often."""
+    return draw_bars(tmp_path_factory.mktemp("few_bars"), 200, 50)

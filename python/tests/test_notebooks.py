@@ -18,9 +18,9 @@ SHORT = {
         "epochs=6)": "epochs=2)",
     },
     "frozen_base": {
-        "split(X[:1400], y[:1400], first=1_000)": "split(X[:160], y[:160], first=64)",
+        "split(X[:1400], y[:1400], first=1_000)": "split(X[:100], y[:100], first=60)",
         "epochs=6,": "epochs=1,",
-        "epochs=20,": "epochs=2,",
+        "epochs=20,": "epochs=1,",
     },
     "noise_benefit": {"first=5_000": "first=200", "epochs=6,": "epochs=1,"},
     "your_own_images": {

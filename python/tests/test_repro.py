@@ -286,6 +286,6 @@ def test_what_a_result_says(study):
     wanted |= {"benefit", "explanation"}
     assert wanted | {"machine", "versions", "warnings", "best_epoch", "finished", "parameters"} == set(result)
     assert result["versions"].keys() == _run.versions().keys()
-    assert result["data"] == {"train": 180, "validation": 20, "test": 100, "note": ""}
+    assert result["data"] == {"train": 180, "validation": 20, "test": 50, "note": ""}
     assert result["config"]["seed"] == 0
     assert len(result["history"]["loss"]) == 2
