@@ -92,6 +92,7 @@ lint: .venv/test
 LIMIT = $(if $(GOVPN_TEST_LONG),120m,30m)
 go-test: .venv/test
 	$(GO) test -timeout=$(LIMIT) ./models ./vpn/... ./internal/... ./examples/...
+	CGO_ENABLED=1 $(GO) test -race ./vpn/internal/atomicfile ./vpn/data/internal/... # they do not need GoMLX, which takes minutes to build
 
 c-test: .venv/test
 	$(GO) test -tags=govpn_test -timeout=$(LIMIT) ./capi
@@ -100,6 +101,7 @@ c-test: .venv/test
 # devices and memory; and the readers.
 PURE := Example|Learns|Save|Resume|Device|Memory|Peak
 no-cgo: .venv/test ## The tests of Go that can differ without cgo
+	CGO_ENABLED=0 $(GO) vet ./models ./vpn/...
 	CGO_ENABLED=0 $(GO) test -timeout=60m -skip Golden ./vpn/data/... ./vpn/device ./internal/...
 	CGO_ENABLED=0 $(GO) test -timeout=60m -run '$(PURE)' ./vpn
 
