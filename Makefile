@@ -1,4 +1,4 @@
-# Everything is built below build/ and .venv/; nothing else on the machine changes.
+# Everything is built below build/, dist/ and .venv/. One make at a time: they share these folders.
 PYTHON ?= python3
 DEVICE ?= go
 comma  := ,
@@ -69,7 +69,7 @@ uninstall: ## Remove what install with the same PREFIX, LIBDIR and DESTDIR put t
 SOURCES := setup.py pyproject.toml $(shell find capi internal models vpn python/govpn -name '*.go' -o -name '*.[ch]' -o -name '*.py')
 .venv/ready:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "govpn: $(PYTHON) is %d.%d, want 3.10 or newer" % sys.version_info[:2])'
-	$(PYTHON) -m venv .venv || { echo "govpn: no virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "govpn: no virtual environment; on Debian: apt-get install python3-venv"; exit 1; }
 	$(VENV)/pip install -q --disable-pip-version-check --upgrade pip
 	@touch $@
 .venv/demo-$(DEVICE): .venv/ready $(SOURCES)
@@ -79,7 +79,7 @@ SOURCES := setup.py pyproject.toml $(shell find capi internal models vpn python/
 	$(VENV)/pip install -q '.[test]'
 	@touch $@
 
-lint: .venv/test
+lint: .venv/test ## gofmt, vet, staticcheck, layers, ruff, mypy
 	@test -z "$$(gofmt -l capi models vpn internal examples)" || { gofmt -d capi models vpn internal examples; exit 1; }
 	$(GO) vet ./...
 	$(GO) vet -tags=govpn_test ./capi
@@ -90,11 +90,11 @@ lint: .venv/test
 	$(VENV)/mypy
 
 LIMIT = $(if $(GOVPN_TEST_LONG),120m,30m)
-go-test: .venv/test
+go-test: .venv/test ## The tests of Go
 	$(GO) test -timeout=$(LIMIT) ./models ./vpn/... ./internal/... ./examples/...
 	CGO_ENABLED=1 $(GO) test -race ./vpn/internal/atomicfile ./vpn/data/internal/... # they do not need GoMLX, which takes minutes to build
 
-c-test: .venv/test
+c-test: .venv/test ## The C and C++ programs, against the built library
 	$(GO) test -tags=govpn_test -timeout=$(LIMIT) ./capi
 
 # Without cgo, device go computes with the same code. What can differ is tested: that it trains, saves, and tells its
@@ -110,7 +110,7 @@ CONCURRENT := Concurrent|Busy|Cancel|Close
 race: .venv/test ## The tests in which goroutines meet, under the race detector
 	CGO_ENABLED=1 $(GO) test -timeout=60m -race -tags=govpn_test -gcflags='github.com/gomlx/compute/...=-d=checkptr=0' -run '$(CONCURRENT)' -skip Golden ./vpn/... ./capi
 
-sanitize: .venv/test ## The C programs under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer, alone
+sanitize: .venv/test ## The C programs under AddressSanitizer, LeakSanitizer and UndefinedBehaviorSanitizer
 	GOVPN_TEST_LONG=1 $(GO) test -tags=govpn_test -timeout=120m -run=Sanitize -v ./capi
 
 fuzz: ## Every fuzz target for FUZZTIME (10s)
@@ -119,7 +119,7 @@ fuzz: ## Every fuzz target for FUZZTIME (10s)
 consumer: ## A fresh Go module that requires govpn builds and runs
 	bash examples/go/consumer.sh
 
-py-test: .venv/test
+py-test: .venv/test ## The tests of Python
 	$(VENV)/pytest -q
 
 bench: .venv/test ## Training, inference and streaming beside PyTorch and JAX: build/bench (BENCH="--rows 'joint/*'")
@@ -201,4 +201,4 @@ released: .venv/test ## Keep files as this version writes them, for the tests of
 	$(VENV)/python vpn/testdata/released.py
 
 clean: ## Remove all that was built
-	rm -rf build dist .venv .mypy_cache .pytest_cache .ruff_cache demo.png python/govpn/libgovpn.so
+	rm -rf build dist .venv .mypy_cache .pytest_cache .ruff_cache demo.png python/govpn.egg-info python/govpn/libgovpn.so
