@@ -8,7 +8,7 @@
 //
 // Run it:
 //   train                        trains on images that the program draws
-//   train ../data/fashion-mnist  trains on Fashion-MNIST, from a folder of the published files
+//   train path/to/fashion-mnist  trains on Fashion-MNIST, from a folder of the published files
 #include <cstdio>
 #include <govpn.hpp>
 #include <random>

@@ -7,7 +7,7 @@
 //
 // On Fashion-MNIST, from a folder of its IDX files:
 //
-//	GOEXPERIMENT=simd go run ./examples/go -data DIR -base dnn3 -epochs 10
+//	GOEXPERIMENT=simd go run ./examples/go -data path/to/fashion-mnist -base dnn3
 package main
 
 import (
@@ -27,7 +27,7 @@ import (
 func main() {
 	folder := flag.String("data", "", "folder with Fashion-MNIST's IDX files; empty for synthetic images")
 	base := flag.String("base", "sr", "base classifier: sr or dnn3")
-	epochs := flag.Int("epochs", 5, "epochs to train")
+	epochs := flag.Int("epochs", 10, "epochs to train")
 	name := flag.String("device", "auto", "auto, go, cpu or cuda")
 	flag.Parse()
 	if err := run(os.Stdout, *folder, *base, *epochs, *name); err != nil {
@@ -48,8 +48,8 @@ func run(out io.Writer, folder, base string, epochs int, deviceName string) erro
 
 	cfg := vpn.DefaultConfig()
 	cfg.Base, cfg.Epochs = base, epochs
-	if folder == "" { // 800 images want smaller batches and larger steps than 50,000
-		cfg.BatchSize, cfg.LearningRate = 32, 0.01
+	if folder == "" { // 800 images want smaller batches than 50,000
+		cfg.BatchSize = 32
 	}
 	model, err := vpn.New(cfg, backend)
 	if err != nil {

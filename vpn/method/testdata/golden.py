@@ -1,4 +1,4 @@
-"""Writes the golden files of vpn/testdata and models/testdata with PyTorch, torchvision and timm.
+"""Writes the golden files of vpn/method/testdata and models/testdata with PyTorch, torchvision and timm.
 
     python vpn/method/testdata/golden.py      # needs requirements.txt; the tests do not
 
