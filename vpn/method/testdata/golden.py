@@ -11,7 +11,7 @@ Gradients and the statistics of batch norm are stored as digests (files.digest).
 import golden_networks
 import numpy as np
 import torch
-from files import MODELS, METHOD, agree, digest, write, write_cases
+from files import METHOD, MODELS, agree, digest, write, write_cases
 from networks import uniform
 from reference import Reference, optimizer
 

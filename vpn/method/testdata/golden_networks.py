@@ -7,7 +7,7 @@ from functools import partial
 
 import networks
 import torch
-from files import MODELS, METHOD, agree, digest, write
+from files import METHOD, MODELS, agree, digest, write
 from networks import uniform
 from torch import nn
 from torch.nn.functional import interpolate
