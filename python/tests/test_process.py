@@ -162,12 +162,13 @@ def test_fit_works_on_another_thread():
 
 
 def test_import_is_fast_and_light():
+    """The import takes less than 0.3 s of one core, whatever else the machine is doing."""
     code = """
         import time, sys, pyarrow, sklearn.base, sklearn.utils.validation  # the packages that govpn imports
         before = set(sys.modules)
-        start = time.perf_counter()
+        start = time.process_time()
         import govpn
-        print(time.perf_counter() - start)
+        print(time.process_time() - start)
         print([m for m in ("matplotlib", "tqdm", "jax", "torch", "pandas") if m in set(sys.modules) - before])
     """
     for attempt in range(3):
