@@ -145,7 +145,7 @@ func restore(f *safetensors.File, backend compute.Backend) (*Model, error) {
 	}
 	cfg, err := configOfFile(f.Metadata)
 	if err != nil {
-		return nil, formatError("the configuration does not decode: %v", err)
+		return nil, formatError("the configuration does not decode: %v", method.DecodeError(err))
 	}
 	held := 0
 	for _, t := range f.Tensors {

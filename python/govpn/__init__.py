@@ -8,7 +8,7 @@ In short::
     model.predict(X[:10]), model.noise_std(X[:10], y[:10])
 """
 
-from . import augment, callbacks, datasets, plot, ray
+from . import augment, callbacks, datasets, errors, plot, ray
 from ._arrow import empty, to_arrow
 from ._benefit import NoiseBenefit
 from ._lib import build_info, devices
@@ -32,6 +32,7 @@ __all__ = [
     "datasets",
     "devices",
     "empty",
+    "errors",
     "load",
     "plot",
     "ray",

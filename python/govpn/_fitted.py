@@ -17,7 +17,7 @@ from ._inputs.images import Images, as_images
 from ._inputs.source import read
 from ._model import Model
 from ._sklearn import TakesFeatures
-from ._types import AnyArray, Description, ImagesLike, JsonObject, LabelsLike, RandomState, Shape
+from ._types import AnyArray, Description, ImagesLike, JsonObject, LabelsLike, RandomState, Real, Shape
 from ._warn import warn
 from .errors import ArgumentError
 
@@ -81,7 +81,7 @@ class FittedModel:
         noise: str = "none",
         samples: int = 1,
         random_state: RandomState = None,
-        std: float | None = None,
+        std: Real | None = None,
         y: AnyArray | None = None,
     ) -> AnyArray:
         """Returns what the library predicts.

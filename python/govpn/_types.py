@@ -22,7 +22,8 @@ Foreign: TypeAlias = Any
 JsonObject: TypeAlias = dict[str, Any]
 
 Path: TypeAlias = str | os.PathLike[str]
-RandomState: TypeAlias = int | np.random.Generator | np.random.RandomState | None
+RandomState: TypeAlias = int | np.integer[Any] | np.random.Generator | np.random.RandomState | None
+Real: TypeAlias = float | np.floating[Any]
 Shape: TypeAlias = tuple[int, int, int]  # (H, W, C)
 
 AnyArray: TypeAlias = NDArray[Any]  # the dtype depends on the caller's data

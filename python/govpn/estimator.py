@@ -29,6 +29,7 @@ from ._types import (
     LabelsLike,
     Path,
     RandomState,
+    Real,
     Shape,
     TrainingInfo,
 )
@@ -587,7 +588,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         noise: str = "none",
         samples: int = 1,
         random_state: RandomState = None,
-        std: float | None = None,
+        std: Real | None = None,
     ) -> AnyArray:
         """Returns the most likely label of each image (N,).
 
@@ -619,7 +620,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         noise: str = "none",
         samples: int = 1,
         random_state: RandomState = None,
-        std: float | None = None,
+        std: Real | None = None,
     ) -> Floats:
         """Returns probabilities, float32 (N, K), in the order of classes_. Each row has the sum 1.
 
@@ -661,7 +662,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         y: LabelsLike = None,
         noise: str = "none",
         sample_weight: ArrayLike | None = None,
-        std: float | None = None,
+        std: Real | None = None,
     ) -> float:
         """Returns the accuracy, 0 to 1. noise and std are those of `evaluate`.
 
@@ -683,7 +684,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         noise: str = "none",
         samples: int = 1,
         random_state: RandomState = None,
-        std: float | None = None,
+        std: Real | None = None,
     ) -> JsonObject:
         """Measures the classifier and its noise on labelled images.
 

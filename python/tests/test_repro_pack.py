@@ -381,7 +381,12 @@ def test_two_packed_files_that_disagree(folder):
     (folder / "runs" / "z.jsonl").write_text(row + "\n")
     with pytest.raises(govpn.errors.FileError, match=r"z.jsonl: .*_s0 is also in another packed file"):
         study_in(folder).results()
+    with pytest.raises(govpn.errors.FileError, match=r"z.jsonl: .*_s0 is also in another packed file"):
+        repro.pack(folder)
     (folder / "runs" / "z.jsonl").write_text(json.dumps(result_of(ALL[0])) + "\n")  # the same twice is none
+    assert len(study_in(folder).results()) == len(ALL)
+    assert repro.pack(folder) == 0
+    assert (folder / "runs" / "z.jsonl").read_bytes() == b""  # the second of the two is gone
     assert len(study_in(folder).results()) == len(ALL)
 
 

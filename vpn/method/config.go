@@ -143,12 +143,18 @@ func ParseConfig(text []byte) (Config, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&full); err != nil {
-		return Config{}, argumentError("the configuration does not decode: %v", err)
+		return Config{}, argumentError("the configuration does not decode: %v", DecodeError(err))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return Config{}, argumentError("the configuration has text after its JSON object")
 	}
 	return full.Config, full.Config.Validate()
+}
+
+// DecodeError names the types in an error of encoding/json as callers know them: package vpn exports
+// them.
+func DecodeError(err error) error {
+	return errors.New(strings.ReplaceAll(err.Error(), "type method.", "type vpn."))
 }
 
 // Validate returns an error that says what is wrong with a configuration: the option, its value and

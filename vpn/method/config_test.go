@@ -36,6 +36,7 @@ func TestParseConfig(t *testing.T) {
 		`{} {}`:                               "JSON",
 		`{"epochs": 3, "epochs": 4}`:          `"epochs" twice`,
 		`{"Epochs": 3}`:                       `unknown key "Epochs"`,
+		`{"normalize": 0}`:                    "of type vpn.Normalize",
 		`{"augment": [{"name": "Pad", "padding": 1, "padding": 2}]}`: `"padding" twice`,
 	} {
 		_, err := ParseConfig([]byte(text))

@@ -65,17 +65,22 @@ def arguments(args: argparse.Namespace) -> dict[str, Any]:
     given = {lists.get(k, k): v[0] if isinstance(v, list) and k not in lists else v for k, v in given.items()}
     shared = ("out", "data", "device", "resume", "formats")
     if unknown := [k for k in given if k not in known and k not in shared]:
-        raise SystemExit(f"{args.what} takes no --{unknown[0]}")
+        raise SystemExit(f"{args.what} takes no {flag_of(unknown[0])}")
     if args.what == "confirm" and not args.setting:
         raise SystemExit("confirm wants --setting, as chosen by search")
     return given
+
+
+def flag_of(name: str) -> str:
+    """Returns the flag that sets an argument."""
+    return next(a.option_strings[0] for a in parser()._actions if a.dest == name)
 
 
 def packed(args: argparse.Namespace) -> str:
     """Packs the folder. Returns what to print."""
     default = parser().parse_args(["pack"])
     if other := [k for k, v in vars(args).items() if k != "out" and v != getattr(default, k)]:
-        raise SystemExit(f"pack takes no --{other[0].replace('_', '-')}")
+        raise SystemExit(f"pack takes no {flag_of(other[0])}")
     count = repro.pack(args.out)
     return f"packed: {count} run{'' if count == 1 else 's'} into {args.out}/runs/*.jsonl"
 

@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -56,8 +57,7 @@ class Runs:
         merged: Rows = {}
         for path in packed_files(self.folder):
             for key, row in self._rows_of(path).items():
-                if merged.setdefault(key, row) != row:
-                    raise FileError(f"{path}: {key} is also in another packed file, with other content")
+                _refuse_other(path, key, row, merged.setdefault(key, row))
         return merged
 
     def _rows_of(self, path: Path) -> Rows:
@@ -86,11 +86,15 @@ def pack(out: str | os.PathLike[str] = "govpn-repro") -> int:
     """
     folder = Path(out) / "runs"
     folder.mkdir(parents=True, exist_ok=True)
+    waited = 0
     while True:
         with locked(folder / "pack.lock") as lock:
             if lock is not None and (count := _pack(folder, lock)) is not None:
                 return count
-        time.sleep(1)  # another process packs
+        if waited == 5:
+            print(f"govpn.repro: another process packs {folder}; waiting for it", file=sys.stderr)
+        time.sleep(1)
+        waited += 1
 
 
 def _pack(folder: Path, lock: Lock) -> int | None:
@@ -102,7 +106,11 @@ def _pack(folder: Path, lock: Lock) -> int | None:
     for path in folder.glob(".*.jsonl"):
         path.unlink(missing_ok=True)
     packed = {path.stem: parse(path, path.read_bytes()) for path in packed_files(folder)}
-    home = {key: table for table, rows in packed.items() for key in rows}
+    home: dict[str, str] = {}
+    for table, rows in packed.items():
+        for key in list(rows):
+            if home.setdefault(key, table) != table:
+                _refuse_other(folder / f"{table}.jsonl", key, rows.pop(key), packed[home[key]][key])
     loose: dict[Path, bytes] = {}
     for path in loose_files(folder):
         with contextlib.suppress(FileNotFoundError):
@@ -125,6 +133,12 @@ def _pack(folder: Path, lock: Lock) -> int | None:
             if path.read_bytes() == content:
                 path.unlink()
     return len(loose)
+
+
+def _refuse_other(path: Path, key: str, row: Result, other: Result) -> None:
+    """Raises FileError unless a run that two packed files hold is the same in both."""
+    if row != other:
+        raise FileError(f"{path}: {key} is also in another packed file, with other content")
 
 
 def packed_files(folder: Path) -> list[Path]:
