@@ -1,6 +1,8 @@
 package vpn
 
 import (
+	"slices"
+
 	. "github.com/gomlx/gomlx/core/graph"
 	"github.com/gomlx/gomlx/core/tensors"
 	"github.com/gomlx/gomlx/ml/model"
@@ -40,9 +42,10 @@ type programRow struct {
 	// best epoch. It runs on all devices of the model, and is built anew if these or the
 	// augmentation change.
 	training bool
-	// batched says of each input whether its first axis are the images of a batch. It gets whether
-	// images are augmented, which adds an input. The last value stands for all that follow.
-	batched func(augmented int) []bool
+	// batched says of each input of a training program whether its first axis are the images of a
+	// batch. buildProgram adds the inputs that follow: another random state where images are
+	// augmented, and weights.
+	batched []bool
 	// onDemand programs are built when the size of their batch is known, by setPartBatch.
 	onDemand bool
 }
@@ -87,22 +90,18 @@ var programTable = [programCount]programRow{
 	},
 	stepProgram: {
 		name: "train", remedy: "lower BatchSize or NoiseSamples", training: true,
-		build: func(m *Model) engine.BuildFunc { return m.net.Step },
-		batched: func(augmented int) []bool { // images, labels, state, rates, perhaps another state, weights
-			return append(append([]bool{true, true, false, false}, make([]bool, augmented)...), true)
-		},
+		build:   func(m *Model) engine.BuildFunc { return m.net.Step },
+		batched: []bool{true, true, false, false}, // images, labels, state, rates
 	},
 	partProgram: {
 		name: "train", remedy: "lower BatchSize or NoiseSamples", training: true, onDemand: true,
-		build: func(m *Model) engine.BuildFunc { return m.net.AddPart(m.partBatch) },
-		batched: func(augmented int) []bool { // images, labels, state, sum, extremes, start, perhaps another state, weights
-			return append(append([]bool{true, true, false, false, false, false}, make([]bool, augmented)...), true)
-		},
+		build:   func(m *Model) engine.BuildFunc { return m.net.AddPart(m.partBatch) },
+		batched: []bool{true, true, false, false, false, false}, // images, labels, state, sum, extremes, start
 	},
 	applyProgram: {
 		name: "train", remedy: "lower BatchSize or NoiseSamples", training: true,
 		build:   func(m *Model) engine.BuildFunc { return m.net.ApplySum },
-		batched: func(int) []bool { return []bool{false} },
+		batched: []bool{false, false}, // sum, rates
 	},
 }
 
@@ -150,7 +149,8 @@ func (m *Model) buildProgram(id programID) error {
 		return err
 	}
 	if row.training {
-		p.SpreadOver(m.spread, row.batched(min(1, len(m.net.Config.Augment)))...)
+		augmented := make([]bool, min(1, len(m.net.Config.Augment)))
+		p.SpreadOver(m.spread, slices.Concat(row.batched, augmented, []bool{true})...)
 	}
 	m.programs[id] = p
 	return nil

@@ -42,11 +42,7 @@ func eachDevice(
 	for _, name := range []string{"go", "cpu"} {
 		for _, dtype := range types {
 			t.Run(fmt.Sprintf("%s/%s", name, dtype), func(t *testing.T) {
-				backend, info, err := device.Open(name, device.Options{})
-				if err != nil {
-					SkipDevice(t, info)
-				}
-				test(t, backend, dtype)
+				test(t, OpenDevice(t, name), dtype)
 			})
 		}
 	}
