@@ -23,7 +23,8 @@ func (m *Model) SetDevices(devices ...int) error {
 	has := int(m.backend.NumDevices())
 	for i, d := range devices {
 		if d < 0 || d >= has || slices.Contains(devices[:i], d) {
-			return argumentError("devices is %v, want numbers from 0 to %d, each once: %s has %d", devices, has-1, m.backend.Name(), has)
+			return argumentError("devices is %v, want numbers from 0 to %d, each once: %s has %d",
+				devices, has-1, m.backend.Name(), has)
 		}
 	}
 	s, err := engine.NewSpread(devices)

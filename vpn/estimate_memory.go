@@ -37,7 +37,8 @@ func EstimateMemory(cfg Config, backend compute.Backend, images int) (*Memory, e
 		return nil, err
 	}
 	if !m.shaped() {
-		return nil, argumentError("ImageShape is %v and Classes is %d, want both to estimate memory", m.net.Config.ImageShape, m.net.Config.Classes)
+		return nil, argumentError("ImageShape is %v and Classes is %d, want both to estimate memory",
+			m.net.Config.ImageShape, m.net.Config.Classes)
 	}
 	if images < 0 || images > 1<<40 {
 		return nil, argumentError("images is %d, want the number of images in memory, or 0", images)

@@ -309,18 +309,21 @@ func (m *Model) accept(d *data.Dataset, name string, labelled bool) error {
 	h, w, c := d.Shape()
 	shape, want := [3]int{h, w, c}, m.net.Config.ImageShape
 	if want != [3]int{} && shape != want {
-		return argumentError("%s has images of %d×%d×%d, want %d×%d×%d as the model", name, h, w, c, want[0], want[1], want[2])
+		return argumentError("%s has images of %d×%d×%d, want %d×%d×%d as the model",
+			name, h, w, c, want[0], want[1], want[2])
 	}
 	if labelled && d.Labels() == nil {
 		return argumentError("%s has no labels, want one per image", name)
 	}
 	if k := m.net.Config.Classes; labelled && k > 0 {
 		if d.SoftLabels() != nil && d.Classes() != k {
-			return argumentError("%s has soft labels of %d classes, want %d, the model's number of classes", name, d.Classes(), k)
+			return argumentError("%s has soft labels of %d classes, want %d, the model's number of classes",
+				name, d.Classes(), k)
 		}
 		for i, y := range d.Labels() {
 			if int(y) >= k {
-				return argumentError("%s has label %d at index %d, want labels below %d, the model's number of classes", name, y, i, k)
+				return argumentError("%s has label %d at index %d, want labels below %d, the model's number of classes",
+					name, y, i, k)
 			}
 		}
 	}

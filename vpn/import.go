@@ -40,7 +40,8 @@ func (m *Model) ImportSafetensors(path string, o ImportOptions) error {
 		return err
 	}
 	if f.Metadata[metadataVersion] != "" {
-		return formatError("%s is a saved model, want weights alone: Load it, and write them with ExportSafetensors", path)
+		return formatError("%s is a saved model, want weights alone: Load it, and write them with ExportSafetensors",
+			path)
 	}
 	_, end, err := m.startTraining(context.Background())
 	if err != nil {

@@ -36,7 +36,8 @@ func (m *Model) Noise(ctx context.Context, d *data.Dataset, o NoiseOptions) (val
 	case o.Samples < 0:
 		return nil, nil, argumentError("Samples is %d, want at least 1", o.Samples)
 	case !cfg.HasGenerator() && o.Output != "gradient":
-		return nil, nil, argumentError("the model was made with Mode %q, which has no generator; want joint or frozen", cfg.Mode)
+		return nil, nil, argumentError("the model was made with Mode %q, which has no generator; want joint or frozen",
+			cfg.Mode)
 	}
 	if o.Seed == 0 {
 		o.Seed = cfg.Seed

@@ -106,7 +106,8 @@ func (m *Model) checkPredict(o *PredictOptions) error {
 	case o.Output == "logits" && o.Noise == "classwise":
 		return argumentError("Output is logits with Noise classwise, which has one softmax per class; want scores or proba")
 	case o.Output == "logits" && o.Noise != "none" && o.Samples > 1:
-		return argumentError("Output is logits with Samples %d, whose probabilities are averaged; want Samples 1, or proba", o.Samples)
+		return argumentError("Output is logits with Samples %d, whose probabilities are averaged; want Samples 1, or proba",
+			o.Samples)
 	}
 	if o.Seed == 0 {
 		o.Seed = cfg.Seed
@@ -120,7 +121,8 @@ func checkNoise(o *PredictOptions, cfg *Config) error {
 	case "none", "gaussian":
 	case "classwise", "label":
 		if !cfg.HasGenerator() {
-			return argumentError("Noise is %s, but the model was made with Mode %q, which has no generator; want none or gaussian", o.Noise, cfg.Mode)
+			return argumentError("Noise is %s, but the model was made with Mode %q, which has no generator; want none or gaussian",
+				o.Noise, cfg.Mode)
 		}
 	default:
 		return argumentError("Noise is %q, want none, classwise, label or gaussian", o.Noise)

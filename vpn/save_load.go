@@ -138,7 +138,8 @@ func restore(f *safetensors.File, backend compute.Backend) (*Model, error) {
 	case !ok:
 		return nil, formatError("the file holds weights but no govpn model: make a model and import them with ImportSafetensors")
 	case version != checkpointVersion:
-		return nil, fault.Errorf(ErrUnsupported, "vpn: the model has format version %s, this govpn reads %s", version, checkpointVersion)
+		return nil, fault.Errorf(ErrUnsupported, "vpn: the model has format version %s, this govpn reads %s",
+			version, checkpointVersion)
 	}
 	if sum, err := checksum(f); err != nil || sum != f.Metadata["govpn.sha256"] {
 		return nil, formatError("the checksum does not match: the file is damaged")

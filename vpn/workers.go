@@ -31,7 +31,8 @@ type Share struct {
 // for the whole batch.
 func (m *Model) SetShare(s *Share) error {
 	if s != nil && (s.Workers < 1 || s.Rank < 0 || s.Rank >= s.Workers || s.Sum == nil) {
-		return argumentError("Share has Rank %d of %d Workers, want Rank from 0 to Workers − 1, and a Sum", s.Rank, s.Workers)
+		return argumentError("Share has Rank %d of %d Workers, want Rank from 0 to Workers − 1, and a Sum",
+			s.Rank, s.Workers)
 	}
 	if s != nil && m.net.DType == dtypes.Float64 {
 		return argumentError("ComputeDType is float64, want another: models share sums of float32")

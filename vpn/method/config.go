@@ -174,7 +174,8 @@ func (c *Config) Validate() error {
 		return argumentError("NoiseLayer is %d, want 0 to %d: base %s %s", c.NoiseLayer, layers, c.Base, about)
 	}
 	if c.NoiseLayer > 0 && c.ClipNoisy {
-		return argumentError("ClipNoisy is true with NoiseLayer %d: only pixels have a range to clip to; want one of the two", c.NoiseLayer)
+		return argumentError("ClipNoisy is true with NoiseLayer %d: only pixels have a range to clip to; want one of the two",
+			c.NoiseLayer)
 	}
 	return c.validateShape()
 }
@@ -264,7 +265,8 @@ func (c *Config) validateShape() error {
 	}
 	n := c.Normalize
 	if len(n.Mean) != len(n.Std) || (s[2] > 0 && len(n.Mean) > 0 && len(n.Mean) != s[2]) {
-		return argumentError("Normalize has %d means and %d deviations, want one of each per channel", len(n.Mean), len(n.Std))
+		return argumentError("Normalize has %d means and %d deviations, want one of each per channel",
+			len(n.Mean), len(n.Std))
 	}
 	for i := range n.Mean {
 		mean, std := float64(float32(n.Mean[i])), float64(float32(n.Std[i]))

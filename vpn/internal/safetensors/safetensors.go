@@ -161,7 +161,8 @@ func readHeader(r io.ReaderAt, size int64) (header map[string]json.RawMessage, s
 	}
 	n := binary.LittleEndian.Uint64(length[:])
 	if n > maxHeader || n > uint64(size-8) {
-		return nil, 0, formatError("the header claims %d bytes of the file's %d: not a safetensors file, or a truncated one", n, size)
+		return nil, 0, formatError("the header claims %d bytes of the file's %d: not a safetensors file, or a truncated one",
+			n, size)
 	}
 	text := make([]byte, n)
 	if err := readAt(r, text, 8); err != nil {
@@ -192,7 +193,8 @@ func checkEntries(entries map[string]entry, body int64) error {
 		e := entries[name]
 		dtype, ok := dtypeByName[e.DType]
 		if !ok {
-			return fault.Errorf(fault.ErrUnsupported, "vpn: tensor %q has dtype %s, want F64, F32, F16, BF16, I64 or I32: convert it first", name, e.DType)
+			return fault.Errorf(fault.ErrUnsupported, "vpn: tensor %q has dtype %s, want F64, F32, F16, BF16, I64 or I32: convert it first",
+				name, e.DType)
 		}
 		bytes := int64(dtype.Size())
 		for _, d := range e.Shape {
@@ -202,7 +204,8 @@ func checkEntries(entries map[string]entry, body int64) error {
 			bytes *= int64(d)
 		}
 		if e.Offsets[0] != end || e.Offsets[1] != end+bytes {
-			return formatError("tensor %q lies at %v, want [%d %d]: the file is damaged", name, e.Offsets, end, end+bytes)
+			return formatError("tensor %q lies at %v, want [%d %d]: the file is damaged",
+				name, e.Offsets, end, end+bytes)
 		}
 		end += bytes
 	}
