@@ -1,6 +1,7 @@
 package models
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/gomlx/compute/dtypes"
@@ -64,7 +65,8 @@ func batchNorm(s *model.Scope, x *Node) *Node {
 	if model.GetGraphParamOr(s, g, Training, false) {
 		n := x.Shape().Size() / c
 		if n < 2 {
-			panicArgument("batch norm of %s in training mode: one value per channel has no variance; want larger batches or images", s.Scope())
+			panic(OneValueError(fmt.Sprintf("models: batch norm of %s in training mode: one value per channel has no variance; "+
+				"want larger batches or images", s.Scope())))
 		}
 		running := func(name string, old, batch *Node) {
 			moved := Add(MulScalar(old, 1-batchNormMomentum), MulScalar(batch, batchNormMomentum))

@@ -25,6 +25,12 @@ type ArgumentError string
 
 func (e ArgumentError) Error() string { return string(e) }
 
+// OneValueError is what a batch norm in training mode panics with if it would see one value per
+// channel, which has no variance.
+type OneValueError string
+
+func (e OneValueError) Error() string { return string(e) }
+
 func panicArgument(format string, args ...any) {
 	panic(ArgumentError(fmt.Sprintf("models: "+format, args...)))
 }

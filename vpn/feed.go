@@ -117,31 +117,46 @@ func (c *column) at(positions []int32) *tensors.Tensor {
 	return tensors.FromFlatDataAndDimensions(values, append([]int{len(positions)}, c.shape...)...)
 }
 
-// batches serves the images of a feed at the given positions, size at a time.
+// serving says which images of a feed are served, and how many at a time.
+type serving struct {
+	order []int32 // positions
+	size  int     // at a time
+	// The last images of order come lastSize at a time, which is less than size. last 0: none.
+	last, lastSize int
+}
+
+// batches serves images of a feed.
 type batches struct {
+	serving // what is still to serve
 	feed    *feed
-	order   []int32 // positions still to serve
-	size    int
 	decoded *data.Batches // of a streamed set
 }
 
 // batches begins to serve. The caller must call close. Random crops of a stream are those of the
 // given epoch.
-func (f *feed) batches(ctx context.Context, order []int32, size, epoch int) (*batches, error) {
-	b := &batches{feed: f, order: order, size: size}
+func (f *feed) batches(ctx context.Context, s serving, epoch int) (*batches, error) {
+	b := &batches{serving: s, feed: f}
 	if f.images != nil {
 		return b, nil
 	}
 	var err error
-	b.decoded, err = f.set.Batches(ctx, data.BatchOptions{Order: order, Size: size, Seed: f.model.net.Config.Seed, Epoch: epoch})
+	b.decoded, err = f.set.Batches(ctx, data.BatchOptions{
+		Order: s.order, Size: s.size, Last: s.last, LastSize: s.lastSize,
+		Seed: f.model.net.Config.Seed, Epoch: epoch,
+	})
 	return b, err
 }
 
-// next returns the next batch: images, labels, and weights if the feed has them. It always has size
-// images: the last batch repeats its last image, and valid is how many images count.
+// next returns the next batch: images, labels, and weights if the feed has them. Its size is that
+// of the serving. If images for it are missing, it repeats the last one, and valid is how many
+// count.
 func (b *batches) next() (batch []*tensors.Tensor, valid int, err error) {
-	valid = min(b.size, len(b.order))
-	positions := make([]int32, b.size)
+	size := b.size
+	if len(b.order) <= b.last {
+		size = b.lastSize
+	}
+	valid = min(size, len(b.order))
+	positions := make([]int32, size)
 	for i := range positions {
 		positions[i] = b.order[min(i, valid-1)]
 	}
@@ -176,11 +191,12 @@ func freeParts(parts [][]*tensors.Tensor) {
 
 // whole returns the whole set, or the model's share of it, as one batch in Config.Accumulate parts.
 func (f *feed) whole(ctx context.Context) (parts [][]*tensors.Tensor, err error) {
-	size, err := f.partSize(f.size)
+	size, err := f.model.partSize(f.size)
 	if err != nil {
 		return nil, err
 	}
-	b, err := f.batches(ctx, f.model.share.of(sequence(f.size), f.size), size, f.model.state.run.Epoch)
+	s := serving{order: f.model.share.of(sequence(f.size), f.size), size: size}
+	b, err := f.batches(ctx, s, f.model.state.run.Epoch)
 	if err != nil {
 		return nil, err
 	}
@@ -188,25 +204,10 @@ func (f *feed) whole(ctx context.Context) (parts [][]*tensors.Tensor, err error)
 	return b.parts(f.model.net.Config.Accumulate)
 }
 
-// partSize returns how many images each part of a batch has.
-func (f *feed) partSize(images int) (int, error) {
-	parts, want := f.model.share.parts(f.model.net.Config.Accumulate)
-	if images%parts != 0 {
-		return 0, argumentError("a batch of %d images has no %d parts of one size: want a number of images that is a multiple of %s",
-			images, parts, want)
-	}
-	part, n := images/parts, f.model.spread.Count()
-	if part%n != 0 {
-		return 0, argumentError("%d images at a time do not divide among %d devices: want batches (of each of Accumulate's parts) of a multiple",
-			part, n)
-	}
-	return part, nil
-}
-
 // gathered makes the batch of these positions, for a set in memory.
 func (b *batches) gathered(positions []int32) ([]*tensors.Tensor, error) {
 	f := b.feed
-	in := []any{f.images, f.indices, tensors.FromFlatDataAndDimensions(positions, b.size), f.labels}
+	in := []any{f.images, f.indices, tensors.FromFlatDataAndDimensions(positions, len(positions)), f.labels}
 	if f.soft.onDevice != nil {
 		in[3] = f.soft.onDevice
 	}
@@ -223,7 +224,7 @@ func (b *batches) sent(positions []int32) ([]*tensors.Tensor, error) {
 		return nil, err
 	}
 	defer decoded.Release()
-	images, err := decoded.OnDevice(b.feed.model.backend, b.size)
+	images, err := decoded.OnDevice(b.feed.model.backend, len(positions))
 	if err != nil {
 		return nil, err
 	}
@@ -257,7 +258,7 @@ func (b *batches) close() {
 // chunks calls fn for all images of the feed in their order, in chunks of size, until fn fails or
 // ctx ends. valid is how many images of a chunk count.
 func (f *feed) chunks(ctx context.Context, size int, fn func(images, labels *tensors.Tensor, start, valid int) error) error {
-	b, err := f.batches(ctx, sequence(f.size), size, 0)
+	b, err := f.batches(ctx, serving{order: sequence(f.size), size: size}, 0)
 	if err != nil {
 		return err
 	}

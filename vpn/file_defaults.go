@@ -35,7 +35,7 @@ var releases = []release{
 		version: "0.1.0",
 		config: `{
 			"base": "dnn3", "generator": "dnn3", "mode": "joint",
-			"epochs": 20, "batch_size": 256, "eval_batch_size": 0, "accumulate": 1, "remat": false,
+			"epochs": 20, "batch_size": 256, "eval_batch_size": 0, "drop_last": true, "accumulate": 1, "remat": false,
 			"optimizer": "adam", "learning_rate": 0.001, "momentum": 0.9, "weight_decay": 0, "schedule": "cosine",
 			"compute_dtype": "float32",
 			"noise_samples": 1, "noise_distribution": "normal", "base_loss_weight": 0, "label_smoothing": 0, "entropy_weight": 0,

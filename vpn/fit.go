@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -41,8 +42,10 @@ type FitOptions struct {
 	Progress func(p Progress) (stop bool) `json:"-"` // called now and then; true stops the training
 }
 
-// Fit trains the model on train. Every epoch trains on all images, in an order drawn anew, but for
-// those of a last partial batch. A set smaller than BatchSize is one batch.
+// Fit trains the model on train. Every epoch trains on all images, in an order drawn anew. The last
+// batch may be smaller than BatchSize. It is cut to a multiple of Config.Accumulate, the workers of
+// a Share and the devices, taken together. It is left out with Config.DropLast, and where a batch
+// norm would see one value per channel. A set smaller than BatchSize is one batch.
 //
 // Fit starts from the weights that the model has, with a fresh optimiser and history. With Resume
 // it goes on where the last Fit stopped, up to Epochs in total.
@@ -81,7 +84,7 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 	if err := cancelled(ctx); err != nil {
 		return err
 	}
-	if _, err := f.train.partSize(min(m.net.Config.BatchSize, f.train.size)); err != nil {
+	if f.plan, err = m.planEpoch(f.train.size); err != nil {
 		return err
 	}
 	if err := m.reconfigure(o); err != nil {
@@ -147,9 +150,11 @@ type fit struct {
 	options  FitOptions
 	train    *feed
 	valid    *feed // nil without validation data
-	epochs   int   // in total
+	plan     epochPlan
+	epochs   int // in total
 	start    time.Time
 	reported time.Time // when report was last called; zero before
+	compiled []int     // the sizes of batches that the programs are compiled for, in images
 }
 
 // run trains the epochs that are left.
@@ -202,20 +207,13 @@ func (f *fit) stopped() context.Context {
 // epoch trains the batches of one epoch that are left.
 func (f *fit) epoch() (Epoch, error) {
 	r := &f.model.state.run
-	size := min(f.model.net.Config.BatchSize, f.train.size)
-	part, err := f.train.partSize(size)
-	if err != nil {
-		return Epoch{}, err
-	}
 	order := permutation(f.model.net.Config.Seed, r.Epoch, f.train.size)
-	all := f.train.size / size
-	order = f.model.share.of(order[min(r.Batch, all)*size:all*size], size) // resumed with fewer images, none may be left
-	b, err := f.train.batches(f.ctx, order, part, r.Epoch)
+	b, err := f.train.batches(f.ctx, f.plan.serve(order, r.Batch, f.model), r.Epoch)
 	if err != nil {
 		return Epoch{}, err
 	}
 	defer b.close()
-	for r.Batch < all {
+	for r.Batch < f.plan.batches() { // resumed with fewer images, none may be left
 		if err := cancelled(f.ctx); err != nil {
 			return Epoch{}, err
 		}
@@ -226,7 +224,7 @@ func (f *fit) epoch() (Epoch, error) {
 			return Epoch{}, cancelled(f.stopped())
 		}
 	}
-	return r.Sums.epoch(r.Epoch+1, size), nil
+	return r.Sums.epoch(r.Epoch+1, f.plan.size), nil
 }
 
 // batch makes the step on the next batch.
@@ -239,10 +237,12 @@ func (f *fit) batch(b *batches) error {
 		return err
 	}
 	wait := time.Since(began)
-	if f.reported.IsZero() {
+	images := f.plan.images(r.Batch)
+	if !slices.Contains(f.compiled, images) {
 		if err := f.compile(parts); err != nil {
 			return err
 		}
+		f.compiled = append(f.compiled, images)
 		began = time.Now().Add(-wait)
 	}
 	metrics, err := f.model.step(parts, r.Epoch, f.epochs)
@@ -252,13 +252,14 @@ func (f *fit) batch(b *batches) error {
 	f.model.state.Lock()
 	defer f.model.state.Unlock()
 	r.Batch++
-	r.Sums.add(metrics)
+	r.Sums.add(metrics, float64(images)/float64(f.plan.size))
 	r.Sums.Wait += wait.Seconds()
 	r.Sums.Seconds += time.Since(began).Seconds()
 	return nil
 }
 
-// compile compiles the training programs for batches in such parts. It reports before and after.
+// compile compiles the training programs for batches in such parts, unless they are compiled. It
+// reports before and after.
 func (f *fit) compile(parts [][]*tensors.Tensor) error {
 	if f.report("compiling", 0, 0) {
 		return cancelled(f.stopped())
@@ -319,7 +320,7 @@ func (f *fit) report(phase string, loss, accuracy Float) (stop bool) {
 		return false
 	}
 	r := &f.model.state.run
-	steps := int64(f.train.size / min(f.model.net.Config.BatchSize, f.train.size))
+	steps := int64(f.plan.batches())
 	epoch := min(r.Epoch+1, f.epochs)
 	if phase == "epoch" {
 		epoch = r.Epoch

@@ -180,7 +180,7 @@ func TestProgress(t *testing.T) {
 	require.Equal(t, "epoch", reports[len(reports)-1].Phase)
 	epochs := 0
 	for i, p := range reports {
-		require.Equal(t, []int64{3, 6}, []int64{int64(p.Epochs), p.Steps}) // 70 images: 2 batches of 32
+		require.Equal(t, []int64{3, 9}, []int64{int64(p.Epochs), p.Steps}) // 70 images: 2 batches of 32, and one of 6
 		require.Greater(t, p.Elapsed, time.Duration(0))
 		if i > 0 {
 			require.GreaterOrEqual(t, p.Step, reports[i-1].Step)
@@ -189,9 +189,14 @@ func TestProgress(t *testing.T) {
 		if p.Phase == "epoch" {
 			epochs++
 			require.Equal(t, epochs, p.Epoch)
-			require.Equal(t, int64(2*epochs), p.Step)
+			require.Equal(t, int64(3*epochs), p.Step)
 			require.Equal(t, float64(m.History()[epochs-1].Loss), p.Loss)
 		}
 	}
 	require.Equal(t, 3, epochs)
+	phases := map[string]int{}
+	for _, p := range reports {
+		phases[p.Phase]++
+	}
+	require.Equal(t, map[string]int{"compiling": 4, "training": 9, "epoch": 3}, phases, "two sizes of batches compile once each")
 }

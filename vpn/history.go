@@ -27,9 +27,10 @@ func (f *Float) UnmarshalJSON(text []byte) error {
 
 // Epoch is one row of a model's history. A value that does not exist is NaN.
 //
-// Loss, in nats, is all that training minimises, over the epoch's batches. It is weighted if the
-// data have weights. With Config.EntropyWeight the reward is in it, and it may be negative.
-// Accuracy is over the same batches, without noise if BaseLossWeight > 0, else with noise. The
+// Loss, in nats, is all that training minimises: the mean over the images that the epoch trained
+// on. It is weighted if the data have weights. With Config.EntropyWeight the reward is in it, and
+// it may be negative. Accuracy is over the same images, without noise if BaseLossWeight > 0, else
+// with noise. The
 // statistics of σ are in units of the pixel range, or of the hidden layer. Validation is without
 // noise, and ValLoss is the cross-entropy alone.
 type Epoch struct {
@@ -79,16 +80,18 @@ type run struct {
 
 // check returns an error for numbers that no training leaves.
 func (r *run) check() error {
-	if min(r.Epoch, int(r.Step), r.Batch, r.BestEpoch, r.Sums.Batches) < 0 || r.BestEpoch > r.Epoch || len(r.History) > r.Epoch {
+	negative := min(r.Epoch, int(r.Step), r.Batch, r.BestEpoch) < 0 || r.Sums.Batches < 0
+	if negative || r.BestEpoch > r.Epoch || len(r.History) > r.Epoch {
 		return formatError("the run is epoch %d (best %d, %d in the history), step %d, batch %d, want no negative number and no later epoch",
 			r.Epoch, r.BestEpoch, len(r.History), r.Step, r.Batch)
 	}
 	return nil
 }
 
-// sums adds up the metrics of an epoch's batches.
+// sums adds up the metrics of an epoch's batches, each times its size in whole batches. A mean is
+// then one over images.
 type sums struct {
-	Batches      int     `json:"batches"`
+	Batches      float64 `json:"batches"` // the sum of these sizes: a partial batch counts as a fraction
 	Loss         Float   `json:"loss"`
 	Correct      Float   `json:"correct"`
 	StdMean      Float   `json:"std_mean"`
@@ -99,22 +102,28 @@ type sums struct {
 	Wait         float64 `json:"wait"` // for batches, part of Seconds
 }
 
-func (s *sums) add(m Metrics) {
+// add adds the metrics of a batch that has the given size in whole batches.
+func (s *sums) add(m Metrics, size float64) {
 	if s.Batches == 0 {
 		s.StdMin, s.StdMax = m.StdMin, m.StdMax
 	}
-	s.Batches++
-	s.Loss += m.Loss
-	s.Correct += m.Accuracy
-	s.StdMean += m.StdMean
+	s.Batches += size
+	s.Loss += m.Loss * Float(size)
+	s.Correct += m.Accuracy * Float(size)
+	s.StdMean += m.StdMean * Float(size)
 	s.StdMin, s.StdMax = min(s.StdMin, m.StdMin), max(s.StdMax, m.StdMax)
 	s.LearningRate = m.LearningRate
 }
 
 // mean divides a sum by the number of batches.
-func (s *sums) mean(sum Float) Float { return sum / Float(max(s.Batches, 1)) }
+func (s *sums) mean(sum Float) Float {
+	if s.Batches == 0 {
+		return 0
+	}
+	return sum / Float(s.Batches)
+}
 
-// epoch returns the row of epoch number (from 1) with batches of size images.
+// epoch returns the row of epoch number (from 1) with whole batches of size images.
 func (s *sums) epoch(number, size int) Epoch {
 	n, nan := Float(s.Batches), Float(math.NaN())
 	return Epoch{

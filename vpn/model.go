@@ -23,11 +23,12 @@ type Model struct {
 	net     *method.Network
 	store   *model.Store
 
-	programs  [programCount]*engine.Program // those of programTable
-	partBatch int                           // images in the batches that partProgram is built for
-	share     *Share                        // of every batch; nil: all of it
-	spread    *engine.Spread                // the devices that train
-	copies    engine.Copies                 // of tensors on other devices than the first
+	programs     [programCount]*engine.Program // those of programTable
+	partBatch    int                           // images in the batches that partProgram is built for
+	partPrograms map[int]*engine.Program       // partProgram by partBatch
+	share        *Share                        // of every batch; nil: all of it
+	spread       *engine.Spread                // the devices that train
+	copies       engine.Copies                 // of tensors on other devices than the first
 
 	// imageBytes is the size of the largest value that inference computes for one image, by "base"
 	// and "generator".
@@ -88,7 +89,10 @@ func configured(cfg Config, backend compute.Backend) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Model{backend: backend, net: net, store: model.NewStore(), copies: engine.Copies{}}, nil
+	return &Model{
+		backend: backend, net: net, store: model.NewStore(), copies: engine.Copies{},
+		partPrograms: map[int]*engine.Program{},
+	}, nil
 }
 
 // shaped says whether the sizes of images and the number of classes are known. The sizes of the
@@ -115,6 +119,7 @@ func (m *Model) Close() error {
 	}
 	m.closed = true
 	m.copies.Prune(nil)
+	m.closePartPrograms()
 	for id := range programTable {
 		m.closeProgram(programID(id))
 	}

@@ -46,7 +46,8 @@ type programRow struct {
 	// batch. buildProgram adds the inputs that follow: another random state where images are
 	// augmented, and weights.
 	batched []bool
-	// onDemand programs are built when the size of their batch is known, by setPartBatch.
+	// onDemand programs are built when the size of their batch is known, by setPartBatch, once for
+	// each size.
 	onDemand bool
 }
 
@@ -124,10 +125,11 @@ func (m *Model) buildTraining() error {
 		if !row.training {
 			continue
 		}
-		m.closeProgram(programID(id))
 		if row.onDemand {
+			m.closePartPrograms()
 			continue
 		}
+		m.closeProgram(programID(id))
 		if err := m.buildProgram(programID(id)); err != nil {
 			return err
 		}
@@ -160,6 +162,15 @@ func (m *Model) buildProgram(id programID) error {
 func (m *Model) closeProgram(id programID) {
 	m.programs[id].Close()
 	m.programs[id] = nil
+}
+
+// closePartPrograms frees partProgram for all sizes of batches.
+func (m *Model) closePartPrograms() {
+	for _, p := range m.partPrograms {
+		p.Close()
+	}
+	clear(m.partPrograms)
+	m.programs[partProgram] = nil
 }
 
 // inferenceValue is the value of a variable that inference uses: that of the best epoch, where

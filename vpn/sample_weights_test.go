@@ -39,7 +39,7 @@ func subset(t testing.TB, d *data.Dataset, indices ...int32) *data.Dataset {
 // does, bit for bit. Validation and evaluation ignore weights. On cpu, where XLA compiles for
 // seconds, an ordinary run shows the first alone.
 func TestEqualWeights(t *testing.T) {
-	train := stripes(t, 70, 1) // 2 batches of 32, and 6 images that are left out
+	train := stripes(t, 70, 1) // 2 batches of 32, and one of 6
 	eachDevice(t, func(t *testing.T, backend compute.Backend) {
 		trained := func(d *data.Dataset) *Model {
 			cfg := smallConfig("joint")

@@ -124,15 +124,19 @@ func (m *Model) trainingFeed(d *data.Dataset) (*feed, error) {
 	return f, nil
 }
 
-// setPartBatch builds partProgram for batches of so many images, unless it is built for them
-// already.
+// setPartBatch makes partProgram the one for batches of so many images. It builds a program for
+// each size once and keeps it, because most epochs end with a batch of another size.
 func (m *Model) setPartBatch(images int) error {
-	if m.programs[partProgram] != nil && m.partBatch == images {
+	m.partBatch = images
+	m.programs[partProgram] = m.partPrograms[images]
+	if m.programs[partProgram] != nil {
 		return nil
 	}
-	m.closeProgram(partProgram)
-	m.partBatch = images
-	return m.buildProgram(partProgram)
+	if err := m.buildProgram(partProgram); err != nil {
+		return err
+	}
+	m.partPrograms[images] = m.programs[partProgram]
+	return nil
 }
 
 // sum is what the parts of a batch add up to, on the device.

@@ -124,10 +124,11 @@ func TestAccumulateBatchNorm(t *testing.T) {
 	})
 }
 
-// A set smaller than a batch is one batch, and may not divide into parts. The model stays usable.
+// A set smaller than a batch is one batch. With DropLast it must divide into parts, as a batch of
+// TrainBatch must. The model stays usable.
 func TestAccumulateRefuses(t *testing.T) {
 	cfg := smallConfig("joint")
-	cfg.Accumulate = 4
+	cfg.Accumulate, cfg.DropLast = 4, true
 	m := newModel(t, cfg, openDevice(t, "go"))
 	require.NoError(t, m.Fit(ctx, stripes(t, 20, 1), nil, FitOptions{}))
 	before := state(t, m)

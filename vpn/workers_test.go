@@ -167,7 +167,7 @@ func TestShareRefuses(t *testing.T) {
 		require.ErrorContains(t, err, "want Rank from 0 to Workers − 1, and a Sum")
 	}
 	require.NoError(t, m.SetShare(&Share{Workers: 4, Sum: sum}))
-	err := m.Fit(ctx, stripes(t, 18, 1), nil, FitOptions{})
+	_, err := m.TrainBatch(ctx, stripes(t, 18, 1))
 	require.ErrorContains(t, err, "a batch of 18 images has no 4 parts of one size: "+
 		"want a number of images that is a multiple of Accumulate times 4 workers")
 	require.NoError(t, m.SetShare(&Share{Workers: 2, Sum: func([]float32) bool { return false }}))

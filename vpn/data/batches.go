@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -24,6 +23,9 @@ const (
 type BatchOptions struct {
 	Order []int32 // positions in the view; nil: all, in order
 	Size  int     // images per batch; the last may have fewer
+	// Last and LastSize say that the last Last images of Order come LastSize at a time, which is at
+	// most Size. Those before them must fill batches of Size. Last 0 stands for no such images.
+	Last, LastSize int
 	// Seed and Epoch determine the random crop of each image, whatever the order and the number of
 	// cores.
 	Seed  int64
@@ -70,6 +72,11 @@ func (d *Dataset) Batches(ctx context.Context, o BatchOptions) (*Batches, error)
 	if o.Order == nil {
 		o.Order = sequence(d.Len())
 	}
+	if before := len(o.Order) - o.Last; o.Last != 0 &&
+		(o.Last < 0 || before < 0 || before%o.Size != 0 || o.LastSize < 1 || o.LastSize > o.Size || o.Last%o.LastSize != 0) {
+		return nil, argErrorf("the last %d of %d images come %d at a time, want a multiple, at most %d at a time, and before them a multiple of %d",
+			o.Last, len(o.Order), o.LastSize, o.Size, o.Size)
+	}
 	for i, p := range o.Order {
 		if p < 0 || int(p) >= d.Len() {
 			return nil, argErrorf("order[%d] is %d, want 0..%d", i, p, d.Len()-1)
@@ -94,6 +101,15 @@ func (d *Dataset) Batches(ctx context.Context, o BatchOptions) (*Batches, error)
 	return b, nil
 }
 
+// chunk returns the positions of the first batch of those in order, which are the last in o.Order.
+func (o *BatchOptions) chunk(order []int32) []int32 {
+	size := o.Size
+	if len(order) <= o.Last {
+		size = o.LastSize
+	}
+	return order[:min(size, len(order))]
+}
+
 // start starts the goroutines that decode.
 func (b *Batches) start() {
 	s := b.view.store
@@ -109,7 +125,9 @@ func (b *Batches) start() {
 		defer close(b.ready)
 		defer close(jobs)
 		b.guard(func() {
-			for chunk := range slices.Chunk(b.o.Order, b.o.Size) {
+			for order := b.o.Order; len(order) > 0; {
+				chunk := b.o.chunk(order)
+				order = order[len(chunk):]
 				buffer, ok := receive(b.ctx, b.free)
 				if !ok {
 					return
@@ -215,7 +233,7 @@ func (b *Batches) fromMemory() (*Batch, error) {
 	if err := b.ctx.Err(); err != nil {
 		return nil, Errorf(ErrCancelled, "data: stopped: %w", err)
 	}
-	positions := b.o.Order[b.at:min(b.at+b.o.Size, len(b.o.Order))]
+	positions := b.o.chunk(b.o.Order[b.at:])
 	if len(positions) == 0 {
 		return nil, io.EOF
 	}

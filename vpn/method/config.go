@@ -30,6 +30,9 @@ type Config struct {
 	Epochs        int `json:"epochs"`
 	BatchSize     int `json:"batch_size"`
 	EvalBatchSize int `json:"eval_batch_size"` // images per chunk of inference; 0 lets the library choose
+	// DropLast leaves out of every epoch the images that fill no whole batch, as drop_last of
+	// PyTorch's DataLoader does. False trains on them as a last, smaller batch.
+	DropLast bool `json:"drop_last"`
 	// Accumulate is the number of equal parts in which a step computes its batch, one after
 	// another. More parts take less memory. The step is the same, but batch norms take their
 	// statistics of each part. BatchSize must be a multiple of Accumulate.

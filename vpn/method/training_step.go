@@ -24,6 +24,16 @@ func (n *Network) Step(s *model.Scope, in []*Node) ([]*Node, []Update) {
 	return []*Node{Stack(metrics, 0)}, updates
 }
 
+// Loss is what a training step minimises: images (B, H, W, C), labels (B), random state (3) →
+// scalar.
+func (n *Network) Loss(s *model.Scope, images, labels, state *Node) *Node {
+	var optional []*Node
+	if len(n.Config.Augment) > 0 {
+		optional = []*Node{state}
+	}
+	return n.batchObjective(s, images, labels, state, optional, nil).loss
+}
+
 // batchObjective is the objective of a batch, or of a part of one: images (B, H, W, C), labels (B)
 // or (B, K), random state (3). optional holds another random state where images are augmented, and
 // then weights (B) where the data have them.

@@ -41,11 +41,14 @@ func Reading(fn func() error) (err error) {
 // model found fault with its arguments, memory is short, or the code has a defect.
 func Error(err, kind error) error {
 	var wrong models.ArgumentError
+	var oneValue models.OneValueError
 	var short shortage
 	var defect runtime.Error
 	switch {
 	case errors.As(err, &wrong):
 		return fault.Errorf(fault.ErrArgument, "vpn: %w", wrong)
+	case errors.As(err, &oneValue):
+		return fault.Errorf(fault.ErrArgument, "vpn: %w", oneValue)
 	case errors.As(err, &short):
 		return short.error
 	case errors.As(err, &defect):

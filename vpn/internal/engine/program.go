@@ -24,6 +24,9 @@ type Program struct {
 	// the program was built.
 	Updates []*model.Variable
 
+	// Executables is how many the program has compiled.
+	Executables int
+
 	exec    *Exec
 	backend compute.Backend
 	spread  *Spread // nil: the first device
@@ -71,6 +74,7 @@ func NewProgram(backend compute.Backend, store *model.Store, spec Spec) (*Progra
 		if err := checkMemory(backend, store, spec.Name, spec.Remedy, outputs); err != nil {
 			panic(err)
 		}
+		p.Executables++
 		return outputs
 	})
 	if err != nil {
