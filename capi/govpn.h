@@ -135,7 +135,7 @@ enum {
 };
 
 enum {
-  GOVPN_PHASE_COMPILING = 0, /* before the first step; a compilation cannot be interrupted */
+  GOVPN_PHASE_COMPILING = 0, /* before the first batch of a size; a compilation cannot be interrupted */
   GOVPN_PHASE_TRAINING = 1,  /* between the steps of an epoch */
   GOVPN_PHASE_EPOCH = 2      /* an epoch has ended, its validation included */
 };
@@ -440,6 +440,10 @@ void govpn_data_free(govpn_data data);
  *                                   alone; "plain" the base without noise; "gaussian" the base with
  *                                   noise of "fixed_std"
  *          "epochs": 20, "batch_size": 256,
+ *          "drop_last": false,      true: leave out the images of an epoch that fill no whole batch,
+ *                                   as version 0.1.0 did; false: train on them as a smaller batch,
+ *                                   cut to a multiple of workers * "accumulate" * devices and left
+ *                                   out where a batch norm would see one value per channel
  *          "accumulate": 1,         in how many equal parts, one after another, a step computes its
  *                                   batch: less memory, the same step, except that batch norms take
  *                                   the statistics of each part
@@ -514,8 +518,8 @@ int32_t govpn_estimate_memory(const char *json, char **json_out);
  *               "augment": null,     null: as configured; a list as in govpn_model_create; [] none
  *               "schedule": ""}      "": as configured; "constant" or "cosine"
  *              "augment" and "schedule" also hold for later calls.
- *   progress   called before and after compilation, about every 50 ms, and after every epoch; NULL
- *              for none
+ *   progress   called before and after each compilation (one for whole batches, one for a smaller
+ *              last one), about every 50 ms, and after every epoch; NULL for none
  *   user_data  passed to progress
  * Errors: GOVPN_E_CANCELLED (the model keeps what it has learned and is usable), GOVPN_E_BUSY (it
  * is already being trained), GOVPN_E_IO (the checkpoint), GOVPN_E_MEMORY, GOVPN_E_DEVICE, and those
@@ -532,7 +536,8 @@ int32_t govpn_model_fit(govpn_model model, govpn_data train, govpn_data valid, c
  * All workers must have the same configuration and weights and the same whole data sets, and must
  * make the same calls. The division is not kept in files.
  *   rank       the number of this worker, from 0
- *   workers    the number of workers; "batch_size" must be a multiple of workers * "accumulate"
+ *   workers    the number of workers; "batch_size" must be a multiple of workers * "accumulate",
+ *              and a smaller last batch is cut to one
  *   sum        called once per step, on the thread that trains; NULL: train alone again
  *   user_data  passed to sum; must live as long as sum may be called
  * Errors: GOVPN_E_BUSY. */

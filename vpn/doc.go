@@ -17,8 +17,8 @@
 // The method itself is in package method: its documentation maps the paper's symbols to names, and
 // lists what differs from the paper and from the authors' public code.
 //
-// An epoch leaves out the images of a last partial batch, others every time, because the order is
-// drawn anew. Evaluation and prediction see every image.
+// An epoch trains on every image, in an order drawn anew. Its last batch may be smaller than the
+// others; Config.DropLast leaves it out. Evaluation and prediction see every image.
 //
 // The same seed gives the same result on the same device. Initial weights follow from the seed and
 // their names, the order of the images from the seed and the epoch, noise and augmentation from the

@@ -80,6 +80,7 @@ _KINDS: dict[str, tuple[Callable[[Value], object], str]] = {  # parameter: its c
     "preset": _TEXT,
     "epochs": _INT,
     "batch_size": _INT,
+    "drop_last": (_boolean, "a bool"),
     "accumulate": _INT,
     "remat": (_boolean, "a bool"),
     "noise_samples": _INT,

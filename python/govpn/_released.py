@@ -56,6 +56,7 @@ PARAMETERS: dict[str, Any] = {
     "accumulate": None,
     "remat": None,
     "devices": 1,
+    "drop_last": True,
 }
 
 

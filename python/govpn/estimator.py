@@ -69,9 +69,14 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     epochs : int
         How many times training passes over the images. Preset: 20 / 40 / 200.
     batch_size : int
-        How many images one step uses. Preset: 256. An epoch leaves out the images of an incomplete
-        last batch. These are other images in every epoch, because the order is drawn anew.
-        Evaluation and prediction use every image.
+        How many images one step uses. Preset: 256. The last batch of an epoch may be smaller. It is
+        cut to a multiple of `accumulate`, `devices` and the workers of `govpn.ray.fit`, taken
+        together. It is left out where a batch norm would see one value per channel.
+    drop_last : bool
+        Whether an epoch leaves out the images that fill no whole batch, as drop_last of
+        torch.utils.data.DataLoader does and as govpn 0.1.0 did. These are other images in every
+        epoch, because the order is drawn anew. A data set smaller than batch_size is one batch
+        nevertheless. Preset: False.
     accumulate : int
         In how many equal parts, one after another, a step computes its batch (gradient
         accumulation). More parts need less memory and give the same result, except that batch norms
@@ -308,6 +313,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         accumulate: int | None = None,
         remat: bool | None = None,
         devices: int | Sequence[int] = 1,
+        drop_last: bool | None = None,
     ) -> None:
         self.base = base
         self.generator = generator
@@ -351,6 +357,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         self.accumulate = accumulate
         self.remat = remat
         self.devices = devices
+        self.drop_last = drop_last
 
     # ---- training ------------------------------------------------------------------------------------------
 

@@ -91,6 +91,14 @@ func TestBatches(t *testing.T) {
 		pixels, _ = collect(t, b)
 		assert.Equal(t, []uint8{1, 6, 6, 0}, pixels)
 		assert.Equal(t, []float32{4.0 / 255}, view.Image(1))
+
+		b, err = view.Batches(t.Context(), BatchOptions{Order: []int32{4, 0, 0, 3, 1, 2}, Size: 4, Last: 2, LastSize: 1})
+		require.NoError(t, err)
+		pixels, sizes = collect(t, b)
+		assert.Equal(t, []uint8{1, 6, 6, 0, 4, 2}, pixels)
+		assert.Equal(t, []int{4, 1, 1}, sizes)
+		_, err = view.Batches(t.Context(), BatchOptions{Size: 2, Last: 2, LastSize: 1})
+		assert.ErrorContains(t, err, "the last 2 of 5 images come 1 at a time")
 		view.Close()
 	}
 }

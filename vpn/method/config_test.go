@@ -60,7 +60,7 @@ func TestConfigJSON(t *testing.T) {
 // Every field that can be wrong has a row. The error names the field and what was got.
 func TestInvalidConfig(t *testing.T) {
 	tested := map[string]bool{ // these have no wrong value
-		"Seed": true, "ClipNoisy": true, "RestoreBest": true, "Remat": true, "Attributes": true,
+		"Seed": true, "ClipNoisy": true, "RestoreBest": true, "Remat": true, "DropLast": true, "Attributes": true,
 	}
 	for _, test := range []struct{ text, message string }{
 		{`"base": "vgg"`, `Base is "vgg", want one of dnn3, resnet18, resnet18_3x3`},

@@ -84,12 +84,10 @@
 //     r is in units of the pixel range, the mean is 0 and ε is 1e-6. Generator dnn3 starts with o
 //     near 5e-5 on Fashion-MNIST, so the RMS of σ starts at 0.005 (κ = 0.01) to 0.009 (κ = 1), not
 //     at 0.1. With generator resnet18 it starts at 0.1.
-//  6. The last partial batch of an epoch is used there. Package vpn leaves it out: with 2,000
-//     images 21 steps in three epochs where theirs has 24, and 61.2 % accuracy against 67.4.
-//  7. Perceptrons flatten colour images as (C, H, W) there and as (H, W, C) here. This concerns the
+//  6. Perceptrons flatten colour images as (C, H, W) there and as (H, W, C) here. This concerns the
 //     weights of sr, dnn3 and generator dnn3. Their shapes are equal, so an import or an export
 //     scrambles them silently. Reorder them first; docs/method.md has the lines of Python.
-//  8. Their weight files are pickled modules, which this library does not read. They hold an unused
+//  7. Their weight files are pickled modules, which this library does not read. They hold an unused
 //     fc_mean, and other names: shortcut for downsample, linear for a ResNet's fc, conv1.0 for
 //     conv1, fc_variance for the generator's last layer.
 package method

@@ -23,7 +23,10 @@ func (n *Network) StdChanges(s *model.Scope, in []*Node) ([]*Node, []Update) {
 	std := flat(n.Std(s, x, in[1])) // (B, d)
 	change := func(other *Node) *Node { return ReduceMean(Abs(Sub(std, flat(other))), -1) }
 	label := Mod(AddScalar(in[1], 1), ConstAs(in[1], n.Config.Classes))
-	next := Concatenate([]*Node{Slice(x, AxisRange(1)), Slice(x, AxisRange(0, 1))}, 0)
+	next := x
+	if x.Shape().Dim(0) > 1 { // XLA has no empty slice
+		next = Concatenate([]*Node{Slice(x, AxisRange(1)), Slice(x, AxisRange(0, 1))}, 0)
+	}
 	return []*Node{Stack([]*Node{
 		ReduceMean(std, -1), change(n.Std(s, x, label)), change(n.Std(s, next, in[1])),
 	}, -1)}, nil

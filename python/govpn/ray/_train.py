@@ -47,8 +47,9 @@ def fit(
     Parameters
     ----------
     estimator, X, y, validation_data, resume, sample_weight : those of `VPNClassifier.fit`
-        batch_size is that of all workers together, and a multiple of workers. X is kept once per machine in
-        Ray's object store. Every worker reads a path, or a stream of files, itself.
+        batch_size is that of all workers together, and a multiple of workers. The last batch of an epoch is
+        cut to a multiple. X is kept once per machine in Ray's object store. Every worker reads a path, or a
+        stream of files, itself.
     callbacks : those of `VPNClassifier.fit`
         Every worker has a copy. All copies see the same metrics and must do the same.
     workers : int

@@ -135,6 +135,7 @@ class Run:
             options = {k: v for k, v in options.items() if k not in OF_THE_GENERATOR}
         batch = 128 if self.dataset == "tiny-imagenet" else 256  # the paper, Section IV
         common = {"preset": "paper", "base": self.base, "epochs": max(1, self.epochs), "batch_size": batch}
+        common["drop_last"] = True  # the recorded runs are of govpn 0.1.0, which left the last batch out
         if self.dataset == PRETRAINED:
             common["normalize"] = IMAGENET
         return common | options | {"random_state": self.seed}
