@@ -7,7 +7,7 @@ import sys
 import govpn
 import numpy as np
 import pytest
-from conftest import LONG, make_quadrants
+from conftest import DEVICES, LONG, make_quadrants
 
 sklearn = pytest.importorskip("sklearn")
 import joblib  # noqa: E402
@@ -15,19 +15,28 @@ from sklearn import base, model_selection, pipeline, preprocessing  # noqa: E402
 from sklearn.datasets import load_digits  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
-CHECKED = govpn.VPNClassifier(
-    "sr", "dnn3", device="go", epochs=12, batch_size=64, learning_rate=0.1, verbose=0, random_state=0
-)
+CHECKED = [
+    govpn.VPNClassifier(
+        "sr", "dnn3", device=device, epochs=12, batch_size=64, learning_rate=0.1, verbose=0, random_state=0
+    )
+    for device in ("go", "cpu")
+]
 # The checks of scikit-learn that are known to fail, and why.
 EXPECTED = {
     "check_sample_weight_equivalence_on_dense_data": "images are drawn batch by batch, with noise of their "
     "own: a weight of 2 and the image twice are equal in expectation only"
 }
+# The checks of an ordinary run on cpu, where every model compiles for seconds: one image, one class.
+ON_CPU = {"check_fit2d_1sample", "check_classifiers_one_label"}
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks([CHECKED], expected_failed_checks=lambda _: EXPECTED)
+@parametrize_with_checks(CHECKED, expected_failed_checks=lambda _: EXPECTED)
 def test_check_estimator(estimator, check):
+    if not DEVICES[estimator.device]["available"]:
+        pytest.skip(DEVICES[estimator.device]["why"])
+    if estimator.device == "cpu" and check.func.__name__ not in ON_CPU and not LONG:
+        pytest.skip("long: each check compiles for seconds")
     if check.func.__name__ == "check_classifiers_train" and len(check.keywords) == 1 and not LONG:
         pytest.skip("long: another check trains as long on float32 in such memory")
     check(estimator)
