@@ -1,38 +1,14 @@
 /* arrow.c: moves, releases and hands out the structs of the Arrow C data interface. arrow_check.c
- * checks them.
+ * copies and checks them.
  *
  * arrow-go releases every schema that it reads, also after an error, and aborts the process if a
- * release callback leaves its struct unmarked. So arrow-go only sees a borrowed copy, whose release
- * does nothing but mark it. The producer's own release is called here, once. */
+ * release callback leaves its struct unmarked. So arrow-go only sees a copy, whose release does
+ * nothing but mark it. The producer's own release is called here, once.
+ *
+ * A callback of the host may install a signal handler: bridge_mend_handlers follows each. */
 #include "bridge.h"
 
 #include <stdlib.h>
-
-static void forget_schema(struct ArrowSchema *s) { s->release = NULL; }
-
-struct ArrowSchema *bridge_borrow_schema(const struct ArrowSchema *schema) {
-  struct ArrowSchema *copy = calloc(1, sizeof *copy);
-  if (!copy) return NULL;
-  *copy = *schema;
-  copy->release = forget_schema;
-  copy->dictionary = NULL;
-  copy->children = calloc((size_t)schema->n_children + 1, sizeof *copy->children);
-  int complete = copy->children != NULL;
-  for (int64_t i = 0; complete && i < schema->n_children; i++)
-    complete = (copy->children[i] = bridge_borrow_schema(schema->children[i])) != NULL;
-  if (complete && schema->dictionary) complete = (copy->dictionary = bridge_borrow_schema(schema->dictionary)) != NULL;
-  if (complete) return copy;
-  bridge_free_borrowed_schema(copy);
-  return NULL;
-}
-
-void bridge_free_borrowed_schema(struct ArrowSchema *borrowed) {
-  if (!borrowed) return;
-  for (int64_t i = 0; borrowed->children && i < borrowed->n_children; i++) bridge_free_borrowed_schema(borrowed->children[i]);
-  bridge_free_borrowed_schema(borrowed->dictionary);
-  free(borrowed->children);
-  free(borrowed);
-}
 
 struct ArrowArray *bridge_take_array(struct ArrowArray *array) {
   struct ArrowArray *taken = malloc(sizeof *taken);
@@ -42,13 +18,19 @@ struct ArrowArray *bridge_take_array(struct ArrowArray *array) {
   return taken;
 }
 
+static void release_of_array(struct ArrowArray *array) {
+  if (!array->release || !bridge_callable((void (*)(void))array->release)) return;
+  array->release(array);
+  bridge_mend_handlers();
+}
+
 void bridge_release_array(struct ArrowArray *taken) {
-  if (taken && taken->release) taken->release(taken);
+  if (taken) release_of_array(taken);
   free(taken);
 }
 
 void bridge_discard_array(struct ArrowArray *array) {
-  if (array->release) array->release(array);
+  release_of_array(array);
   array->release = NULL;
 }
 
@@ -58,7 +40,10 @@ void bridge_return_array(struct ArrowArray *taken, struct ArrowArray *array) {
 }
 
 void bridge_release_schema(struct ArrowSchema *schema) {
-  if (schema->release) schema->release(schema);
+  if (schema->release && bridge_callable((void (*)(void))schema->release)) {
+    schema->release(schema);
+    bridge_mend_handlers();
+  }
   schema->release = NULL;
 }
 
@@ -67,17 +52,27 @@ void bridge_move_schema(struct ArrowSchema *from, struct ArrowSchema *to) {
   from->release = NULL;
 }
 
-int bridge_stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) { return stream->get_schema(stream, out); }
+int bridge_stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
+  int code = stream->get_schema(stream, out);
+  bridge_mend_handlers();
+  return code;
+}
 
-int bridge_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out) { return stream->get_next(stream, out); }
+int bridge_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out) {
+  int code = stream->get_next(stream, out);
+  bridge_mend_handlers();
+  return code;
+}
 
 bridge_text *bridge_stream_error(struct ArrowArrayStream *stream) {
   const char *message = stream->get_last_error ? stream->get_last_error(stream) : NULL;
+  bridge_mend_handlers();
   return message ? message : "no reason given";
 }
 
 void bridge_release_stream(struct ArrowArrayStream *stream) {
   if (stream->release) stream->release(stream);
+  bridge_mend_handlers();
   stream->release = NULL;
 }
 
@@ -88,12 +83,20 @@ static void (*go_release_schema)(struct ArrowSchema *);
 static void (*go_release_array)(struct ArrowArray *);
 
 static void release_schema(struct ArrowSchema *s) {
-  if (!bridge_ended()) go_release_schema(s);
+  if (!bridge_ended()) {
+    bridge_enter_go(1);
+    go_release_schema(s);
+    bridge_leave_go();
+  }
   s->release = NULL;
 }
 
 static void release_array(struct ArrowArray *a) {
-  if (!bridge_ended()) go_release_array(a);
+  if (!bridge_ended()) {
+    bridge_enter_go(1);
+    go_release_array(a);
+    bridge_leave_go();
+  }
   a->release = NULL;
 }
 

@@ -1,5 +1,6 @@
-/* arrow_check.c: checks structs of the Arrow C data interface before the library follows a pointer
- * or trusts a length in them.
+/* arrow_check.c: copies structs of the Arrow C data interface, and checks the copies before the
+ * library follows a pointer or trusts a length in them. A producer that changes its structs later,
+ * or meanwhile, changes nothing here.
  *
  * The interface does not tell how large memory is. So a wrong pointer or length is found only if it
  * leaves the memory of the process: bridge_readable asks the system. Memory inside the process is
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #ifdef __linux__
 #include <sys/mman.h>
@@ -18,12 +20,15 @@
 #endif
 
 enum { MAX_DEPTH = 16, MAX_NODES = 1 << 17, MAX_FORMAT = 1 << 10, MAX_NAME = 1 << 16, MAX_PAIRS = 1 << 12, MAX_VALUE = 1 << 26 };
+enum { MAX_BUFFERS = 1 << 17, MAX_COPIED = 1 << 27 }; /* of all structs of one copy */
 enum { PAGE = 4096, PROBES = 4096 };
 
 #ifdef __linux__
 /* Returns 1 if the byte at address can be read, without reading it here. The kernel reads the new
- * signal mask before it refuses -1 as a way to set it: EFAULT means that it could not read. */
+ * signal mask before it refuses -1 as a way to set it: EFAULT means that it could not read. It
+ * reads nothing at NULL, and nothing else is in that page. */
 static int probe(uintptr_t address) {
+  if (address < PAGE) return 0;
   long set = syscall(SYS_rt_sigprocmask, -1, address & ~(uintptr_t)7, NULL, (size_t)8);
   return set == 0 || errno != EFAULT;
 }
@@ -39,7 +44,14 @@ int bridge_readable(const void *start, size_t n) {
     if (!probe(first + offset)) return 0;
   return probe(last);
 }
+
+/* Returns 1 if there may be a function at this address. Its code need not be readable. */
+static int is_code(uintptr_t address) {
+  uintptr_t page = address - address % (uintptr_t)sysconf(_SC_PAGESIZE);
+  return address >= PAGE && (msync((void *)page, 1, MS_ASYNC) == 0 || errno != ENOMEM);
+}
 #else
+static int is_code(uintptr_t address) { return address != 0; }
 int bridge_readable(const void *start, size_t n) { return n == 0 || (start && (uintptr_t)start + n - 1 >= (uintptr_t)start); }
 #endif
 
@@ -60,20 +72,39 @@ static int64_t length_of(const char *text, int64_t most) {
   return -1;
 }
 
-/* The state of one bridge_check: how many structs it has seen, and the buffer for the reason. */
+int bridge_callable(void (*function)(void)) { return is_code((uintptr_t)function); }
+
+/* The state of one copy: what it has seen so far, and the buffer for the reason of a failure. */
 typedef struct {
-  int64_t nodes;
+  int64_t nodes, buffers, bytes;
+  int out_of_memory;
   char *buffer;
   size_t size;
 } check;
 
-/* Writes the reason of a failed check and returns it. */
-__attribute__((format(printf, 2, 3))) static const char *because(const check *c, const char *format, ...) {
+/* Writes the reason of a failure, which is then the result of bridge_copy_*. Returns 0. */
+__attribute__((format(printf, 2, 3))) static int because(const check *c, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(c->buffer, c->size, format, arguments);
   va_end(arguments);
-  return c->buffer;
+  return 0;
+}
+
+/* Returns n bytes of zeros, or NULL if memory is short. */
+static void *zeros(check *c, size_t n) {
+  void *p = calloc(1, n + !n);
+  if (!p) c->out_of_memory = 1;
+  return p;
+}
+
+/* Copies a text of fewer than `most` bytes. Returns NULL if it is none, or if memory is short. */
+static char *copy_text(check *c, const char *text, int64_t most) {
+  int64_t n = length_of(text, most);
+  if (n < 0 || (c->bytes += n) > MAX_COPIED) return NULL;
+  char *copy = zeros(c, (size_t)n + 1);
+  if (copy) memcpy(copy, text, (size_t)n);
+  return copy;
 }
 
 /* What an Arrow format string says of a type. */
@@ -149,99 +180,202 @@ static int layout_of(const char *f, layout *l) {
 }
 
 /* Metadata is a count of pairs, then keys and values, each with its length before it. There is no
- * total size. Returns 1 if every length is within bounds and the bytes behind it can be read. */
-static int metadata_is_sound(const char *p) {
-  int32_t pairs, bytes;
-  if (!p) return 1;
-  if (!bridge_readable(p, sizeof pairs)) return 0;
+ * total size. Returns a copy; NULL if a length is out of bounds, the bytes behind it cannot be read,
+ * or memory is short. */
+static char *copy_metadata(check *c, const char *p) {
+  int32_t pairs, bytes = 0;
+  size_t used = sizeof pairs;
+  if (!bridge_readable(p, sizeof pairs)) return NULL;
   memcpy(&pairs, p, sizeof pairs);
-  p += sizeof pairs;
-  if (pairs < 0 || pairs > MAX_PAIRS) return 0;
-  for (int32_t i = 0; i < 2 * pairs; i++) {
-    if (!bridge_readable(p, sizeof bytes)) return 0;
-    memcpy(&bytes, p, sizeof bytes);
-    if (bytes < 0 || bytes > MAX_VALUE || !bridge_readable(p, sizeof bytes + (size_t)bytes)) return 0;
-    p += sizeof bytes + (size_t)bytes;
+  if (pairs < 0 || pairs > MAX_PAIRS) return NULL;
+  char *copy = zeros(c, used);
+  if (copy) memcpy(copy, &pairs, sizeof pairs);
+  for (int32_t i = 0; copy && i < 2 * pairs; i++) {
+    char *longer = NULL;
+    int sound = bridge_readable(p + used, sizeof bytes);
+    if (sound) memcpy(&bytes, p + used, sizeof bytes);
+    size_t more = sizeof bytes + (size_t)bytes;
+    sound = sound && bytes >= 0 && bytes <= MAX_VALUE && bridge_readable(p + used, more) &&
+            (c->bytes += (int64_t)more) <= MAX_COPIED;
+    if (sound && !(longer = realloc(copy, used + more))) c->out_of_memory = 1;
+    if (!longer) {
+      free(copy);
+      return NULL;
+    }
+    copy = longer;
+    memcpy(copy + used, &bytes, sizeof bytes);
+    memcpy(copy + used + sizeof bytes, p + used + sizeof bytes, (size_t)bytes);
+    used += more;
   }
-  return 1;
+  return copy;
 }
 
-static const char *check_schema(check *c, const struct ArrowSchema *s, const char *where, int depth) {
+static void forget_schema(struct ArrowSchema *s) { s->release = NULL; }
+static void forget_array(struct ArrowArray *a) { a->release = NULL; }
+
+void bridge_free_schema(struct ArrowSchema *copy) {
+  if (!copy) return;
+  for (int64_t i = 0; copy->children && i < copy->n_children; i++) bridge_free_schema(copy->children[i]);
+  bridge_free_schema(copy->dictionary);
+  free(copy->children);
+  free((char *)(uintptr_t)copy->format);
+  free((char *)(uintptr_t)copy->name);
+  free((char *)(uintptr_t)copy->metadata);
+  free(copy);
+}
+
+void bridge_free_array(struct ArrowArray *copy) {
+  if (!copy) return;
+  for (int64_t i = 0; copy->children && i < copy->n_children; i++) bridge_free_array(copy->children[i]);
+  bridge_free_array(copy->dictionary);
+  free(copy->children);
+  free(copy->buffers);
+  free(copy);
+}
+
+static struct ArrowSchema *copy_schema(check *c, const struct ArrowSchema *from, const char *where, int depth);
+
+/* Copies what the schema `from` points to, to `to`, and checks it. Returns 1 if it is sound. What
+ * was copied before a failure is in `to`. */
+static int fill_schema(check *c, const struct ArrowSchema *from, struct ArrowSchema *to, const char *where, int depth) {
   layout l;
-  if (depth > MAX_DEPTH) return because(c, "%s: nested more than %d deep", where, MAX_DEPTH);
-  if (++c->nodes > MAX_NODES) return because(c, "%s: more than %d types in all", where, MAX_NODES);
-  if (!is_struct(s, sizeof *s)) return because(c, "%s is no memory that can be read, or misaligned", where);
-  if (!s->release) return because(c, "%s was already released", where);
-  if (!s->format) return because(c, "%s: format is NULL", where);
-  if (length_of(s->format, MAX_FORMAT) < 0) return because(c, "%s: format is no text of fewer than %d bytes", where, MAX_FORMAT);
-  if (!layout_of(s->format, &l)) return because(c, "%s: format is \"%.40s\", which is none of Arrow's", where, s->format);
-  if (s->name && length_of(s->name, MAX_NAME) < 0)
+  if (!from->release) return because(c, "%s was already released", where);
+  if (!is_code((uintptr_t)from->release)) return because(c, "%s: release is no function", where);
+  if (!from->format) return because(c, "%s: format is NULL", where);
+  if (!(to->format = copy_text(c, from->format, MAX_FORMAT)))
+    return because(c, "%s: format is no text of fewer than %d bytes", where, MAX_FORMAT);
+  if (!layout_of(to->format, &l)) return because(c, "%s: format is \"%.40s\", which is none of Arrow's", where, to->format);
+  if (from->name && !(to->name = copy_text(c, from->name, MAX_NAME)))
     return because(c, "%s: name is no text of fewer than %d bytes", where, MAX_NAME);
-  if (s->flags & ~(int64_t)(ARROW_FLAG_DICTIONARY_ORDERED | ARROW_FLAG_NULLABLE | ARROW_FLAG_MAP_KEYS_SORTED))
-    return because(c, "%s: flags is %lld, want 0 to 7", where, (long long)s->flags);
-  if (s->n_children < 0 || s->n_children > MAX_NODES)
-    return because(c, "%s: n_children is %lld, want 0 to %d", where, (long long)s->n_children, MAX_NODES);
-  if (l.children >= 0 && s->n_children != l.children)
-    return because(c, "%s: n_children is %lld, want %lld for format \"%.40s\"", where, (long long)s->n_children,
-                   (long long)l.children, s->format);
-  if (s->n_children > 0 && !is_struct(s->children, (size_t)s->n_children * sizeof *s->children))
+  to->flags = from->flags;
+  if (to->flags & ~(int64_t)(ARROW_FLAG_DICTIONARY_ORDERED | ARROW_FLAG_NULLABLE | ARROW_FLAG_MAP_KEYS_SORTED))
+    return because(c, "%s: flags is %lld, want 0 to 7", where, (long long)to->flags);
+  int64_t n = from->n_children;
+  if (n < 0 || n > MAX_NODES) return because(c, "%s: n_children is %lld, want 0 to %d", where, (long long)n, MAX_NODES);
+  if (l.children >= 0 && n != l.children)
+    return because(c, "%s: n_children is %lld, want %lld for format \"%.40s\"", where, (long long)n, (long long)l.children,
+                   to->format);
+  if (n > 0 && !is_struct(from->children, (size_t)n * sizeof *from->children))
     return because(c, "%s: children is NULL or no memory that can be read", where);
-  if (s->dictionary && (s->format[1] || !strchr("cCsSiIlL", s->format[0])))
-    return because(c, "%s: has a dictionary and format \"%.40s\", want one of integers", where, s->format);
-  if (!metadata_is_sound(s->metadata)) return because(c, "%s: metadata is malformed", where);
-  for (int64_t i = 0; i < s->n_children; i++) {
-    if (!s->children[i]) return because(c, "%s: child %lld is NULL", where, (long long)i);
-    const char *why = check_schema(c, s->children[i], "schema of a child", depth + 1);
-    if (why) return why;
+  if (from->dictionary && (to->format[1] || !strchr("cCsSiIlL", to->format[0])))
+    return because(c, "%s: has a dictionary and format \"%.40s\", want one of integers", where, to->format);
+  if (from->metadata && !(to->metadata = copy_metadata(c, from->metadata)))
+    return because(c, "%s: metadata is malformed", where);
+  if (!(to->children = zeros(c, (size_t)n * sizeof *to->children))) return 0;
+  for (; to->n_children < n; to->n_children++) {
+    const struct ArrowSchema *child = from->children[to->n_children];
+    if (!child) return because(c, "%s: child %lld is NULL", where, (long long)to->n_children);
+    if (!(to->children[to->n_children] = copy_schema(c, child, "schema of a child", depth + 1))) return 0;
   }
-  return s->dictionary ? check_schema(c, s->dictionary, "schema of a dictionary", depth + 1) : NULL;
+  if (!from->dictionary) return 1;
+  return (to->dictionary = copy_schema(c, from->dictionary, "schema of a dictionary", depth + 1)) != NULL;
 }
 
-static const char *check_counts(check *c, const struct ArrowSchema *s, const struct ArrowArray *a, const layout *l, const char *where) {
-  if (!a->release) return because(c, "%s was already released", where);
-  if (a->length < 0) return because(c, "%s: length is %lld, want 0 or more", where, (long long)a->length);
-  if (a->offset < 0) return because(c, "%s: offset is %lld, want 0 or more", where, (long long)a->offset);
-  if (a->length > INT64_MAX / 64 - a->offset) return because(c, "%s: length + offset is too large", where);
-  if (a->null_count < -1 || a->null_count > a->length)
-    return because(c, "%s: null_count is %lld, want -1 to %lld", where, (long long)a->null_count, (long long)a->length);
-  if (a->n_buffers < l->buffers || a->n_buffers > l->most)
-    return because(c, "%s: n_buffers is %lld, want %lld for format \"%.40s\"", where, (long long)a->n_buffers,
-                   (long long)l->buffers, s->format);
-  if (a->n_buffers > 0 && !a->buffers) return because(c, "%s: buffers is NULL", where);
-  if (!is_struct(a->buffers, (size_t)a->n_buffers * sizeof *a->buffers))
-    return because(c, "%s: buffers is no memory that can be read", where);
-  int has_validity = l->buffers > 0 && strncmp(s->format, "+u", 2) != 0;
-  if (has_validity && a->null_count > 0 && !a->buffers[0]) return because(c, "%s: has nulls but no validity buffer", where);
-  if (l->buffers == 2 && s->format[0] != '+' && a->length > 0 && !a->buffers[1])
-    return because(c, "%s: the buffer of the values is NULL", where);
-  if (a->n_children != s->n_children)
-    return because(c, "%s: n_children is %lld, the schema has %lld", where, (long long)a->n_children, (long long)s->n_children);
-  if (a->n_children > 0 && !is_struct(a->children, (size_t)a->n_children * sizeof *a->children))
-    return because(c, "%s: children is NULL or no memory that can be read", where);
-  if (!a->dictionary != !s->dictionary) return because(c, "%s: only one of schema and array has a dictionary", where);
+static struct ArrowSchema *copy_schema(check *c, const struct ArrowSchema *from, const char *where, int depth) {
+  struct ArrowSchema *to = NULL, once;
+  if (depth > MAX_DEPTH) return because(c, "%s: nested more than %d deep", where, MAX_DEPTH), NULL;
+  if (++c->nodes > MAX_NODES) return because(c, "%s: more than %d types in all", where, MAX_NODES), NULL;
+  if (!is_struct(from, sizeof *from)) return because(c, "%s is no memory that can be read, or misaligned", where), NULL;
+  memcpy(&once, from, sizeof once); /* read once: the producer may change it */
+  if (!(to = zeros(c, sizeof *to))) return NULL;
+  to->release = forget_schema;
+  if (fill_schema(c, &once, to, where, depth)) return to;
+  bridge_free_schema(to);
   return NULL;
 }
 
-static const char *check_array(check *c, const struct ArrowSchema *s, const struct ArrowArray *a, const char *where) {
-  layout l;
-  if (!layout_of(s->format, &l)) return because(c, "%s: format changed", where);
-  if (!is_struct(a, sizeof *a)) return because(c, "%s is no memory that can be read, or misaligned", where);
-  const char *why = check_counts(c, s, a, &l, where);
-  if (why) return why;
-  int64_t used = a->offset + a->length;
-  if (l.list > 0 && used > INT64_MAX / l.list) return because(c, "%s: length + offset is too large", where);
-  for (int64_t i = 0; i < a->n_children; i++) {
-    if (!a->children[i]) return because(c, "%s: child %lld is NULL", where, (long long)i);
-    if ((why = check_array(c, s->children[i], a->children[i], "a child array"))) return why;
-    if (a->children[i]->length < used * l.list)
-      return because(c, "%s: child %lld has %lld values, want at least %lld", where, (long long)i,
-                     (long long)a->children[i]->length, (long long)(used * l.list));
-  }
-  return a->dictionary ? check_array(c, s->dictionary, a->dictionary, "a dictionary") : NULL;
+/* Checks what an array says of itself and copies its list of buffers. */
+static int fill_counts(check *c, const struct ArrowSchema *s, const struct ArrowArray *from, struct ArrowArray *to, const layout *l,
+                       const char *where) {
+  if (!from->release) return because(c, "%s was already released", where);
+  if (!is_code((uintptr_t)from->release)) return because(c, "%s: release is no function", where);
+  if (from->length < 0) return because(c, "%s: length is %lld, want 0 or more", where, (long long)from->length);
+  if (from->offset < 0) return because(c, "%s: offset is %lld, want 0 or more", where, (long long)from->offset);
+  if (from->length > INT64_MAX / 64 - from->offset) return because(c, "%s: length + offset is too large", where);
+  if (from->null_count < -1 || from->null_count > from->length)
+    return because(c, "%s: null_count is %lld, want -1 to %lld", where, (long long)from->null_count, (long long)from->length);
+  if (from->n_buffers < l->buffers || from->n_buffers > l->most)
+    return because(c, "%s: n_buffers is %lld, want %lld for format \"%.40s\"", where, (long long)from->n_buffers,
+                   (long long)l->buffers, s->format);
+  if (from->n_buffers > 0 && !from->buffers) return because(c, "%s: buffers is NULL", where);
+  if (!is_struct(from->buffers, (size_t)from->n_buffers * sizeof *from->buffers))
+    return because(c, "%s: buffers is no memory that can be read", where);
+  if (l->most == MAX_NODES && (c->buffers += from->n_buffers) > MAX_BUFFERS)
+    return because(c, "%s: more than %d buffers in all", where, MAX_BUFFERS);
+  if (!(to->buffers = zeros(c, (size_t)from->n_buffers * sizeof *to->buffers))) return 0;
+  if (from->n_buffers > 0) memcpy(to->buffers, from->buffers, (size_t)from->n_buffers * sizeof *to->buffers);
+  to->length = from->length;
+  to->offset = from->offset;
+  to->null_count = from->null_count;
+  to->n_buffers = from->n_buffers;
+  int has_validity = l->buffers > 0 && strncmp(s->format, "+u", 2) != 0;
+  if (has_validity && to->null_count > 0 && !to->buffers[0]) return because(c, "%s: has nulls but no validity buffer", where);
+  if (l->buffers == 2 && s->format[0] != '+' && to->length > 0 && !to->buffers[1])
+    return because(c, "%s: the buffer of the values is NULL", where);
+  if (from->n_children != s->n_children)
+    return because(c, "%s: n_children is %lld, the schema has %lld", where, (long long)from->n_children, (long long)s->n_children);
+  if (from->n_children > 0 && !is_struct(from->children, (size_t)from->n_children * sizeof *from->children))
+    return because(c, "%s: children is NULL or no memory that can be read", where);
+  if (!from->dictionary != !s->dictionary) return because(c, "%s: only one of schema and array has a dictionary", where);
+  return 1;
 }
 
-const char *bridge_check(const struct ArrowSchema *schema, const struct ArrowArray *array, char *buffer, size_t size) {
-  check c = {0, buffer, size};
-  const char *why = check_schema(&c, schema, "schema", 0);
-  return why || !array ? why : check_array(&c, schema, array, "array");
+static struct ArrowArray *copy_array(check *c, const struct ArrowSchema *s, const struct ArrowArray *from, const char *where);
+
+/* As fill_schema, for an array of the copied schema s. */
+static int fill_array(check *c, const struct ArrowSchema *s, const struct ArrowArray *from, struct ArrowArray *to, const char *where) {
+  layout l;
+  layout_of(s->format, &l);
+  if (!fill_counts(c, s, from, to, &l, where)) return 0;
+  int64_t used = to->offset + to->length;
+  if (l.list > 0 && used > INT64_MAX / l.list) return because(c, "%s: length + offset is too large", where);
+  if (!(to->children = zeros(c, (size_t)from->n_children * sizeof *to->children))) return 0;
+  for (int64_t i = 0; i < from->n_children; i++) {
+    const struct ArrowArray *child = from->children[i];
+    if (!child) return because(c, "%s: child %lld is NULL", where, (long long)i);
+    if (!(to->children[i] = copy_array(c, s->children[i], child, "a child array"))) return 0;
+    to->n_children++;
+    if (to->children[i]->length < used * l.list)
+      return because(c, "%s: child %lld has %lld values, want at least %lld", where, (long long)i,
+                     (long long)to->children[i]->length, (long long)(used * l.list));
+  }
+  if (!s->dictionary) return 1;
+  return (to->dictionary = copy_array(c, s->dictionary, from->dictionary, "a dictionary")) != NULL;
 }
+
+static struct ArrowArray *copy_array(check *c, const struct ArrowSchema *s, const struct ArrowArray *from, const char *where) {
+  struct ArrowArray *to = NULL, once;
+  if (!is_struct(from, sizeof *from)) return because(c, "%s is no memory that can be read, or misaligned", where), NULL;
+  memcpy(&once, from, sizeof once);
+  if (!(to = zeros(c, sizeof *to))) return NULL;
+  to->release = forget_array;
+  if (fill_array(c, s, &once, to, where)) return to;
+  bridge_free_array(to);
+  return NULL;
+}
+
+static int result_of(const check *c, const void *copy) { return copy ? BRIDGE_SOUND : c->out_of_memory ? BRIDGE_MEMORY : BRIDGE_MALFORMED; }
+
+int bridge_copy_schema(const struct ArrowSchema *schema, struct ArrowSchema **copy, char *buffer, size_t size) {
+  check c = {.buffer = buffer, .size = size};
+  *copy = copy_schema(&c, schema, "schema", 0);
+  return result_of(&c, *copy);
+}
+
+int bridge_copy_array(const struct ArrowSchema *schema, const struct ArrowArray *array, struct ArrowArray **copy, char *buffer,
+                      size_t size) {
+  check c = {.buffer = buffer, .size = size};
+  *copy = copy_array(&c, schema, array, "array");
+  return result_of(&c, *copy);
+}
+
+const char *bridge_check_stream(const struct ArrowArrayStream *stream) {
+  if (!is_struct(stream, sizeof *stream)) return "the stream is no memory that can be read, or misaligned";
+  if (!stream->release || !stream->get_schema || !stream->get_next) return "the stream was already released or lacks a callback";
+  if (!is_code((uintptr_t)stream->release) || !is_code((uintptr_t)stream->get_schema) || !is_code((uintptr_t)stream->get_next) ||
+      (stream->get_last_error && !is_code((uintptr_t)stream->get_last_error)))
+    return "a callback of the stream is no function";
+  return NULL;
+}
+
+int64_t bridge_length_of(bridge_text *text, int64_t most) { return length_of(text, most); }

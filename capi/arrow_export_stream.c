@@ -19,7 +19,10 @@ static int run(struct ArrowArrayStream *stream, int (*callback)(uintptr_t, void 
   if (bridge_ended()) return EPERM;
   free(p->error);
   p->error = NULL;
-  return callback(p->handle, out, &p->error);
+  bridge_enter_go(0);
+  int code = callback(p->handle, out, &p->error);
+  bridge_leave_go();
+  return code;
 }
 
 static int call_schema(uintptr_t handle, void *out, char **error) { return goStreamSchema(handle, out, error); }
@@ -36,7 +39,9 @@ static const char *get_last_error(struct ArrowArrayStream *stream) {
 static void release_stream(struct ArrowArrayStream *stream) {
   producer *p = stream->private_data;
   if (!bridge_ended()) {
+    bridge_enter_go(1);
     goStreamRelease(p->handle);
+    bridge_leave_go();
     free(p->error);
     free(p);
   }

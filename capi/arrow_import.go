@@ -5,6 +5,7 @@ package main
 import "C"
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"slices"
@@ -28,29 +29,42 @@ type (
 	cStream = C.struct_ArrowArrayStream
 )
 
-// checkStructs refuses malformed structs before arrow-go follows their pointers. array may be nil.
-func checkStructs(schema *cSchema, array *cArray) error {
+// copied calls one of bridge_copy_* with a buffer for the reason of a failure.
+func copied(copy func(buffer *C.char, size C.size_t) C.int) error {
 	const size = 256
 	buffer := (*C.char)(C.malloc(size))
 	defer C.free(unsafe.Pointer(buffer))
-	if why := C.bridge_check(schema, array, buffer, size); why != nil {
-		return malformedError("%s", strings.ToValidUTF8(C.GoString(why), "?"))
+	switch copy(buffer, size) {
+	case C.BRIDGE_SOUND:
+		return nil
+	case C.BRIDGE_MEMORY:
+		return data.Errorf(vpn.ErrMemory, "govpn: no memory to read the Arrow structs")
 	}
-	return nil
+	return malformedError("%s", strings.ToValidUTF8(C.GoString(buffer), "?"))
 }
 
-// readSchema reads a schema that checkStructs accepted. The schema stays the producer's.
+// copySchema copies a schema and refuses a malformed one, before arrow-go follows its pointers. The
+// schema stays the producer's. Free the copy with bridge_free_schema.
+func copySchema(schema *cSchema) (copy *cSchema, err error) {
+	err = copied(func(buffer *C.char, size C.size_t) C.int { return C.bridge_copy_schema(schema, &copy, buffer, size) })
+	return copy, err
+}
+
+// copyArray does the same with an array of a copied schema.
+func copyArray(schema *cSchema, array *cArray) (copy *cArray, err error) {
+	err = copied(func(buffer *C.char, size C.size_t) C.int {
+		return C.bridge_copy_array(schema, array, &copy, buffer, size)
+	})
+	return copy, err
+}
+
+// readSchema reads a schema that copySchema returned.
 func readSchema(schema *cSchema) (field arrow.Field, err error) {
-	borrowed := C.bridge_borrow_schema(schema)
-	if borrowed == nil {
-		return field, data.Errorf(vpn.ErrMemory, "govpn: no memory to read the schema")
-	}
-	defer C.bridge_free_borrowed_schema(borrowed)
-	if err := checkNames(borrowed); err != nil {
+	if err := checkNames(schema); err != nil {
 		return field, err
 	}
 	return field, asMalformed(func() error {
-		field, err = cdata.ImportCArrowField((*cdata.CArrowSchema)(unsafe.Pointer(borrowed)))
+		field, err = cdata.ImportCArrowField((*cdata.CArrowSchema)(unsafe.Pointer(schema)))
 		return err
 	})
 }
@@ -87,12 +101,10 @@ type takenArray struct {
 	source *cArray
 }
 
-// takeArray takes over the host's array. After an error the array is still the host's.
-func takeArray(schema *cSchema, array *cArray, t arrow.DataType, wanted []int) (takenArray, error) {
-	if err := checkStructs(schema, array); err != nil {
-		return takenArray{}, err
-	}
-	a, err := readArray(t, array, wanted)
+// takeArray takes over the host's array. structs is its copy. After an error the array is still the
+// host's.
+func takeArray(structs, array *cArray, t arrow.DataType, wanted []int) (takenArray, error) {
+	a, err := readArray(t, structs, wanted)
 	if err != nil {
 		return takenArray{}, err
 	}
@@ -116,7 +128,7 @@ func malformedError(format string, args ...any) error {
 	return data.Errorf(vpn.ErrFormat, "govpn: malformed Arrow data: "+format, args...)
 }
 
-// readArray makes a Go array over the memory of an array that checkStructs accepted. The memory
+// readArray makes a Go array over the memory of an array that copyArray returned. The memory
 // stays the producer's: the result is valid until the producer's release is called. Only types that
 // images or labels may have are read; a placeholder stands for all others. Of a struct array only
 // the wanted columns are read.
@@ -232,7 +244,7 @@ func readBuffer(a *cArray, i int, n C.int64_t, width int) (*memory.Buffer, error
 
 // readNames copies the strings of a dictionary. It returns nil if t is not a type of strings.
 func readNames(t arrow.DataType, a *cArray) (arrow.Array, error) {
-	readers := map[arrow.Type]func(*cArray) (func(int) ([]byte, error), error){
+	readers := map[arrow.Type]func(*cArray) (func(int) (string, error), error){
 		arrow.STRING: strings32, arrow.LARGE_STRING: strings64, arrow.STRING_VIEW: stringViews,
 	}
 	read, ok := readers[t.ID()]
@@ -258,41 +270,51 @@ func readNames(t arrow.DataType, a *cArray) (arrow.Array, error) {
 		return nil, err
 	}
 	for i := range int(a.length) {
-		name, err := value(int(a.offset) + i)
+		name, err := value(i)
 		switch {
 		case err != nil:
 			return nil, err
 		case len(name) > maxName:
 			return nil, argError("entry %d of the dictionary of labels has %d bytes, want at most %d", i, len(name), maxName)
-		case !utf8.Valid(name):
+		case !utf8.ValidString(name):
 			return nil, malformedError("entry %d of the dictionary of labels is %q, which is not UTF-8", i, name)
 		}
-		b.Append(string(name))
+		b.Append(name)
 	}
 	return b.NewArray(), nil
 }
 
-func strings32(a *cArray) (func(int) ([]byte, error), error) {
-	offsets, err := readBuffer(a, 1, a.offset+a.length+1, 4)
+// readCopy returns a copy of values first to first+n of buffer i. A producer that changes the buffer
+// does not change the copy: what is checked there is what is used.
+func readCopy(a *cArray, i int, first, n C.int64_t, width int) ([]byte, error) {
+	b, err := readBuffer(a, i, first+n, width)
 	if err != nil {
 		return nil, err
 	}
-	return textOf(a, func(i int) int64 { return int64(int32(binary.NativeEndian.Uint32(offsets.Bytes()[4*i:]))) })
+	return bytes.Clone(b.Bytes()[int(first)*width:]), nil
 }
 
-func strings64(a *cArray) (func(int) ([]byte, error), error) {
-	offsets, err := readBuffer(a, 1, a.offset+a.length+1, 8)
+func strings32(a *cArray) (func(int) (string, error), error) {
+	offsets, err := readCopy(a, 1, a.offset, a.length+1, 4)
 	if err != nil {
 		return nil, err
 	}
-	return textOf(a, func(i int) int64 { return int64(binary.NativeEndian.Uint64(offsets.Bytes()[8*i:])) })
+	return textOf(a, func(i int) int64 { return int64(int32(binary.NativeEndian.Uint32(offsets[4*i:]))) })
 }
 
-// textOf returns a function that reads string i of an array. at(i) is the offset of string i. All
-// offsets are checked first.
-func textOf(a *cArray, at func(i int) int64) (func(int) ([]byte, error), error) {
+func strings64(a *cArray) (func(int) (string, error), error) {
+	offsets, err := readCopy(a, 1, a.offset, a.length+1, 8)
+	if err != nil {
+		return nil, err
+	}
+	return textOf(a, func(i int) int64 { return int64(binary.NativeEndian.Uint64(offsets[8*i:])) })
+}
+
+// textOf returns a function that reads string i of an array, from its offset on. at(i) is where
+// string i begins, at(i+1) where it ends. All are checked first.
+func textOf(a *cArray, at func(i int) int64) (func(int) (string, error), error) {
 	previous := int64(0)
-	for i := int(a.offset); i <= int(a.offset+a.length); i++ {
+	for i := range int(a.length) + 1 {
 		if at(i) < previous || at(i) > math.MaxInt32 {
 			return nil, malformedError("offset %d of the strings is %d, want %d or more, and less than 2 GiB", i, at(i), previous)
 		}
@@ -302,25 +324,25 @@ func textOf(a *cArray, at func(i int) int64) (func(int) ([]byte, error), error) 
 	if err != nil {
 		return nil, err
 	}
-	return func(i int) ([]byte, error) { return text.Bytes()[at(i):at(i+1)], nil }, nil
+	return func(i int) (string, error) { return string(text.Bytes()[at(i):at(i+1)]), nil }, nil
 }
 
 // stringViews returns a function that reads string i of an array of string views. A view has 16
 // bytes: the length, and then either the text (up to 12 bytes), or its first 4 bytes, the number of
 // its buffer and its offset there. The array's buffers are validity, views, the text buffers, and
 // the sizes of these.
-func stringViews(a *cArray) (func(i int) ([]byte, error), error) {
-	views, err := readBuffer(a, 1, a.offset+a.length, 16)
+func stringViews(a *cArray) (func(i int) (string, error), error) {
+	views, err := readCopy(a, 1, a.offset, a.length, 16)
 	if err != nil {
 		return nil, err
 	}
 	texts := make([]*memory.Buffer, a.n_buffers-3)
-	sizes, err := readBuffer(a, int(a.n_buffers)-1, a.n_buffers-3, 8)
+	sizes, err := readCopy(a, int(a.n_buffers)-1, 0, a.n_buffers-3, 8)
 	if err != nil {
 		return nil, err
 	}
 	for i := range texts {
-		size := int64(binary.NativeEndian.Uint64(sizes.Bytes()[8*i:]))
+		size := int64(binary.NativeEndian.Uint64(sizes[8*i:]))
 		if size < 0 {
 			return nil, malformedError("buffer %d of string views has %d bytes", i, size)
 		}
@@ -328,16 +350,16 @@ func stringViews(a *cArray) (func(i int) ([]byte, error), error) {
 			return nil, err
 		}
 	}
-	return func(i int) ([]byte, error) {
-		view := views.Bytes()[16*i : 16*i+16]
+	return func(i int) (string, error) {
+		view := views[16*i : 16*i+16]
 		field := func(k int) int { return int(int32(binary.NativeEndian.Uint32(view[4*k:]))) }
 		n, buffer, start := field(0), field(2), field(3)
 		switch {
 		case n >= 0 && n <= 12:
-			return view[4 : 4+n], nil
+			return string(view[4 : 4+n]), nil
 		case n < 0 || buffer < 0 || buffer >= len(texts) || start < 0 || start+n > texts[buffer].Len():
-			return nil, malformedError("string view %d has %d bytes at %d of buffer %d, which are not there", i, n, start, buffer)
+			return "", malformedError("string view %d has %d bytes at %d of buffer %d, which are not there", i, n, start, buffer)
 		}
-		return texts[buffer].Bytes()[start : start+n], nil
+		return string(texts[buffer].Bytes()[start : start+n]), nil
 	}, nil
 }

@@ -57,8 +57,8 @@ const maxEmptyInARow = 1 << 16
 // readStream takes all arrays of a stream. The stream itself stays the caller's. If it fails, it
 // also returns the arrays that it took before, which the caller must release.
 func readStream(stream *cStream, columns func(arrow.Field) ([]int, error)) (field arrow.Field, taken []takenArray, err error) {
-	if stream.release == nil || stream.get_schema == nil || stream.get_next == nil {
-		return field, nil, malformedError("the stream was already released or lacks a callback")
+	if why := C.bridge_check_stream(stream); why != nil {
+		return field, nil, malformedError("%s", C.GoString(why))
 	}
 	schema := (*cSchema)(C.calloc(1, C.sizeof_struct_ArrowSchema))
 	defer C.free(unsafe.Pointer(schema))
@@ -66,10 +66,12 @@ func readStream(stream *cStream, columns func(arrow.Field) ([]int, error)) (fiel
 		return field, nil, streamError(stream, "get_schema", code)
 	}
 	defer C.bridge_release_schema(schema)
-	if err := checkStructs(schema, nil); err != nil {
+	types, err := copySchema(schema) // once: get_next may change the producer's own
+	if err != nil {
 		return field, nil, err
 	}
-	if field, err = readSchema(schema); err != nil {
+	defer C.bridge_free_schema(types)
+	if field, err = readSchema(types); err != nil {
 		return field, nil, err
 	}
 	wanted, err := columns(field)
@@ -77,7 +79,7 @@ func readStream(stream *cStream, columns func(arrow.Field) ([]int, error)) (fiel
 		return field, nil, err
 	}
 	for rows, empty := C.int64_t(0), 0; ; {
-		b, n, err := nextArray(stream, schema, field.Type, wanted)
+		b, n, err := nextArray(stream, types, field.Type, wanted)
 		if err != nil || n < 0 {
 			return field, taken, err
 		}
@@ -91,9 +93,9 @@ func readStream(stream *cStream, columns func(arrow.Field) ([]int, error)) (fiel
 	}
 }
 
-// nextArray takes the next array of a stream and returns its length; -1 at the end. An empty array
-// is released at once.
-func nextArray(stream *cStream, schema *cSchema, t arrow.DataType, wanted []int) (b takenArray, n C.int64_t, err error) {
+// nextArray takes the next array of a stream and returns its length; -1 at the end. types is the
+// copied schema. An empty array is released at once.
+func nextArray(stream *cStream, types *cSchema, t arrow.DataType, wanted []int) (b takenArray, n C.int64_t, err error) {
 	next := (*cArray)(C.calloc(1, C.sizeof_struct_ArrowArray))
 	defer C.free(unsafe.Pointer(next))
 	if code := C.bridge_stream_next(stream, next); code != 0 {
@@ -104,19 +106,28 @@ func nextArray(stream *cStream, schema *cSchema, t arrow.DataType, wanted []int)
 	}
 	defer C.bridge_discard_array(next) // does nothing if the array was taken
 	err = protect(func() error {
-		b, err = takeArray(schema, next, t, wanted)
+		structs, err := copyArray(types, next)
+		if err != nil {
+			return err
+		}
+		defer C.bridge_free_array(structs)
+		b, err = takeArray(structs, next, t, wanted)
 		return err
 	})
 	if err != nil {
 		return b, 0, err
 	}
-	if n = b.source.length; n == 0 {
+	if n = C.int64_t(b.array.Len()); n == 0 {
 		b.giveBack(next)
 	}
 	return b, n, nil
 }
 
 func streamError(stream *cStream, callback string, code C.int) error {
-	why := strings.ToValidUTF8(goText(C.bridge_stream_error(stream)), "?")
+	const most = 1 << 16
+	text, why := C.bridge_stream_error(stream), "its message is no text"
+	if C.bridge_length_of(text, most) >= 0 {
+		why = strings.ToValidUTF8(goText(text), "?")
+	}
 	return data.Errorf(vpn.ErrIO, "govpn: the stream's %s failed with code %d: %.2000s", callback, code, why)
 }

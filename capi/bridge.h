@@ -12,6 +12,23 @@
 typedef const char bridge_text;
 typedef const uint8_t bridge_bytes;
 
+/* host_signals.c */
+
+/* Adds SA_ONSTACK to the host's signal handlers that lack it, unless bridge_set_onstack(0) was
+ * called. Called when Go is entered and after each callback of the host. */
+void bridge_mend_handlers(void);
+
+/* Enclose each call of Go. While a call runs, and for a second after it, a thread looks for new
+ * handlers every 10 ms. So a quick call need not look itself. */
+void bridge_enter_go(int quick);
+void bridge_leave_go(void);
+
+/* Switches that on or off. Off also takes away every SA_ONSTACK that was added. */
+void bridge_set_onstack(int on);
+
+/* Tells that Go is initialised. */
+void bridge_loaded(void);
+
 /* stub.c */
 
 /* Copies message to be the thread's govpn_last_error(). */
@@ -37,10 +54,27 @@ int bridge_in_log(void);
 
 /* arrow_check.c */
 
-/* Checks a schema and an array of the Arrow C data interface, without reading the array's buffers.
- * array may be NULL: then only the schema is checked. Returns NULL if both are sound, else the
- * reason, which it writes to buffer. */
-const char *bridge_check(const struct ArrowSchema *schema, const struct ArrowArray *array, char *buffer, size_t size);
+enum { BRIDGE_SOUND = 0, BRIDGE_MALFORMED = 1, BRIDGE_MEMORY = 2 };
+
+/* Copy the structs of the Arrow C data interface with all that they point to, except what an
+ * array's buffers hold, and check the copies. An array is checked against the copy of its schema.
+ * The result is one of BRIDGE_*; the reason of BRIDGE_MALFORMED is written to buffer. The release of
+ * a copy does not call the producer's. Free the copies with bridge_free_*. */
+int bridge_copy_schema(const struct ArrowSchema *schema, struct ArrowSchema **copy, char *buffer, size_t size);
+int bridge_copy_array(const struct ArrowSchema *schema, const struct ArrowArray *array, struct ArrowArray **copy, char *buffer,
+                      size_t size);
+void bridge_free_schema(struct ArrowSchema *copy);
+void bridge_free_array(struct ArrowArray *copy);
+
+/* Returns NULL if a stream and its callbacks may be used, else the reason. */
+const char *bridge_check_stream(const struct ArrowArrayStream *stream);
+
+/* Returns the length of a text, or -1 if it has no NUL within its first `most` bytes or cannot be
+ * read. */
+int64_t bridge_length_of(bridge_text *text, int64_t most);
+
+/* Returns 1 if there may be a function at this address. */
+int bridge_callable(void (*function)(void));
 
 /* Returns 1 if n bytes from start can be read, as far as the system tells. On Linux it tries the
  * first byte, the last one and up to 4096 between, and asks for unmapped pages. Elsewhere it only
@@ -48,12 +82,6 @@ const char *bridge_check(const struct ArrowSchema *schema, const struct ArrowArr
 int bridge_readable(const void *start, size_t n);
 
 /* arrow.c */
-
-/* Copies the schema's structs, not what they point to. Releasing the copy does not call the
- * producer's release. Returns NULL if memory is short. Free the copy with
- * bridge_free_borrowed_schema. */
-struct ArrowSchema *bridge_borrow_schema(const struct ArrowSchema *schema);
-void bridge_free_borrowed_schema(struct ArrowSchema *borrowed);
 
 /* Moves a caller's array to new memory; returns NULL if memory is short. Then call one of the next
  * two: bridge_release_array releases the array and frees that memory, bridge_return_array moves it

@@ -42,17 +42,24 @@ func goDataImport(schema *cSchema, array *cArray, json *C.bridge_text, out *C.go
 // caller's. columns returns the columns of a struct array to read, or an error if it refuses the
 // field.
 func takeDescribed(schema *cSchema, array *cArray, columns func(arrow.Field) ([]int, error)) (b takenArray, field arrow.Field, err error) {
-	if err := checkStructs(schema, array); err != nil {
+	types, err := copySchema(schema)
+	if err != nil {
 		return b, field, err
 	}
-	if field, err = readSchema(schema); err != nil {
+	defer C.bridge_free_schema(types)
+	structs, err := copyArray(types, array)
+	if err != nil {
+		return b, field, err
+	}
+	defer C.bridge_free_array(structs)
+	if field, err = readSchema(types); err != nil {
 		return b, field, err
 	}
 	wanted, err := columns(field)
 	if err != nil {
 		return b, field, err
 	}
-	b, err = takeArray(schema, array, field.Type, wanted)
+	b, err = takeArray(structs, array, field.Type, wanted)
 	return b, field, err
 }
 

@@ -1,6 +1,9 @@
 package main_test
 
 import (
+	"os/exec"
+	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +28,40 @@ func TestExit(t *testing.T) {
 			require.Less(t, time.Since(start), 30*time.Second, when)
 		}
 	})
+}
+
+// Handlers without SA_ONSTACK, which a host installs after it loaded the library, would run on Go's
+// small stacks and overwrite what lies below them.
+func TestHostSignals(t *testing.T) {
+	t.Parallel()
+	program := get(t, shipped).compile(t, "testdata/host_signals.c")
+	eachDevice(t, "host_signals", func(t *testing.T, d device.Info) {
+		for _, what := range []string{"timers", "flags", "callback", "recover"} {
+			require.Equal(t, "host_signals: ok\n", runWith(t, []string{what}, program, "GOVPN_TEST_DEVICE="+d.Name), what)
+		}
+	})
+}
+
+// A signal that is not Go's ends the process as it would without Go: by itself, without a word.
+func TestFaultsOfHost(t *testing.T) {
+	t.Parallel()
+	program := get(t, shipped).compile(t, "testdata/host_signals.c")
+	ends := map[string]syscall.Signal{
+		"segv": syscall.SIGSEGV, "bus": syscall.SIGBUS, "fpe": syscall.SIGFPE, "ill": syscall.SIGILL, "abrt": syscall.SIGABRT,
+		"sent": syscall.SIGSEGV, "later": syscall.SIGSEGV, "pipe": syscall.SIGPIPE, "log": syscall.SIGSEGV, "sum": syscall.SIGSEGV,
+		"schema": syscall.SIGSEGV, "next": syscall.SIGSEGV, "error": syscall.SIGSEGV, "release": syscall.SIGSEGV,
+	}
+	if runtime.GOARCH != "amd64" {
+		delete(ends, "fpe") // a division by 0 is no fault there
+	}
+	for what, want := range ends {
+		out, err := exec.Command(program, what).CombinedOutput()
+		require.Error(t, err, what)
+		status := err.(*exec.ExitError).Sys().(syscall.WaitStatus)
+		require.True(t, status.Signaled(), "%s: %s", what, out)
+		require.Equal(t, want, status.Signal(), what)
+		require.Empty(t, string(out), what)
+	}
 }
 
 // The host's signal handlers and Go's get along.

@@ -19,22 +19,30 @@ func goInit(json *C.bridge_text) C.int32_t {
 	return call(func() error {
 		var o struct {
 			PluginPaths []string `json:"plugin_paths"`
-			Threads     int      `json:"threads"`
-			LogLevel    string   `json:"log_level"`
+			Threads     *int     `json:"threads"`
+			LogLevel    *string  `json:"log_level"`
+			OnStack     *bool    `json:"sa_onstack"`
 		}
 		if err := decodeOptions(goText(json), &o); err != nil {
 			return err
 		}
-		if o.Threads < 0 || o.Threads > 1<<16 {
-			return argError("threads is %d, want 0 (all cores) to 65536", o.Threads)
+		if o.Threads != nil && (*o.Threads < 0 || *o.Threads > 1<<16) {
+			return argError("threads is %d, want 0 (all cores) to 65536", *o.Threads)
 		}
-		if o.LogLevel != "" {
-			if err := setLogLevel(o.LogLevel); err != nil {
+		if o.LogLevel != nil {
+			if err := setLogLevel(*o.LogLevel); err != nil {
 				return err
 			}
 		}
-		if o.Threads > 0 {
-			runtime.GOMAXPROCS(o.Threads)
+		if o.Threads != nil {
+			setThreads(*o.Threads)
+		}
+		if o.OnStack != nil {
+			on := C.int(0)
+			if *o.OnStack {
+				on = 1
+			}
+			C.bridge_set_onstack(on)
 		}
 		if o.PluginPaths != nil {
 			settings.Lock()
@@ -43,6 +51,18 @@ func goInit(json *C.bridge_text) C.int32_t {
 		}
 		return nil
 	})
+}
+
+// init tells host_signals.c that Go's handlers are there: it runs after those of all other packages.
+func init() { C.bridge_loaded() }
+
+// setThreads sets how many threads compute on device "go"; 0 means all cores that the process may use.
+func setThreads(n int) {
+	if n == 0 {
+		runtime.SetDefaultGOMAXPROCS()
+	} else {
+		runtime.GOMAXPROCS(n)
+	}
 }
 
 //export goBuildInfo

@@ -38,7 +38,8 @@ void bridge_set_error(const char *message) {
   pthread_setspecific(error_key, copy);
 }
 
-/* While the process exits, no callback of the host is called: what it needs may be gone. */
+/* While the process exits, no callback of the host is called: what it needs may be gone. A callback
+ * may have installed a signal handler. */
 
 static _Thread_local int in_log;
 
@@ -46,16 +47,21 @@ void bridge_call_log(govpn_log_fn fn, int32_t level, bridge_text *message, void 
   in_log++;
   if (!exiting) fn(level, message, user_data);
   in_log--;
+  bridge_mend_handlers();
 }
 
 int bridge_in_log(void) { return in_log; }
 
 int32_t bridge_call_progress(govpn_progress_fn fn, const govpn_progress *progress, void *user_data) {
-  return exiting || fn(progress, user_data);
+  int32_t stop = exiting || fn(progress, user_data);
+  bridge_mend_handlers();
+  return stop;
 }
 
 int32_t bridge_call_sum(govpn_sum_fn fn, float *values, int64_t count, void *user_data) {
-  return exiting || fn(values, count, user_data);
+  int32_t stop = exiting || fn(values, count, user_data);
+  bridge_mend_handlers();
+  return stop;
 }
 
 static int32_t refuse(void) {
@@ -69,6 +75,7 @@ static int32_t refuse(void) {
 }
 
 static void leave(void) {
+  bridge_leave_go();
   mine--;
   inside--;
 }
@@ -153,14 +160,22 @@ __attribute__((constructor)) static void set_up(void) {
   watch_thread();
 }
 
-static int enter(void) {
+/* A quick call is over in microseconds. It leaves the look at the host's handlers, which takes
+ * longer, to the thread that looks every few milliseconds. */
+enum { QUICK = 1 };
+
+static int enter(int quick) {
   if (forked) return 0;
   watch_thread();
   mine++;
   inside++; /* before the look at exiting: before_exit looks the other way round */
-  if (!exiting) return 1;
-  leave();
-  return 0;
+  if (exiting) {
+    mine--;
+    inside--;
+    return 0;
+  }
+  bridge_enter_go(quick);
+  return 1;
 }
 
 /* Functions that work everywhere, also in a forked child. */
@@ -187,13 +202,15 @@ void govpn_free(void *memory) {
 
 /* Functions that enter Go. */
 
-#define GUARDED(name, export, parameters, arguments) \
-  int32_t name parameters {                          \
-    if (!enter()) return refuse();                   \
-    int32_t status = export arguments;               \
-    leave();                                         \
-    return status;                                   \
+#define CALL(name, export, parameters, arguments, quick) \
+  int32_t name parameters {                              \
+    if (!enter(quick)) return refuse();                  \
+    int32_t status = export arguments;                   \
+    leave();                                             \
+    return status;                                       \
   }
+#define GUARDED(name, export, parameters, arguments) CALL(name, export, parameters, arguments, 0)
+#define GUARDED_QUICK(name, export, parameters, arguments) CALL(name, export, parameters, arguments, QUICK)
 
 GUARDED(govpn_init, goInit, (const char *json), (json))
 GUARDED(govpn_build_info, goBuildInfo, (char **json), (json))
@@ -207,7 +224,7 @@ GUARDED(govpn_data_import_stream, goDataImportStream, (struct ArrowArrayStream *
 GUARDED(govpn_data_alloc, goDataAlloc,
         (const char *json, struct ArrowSchema *schema, struct ArrowArray *array, govpn_data *out), (json, schema, array, out))
 GUARDED(govpn_data_open, goDataOpen, (const char *json, govpn_data *out), (json, out))
-GUARDED(govpn_data_cancel_open, goDataCancelOpen, (void), ())
+GUARDED_QUICK(govpn_data_cancel_open, goDataCancelOpen, (void), ())
 GUARDED(govpn_data_export_stream, goDataExportStream, (govpn_data data, const char *json, struct ArrowArrayStream *out),
         (data, json, out))
 GUARDED(govpn_data_set_labels, goDataSetLabels,
@@ -215,10 +232,10 @@ GUARDED(govpn_data_set_labels, goDataSetLabels,
 GUARDED(govpn_data_set_weights, goDataSetWeights,
         (govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json), (data, schema, array, json))
 GUARDED(govpn_data_split, goDataSplit, (govpn_data data, const char *json, govpn_data *a, govpn_data *b), (data, json, a, b))
-GUARDED(govpn_data_info, goDataInfo, (govpn_data data, char **json), (data, json))
+GUARDED_QUICK(govpn_data_info, goDataInfo, (govpn_data data, char **json), (data, json))
 
 void govpn_data_free(govpn_data data) {
-  if (!data || !enter()) return;
+  if (!data || !enter(0)) return;
   goDataFree(data);
   leave();
 }
@@ -232,8 +249,8 @@ GUARDED(govpn_model_share, goModelShare,
         (govpn_model model, int32_t rank, int32_t workers, govpn_sum_fn sum, void *user_data), (model, rank, workers, sum, user_data))
 GUARDED(govpn_model_train_batch, goModelTrainBatch, (govpn_model model, govpn_data data, const char *json, char **metrics),
         (model, data, json, metrics))
-GUARDED(govpn_model_cancel, goModelCancel, (govpn_model model), (model))
-GUARDED(govpn_model_set_learning_rate, goModelSetLearningRate, (govpn_model model, double rate), (model, rate))
+GUARDED_QUICK(govpn_model_cancel, goModelCancel, (govpn_model model), (model))
+GUARDED_QUICK(govpn_model_set_learning_rate, goModelSetLearningRate, (govpn_model model, double rate), (model, rate))
 GUARDED(govpn_model_predict, goModelPredict,
         (govpn_model model, govpn_data data, const char *json, struct ArrowSchema *schema, struct ArrowArray *array),
         (model, data, json, schema, array))
@@ -242,9 +259,9 @@ GUARDED(govpn_model_noise, goModelNoise,
         (model, data, json, schema, array))
 GUARDED(govpn_model_evaluate, goModelEvaluate, (govpn_model model, govpn_data data, const char *json, char **json_out),
         (model, data, json, json_out))
-GUARDED(govpn_model_history, goModelHistory, (govpn_model model, struct ArrowSchema *schema, struct ArrowArray *array),
+GUARDED_QUICK(govpn_model_history, goModelHistory, (govpn_model model, struct ArrowSchema *schema, struct ArrowArray *array),
         (model, schema, array))
-GUARDED(govpn_model_config, goModelConfig, (govpn_model model, char **json), (model, json))
+GUARDED_QUICK(govpn_model_config, goModelConfig, (govpn_model model, char **json), (model, json))
 GUARDED(govpn_model_export_safetensors, goModelExportSafetensors, (govpn_model model, const char *path, const char *json),
         (model, path, json))
 GUARDED(govpn_model_import_safetensors, goModelImportSafetensors, (govpn_model model, const char *path, const char *json),
@@ -256,7 +273,7 @@ GUARDED(govpn_model_from_bytes, goModelFromBytes, (const uint8_t *bytes, size_t 
         (bytes, size, json, out))
 
 void govpn_model_free(govpn_model model) {
-  if (!model || !enter()) return;
+  if (!model || !enter(0)) return;
   goModelFree(model);
   leave();
 }
