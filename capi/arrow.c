@@ -67,7 +67,8 @@ int bridge_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out) 
 bridge_text *bridge_stream_error(struct ArrowArrayStream *stream) {
   const char *message = stream->get_last_error ? stream->get_last_error(stream) : NULL;
   bridge_mend_handlers();
-  return message ? message : "no reason given";
+  if (!message) return "no reason given";
+  return bridge_is_text(message) ? message : "its message is no text";
 }
 
 void bridge_release_stream(struct ArrowArrayStream *stream) {

@@ -21,7 +21,7 @@
 
 enum { MAX_DEPTH = 16, MAX_NODES = 1 << 17, MAX_FORMAT = 1 << 10, MAX_NAME = 1 << 16, MAX_PAIRS = 1 << 12, MAX_VALUE = 1 << 26 };
 enum { MAX_BUFFERS = 1 << 17, MAX_COPIED = 1 << 27 }; /* of all structs of one copy */
-enum { PAGE = 4096, PROBES = 4096 };
+enum { PAGE = BRIDGE_PAGE, PROBES = 4096 };
 
 #ifdef __linux__
 /* Returns 1 if the byte at address can be read, without reading it here. The kernel reads the new
@@ -308,6 +308,11 @@ static int fill_counts(check *c, const struct ArrowSchema *s, const struct Arrow
   to->offset = from->offset;
   to->null_count = from->null_count;
   to->n_buffers = from->n_buffers;
+  for (int64_t i = 0; i < to->n_buffers; i++) {
+    if ((uintptr_t)to->buffers[i] >= PAGE || !to->buffers[i]) continue;
+    if (i == 0 && to->length > 0) return because(c, "%s: buffer 0 is no memory that can be read", where);
+    to->buffers[i] = NULL; /* Rust's sign for an empty buffer is such an address */
+  }
   int has_validity = l->buffers > 0 && strncmp(s->format, "+u", 2) != 0;
   if (has_validity && to->null_count > 0 && !to->buffers[0]) return because(c, "%s: has nulls but no validity buffer", where);
   if (l->buffers == 2 && s->format[0] != '+' && to->length > 0 && !to->buffers[1])
@@ -378,4 +383,4 @@ const char *bridge_check_stream(const struct ArrowArrayStream *stream) {
   return NULL;
 }
 
-int64_t bridge_length_of(bridge_text *text, int64_t most) { return length_of(text, most); }
+int bridge_is_text(const char *text) { return length_of(text, MAX_NAME) >= 0; }

@@ -124,10 +124,6 @@ func nextArray(stream *cStream, types *cSchema, t arrow.DataType, wanted []int) 
 }
 
 func streamError(stream *cStream, callback string, code C.int) error {
-	const most = 1 << 16
-	text, why := C.bridge_stream_error(stream), "its message is no text"
-	if C.bridge_length_of(text, most) >= 0 {
-		why = strings.ToValidUTF8(goText(text), "?")
-	}
+	why := strings.ToValidUTF8(goText(C.bridge_stream_error(stream)), "?")
 	return data.Errorf(vpn.ErrIO, "govpn: the stream's %s failed with code %d: %.2000s", callback, code, why)
 }

@@ -44,10 +44,11 @@ void bridge_watch_exit(void);
 void bridge_trim_heap(void);
 
 /* Call the host's callbacks. While the process exits they call nothing; the last two then return 1,
- * which stops the training. */
-void bridge_call_log(govpn_log_fn fn, int32_t level, bridge_text *message, void *user_data);
-int32_t bridge_call_progress(govpn_progress_fn fn, const govpn_progress *progress, void *user_data);
-int32_t bridge_call_sum(govpn_sum_fn fn, float *values, int64_t count, void *user_data);
+ * which stops the training. user_data is a number in Go: a host may pass (void *)7, which Go's
+ * garbage collector does not take for a pointer. */
+void bridge_call_log(govpn_log_fn fn, int32_t level, bridge_text *message, uintptr_t user_data);
+int32_t bridge_call_progress(govpn_progress_fn fn, const govpn_progress *progress, uintptr_t user_data);
+int32_t bridge_call_sum(govpn_sum_fn fn, float *values, int64_t count, uintptr_t user_data);
 
 /* Returns 1 if this thread is inside a log callback. */
 int bridge_in_log(void);
@@ -69,12 +70,15 @@ void bridge_free_array(struct ArrowArray *copy);
 /* Returns NULL if a stream and its callbacks may be used, else the reason. */
 const char *bridge_check_stream(const struct ArrowArrayStream *stream);
 
-/* Returns the length of a text, or -1 if it has no NUL within its first `most` bytes or cannot be
- * read. */
-int64_t bridge_length_of(bridge_text *text, int64_t most);
+/* Returns 1 for a text of fewer than 64 KiB that can be read. */
+int bridge_is_text(const char *text);
 
 /* Returns 1 if there may be a function at this address. */
 int bridge_callable(void (*function)(void));
+
+/* The page at NULL holds nothing. Go's garbage collector ends the process if it finds a pointer into
+ * it in a Go variable. */
+enum { BRIDGE_PAGE = 4096 };
 
 /* Returns 1 if n bytes from start can be read, as far as the system tells. On Linux it tries the
  * first byte, the last one and up to 4096 between, and asks for unmapped pages. Elsewhere it only

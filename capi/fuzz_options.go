@@ -147,7 +147,7 @@ func (c *optionCall) compute(name string, json *C.bridge_text, schema *cSchema, 
 		s = goDataExportStream(c.data, json, stream)
 		return s, outputs(stream.release != nil && C.read_stream(stream) == 0)
 	case "fit":
-		if s = goModelFit(c.model, c.data, 0, json, C.stopper(), nil); s == C.GOVPN_E_CANCELLED {
+		if s = goModelFit(c.model, c.data, 0, json, C.stopper(), 0); s == C.GOVPN_E_CANCELLED {
 			s = C.GOVPN_OK
 		}
 	case "estimate":

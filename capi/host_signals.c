@@ -16,10 +16,12 @@
 
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 /* The kernel's struct and call, because libc's sigaction hides libc's own signals, and sanitizers
  * replace it. What is read here is written back unchanged, but for the flag. */
@@ -246,19 +248,26 @@ static void stand_before_go(void) {
 
 /* ---- address space ---------------------------------------------------------------------------- */
 
-/* Go reserves 585 MiB and 512 MiB for tables, and arenas of 64 MiB. Without room for the first, it
- * ends the process with a long report. Without room for the second, it would take memory that is
- * not its own. */
+/* Go reserves tables of 585 and 512 MiB, whose size is fixed when Go itself is compiled, an arena of
+ * 64 MiB, and stacks. Without room for the first table it ends the process with a long report.
+ * Without room for the second it takes low addresses that are not its own. */
 enum { NEEDED_MB = 1250 };
 
 static void check_address_space(void) {
   size_t needed = (size_t)NEEDED_MB << 20;
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) || limit.rlim_cur == RLIM_INFINITY) return;
+#ifdef __GLIBC__
+  /* Each thread that allocates would reserve 64 MiB more, as long as there is room for it. Go's next
+   * thread would then find none for its stack, and end the process. */
+  if (limit.rlim_cur < (rlim_t)8 << 30) mallopt(M_ARENA_MAX, 1);
+#endif
   void *space = mmap(NULL, needed, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (space != MAP_FAILED) {
     munmap(space, needed);
     return;
   }
-  fprintf(stderr, "govpn: loading libgovpn needs %d MiB of address space; raise the limit (ulimit -v, RLIMIT_AS)\n", NEEDED_MB);
+  fprintf(stderr, "govpn: loading libgovpn needs %d MiB of address space: raise the limit (ulimit -v, RLIMIT_AS)\n", NEEDED_MB);
   _exit(2);
 }
 

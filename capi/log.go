@@ -26,7 +26,7 @@ var logging = struct {
 // A listener is the callback that one call of govpn_set_log registered.
 type listener struct {
 	fn   C.govpn_log_fn
-	user unsafe.Pointer
+	user C.uintptr_t
 	busy sync.WaitGroup // running calls of fn; Add only under logging's lock, while to points here
 }
 
@@ -98,7 +98,7 @@ func flushLog() {
 }
 
 //export goSetLog
-func goSetLog(fn C.govpn_log_fn, user unsafe.Pointer) C.int32_t {
+func goSetLog(fn C.govpn_log_fn, user C.uintptr_t) C.int32_t {
 	return call(func() error {
 		logging.Lock()
 		before := logging.to

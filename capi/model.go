@@ -11,7 +11,6 @@ import (
 	"math"
 	"sync/atomic"
 	"time"
-	"unsafe"
 
 	"github.com/gomlx/compute"
 
@@ -103,7 +102,7 @@ func goModelCreate(json *C.bridge_text, out *C.govpn_model) C.int32_t {
 }
 
 //export goModelFit
-func goModelFit(h C.govpn_model, train, valid C.govpn_data, json *C.bridge_text, fn C.govpn_progress_fn, user unsafe.Pointer) C.int32_t {
+func goModelFit(h C.govpn_model, train, valid C.govpn_data, json *C.bridge_text, fn C.govpn_progress_fn, user C.uintptr_t) C.int32_t {
 	return call(func() error {
 		var o vpn.FitOptions
 		if err := decodeOptions(goText(json), &o); err != nil {
@@ -140,7 +139,7 @@ var phases = map[string]C.int32_t{
 }
 
 // callProgress calls the host's progress callback, on the thread that called govpn_model_fit.
-func callProgress(p vpn.Progress, fn C.govpn_progress_fn, user unsafe.Pointer) (stop bool) {
+func callProgress(p vpn.Progress, fn C.govpn_progress_fn, user C.uintptr_t) (stop bool) {
 	c := C.govpn_progress{
 		struct_size: C.sizeof_govpn_progress, phase: phases[p.Phase],
 		epoch: C.int32_t(p.Epoch), epochs: C.int32_t(p.Epochs), step: C.int64_t(p.Step), steps: C.int64_t(p.Steps),
@@ -153,7 +152,7 @@ func callProgress(p vpn.Progress, fn C.govpn_progress_fn, user unsafe.Pointer) (
 }
 
 //export goModelShare
-func goModelShare(h C.govpn_model, rank, workers C.int32_t, fn C.govpn_sum_fn, user unsafe.Pointer) C.int32_t {
+func goModelShare(h C.govpn_model, rank, workers C.int32_t, fn C.govpn_sum_fn, user C.uintptr_t) C.int32_t {
 	return call(func() error {
 		var share *vpn.Share
 		if fn != nil {

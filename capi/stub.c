@@ -43,23 +43,23 @@ void bridge_set_error(const char *message) {
 
 static _Thread_local int in_log;
 
-void bridge_call_log(govpn_log_fn fn, int32_t level, bridge_text *message, void *user_data) {
+void bridge_call_log(govpn_log_fn fn, int32_t level, bridge_text *message, uintptr_t user_data) {
   in_log++;
-  if (!exiting) fn(level, message, user_data);
+  if (!exiting) fn(level, message, (void *)user_data);
   in_log--;
   bridge_mend_handlers();
 }
 
 int bridge_in_log(void) { return in_log; }
 
-int32_t bridge_call_progress(govpn_progress_fn fn, const govpn_progress *progress, void *user_data) {
-  int32_t stop = exiting || fn(progress, user_data);
+int32_t bridge_call_progress(govpn_progress_fn fn, const govpn_progress *progress, uintptr_t user_data) {
+  int32_t stop = exiting || fn(progress, (void *)user_data);
   bridge_mend_handlers();
   return stop;
 }
 
-int32_t bridge_call_sum(govpn_sum_fn fn, float *values, int64_t count, void *user_data) {
-  int32_t stop = exiting || fn(values, count, user_data);
+int32_t bridge_call_sum(govpn_sum_fn fn, float *values, int64_t count, uintptr_t user_data) {
+  int32_t stop = exiting || fn(values, count, (void *)user_data);
   bridge_mend_handlers();
   return stop;
 }
@@ -212,25 +212,43 @@ void govpn_free(void *memory) {
 #define GUARDED(name, export, parameters, arguments) CALL(name, export, parameters, arguments, 0)
 #define GUARDED_QUICK(name, export, parameters, arguments) CALL(name, export, parameters, arguments, QUICK)
 
+/* Functions that take Arrow structs from the host: see BRIDGE_PAGE. */
+static int32_t no_memory(const void *a, const void *b) {
+  if ((!a || (uintptr_t)a >= BRIDGE_PAGE) && (!b || (uintptr_t)b >= BRIDGE_PAGE)) return 0;
+  bridge_set_error("govpn: malformed Arrow data: a struct is no memory that can be read");
+  return GOVPN_E_FORMAT;
+}
+#define TAKING(name, export, parameters, arguments, a, b) \
+  int32_t name parameters {                               \
+    if (!enter(0)) return refuse();                       \
+    int32_t status = no_memory(a, b);                     \
+    if (!status) status = export arguments;               \
+    leave();                                              \
+    return status;                                        \
+  }
+
 GUARDED(govpn_init, goInit, (const char *json), (json))
 GUARDED(govpn_build_info, goBuildInfo, (char **json), (json))
 GUARDED(govpn_devices, goDevices, (char **json), (json))
-GUARDED(govpn_set_log, goSetLog, (govpn_log_fn fn, void *user_data), (fn, user_data))
+GUARDED(govpn_set_log, goSetLog, (govpn_log_fn fn, void *user_data), (fn, (uintptr_t)user_data))
 
-GUARDED(govpn_data_import, goDataImport,
-        (struct ArrowSchema * schema, struct ArrowArray *array, const char *json, govpn_data *out), (schema, array, json, out))
-GUARDED(govpn_data_import_stream, goDataImportStream, (struct ArrowArrayStream * stream, const char *json, govpn_data *out),
-        (stream, json, out))
+TAKING(govpn_data_import, goDataImport,
+       (struct ArrowSchema * schema, struct ArrowArray *array, const char *json, govpn_data *out), (schema, array, json, out),
+       schema, array)
+TAKING(govpn_data_import_stream, goDataImportStream, (struct ArrowArrayStream * stream, const char *json, govpn_data *out),
+       (stream, json, out), stream, NULL)
 GUARDED(govpn_data_alloc, goDataAlloc,
         (const char *json, struct ArrowSchema *schema, struct ArrowArray *array, govpn_data *out), (json, schema, array, out))
 GUARDED(govpn_data_open, goDataOpen, (const char *json, govpn_data *out), (json, out))
 GUARDED_QUICK(govpn_data_cancel_open, goDataCancelOpen, (void), ())
 GUARDED(govpn_data_export_stream, goDataExportStream, (govpn_data data, const char *json, struct ArrowArrayStream *out),
         (data, json, out))
-GUARDED(govpn_data_set_labels, goDataSetLabels,
-        (govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json), (data, schema, array, json))
-GUARDED(govpn_data_set_weights, goDataSetWeights,
-        (govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json), (data, schema, array, json))
+TAKING(govpn_data_set_labels, goDataSetLabels,
+       (govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json), (data, schema, array, json),
+       schema, array)
+TAKING(govpn_data_set_weights, goDataSetWeights,
+       (govpn_data data, struct ArrowSchema *schema, struct ArrowArray *array, const char *json), (data, schema, array, json),
+       schema, array)
 GUARDED(govpn_data_split, goDataSplit, (govpn_data data, const char *json, govpn_data *a, govpn_data *b), (data, json, a, b))
 GUARDED_QUICK(govpn_data_info, goDataInfo, (govpn_data data, char **json), (data, json))
 
@@ -244,9 +262,9 @@ GUARDED(govpn_model_create, goModelCreate, (const char *json, govpn_model *out),
 GUARDED(govpn_estimate_memory, goEstimateMemory, (const char *json, char **json_out), (json, json_out))
 GUARDED(govpn_model_fit, goModelFit,
         (govpn_model model, govpn_data train, govpn_data valid, const char *json, govpn_progress_fn progress, void *user_data),
-        (model, train, valid, json, progress, user_data))
+        (model, train, valid, json, progress, (uintptr_t)user_data))
 GUARDED(govpn_model_share, goModelShare,
-        (govpn_model model, int32_t rank, int32_t workers, govpn_sum_fn sum, void *user_data), (model, rank, workers, sum, user_data))
+        (govpn_model model, int32_t rank, int32_t workers, govpn_sum_fn sum, void *user_data), (model, rank, workers, sum, (uintptr_t)user_data))
 GUARDED(govpn_model_train_batch, goModelTrainBatch, (govpn_model model, govpn_data data, const char *json, char **metrics),
         (model, data, json, metrics))
 GUARDED_QUICK(govpn_model_cancel, goModelCancel, (govpn_model model), (model))

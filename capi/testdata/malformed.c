@@ -244,6 +244,91 @@ static int fail_next(struct ArrowArrayStream *stream, struct ArrowArray *out) {
 }
 static const char *why(struct ArrowArrayStream *stream) { return stream ? "the disk is gone" : NULL; }
 static void release_stream(struct ArrowArrayStream *stream) { stream->release = NULL; }
+static const char *no_text(struct ArrowArrayStream *stream) { return stream ? (const char *)1 : NULL; }
+
+/* A producer that changes its schema after get_schema: the images become a plain list. The array is
+ * as the schema was, or as it is now. */
+static struct ArrowSchema *given;
+static int changing_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
+  table_schema(stream, out);
+  given = out->children[0];
+  return 0;
+}
+static int next_once(struct ArrowArrayStream *stream, struct ArrowArray *out) {
+  struct ArrowSchema unused;
+  int *calls = stream->private_data;
+  if (*calls & 1) return out->release = NULL, 0;
+  make_table(&unused, out, 4);
+  unused.release(&unused);
+  given->format = "i";
+  given->n_children = 0;
+  given->name = (const char *)1;
+  if (*calls & 2) {
+    struct ArrowArray *images = out->children[0];
+    images->children[0]->release(images->children[0]);
+    free(images->children[0]);
+    images->n_children = 0;
+    images->buffers = realloc(images->buffers, 2 * sizeof *images->buffers);
+    images->n_buffers = 2;
+    images->buffers[1] = calloc(4, 4);
+  }
+  *calls |= 1;
+  return 0;
+}
+static void release_changed(struct ArrowSchema *s) {
+  given->n_children = 1;
+  release_schema(s);
+}
+static int restored_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
+  changing_schema(stream, out);
+  out->release = release_changed;
+  return 0;
+}
+
+static void changes(void) {
+  govpn_data d = 0;
+  int calls = 0;
+  struct ArrowArrayStream stream = {restored_schema, next_once, NULL, release_stream, &calls};
+  OK(govpn_data_import_stream(&stream, shape, &d));
+  govpn_data_free(d);
+  calls = 2;
+  stream.release = release_stream;
+  FAILS(GOVPN_E_FORMAT, "n_buffers is 2, want 1 for format \"+w:64\"", govpn_data_import_stream(&stream, shape, &d));
+  CHECK(alive == 0);
+}
+
+/* Pointers that cannot be followed: into the page at NULL, into the kernel's half, and to where no
+ * address is. */
+static void refuse_pointer(void *place, const void *pointer, struct ArrowSchema *s, struct ArrowArray *a) {
+  void *before = *(void **)place;
+  govpn_data d = 42;
+  memcpy(place, &pointer, sizeof pointer);
+  EXPECT(GOVPN_E_FORMAT, govpn_data_import(s, a, shape, &d));
+  memcpy(place, &before, sizeof before);
+  CHECK(d == 42);
+}
+
+static void pointers(void) {
+  struct ArrowSchema s;
+  struct ArrowArray a;
+  make_table(&s, &a, 4);
+  void *places[] = {&s.format, &s.name, &s.metadata, &s.children, &s.children[1], &s.children[1]->name,
+                    &s.release, &a.children, &a.children[0], &a.buffers, &a.children[1]->buffers,
+                    &a.children[1]->buffers[1], &a.release, &a.children[0]->release};
+  const uintptr_t far[] = {UINTPTR_MAX, UINTPTR_MAX - 7, (uintptr_t)1 << 63, (uintptr_t)1 << 48, (uintptr_t)0xffff8000 << 32};
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    for (uintptr_t p = 1; p < 4096; p += i < 3 ? 1 : 41) refuse_pointer(places[i], (const void *)p, &s, &a);
+    for (size_t k = 0; k < sizeof far / sizeof *far; k++) refuse_pointer(places[i], (const void *)far[k], &s, &a);
+  }
+  for (uintptr_t p = 1; p < 4096; p++) {
+    govpn_data d = 42;
+    EXPECT(GOVPN_E_FORMAT, govpn_data_import((void *)p, &a, shape, &d));
+    EXPECT(GOVPN_E_FORMAT, govpn_data_import(&s, (void *)p, shape, &d));
+    EXPECT(GOVPN_E_FORMAT, govpn_data_import_stream((void *)p, shape, &d));
+  }
+  s.release(&s);
+  a.release(&a);
+}
 
 static void streams(void) {
   govpn_data d = 0;
@@ -258,6 +343,12 @@ static void streams(void) {
   stream.get_schema = fail_schema;
   FAILS(GOVPN_E_IO, "no reason", govpn_data_import_stream(&stream, shape, &d));
   CHECK(stream.release && d == 0);
+  stream.get_last_error = no_text;
+  FAILS(GOVPN_E_IO, "no text", govpn_data_import_stream(&stream, shape, &d));
+  int (*next)(struct ArrowArrayStream *, struct ArrowArray *) = stream.get_next;
+  memcpy(&stream.get_next, &(uintptr_t){8}, sizeof next);
+  FAILS(GOVPN_E_FORMAT, "no function", govpn_data_import_stream(&stream, shape, &d));
+  stream.get_next = next;
   stream.release = NULL;
   FAILS(GOVPN_E_FORMAT, "released", govpn_data_import_stream(&stream, shape, &d));
   FAILS(GOVPN_E_ARG, "stream is NULL", govpn_data_import_stream(NULL, shape, &d));
@@ -269,6 +360,8 @@ int main(void) {
   labels();
   weights();
   streams();
+  changes();
+  pointers();
   puts("malformed: ok");
   return 0;
 }
