@@ -64,6 +64,17 @@ func TestFaultsOfHost(t *testing.T) {
 	}
 }
 
+// Where RLIMIT_AS leaves too little, loading says so. docs/embedding.md tells both limits.
+func TestAddressSpace(t *testing.T) {
+	t.Parallel()
+	program := get(t, shipped).compile(t, "testdata/host_signals.c")
+	out, err := exec.Command("sh", "-c", "ulimit -v 1200000; exec "+program+" recover").CombinedOutput()
+	require.Equal(t, 2, err.(*exec.ExitError).ExitCode())
+	require.Equal(t, "govpn: loading libgovpn needs 1250 MiB of address space: raise the limit (ulimit -v, RLIMIT_AS)\n", string(out))
+	out, err = exec.Command("sh", "-c", "ulimit -v 2000000; exec "+program+" recover").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
 // The host's signal handlers and Go's get along.
 func TestSignals(t *testing.T) {
 	t.Parallel()

@@ -21,7 +21,7 @@ import (
 
 // optionSeeds are valid and invalid options of every function, the corpus that fuzzing starts from.
 var optionSeeds = map[string][]string{
-	"init":               {`{"plugin_paths": ["x"], "threads": 2, "log_level": "info"}`, `{"threads": -1}`},
+	"init":               {`{"plugin_paths": ["x"], "threads": 2, "log_level": "info", "sa_onstack": true}`, `{"threads": -1}`},
 	"import":             {`{"shape": [2, 2, 1], "image_column": "image", "label_column": "label", "class_names": ["a"]}`, `{"shape": [-1, 2, 4611686018427387904]}`},
 	"alloc":              {`{"shape": [2, 2, 2, 1], "dtype": "uint8", "device": "go"}`, `{"shape": [4, 1000000, 1000000, 9], "dtype": "uint8"}`},
 	"open":               {`{"format": "idx", "images": "x", "labels": "y"}`, `{"format": "image-folder", "path": ".", "stream": true, "random_resized_crop": {"size": [4], "scale": [0.08, 1], "ratio": [0.75, 1.25]}}`},
@@ -40,6 +40,24 @@ var optionSeeds = map[string][]string{
 	"load":               {`{"device": "go"}`, `{"device": ["go"]}`},
 	"set_weights":        {`{}`, `{"weights": [1]}`},
 	"from_bytes":         {`{"device": "go"}`, `{"Device": "go", "device": "tpu"}`},
+}
+
+// A key of govpn_init that is there sets its value, also 0; one that is missing sets nothing.
+func TestInit(t *testing.T) {
+	runtime.SetDefaultGOMAXPROCS()
+	all := runtime.GOMAXPROCS(0)
+	t.Cleanup(func() { runtime.GOMAXPROCS(all) })
+	c := fuzzedCall(t)
+	for _, step := range []struct {
+		options string
+		threads int
+	}{
+		{`{"threads": 1}`, 1}, {`{"log_level": "warning"}`, 1}, {`{}`, 1}, {`{"threads": 0}`, all}, {`{"threads": 3}`, 3},
+	} {
+		status, message, _ := c.call("init", step.options)
+		require.Zero(t, status, message)
+		require.Equal(t, step.threads, runtime.GOMAXPROCS(0), step.options)
+	}
 }
 
 // FuzzOptions passes any text as the options of any function. The function succeeds or tells what

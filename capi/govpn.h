@@ -36,12 +36,27 @@
  *     calls on that model return GOVPN_E_BUSY or wait.
  *
  * Signals
- *   - The library handles SIGSEGV, SIGBUS and SIGFPE: its own faults become GOVPN_E_INTERNAL. It
- *     changes no handler that was installed for another signal.
- *   - A handler of these three signals that the host installs before it loads the library needs
- *     nothing special.
- *   - A handler that the host installs later must have SA_ONSTACK. It must pass every fault that is
- *     not its own to the handler that was there before.
+ *   - The library handles SIGSEGV, SIGBUS and SIGFPE: its own faults become GOVPN_E_INTERNAL. Go,
+ *     in which it is written, also handles SIGPIPE and SIGURG. A signal of these five that is not
+ *     the library's, such as a fault in a callback, does what it did before the library was loaded:
+ *     it calls the host's handler, or the default ends the process by that signal.
+ *   - A handler must not run on Go's stacks, which are small. It needs SA_ONSTACK. The library adds
+ *     this flag to every handler of the host that lacks it, of all signals, and leaves the rest of
+ *     the handler as it is. The option "sa_onstack" of govpn_init switches that off.
+ *   - The library looks for such handlers when a function is called and after each callback. A
+ *     thread of its own looks every 10 ms while a call runs and for 1 s after it, and every 500 ms
+ *     otherwise. The functions that return at once (cancel, set_learning_rate, history, config,
+ *     info) leave it to that thread. A signal that arrives between the installation of its handler
+ *     and the next look may damage Go's memory. So set SA_ONSTACK, or block the signal until then,
+ *     if you install a handler while another thread is in a call.
+ *   - With the flag, a handler runs on the thread's alternate stack. A thread that has called the
+ *     library has one of 32 KiB, which Go made, or its own if it had one before. Make your own at
+ *     least as large. On a thread without an alternate stack the flag changes nothing.
+ *   - A handler of SIGSEGV, SIGBUS, SIGFPE or SIGURG that the host installs after it loaded the
+ *     library must pass every signal that is not its own to the handler that was there before. One
+ *     that it installs before needs nothing special.
+ *   - A fault that leaves Go no way to go on, such as damaged memory, ends the process by SIGABRT
+ *     or SIGQUIT, with a report on standard error.
  *
  * Processes
  *   - exit() may be called at any time, also while other threads use the library. On the devices of
@@ -51,6 +66,10 @@
  *     freeing does nothing.
  *   - A child after fork() cannot use the library. Every function returns GOVPN_E_FORKED there, and
  *     freeing does nothing. Call exec() in the child, or start workers by spawn.
+ *
+ *   - Loading takes 1.3 GB of address space, most of it never used. Where less is left (RLIMIT_AS),
+ *     the process ends with a message and status 2. The sources' docs/embedding.md tells what else
+ *     loading takes.
  *
  * Versions
  *   - Programs keep running with a newer library of the same GOVPN_ABI_VERSION. Functions, status
@@ -195,10 +214,13 @@ const char *govpn_last_error(void);
 /* Sets the library up. The call is optional and may be repeated. Open devices do not change.
  *   json  {"plugin_paths": [],        PJRT plugins of XLA: files, or folders that hold some. They
  *                                     are searched first; without the key, the list stays as it is
- *          "threads": 0,              threads of the device "go", up to 65536; 0 leaves the number
- *                                     as it is (all cores at first)
- *          "log_level": "warning"}    least level that reaches the log callback: "debug", "info",
- *                                     "warning", "error" or "off" */
+ *          "threads": 0,              threads of the device "go": 0 (all cores) to 65536; without
+ *                                     the key, the number stays as it is
+ *          "log_level": "warning",    least level that reaches the log callback: "debug", "info",
+ *                                     "warning", "error" or "off"; without the key, it stays
+ *          "sa_onstack": true}        whether the library adds SA_ONSTACK to the host's signal
+ *                                     handlers, see "Signals" above. false also takes the flag away
+ *                                     where it was added. Without the key, this stays as it is */
 int32_t govpn_init(const char *json);
 
 /* Describes the build.

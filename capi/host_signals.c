@@ -92,8 +92,10 @@ void bridge_mend_handlers(void) {
 
 enum { LOADING_MS = 1, CALL_MS = 10, AFTER_MS = 1000, IDLE_MS = 500 };
 
-static atomic_int calls, called, loaded; /* calls that run; whether there was one; whether Go is initialised */
-static atomic_int dozing;                /* the thread waits for longer than CALL_MS, or for ever */
+static atomic_int calls;  /* calls that run */
+static atomic_int called; /* there was one */
+static atomic_int loaded; /* Go is initialised */
+static atomic_int dozing; /* the thread waits for longer than CALL_MS, or for ever */
 static pthread_mutex_t doze_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t doze_end = PTHREAD_COND_INITIALIZER;
 

@@ -126,6 +126,8 @@ static void options(void) {
   FAILS(GOVPN_E_ARG, "unknown key \"pluginpaths\", want plugin_paths, threads, log_level", govpn_init("{\"pluginpaths\": []}"));
   FAILS(GOVPN_E_ARG, "log_level is \"loud\"", govpn_init("{\"log_level\": \"loud\"}"));
   FAILS(GOVPN_E_ARG, "threads is -1", govpn_init("{\"threads\": -1}"));
+  FAILS(GOVPN_E_ARG, "log_level is \"\", want debug", govpn_init("{\"log_level\": \"\"}"));
+  FAILS(GOVPN_E_ARG, "sa_onstack is of type number, want true or false", govpn_init("{\"sa_onstack\": 1}"));
   FAILS(GOVPN_E_ARG, "not JSON", govpn_init("threads"));
   FAILS(GOVPN_E_ARG, "want an object", govpn_init("[]"));
   FAILS(GOVPN_E_ARG, "text after", govpn_init("{} {}"));

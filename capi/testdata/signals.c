@@ -1,5 +1,6 @@
 /* signals.c: the host's handlers of SIGSEGV and SIGINT run, whether they were installed before or
- * after the library was loaded. The arguments are "before" or "after", and the path of
+ * after the library was loaded. So do those of SIGPIPE and SIGURG, which Go handles too, if they
+ * were installed before. The arguments are "before" or "after", and the path of
  * signals_use.c's object. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -9,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define CHECK(condition)                                                              \
   do {                                                                                \
@@ -19,7 +21,7 @@
   } while (0)
 
 static char *forbidden; /* a page that cannot be accessed */
-static volatile int faults, interrupts;
+static volatile int faults, interrupts, others;
 static sigjmp_buf after_fault;
 static struct sigaction previous;
 
@@ -39,6 +41,15 @@ static void on_fault(int number, siginfo_t *info, void *context) {
 
 static void on_interrupt(int number) { interrupts += number == SIGINT; }
 
+static void on_other(int number) { others += number; }
+
+/* Go's threads send each other SIGURG, which the host's handler does not see. */
+static void try_others(void) {
+  int before = others;
+  CHECK(kill(getpid(), SIGURG) == 0 && others == before + SIGURG);
+  CHECK(kill(getpid(), SIGPIPE) == 0 && others == before + SIGURG + SIGPIPE);
+}
+
 static void install(void) {
   struct sigaction fault = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
   struct sigaction interrupt = {.sa_handler = on_interrupt, .sa_flags = SA_ONSTACK};
@@ -56,7 +67,10 @@ int main(int count, char **arguments) {
   CHECK(count == 3);
   int before = !strcmp(arguments[1], "before");
   forbidden = mmap(NULL, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (before) install(), try_handlers();
+  if (before) {
+    CHECK(signal(SIGURG, on_other) != SIG_ERR && signal(SIGPIPE, on_other) != SIG_ERR);
+    install(), try_handlers(), try_others();
+  }
   void *object = dlopen(arguments[2], RTLD_NOW);
   if (!object) fprintf(stderr, "%s\n", dlerror());
   CHECK(object);
@@ -67,6 +81,8 @@ int main(int count, char **arguments) {
   try_handlers();
   if (!before) CHECK(use());
   try_handlers();
+  if (before) try_others();
+  CHECK(others == 2 * before * (SIGURG + SIGPIPE));
   puts("signals: ok");
   return 0;
 }

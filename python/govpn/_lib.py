@@ -176,9 +176,22 @@ def library() -> ctypes.CDLL:
     return _loaded
 
 
+_limited = False  # whether limit_threads set a number that is not 0
+
+
 def limit_threads(count: int) -> None:
-    """Sets how many threads compute: on device go from now on, on device cpu if it opens later."""
-    os.environ["NPROC"] = str(count)  # XLA reads this when the device opens
+    """Sets how many threads compute: on device go from now on, on device cpu if it opens later.
+
+    0 is all cores: it undoes an earlier call, and does nothing without one.
+    """
+    global _limited
+    if count:
+        os.environ["NPROC"] = str(count)  # XLA reads this when the device opens
+    elif _limited:
+        os.environ.pop("NPROC", None)
+    else:
+        return
+    _limited = count > 0
     call("govpn_init", encode({"threads": count}))
 
 

@@ -199,8 +199,7 @@ def _columns(output: str | Sequence[str] | Mapping[str, str]) -> dict[str, str]:
 @functools.lru_cache(maxsize=2)
 def _open(source: bytes | str, changed: int, device: str, threads: int) -> VPNClassifier:
     """Opens a model in this process. changed is when its file changed, so that a new file is opened anew."""
-    if threads:
-        _lib.limit_threads(threads)
+    _lib.limit_threads(threads)
     if isinstance(source, str):
         return load(source, device, verbose=0)
     return classifier_of(Model.from_bytes(source, device), device, verbose=0)

@@ -1,5 +1,6 @@
 """Scorer turns Arrow batches of images into predictions and noise maps."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from conftest import LIGHT, make_quadrants, png
-from govpn import _scorer
+from govpn import _lib, _scorer
 
 X, Y = make_quadrants(40)
 IDS = pa.array(range(40))
@@ -129,6 +130,15 @@ def test_a_process_opens_a_model_once(clf, batch, tmp_path):
     assert carried(batch).equals(govpn.Scorer(clf, device="go")(batch))
     with pytest.raises(FileNotFoundError):
         scorer(batch)
+
+
+def test_no_threads_are_all_cores(monkeypatch):
+    sent = []
+    monkeypatch.setattr(_lib, "call", lambda name, options: sent.append((name, options, os.environ.get("NPROC"))))
+    monkeypatch.setenv("NPROC", "7")
+    for count in (0, 1, 0, 0):
+        _lib.limit_threads(count)
+    assert sent == [("govpn_init", b'{"threads": 1}', "1"), ("govpn_init", b'{"threads": 0}', None)]
 
 
 THREADS = """
