@@ -108,7 +108,7 @@ static void options() {
 
 static void library() {
   CHECK(govpn::abi_version() == GOVPN_ABI_VERSION && govpn::version().find('.') != std::string::npos);
-  govpn::init({{"threads", 2}, {"log_level", "info"}});
+  govpn::init({{"threads", 2}, {"log_level", "info"}, {"sa_onstack", true}});
   std::string messages;
   govpn::set_log([&](int32_t level, std::string_view message) {
     CHECK(level >= GOVPN_LOG_INFO);

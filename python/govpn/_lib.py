@@ -207,7 +207,27 @@ def find_library() -> Path:
     return path
 
 
+NEEDED_MB = 1330  # of address space, see "What loading costs" in docs/embedding.md
+
+
+def _check_address_space() -> None:
+    """Raises ImportError where the library would end the process for want of address space."""
+    try:
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError):  # not Linux
+        return
+    if limit != resource.RLIM_INFINITY and limit - used < NEEDED_MB << 20:
+        raise ImportError(
+            f"govpn: the library needs {NEEDED_MB} MiB of address space, and {max(limit - used, 0) >> 20} "
+            "MiB are left; raise the limit (ulimit -v, RLIMIT_AS)"
+        )
+
+
 def _load(path: Path) -> ctypes.CDLL:
+    _check_address_space()
     try:
         lib = ctypes.CDLL(str(path))
     except OSError as error:

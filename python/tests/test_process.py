@@ -147,6 +147,25 @@ def test_ctrl_c_returns_at_once_and_the_model_is_busy():
     assert finish(process).split() == ["GOVPN_E_BUSY", "9"]
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux tells what address space is used")
+def test_too_little_address_space():
+    """Where the library would end the process, loading it raises ImportError."""
+    code = f"""
+        {LIGHT}
+        import govpn, resource
+        used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 30), resource.RLIM_INFINITY))
+        try:
+            govpn._lib.library()
+        except ImportError as error:
+            print(str(error)[:56])
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+    )
+    assert run.stdout == "govpn: the library needs 1330 MiB of address space, and \n", run.stderr
+
+
 def test_fit_works_on_another_thread():
     process = start(
         """

@@ -134,7 +134,9 @@ def test_a_process_opens_a_model_once(clf, batch, tmp_path):
 
 def test_no_threads_are_all_cores(monkeypatch):
     sent = []
-    monkeypatch.setattr(_lib, "call", lambda name, options: sent.append((name, options, os.environ.get("NPROC"))))
+    monkeypatch.setattr(
+        _lib, "call", lambda name, options: sent.append((name, options, os.environ.get("NPROC")))
+    )
     monkeypatch.setenv("NPROC", "7")
     for count in (0, 1, 0, 0):
         _lib.limit_threads(count)
