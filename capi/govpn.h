@@ -47,8 +47,9 @@
  *     thread of its own looks every 10 ms while a call runs and for 1 s after it, and every 500 ms
  *     otherwise. The functions that return at once (cancel, set_learning_rate, history, config,
  *     info) leave it to that thread. A signal that arrives between the installation of its handler
- *     and the next look may damage Go's memory. So set SA_ONSTACK, or block the signal until then,
- *     if you install a handler while another thread is in a call.
+ *     and the next look may damage Go's memory. So set SA_ONSTACK yourself, or block the signal, if
+ *     a handler is installed while another thread is in a call, or if it installs itself anew each
+ *     time it runs.
  *   - With the flag, a handler runs on the thread's alternate stack. A thread that has called the
  *     library has one of 32 KiB, which Go made, or its own if it had one before. Make your own at
  *     least as large. On a thread without an alternate stack the flag changes nothing.

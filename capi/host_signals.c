@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 #include "bridge.h"
 
-#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
