@@ -67,7 +67,6 @@
  *     freeing does nothing.
  *   - A child after fork() cannot use the library. Every function returns GOVPN_E_FORKED there, and
  *     freeing does nothing. Call exec() in the child, or start workers by spawn.
- *
  *   - Loading takes 1.3 GB of address space, most of it never used. Where less is left (RLIMIT_AS),
  *     the process ends with a message and status 2. The sources' docs/embedding.md tells what else
  *     loading takes.
