@@ -69,6 +69,7 @@ BAD_PARAMETERS = {  # name: (value, what the message says)
     "batch_size": (2.5, "batch_size is 2.5 of type float, want an int"),
     "accumulate": (3, "(?i)accumulate is 3 with batch_?size 32, want a divisor"),
     "remat": (1, "remat is 1 of type int, want a bool"),
+    "drop_last": (1, "drop_last is 1 of type int, want a bool"),
     "learning_rate": (-1.0, "(?i)learning_?rate is -1"),
     "optimizer": ("lion", "lion"),
     "weight_decay": (float("nan"), "weight_decay is nan"),

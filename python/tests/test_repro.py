@@ -288,4 +288,5 @@ def test_what_a_result_says(study):
     assert result["versions"].keys() == _run.versions().keys()
     assert result["data"] == {"train": 180, "validation": 20, "test": 50, "note": ""}
     assert result["config"]["seed"] == 0
+    assert result["config"]["drop_last"] is True
     assert len(result["history"]["loss"]) == 2

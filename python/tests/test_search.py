@@ -99,3 +99,4 @@ def test_settings_are_runs():
         for row in _search.ROWS_OF_A_SETTING:
             parameters = _rows.Run("cifar-10", "dnn3", row, **fields).parameters()
             govpn.VPNClassifier(**parameters)
+            assert parameters["drop_last"] is True, "as the recorded runs"
