@@ -1,6 +1,7 @@
 package vpn
 
 import (
+	"encoding/json"
 	"strings"
 
 	"github.com/gomlx/gomlx/core/tensors"
@@ -20,14 +21,15 @@ type ExportOptions struct {
 }
 
 // The metadata of exported files. "format" is what transformers asks for. "govpn.part" names the
-// part if the names of the tensors have no prefix.
-const metadataFormat, metadataPart = "format", "govpn.part"
+// part if the names of the tensors have no prefix. "govpn.class_names" is a JSON list of the names
+// of the classes, if the model has names.
+const metadataFormat, metadataPart, metadataNames = "format", "govpn.part", "govpn.class_names"
 
 // auxiliary is in the names of auxiliary batch norms, as timm's SplitBatchNorm names them.
 const auxiliary = "." + models.AuxiliaryScope + ".0"
 
 // ExportSafetensors writes the weights that inference uses, under PyTorch's names and in its layout
-// (out, in). The inputs of dense layers that read images are in the order (H, W, C), where PyTorch
+// (out, in), and the model's class names in the file's metadata. The inputs of dense layers that read images are in the order (H, W, C), where PyTorch
 // programs usually flatten (C, H, W): for images with several channels, permute them.
 func (m *Model) ExportSafetensors(path string, o ExportOptions) error {
 	parts, prefix := []string{"base", "generator"}, ""
@@ -46,6 +48,13 @@ func (m *Model) ExportSafetensors(path string, o ExportOptions) error {
 	f := &safetensors.File{Tensors: map[string]*tensors.Tensor{}, Metadata: map[string]string{metadataFormat: "pt"}}
 	if o.Part != "" {
 		f.Metadata[metadataPart] = o.Part
+	}
+	if names := namesOf(&m.net.Config); len(names) > 0 {
+		list, err := json.Marshal(names)
+		if err != nil {
+			return err
+		}
+		f.Metadata[metadataNames] = string(list)
 	}
 	for _, v := range method.Variables(m.store, parts...) {
 		name := tensorName(v)

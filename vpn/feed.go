@@ -27,13 +27,10 @@ type feed struct {
 	size    int             // images of the view
 }
 
-// newFeed sends a data set to the device, unless it is streamed.
-func (m *Model) newFeed(d *data.Dataset) (*feed, error) {
-	set, err := d.Share()
-	if err != nil {
-		return nil, err
-	}
-	f := &feed{model: m, set: set, size: set.Len()}
+// newFeed sends a data set that accept returned to the device, unless it is streamed. The feed
+// closes the set; so does a failure.
+func (m *Model) newFeed(set *data.Dataset) (f *feed, err error) {
+	f = &feed{model: m, set: set, size: set.Len()}
 	if set.Streamed() {
 		return f, nil
 	}
@@ -302,30 +299,50 @@ func relativeWeights(d *data.Dataset) ([]float32, error) {
 	return relative, nil
 }
 
-// accept returns an error if a data set does not fit the model. name is what messages call the set.
-func (m *Model) accept(d *data.Dataset, name string, labelled bool) error {
+// accept returns a view of a data set, for the caller to close, or an error if the set does not fit
+// the model. If its labels are wanted, those of the view are the model's classes. name is what
+// messages call the set.
+func (m *Model) accept(d *data.Dataset, name string, labelled bool) (*data.Dataset, error) {
 	if d == nil {
-		return argumentError("%s is nil, want a data set", name)
+		return nil, argumentError("%s is nil, want a data set", name)
 	}
 	h, w, c := d.Shape()
 	shape, want := [3]int{h, w, c}, m.net.Config.ImageShape
 	if want != [3]int{} && shape != want {
-		return argumentError("%s has images of %d×%d×%d, want %d×%d×%d as the model",
+		return nil, argumentError("%s has images of %d×%d×%d, want %d×%d×%d as the model",
 			name, h, w, c, want[0], want[1], want[2])
 	}
-	if labelled && d.Labels() == nil {
-		return argumentError("%s has no labels, want one per image", name)
+	if !labelled {
+		return d.Share()
 	}
-	if k := m.net.Config.Classes; labelled && k > 0 {
-		if d.SoftLabels() != nil && d.Classes() != k {
-			return argumentError("%s has soft labels of %d classes, want %d, the model's number of classes",
-				name, d.Classes(), k)
-		}
-		for i, y := range d.Labels() {
-			if int(y) >= k {
-				return argumentError("%s has label %d at index %d, want labels below %d, the model's number of classes",
-					name, y, i, k)
-			}
+	if d.Labels() == nil {
+		return nil, argumentError("%s has no labels, want one per image", name)
+	}
+	set, err := m.byName(d, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.checkLabels(set, name); err != nil {
+		set.Close()
+		return nil, err
+	}
+	return set, nil
+}
+
+// checkLabels returns an error if the labels of a set are not the model's classes.
+func (m *Model) checkLabels(set *data.Dataset, name string) error {
+	k := m.net.Config.Classes
+	if k == 0 {
+		return nil
+	}
+	if set.SoftLabels() != nil && set.Classes() != k {
+		return argumentError("%s has soft labels of %d classes, want %d, the model's number of classes",
+			name, set.Classes(), k)
+	}
+	for i, y := range set.Labels() {
+		if int(y) >= k {
+			return argumentError("%s has label %d at index %d, want labels below %d, the model's number of classes",
+				name, y, i, k)
 		}
 	}
 	return nil

@@ -45,7 +45,8 @@ var releases = []release{
 			"normalize": {"where": "image", "mean": null, "std": null},
 			"augment": null,
 			"patience": 0, "restore_best": true, "seed": 0,
-			"image_shape": [0, 0, 0], "classes": 0, "class_names": null, "attributes": null
+			"image_shape": [0, 0, 0], "classes": 0, "class_names": null, "attributes": null,
+			"labels": {"dtype": "class_names", "values": null}
 		}`,
 		augment: map[string]string{ // degrees and kernel_size have no default
 			"ColorJitter":          `{"brightness": 0, "contrast": 0, "saturation": 0, "hue": 0}`,

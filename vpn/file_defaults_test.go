@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/govpn/govpn/vpn/augment"
+	"github.com/govpn/govpn/vpn/method"
 )
 
 // jsonObject decodes a JSON object.
@@ -80,7 +81,7 @@ func TestValuesOf010(t *testing.T) {
 		Optimizer: "adam", LearningRate: 0.001, Momentum: 0.9, Schedule: "cosine", ComputeDType: "float32",
 		NoiseSamples: 1, NoiseDistribution: "normal", LabelFusion: "bias", LabelCoefficient: 1, LabelEncoding: "scaled",
 		Std: "bounded", StdRange: [2]float64{0.01, 0.3}, StdRMS: 0.1, FixedStd: 0.1, NoisyBatchNorm: "shared",
-		Normalize: Normalize{Where: "image"}, RestoreBest: true,
+		Normalize: Normalize{Where: "image"}, RestoreBest: true, Labels: &method.Labels{DType: method.LabelsInNames},
 	}), decodedConfig(t, "{}", ""))
 }
 
@@ -94,6 +95,7 @@ func TestFilesTakeTheValuesOfTheirRelease(t *testing.T) {
 		invented := map[string]any{
 			"augment":     []any{map[string]any{"name": "RandomHorizontalFlip", "p": 0.25}},
 			"class_names": []any{"ant"}, "attributes": map[string]any{"note": "text"},
+			"labels": map[string]any{"dtype": "int64", "values": []any{3.0}},
 		}
 		for key := range frozen {
 			if invented[key] == nil {

@@ -72,11 +72,18 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 		return err
 	}
 	defer f.train.close()
+	undo, running := m.takeNames(f.train.set), false // before valid, whose classes may be in another order
+	defer func() {
+		if !running {
+			undo()
+		}
+	}()
 	if valid != nil {
-		if err := m.accept(valid, "the validation set", true); err != nil {
+		set, err := m.accept(valid, "the validation set", true)
+		if err != nil {
 			return err
 		}
-		if f.valid, err = m.newFeed(valid); err != nil {
+		if f.valid, err = m.newFeed(set); err != nil {
 			return err
 		}
 		defer f.valid.close()
@@ -95,6 +102,7 @@ func (m *Model) Fit(ctx context.Context, train, valid *data.Dataset, o FitOption
 			return err
 		}
 	}
+	running = true
 	m.useBest = false
 	err = f.run()
 	m.useBest = m.best != nil

@@ -32,6 +32,10 @@ type ImportOptions struct {
 // 0, and all auxiliary batch norms together, which start with the values of the main ones. Floats
 // of any width are converted to the model's dtype.
 //
+// A model without class names takes those that ExportSafetensors has left in the file, unless
+// ReplaceHead is set. A model that has the same names in another order is an error, because its
+// numbers of the classes are not the file's.
+//
 // The model must know its sizes, from Config.ImageShape and Classes or from a fit. Dense layers
 // that read images want their inputs in the order (H, W, C); see ExportSafetensors.
 func (m *Model) ImportSafetensors(path string, o ImportOptions) error {
@@ -59,6 +63,12 @@ func (m *Model) ImportSafetensors(path string, o ImportOptions) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	names := m.Config().ClassNames
+	if !o.ReplaceHead { // else they are the names of the classes of another head
+		if names, err = m.namesIn(f); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
 	if err := m.restart(); err != nil { // a part that the file lacks stays as inference used it
 		return err
 	}
@@ -66,6 +76,7 @@ func (m *Model) ImportSafetensors(path string, o ImportOptions) error {
 		return err
 	}
 	m.setTrained(parts...)
+	m.setNames(names)
 	return nil
 }
 

@@ -150,10 +150,11 @@ func (m *Model) inference(ctx context.Context, d *data.Dataset, labelled bool) (
 			unlock()
 		}
 	}()
-	if err := m.accept(d, "the data set", labelled); err != nil {
+	set, err := m.accept(d, "the data set", labelled)
+	if err != nil {
 		return nil, nil, nil, err
 	}
-	f, err := m.newFeed(d)
+	f, err := m.newFeed(set)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -97,23 +97,27 @@ func (m *Model) TrainBatch(ctx context.Context, d *data.Dataset) (Metrics, error
 	if err != nil {
 		return Metrics{}, err
 	}
+	m.takeNames(f.set)
 	return m.step(parts, min(m.state.run.Epoch, m.net.Config.Epochs-1), m.net.Config.Epochs)
 }
 
 // trainingFeed checks a training set, takes the model's missing sizes from it, and sends it to the
 // device.
 func (m *Model) trainingFeed(d *data.Dataset) (*feed, error) {
-	if err := m.accept(d, "the training set", true); err != nil {
+	set, err := m.accept(d, "the training set", true)
+	if err != nil {
 		return nil, err
 	}
-	if err := m.shapeFrom(d); err != nil {
+	if err := m.shapeFrom(set); err != nil {
+		set.Close()
 		return nil, err
 	}
 	if m.net.Config.Mode == "frozen" && !m.state.trained {
+		set.Close()
 		return nil, argumentError("Mode is frozen but the base has no trained weights: fit a model in mode plain or joint " +
 			"and import its base weights first")
 	}
-	f, err := m.newFeed(d)
+	f, err := m.newFeed(set)
 	if err != nil {
 		return nil, err
 	}

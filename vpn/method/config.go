@@ -89,14 +89,30 @@ type Config struct {
 	RestoreBest bool  `json:"restore_best"` // with validation data, infer with the weights of the best epoch
 	Seed        int64 `json:"seed"`
 
-	ImageShape [3]int   `json:"image_shape"` // H, W, C; zeros: of the first data set
-	Classes    int      `json:"classes"`     // K; 0: of the first data set
+	ImageShape [3]int `json:"image_shape"` // H, W, C; zeros: of the first data set
+	Classes    int    `json:"classes"`     // K; 0: of the first data set
+	// ClassNames are the names of classes 0 to K − 1, each once, or none. A data set that has names
+	// of its own meets the model by name: see vpn's Model.
 	ClassNames []string `json:"class_names"`
+	// Labels say what the caller calls the classes, if neither by name nor by number from 0. nil:
+	// by ClassNames or, without them, by number. They are kept with the model and in its files, and
+	// mean nothing to the library.
+	Labels *Labels `json:"labels"`
 
 	// Attributes are the caller's own notes. They are kept with the model and in its files, and
 	// mean nothing to the library.
 	Attributes map[string]string `json:"attributes,omitempty"`
 }
+
+// Labels are the caller's labels of the classes, in the order of the outputs.
+type Labels struct {
+	DType  string            `json:"dtype"`  // the caller's name of their type, such as "int64"
+	Values []json.RawMessage `json:"values"` // numbers, booleans or text, one per class
+}
+
+// LabelsInNames is the DType of the labels of a model of 0.1.0, whose ClassNames are names or hold
+// the labels of Python as text. Such Labels have no Values.
+const LabelsInNames = "class_names"
 
 // Normalize is (x − Mean)/Std per channel. Where "image" it happens inside the base model, after
 // the noise, so that σ is in units of the pixel range. Where "input" it happens before generator
@@ -266,6 +282,9 @@ func (c *Config) validateShape() error {
 		return argumentError("ClassNames has %d names, %d of them different, want a name of its own for each class",
 			len(c.ClassNames), len(names))
 	}
+	if err := c.validateLabels(); err != nil {
+		return err
+	}
 	n := c.Normalize
 	if len(n.Mean) != len(n.Std) || (s[2] > 0 && len(n.Mean) > 0 && len(n.Mean) != s[2]) {
 		return argumentError("Normalize has %d means and %d deviations, want one of each per channel",
@@ -288,6 +307,22 @@ func (c *Config) validateShape() error {
 	}
 	if c.ClipNoisy && n.Where == "input" && len(n.Mean) > 0 {
 		return argumentError("ClipNoisy is true with Normalize.Where \"input\": there noise is not in pixel units; want one of the two")
+	}
+	return nil
+}
+
+func (c *Config) validateLabels() error {
+	if c.Labels == nil || c.Labels.DType == LabelsInNames {
+		return nil
+	}
+	if c.Labels.DType == "" || len(c.Labels.Values) != c.Classes && c.Classes > 0 {
+		return argumentError("Labels has dtype %q and %d values, want a dtype and %d values, one per class",
+			c.Labels.DType, len(c.Labels.Values), c.Classes)
+	}
+	for i, value := range c.Labels.Values {
+		if text := bytes.TrimSpace(value); len(text) == 0 || bytes.ContainsAny(text[:1], "{[n") {
+			return argumentError("Labels.Values[%d] is %.100s, want a number, a boolean or text", i, value)
+		}
 	}
 	return nil
 }
