@@ -48,6 +48,9 @@ class Shown(Protocol):
     image_shape_: Shape
     n_epochs_: int
 
+    @property
+    def class_names_(self) -> labels.Names: ...
+
     def get_params(self, deep: bool = True) -> JsonObject: ...
 
     def __sklearn_is_fitted__(self) -> bool: ...
@@ -110,9 +113,9 @@ def _network(estimator: Shown, counts: Mapping[str, int], fitted: bool) -> dict[
         rows["generator"] = part("generator")
     rows["mode"] = html.escape(str(config["mode"]))
     if fitted:
-        classes = estimator.classes_
+        classes, names = estimator.classes_, estimator.class_names_
         rows["images"] = "×".join(map(str, estimator.image_shape_))
-        rows["classes"] = f"{len(classes)}: {html.escape(labels.some(classes))}"
+        rows["classes"] = f"{len(classes)}: {html.escape(labels.some(names or classes))}"
     rows["device"] = html.escape(str(estimator.device_ if fitted else estimator.device))
     return rows
 

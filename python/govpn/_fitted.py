@@ -17,7 +17,17 @@ from ._inputs.images import Images, as_images
 from ._inputs.source import read
 from ._model import Model
 from ._sklearn import TakesFeatures
-from ._types import AnyArray, Description, ImagesLike, JsonObject, LabelsLike, RandomState, Real, Shape
+from ._types import (
+    AnyArray,
+    Description,
+    ImagesLike,
+    Indices,
+    JsonObject,
+    LabelsLike,
+    RandomState,
+    Real,
+    Shape,
+)
 from ._warn import warn
 from .errors import ArgumentError
 
@@ -39,7 +49,7 @@ class FittedModel:
     """A model in the library, with what the classifier knows of its images and labels."""
 
     model: Model
-    classes: AnyArray  # (K,), in the order of the outputs
+    classes: labels.Classes
     image_shape: Shape
     channels: str | None  # the classifier's parameter
     owner: TakesFeatures  # the classifier, whose n_features_in_ and feature_names_in_ features must have
@@ -71,8 +81,22 @@ class FittedModel:
     def labelled(self, X: ImagesLike, y: LabelsLike) -> Data:
         """Returns X and y as a data set in the library."""
         images = self.images(X)
-        indices = labels.to_indices(images.given_labels(y), self.classes)
-        return images.data(indices, self.image_shape)
+        return images.data(self.indices(images, y), self.image_shape)
+
+    def indices(self, images: Images, y: LabelsLike) -> Indices:
+        """Returns y, or else the labels that came with the images, as indices of the classes (N,)."""
+        return labels.to_indices(images.given_labels(y), self.classes)
+
+    def names(self, y: LabelsLike) -> list[str]:
+        """Returns a name per class for tables and pictures: the model's, else that of y, else the label."""
+        if self.classes.names is not None:
+            return list(self.classes.names)
+        names = labels.class_names_of(y) or ()
+        numbers = self.classes.labels.dtype.kind in "iu"
+        return [
+            names[label] if numbers and 0 <= label < len(names) else str(label)
+            for label in self.classes.labels
+        ]
 
     def predict(
         self,
@@ -82,19 +106,17 @@ class FittedModel:
         samples: int = 1,
         random_state: RandomState = None,
         std: Real | None = None,
-        y: AnyArray | None = None,
+        truth: Indices | None = None,
     ) -> AnyArray:
         """Returns what the library predicts.
 
         output is "label" for indices of classes (N,), or "proba", "scores" or "logits" for (N, K).
-        y are the labels (N,) that noise="label" reads.
+        truth are the indices (N,) of the labels that noise="label" reads.
         """
-        images, indices = self.images(X), None
-        if noise == "label":
-            if y is None:
-                raise ArgumentError('noise is "label", which reads labels; want evaluate or score with them')
-            indices = labels.to_indices(y, self.classes)
-        data = images.data(indices, self.image_shape)
+        images = self.images(X)
+        if noise == "label" and truth is None:
+            raise ArgumentError('noise is "label", which reads labels; want evaluate or score with them')
+        data = images.data(truth if noise == "label" else None, self.image_shape)
         self.warn_of_new_generator(noise)
         options = draw_options(output=output, noise=noise, samples=samples, seed=random_state, std=std)
         return self.model.predict(data, options)

@@ -21,11 +21,11 @@ from ._inputs.images import Images, as_images, warn_if_dark
 from ._inputs.source import read
 from ._model import Model
 from ._progress import announce_choice
-from ._types import AnyArray, Config, Foreign, ImagesLike, Indices, JsonObject, LabelsLike, Shape, Targets
+from ._types import Config, Foreign, ImagesLike, Indices, JsonObject, LabelsLike, Shape, Targets
 from .errors import ArgumentError, ArgumentTypeError
 
-# Makes a model from its configuration, the shape (H, W, C) of its images and its classes (K,).
-MakeModel: TypeAlias = Callable[[JsonObject, Sequence[int], AnyArray], Model]
+# Makes a model from its configuration, the shape (H, W, C) of its images and its classes.
+MakeModel: TypeAlias = Callable[[JsonObject, Sequence[int], labels.Classes], Model]
 
 # A safetensors file whose weights every fit starts from, and the options of its import.
 Import: TypeAlias = tuple[str, Mapping[str, object]]
@@ -36,7 +36,7 @@ class Ready:
     """A training that can begin."""
 
     model: Model
-    classes: AnyArray  # (K,)
+    classes: labels.Classes
     images: Images
     train: Data
     valid: Data | None
@@ -49,9 +49,10 @@ def prepare(
     *,
     make_model: MakeModel,
     resumed: tuple[FittedModel, Model] | None,
-    classes: AnyArray | None,
-    known: AnyArray | None,
+    classes: labels.Classes | None,
+    known: labels.Classes | None,
     fixed: bool,
+    whole: bool,
     class_weight: sample_weights.ClassWeight,
     sample_weight: ArrayLike | None,
     validation_data: Foreign,
@@ -63,25 +64,26 @@ def prepare(
     """Makes the data sets and, unless a training is resumed, the model.
 
     resumed is the fitted model and the one that goes on: itself or its copy on other devices.
-    classes are all labels that will ever come. If they are None, known and fixed decide as in
+    classes are all that will ever come. If they are None, known, fixed and whole decide as in
     `find_classes`. The other arguments are those of fit and the parameters of VPNClassifier.
     """
     if resumed is None:
         images, layout = _new_images(X, channels, image_shape, pixel_range, verbose)
     else:
         images, layout = resumed[0].images(X), resumed[0].layout()
-    names = labels.class_names_of(images.labels if y is None else y)
     given = images.given_labels(y, soft=True)
     if classes is None:
-        classes, targets = find_classes(given, names, known, fixed)
+        classes, targets = find_classes(given, known, fixed, whole)
     else:
-        targets = soft_labels.to_indices(given, names, classes)
-    labels.warn_of_one(classes)
+        targets = soft_labels.to_targets(given, classes)
+    if resumed is None:
+        classes = labels.with_names_if_all(classes, given.names)
+    labels.warn_of_one(classes.labels)
     weights = sample_weights.combined(targets, classes, class_weight, sample_weight)
     # If only the library can tell the shape of Arrow's images, layout has none and `Images.data`
     # complains.
     layout = dataclasses.replace(layout, shape=cast("Shape | None", images.shape))
-    valid, held_out = _validation(validation_data, classes, names, layout, channels)
+    valid, held_out = _validation(validation_data, classes, layout, channels)
     train = images.data(targets, resumed[0].image_shape if resumed else None)
     if valid is train and held_out is not None and not np.array_equal(soft_labels.hard(targets), held_out):
         raise ArgumentError("validation_data X is X itself with other labels, want the same labels")
@@ -110,26 +112,29 @@ def _new_images(
 
 
 def find_classes(
-    given: AnyArray, names: soft_labels.Names, known: AnyArray | None, fixed: bool
-) -> tuple[AnyArray, Targets]:
-    """Returns the classes (K,), and the labels as indices of them or as probabilities.
+    given: labels.Given, known: labels.Classes | None, fixed: bool, whole: bool
+) -> tuple[labels.Classes, Targets]:
+    """Returns the classes, and the labels as indices of them or as probabilities.
 
     known are the classes of the present weights. With fixed, labels must be of them, else this
-    raises ArgumentError. Without fixed, they stay the classes if all labels are of them. names are
-    the class names that the labels carry.
+    raises ArgumentError. Without fixed, they stay the classes if all labels are of them and, with
+    whole, every class has a label.
     """
     if known is None:
-        return soft_labels.find_classes(given, names)
+        return soft_labels.find_classes(given)
     try:
-        return known, soft_labels.to_indices(given, names, known)
+        targets = soft_labels.to_targets(given, known)
     except ArgumentError:
         if fixed:
             raise
-        return soft_labels.find_classes(given, names)
+        return soft_labels.find_classes(given)
+    if whole and targets.ndim == 1 and len(np.unique(targets)) < len(known.labels):
+        return soft_labels.find_classes(given)
+    return known, targets
 
 
 def _validation(
-    given: Foreign, classes: AnyArray, class_names: soft_labels.Names, layout: Layout, channels: str | None
+    given: Foreign, classes: labels.Classes, layout: Layout, channels: str | None
 ) -> tuple[Data | None, Indices | None]:
     """Returns the validation data as a data set in the library, and its labels as indices of the classes."""
     if given is None:
@@ -138,18 +143,14 @@ def _validation(
     source = read(x, "validation_data X", channels, layout.shape)
     images = as_images(source.with_pixels(layout.images(source.x)))
     found = images.given_labels(y, "validation_data y", soft=True)
-    names = labels.class_names_of(images.labels if y is None else y)
-    if class_names and names and class_names != names:
-        both = f"{labels.some(class_names)}, validation_data y {labels.some(names)}"
-        raise ArgumentError(f"y has the class_names {both}; want the same")
-    indices = soft_labels.hard(soft_labels.to_indices(found, names, classes, "validation_data y"))
+    indices = soft_labels.hard(soft_labels.to_targets(found, classes, "validation_data y"))
     return images.data(indices, layout.shape), indices
 
 
 def new_model(
     config: JsonObject,
     shape: Sequence[int],
-    classes: AnyArray,
+    classes: labels.Classes,
     *,
     device: str,
     devices: object,
@@ -159,15 +160,11 @@ def new_model(
 ) -> Model:
     """Makes a model with new weights, or with those of the imported files.
 
-    shape is (H, W, C), classes are the labels (K,). The others are parameters of VPNClassifier.
+    shape is (H, W, C). The others are parameters of VPNClassifier.
     """
     if not isinstance(device, str):
         raise ArgumentTypeError(f"device is {device!r}, want a str: one of auto, go, cpu, cuda")
-    sizes = {
-        "image_shape": list(shape),
-        "classes": len(classes),
-        "class_names": labels.to_names(classes),
-    }
+    sizes = {"image_shape": list(shape), **labels.to_config(classes)}
     seed = _params.seed_of(random_state)
     where = {"device": device, "devices": _params.devices_of(devices)}
     model = Model.create({**where, "seed": seed, **sizes, **config})
@@ -179,13 +176,17 @@ def new_model(
 
 
 def warm_model(
-    old: FittedModel, make_model: MakeModel, config: JsonObject, shape: Sequence[int], classes: AnyArray
+    old: FittedModel,
+    make_model: MakeModel,
+    config: JsonObject,
+    shape: Sequence[int],
+    classes: labels.Classes,
 ) -> Model:
     """Makes a new model with the weights of an old one, which must have the same images and classes."""
-    if tuple(shape) != old.image_shape or not np.array_equal(classes, old.classes):
+    if tuple(shape) != old.image_shape or classes != old.classes:
         raise ArgumentError(
-            f"warm_start: X and y have images {tuple(shape)} and classes {labels.some(classes)}, want "
-            f"{old.image_shape} and {labels.some(old.classes)} as before"
+            f"warm_start: X and y have images {tuple(shape)} and classes {classes}, want "
+            f"{old.image_shape} and {old.classes} as before"
         )
     model = make_model(config, shape, classes)
     with tempfile.TemporaryDirectory() as folder:

@@ -74,13 +74,14 @@ class _RequiredConfig(TypedDict):
     seed: int
     image_shape: list[int]
     classes: int
-    class_names: list[str]
+    class_names: list[str] | None
 
 
 class Config(_RequiredConfig, total=False):
     """The resolved configuration of a model: `VPNClassifier.config_`."""
 
     attributes: dict[str, str]  # what govpn keeps for itself, such as the layout of features
+    labels: JsonObject | None  # of classes_, where these are neither text nor 0 to K - 1
 
 
 class Description(TypedDict):

@@ -176,8 +176,9 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         [] is no augmentation, also where the preset has some. Preset: none.
     class_weight : dict, "balanced" or None
         How much the images of a class count in the training losses. "balanced" gives class k with
-        n_k of the N images the weight N / (K n_k). A dict has weights by label; labels that it
-        lacks have the weight 1.
+        n_k of the N images the weight N / (K n_k). A dict has weights by label or class name;
+        labels that it lacks have the weight 1. A key that is no label of y only brings a warning,
+        because a fold of a cross-validation may lack a class.
     warm_start : bool
         Whether fit starts from the weights of the last fit. Optimiser, epochs and history start
         anew. fit(resume=True) continues them instead.
@@ -197,6 +198,9 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     ----------
     classes_ : ndarray (K,)
         The distinct labels, sorted. With imported weights, the labels in the order of the outputs.
+    class_names_ : tuple of str (K,) or None
+        The names of these classes. Text labels are names. Others have those that y carried in fit
+        (`govpn.datasets.Labels`, a folder, a stream, a table), or that imported weights brought.
     n_features_in_ : int
         F = H * W * C.
     feature_names_in_ : ndarray (F,)
@@ -359,6 +363,24 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         self.devices = devices
         self.drop_last = drop_last
 
+    @property
+    def class_names_(self) -> tuple[str, ...] | None:
+        """The names of classes_, in their order, or None if the labels were numbers without names.
+
+        Labels that carry names are found by name wherever they meet a fitted classifier:
+        `govpn.datasets.Labels`, streams, folders, and the label columns of tables that have names. A
+        name that is not here is an error. Text labels are their own names.
+
+        >>> named = govpn.datasets.Labels(y, ["dark", "bright"])
+        >>> clf.fit(X, named).class_names_, clf.classes_
+        (('dark', 'bright'), array([0, 1]))
+        >>> clf.score(X, govpn.datasets.Labels(1 - y, ["bright", "dark"]))
+        1.0
+        """
+        if not self.__sklearn_is_fitted__():
+            raise NotFittedError(f"this {type(self).__name__} has no classes yet: call fit first")
+        return _labels.names_of(self.config_, self.classes_)
+
     # ---- training ------------------------------------------------------------------------------------------
 
     def fit(
@@ -445,12 +467,15 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         11
         """
         resume = self.__sklearn_is_fitted__()
-        known: AnyArray | None = None
+        known: _labels.Classes | None = None
         if classes is not None:
-            known = np.sort(_labels.given_classes(classes))
-            if resume and not np.array_equal(known, np.sort(self.classes_)):
-                raise ArgumentError(f"classes is {known.tolist()}, want {self.classes_.tolist()} as before")
-            known = self.classes_ if resume else known
+            known = _labels.as_classes(classes, np.sort(_labels.given_classes(classes)))
+            own = self._classes() if resume else known
+            if not _labels.in_order(known).same_as(_labels.in_order(own)):
+                raise ArgumentError(
+                    f"classes is {known.labels.tolist()}, want {own.labels.tolist()} as before"
+                )
+            known = own
         self._train(
             X,
             y,
@@ -540,21 +565,21 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         """
         options = {"replace_head": _params.truth(replace_head, "replace_head")}
         if self.__sklearn_is_fitted__():
-            model, labels = self._opened(), self.classes_
+            model, labels = self._opened(), self._classes()
             self._check_sizes(image_shape, classes)
         elif image_shape is None or classes is None:
             raise ArgumentError(
                 "image_shape or classes is None, want both: nothing was fitted yet that would tell them"
             )
         else:
-            labels = _labels.given_classes(classes)
+            labels = _labels.as_classes(classes, _labels.given_classes(classes))
             config = _params.configuration(self.get_params())
             model = self._new_model(config, _params.shape_of(image_shape), labels)
         model.import_safetensors(path, options)
         self._imported = [*self._imported, (os.path.abspath(path), options)]
         named = classes is not None and not isinstance(classes, (int, np.integer))
         self._fixed_classes = self._fixed_classes or named or not replace_head
-        self.__govpn_adopt__(model, labels)
+        self.__govpn_adopt__(model, labels.labels)
         return self
 
     def estimate_memory(self, image_shape: Sequence[int], n_classes: int, n_images: int = 0) -> JsonObject:
@@ -619,7 +644,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         array([0, 1, 0, 1])
         """
         fitted = self.__govpn_fitted__()
-        return fitted.classes[fitted.predict(X, "label", noise, samples, random_state, std)]
+        return fitted.classes.labels[fitted.predict(X, "label", noise, samples, random_state, std)]
 
     def predict_proba(
         self,
@@ -678,11 +703,12 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         """
         fitted = self.__govpn_fitted__()
         images = fitted.images(X)
-        labels = images.given_labels(y)
-        _labels.warn_of_unknown(labels, fitted.classes)
-        indices = fitted.predict(images, "label", noise, std=std, y=labels)
+        given = images.given_labels(y)
+        find = _labels.to_indices if noise == "label" else _labels.to_known_indices
+        truth = find(given, fitted.classes)
+        found = fitted.predict(images, "label", noise, std=std, truth=truth)
         weights: Foreign = sample_weight
-        return float(np.average(fitted.classes[indices] == labels, weights=weights))
+        return float(np.average(found == truth, weights=weights))
 
     def evaluate(
         self,
@@ -751,17 +777,16 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         """
         fitted = self.__govpn_fitted__()
         images = fitted.images(X)
-        indices = _labels.to_indices(images.given_labels(y), fitted.classes)
+        indices = fitted.indices(images, y)
         fitted.require_generator()
         fitted.warn_of_new_generator("label")
         options = draw_options(samples=samples, seed=random_state)
-        names = _labels.class_names_of(images.labels if y is None else y)
         return _benefit.measure(
             fitted.model,
             images.data(indices, fitted.image_shape),
             indices,
-            fitted.classes,
-            [str(names[c]) if names else str(c) for c in fitted.classes],
+            fitted.classes.labels,
+            fitted.names(images.labels if y is None else y),
             options["samples"],
             options["seed"] or self.config_["seed"],
         )
@@ -867,7 +892,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         model = self._opened()
         return FittedModel(
             model=model,
-            classes=self.classes_,
+            classes=self._classes(),
             image_shape=self.image_shape_,
             channels=self.channels,
             owner=self,
@@ -885,7 +910,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         self._model = model
         self.config_ = config
         if classes is None:
-            classes = _labels.from_names(config["class_names"] or [], config["classes"])
+            classes = _labels.of_config(config)
         self.classes_ = classes
         self.image_shape_ = cast(Shape, tuple(config["image_shape"]))
         layout = Layout.from_attributes(config.get("attributes"), config["image_shape"])
@@ -940,7 +965,10 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
             raise NotFittedError(f"this {type(self).__name__} has no weights yet: {want}")
         return self._model
 
-    def _new_model(self, config: JsonObject, shape: Sequence[int], classes: AnyArray) -> Model:
+    def _classes(self) -> _labels.Classes:
+        return _labels.Classes(self.classes_, self.class_names_)
+
+    def _new_model(self, config: JsonObject, shape: Sequence[int], classes: _labels.Classes) -> Model:
         """Makes a model with new weights or with the imported ones."""
         return _training.new_model(
             config,
@@ -962,7 +990,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         resume: bool,
         options: JsonObject,
         warm: bool = False,
-        classes: AnyArray | None = None,
+        classes: _labels.Classes | None = None,
         sample_weight: ArrayLike | None = None,
         validation_data: Foreign = None,
         callbacks: CallbacksLike = (),
@@ -970,8 +998,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         """Trains a new model, or with resume the present one, until there are `epochs` epochs in all.
 
         options replace parameters of the same name in this training. With warm, a new model starts
-        from the present weights. classes are all labels that will ever come, or None for those of
-        y.
+        from the present weights. classes are all that will ever come, or None for those of y.
         """
         config = _params.configuration(self.get_params())
         verbose = _params.whole(self.verbose, "verbose")
@@ -984,6 +1011,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
             resumed = fitted, _training.resumed_model(fitted.model, self.config_, config, self.devices)
         elif warm:
             make_model = functools.partial(_training.warm_model, self.__govpn_fitted__(), self._new_model)
+        fixed = resume or self._fixed_classes
         ready = _training.prepare(
             X,
             y,
@@ -991,8 +1019,9 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
             make_model=make_model,
             resumed=resumed,
             classes=classes,
-            known=self.classes_ if resume or self._fixed_classes or self._imported else None,
-            fixed=resume or self._fixed_classes,
+            known=self._classes() if fixed or self._imported or warm else None,
+            fixed=fixed,
+            whole=warm,
             class_weight=self.class_weight,
             sample_weight=sample_weight,
             validation_data=validation_data,
@@ -1006,14 +1035,16 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
             ready.model.fit(ready.train, ready.valid, options, epochs, verbose, as_callbacks(callbacks))
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt) or ready.model is self._model:
-                self.__govpn_adopt__(ready.model, ready.classes)  # it has learned something
+                self.__govpn_adopt__(ready.model, ready.classes.labels)  # it has learned something
             raise
-        self.__govpn_adopt__(ready.model, ready.classes)
+        self.__govpn_adopt__(ready.model, ready.classes.labels)
         self.data_info_ = ready.images.info(ready.train)
 
     def _check_sizes(self, image_shape: Sequence[int] | None, classes: LabelsLike) -> None:
         """Raises ArgumentError unless weights for these images and classes fit the present model."""
         if image_shape is not None and tuple(_params.shape_of(image_shape)) != self.image_shape_:
             raise ArgumentError(f"image_shape is {image_shape!r}, want {self.image_shape_} as the model's")
-        if classes is not None and not np.array_equal(_labels.given_classes(classes), self.classes_):
+        if classes is None:
+            return
+        if not _labels.as_classes(classes, _labels.given_classes(classes)).same_as(self._classes()):
             raise ArgumentError(f"classes is {classes!r}, want {self.classes_.tolist()} as the model's")

@@ -130,6 +130,16 @@ func TestInvalidConfig(t *testing.T) {
 		{`"classes": -1`, `Classes is -1, want 0 to 2³¹−1`},
 		{`"classes": 3, "class_names": ["a"]`, `ClassNames has 1 names, want 3`},
 		{`"class_names": ["a", "b", "a"]`, `ClassNames has 3 names, 2 of them different`},
+		{
+			`"classes": 3, "labels": {"dtype": "int64", "values": [1, 2]}`,
+			`Labels has dtype "int64" and 2 values, want a dtype and 3 values, one per class`,
+		},
+		{`"labels": {"values": [1, 2]}`, `Labels has dtype "" and 2 values`},
+		{
+			`"labels": {"dtype": "int64", "values": [1, null]}`,
+			`Labels.Values[1] is null, want a number, a boolean or text`,
+		},
+		{`"labels": {"dtype": "int64", "values": [["x"]]}`, `Labels.Values[0] is ["x"], want a number`},
 		{`"augment": [{"name": "RandomRotation"}]`, `the configuration does not decode: augment: RandomRotation.degrees is `},
 		{`"augment": [{"name": "RandomCrop", "size": 9}], "image_shape": [8, 8, 1]`, `Augment: augment: RandomCrop.size is `},
 	} {

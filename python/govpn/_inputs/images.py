@@ -16,6 +16,7 @@ from ..errors import ArgumentError, ArgumentTypeError
 from . import arrow, encoded, labels, soft_labels
 from .channel_order import are_first
 from .foreign import Copies
+from .labels import Given
 from .source import Source
 from .stream import Stream
 
@@ -42,8 +43,8 @@ class Images:
         told = {**about, "bytes_copied": copied, "bytes_borrowed": self.borrowed, "why": "; ".join(why)}
         return cast(TrainingInfo, told)
 
-    def given_labels(self, y: LabelsLike, name: str = "y", soft: bool = False) -> AnyArray:
-        """Returns y, or else the labels that came with the images, as labels (N,).
+    def given_labels(self, y: LabelsLike, name: str = "y", soft: bool = False) -> Given:
+        """Returns y, or else the labels that came with the images, as labels (N,), with their names.
 
         With soft, y may be probabilities, which are returned as float32 (N, K). name is the
         argument's name, for messages.
@@ -53,7 +54,8 @@ class Images:
             if name == "y":  # these are scikit-learn's words
                 want += ": VPNClassifier requires y to be passed, but the target y is None"
             raise ArgumentError(f"{name} is None and {self.name} has no labels, {want}")
-        given = _sklearn.column(labels.plain(self.labels if y is None else y, name))
+        source = self.labels if y is None else y
+        given = _sklearn.column(labels.plain(source, name))
         found: AnyArray | None = soft_labels.as_soft(given, name) if soft else None
         if found is None:
             found = labels.as_labels(given, name)
@@ -61,7 +63,9 @@ class Images:
             raise ArgumentError(
                 f"{name} has {len(found)} labels, want {self.count}, one per image of {self.name}"
             )
-        return found
+        numbers = found.ndim == 2 or found.dtype.kind in "iu"
+        names = labels.class_names_of(source) if numbers else None
+        return Given(found, names, labels.is_listed(source))
 
     def data(self, targets: AnyArray | None = None, shape: Sequence[int] | None = None) -> _arrow.Data:
         """Makes the data set in the library.

@@ -1,16 +1,17 @@
-"""Converts labels of any type to indices 0..K-1, and to the class names that a saved model carries."""
+"""Converts labels of any type to indices 0..K-1, and to what a saved model says of its classes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from .. import _params
-from .._types import AnyArray, Foreign, Indices, LabelsLike
+from .._types import AnyArray, Config, Foreign, Indices, JsonObject, LabelsLike
 from .._warn import warn
 from ..errors import ArgumentError
 from .foreign import is_of, to_numpy
@@ -57,9 +58,40 @@ def _named(labels: AnyArray, class_names: Sequence[str] | None) -> Labels:
     return named
 
 
-def class_names_of(y: LabelsLike) -> tuple[str, ...] | None:
+Names: TypeAlias = tuple[str, ...] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Classes:
+    """The classes of a model, in the order of its outputs."""
+
+    labels: AnyArray  # (K,): what predict returns
+    names: Names = None  # (K,): what labels with names are compared with; text labels are names
+
+    def same_as(self, other: Classes) -> bool:
+        """Says whether both are the same classes in the same order: by name, if both have names."""
+        if self.names is not None and other.names is not None:
+            return self.names == other.names
+        return np.array_equal(self.labels, other.labels)
+
+    def __str__(self) -> str:
+        """Returns the first of them for messages: by name, if they have names."""
+        return some(self.labels if self.names is None else self.names)
+
+
+@dataclass(frozen=True, eq=False)
+class Given:
+    """Labels that a caller gives."""
+
+    values: AnyArray  # labels (N,), or probabilities (N, K)
+    names: Names = None  # of the numbers 0, 1, .. in values, or of the columns
+    listed: bool = False  # whether values are text of an Arrow dictionary, which are names too
+
+
+def class_names_of(y: LabelsLike) -> Names:
     """Returns the class names that labels carry, or None."""
-    return getattr(y, "class_names", None)
+    names = getattr(y, "class_names", None)
+    return tuple(str(name) for name in names) if names else None
 
 
 def as_labels(y: LabelsLike, name: str = "y") -> AnyArray:
@@ -100,6 +132,16 @@ def plain(y: LabelsLike, name: str = "y") -> Foreign:
     if hasattr(y, "__arrow_c_array__"):
         return pa.array(y)
     return pa.chunked_array(y) if hasattr(y, "__arrow_c_stream__") else to_numpy(y, name)
+
+
+def is_listed(y: LabelsLike) -> bool:
+    """Says whether y is an Arrow array of text that has a dictionary."""
+    if not isinstance(y, (pa.Array, pa.ChunkedArray)) or not pa.types.is_dictionary(y.type):
+        return False
+    value = y.type.value_type
+    return bool(
+        pa.types.is_string(value) or pa.types.is_large_string(value) or pa.types.is_string_view(value)
+    )
 
 
 def _is_arrow(y: object) -> bool:
@@ -151,11 +193,108 @@ def given_classes(classes: LabelsLike, n_classes: object = None) -> AnyArray:
     return labels
 
 
-def to_indices(labels: AnyArray, classes: AnyArray, name: str = "y") -> Indices:
-    """Returns each label's index in the classes, int32 (N,).
+def as_classes(given: LabelsLike, labels: AnyArray) -> Classes:
+    """Returns the argument `classes`, whose labels are labels (K,), with the names that it carries."""
+    return with_names(labels, class_names_of(given), "classes")
+
+
+def in_order(classes: Classes) -> Classes:
+    """Returns the classes sorted by name or, without names, by label."""
+    keys = classes.labels if classes.names is None else np.array(classes.names)
+    order = np.argsort(keys)
+    names = None if classes.names is None else tuple(classes.names[i] for i in order)
+    return Classes(classes.labels[order], names)
+
+
+def with_names(labels: AnyArray, names: Names, name: str = "y") -> Classes:
+    """Returns these labels (K,) as classes. name is the argument's that has the names.
+
+    Text is its own name. names are those of the numbers 0, 1, ..; every label must have one.
+    """
+    if _is_text(labels):
+        return Classes(labels, tuple(str(label) for label in labels.tolist()))
+    if names is None or labels.dtype.kind not in "iu":
+        return Classes(labels)
+    _check_named(labels, names, name)
+    own = [names[label] for label in labels.tolist()]
+    for i, text in enumerate(own):
+        if text in own[:i]:
+            raise ArgumentError(
+                f"{name} has the class name {text!r} twice, want a name of its own for each class"
+            )
+    return Classes(labels, tuple(own))
+
+
+def with_names_if_all(classes: Classes, names: Names, name: str = "y") -> Classes:
+    """Returns classes without names with those that names has for them, if it has one for every class."""
+    labels = classes.labels
+    if classes.names is not None or names is None or labels.dtype.kind not in "iu":
+        return classes
+    named = bool(((labels >= 0) & (labels < len(names))).all())
+    return with_names(labels, names, name) if named else classes
+
+
+def _check_named(labels: AnyArray, names: tuple[str, ...], name: str) -> None:
+    """Raises ArgumentError if a number has no name."""
+    bad = np.flatnonzero((labels < 0) | (labels >= len(names)))
+    if bad.size:
+        raise ArgumentError(
+            f"{name} has the label {labels[bad[0]]} and {len(names)} class_names, want 0 to {len(names) - 1}"
+        )
+
+
+def is_by_name(given: Given, classes: Classes) -> bool:
+    """Says whether labels meet the classes by their names. Otherwise they do by their values."""
+    if classes.names is None:
+        return False
+    text_for_numbers = _is_text(given.values) and not _is_text(classes.labels)
+    return given.names is not None or given.listed or text_for_numbers
+
+
+def to_indices(given: Given, classes: Classes, name: str = "y") -> Indices:
+    """Returns each label's index in the classes, int32 (N,). Labels with names are found by name.
 
     An ArgumentError names the first label that is none of the classes.
     """
+    if not is_by_name(given, classes):
+        return _find(given.values, classes.labels, name)
+    assert classes.names is not None
+    if given.names is None:
+        return _find(given.values, np.array(classes.names), name)
+    _check_named(given.values, given.names, name)
+    index = {text: i for i, text in enumerate(classes.names)}
+    indices = np.array([index.get(text, -1) for text in given.names], np.int32)[given.values]
+    bad = np.flatnonzero(indices < 0)
+    if bad.size:
+        text = given.names[given.values[bad[0]]]
+        raise ArgumentError(f"{name}[{bad[0]}] is {text!r}, want one of the class names {classes}")
+    return indices
+
+
+def to_known_indices(given: Given, classes: Classes, name: str = "y") -> Indices:
+    """Returns what `to_indices` does, but -1 for labels without names that are none of the classes.
+
+    It warns of these, which no prediction can equal: a fold of a cross-validation may have them. If
+    no class has their type, it raises ArgumentError.
+    """
+    if is_by_name(given, classes):
+        return to_indices(given, classes, name)
+    values, labels = given.values, classes.labels
+    _check_kind(values, labels, name)
+    known = np.isin(values, labels)
+    if known.all():
+        return to_indices(given, classes, name)
+    first, remedy = values[~known][0].item(), _remedy(values, labels, name)
+    text = f"{name} has {(~known).sum()} of {len(values)} labels that are none of the classes {some(labels)}"
+    warn(f"{text}, such as {first!r}; they count as wrong{remedy}")
+    indices = np.full(len(values), -1, np.int32)
+    if known.any():
+        indices[known] = _find(values[known], labels, name)
+    return indices
+
+
+def _find(labels: AnyArray, classes: AnyArray, name: str) -> Indices:
+    """Returns the index of each label in the classes, int32 (N,). All must be there."""
     _check_kind(labels, classes, name)
     order = np.argsort(classes)
     places = np.searchsorted(classes, labels, sorter=order)
@@ -170,9 +309,8 @@ def to_indices(labels: AnyArray, classes: AnyArray, name: str = "y") -> Indices:
 
 
 def _check_kind(labels: AnyArray, classes: AnyArray, name: str) -> None:
-    """Raises ArgumentError unless labels and classes are both text or both numbers."""
-    text = "UST"
-    if (labels.dtype.kind in text) != (classes.dtype.kind in text):
+    """Raises ArgumentError unless labels and classes are both text, both bytes or both numbers."""
+    if any((labels.dtype.kind in kinds) != (classes.dtype.kind in kinds) for kinds in ("UT", "S")):
         raise ArgumentError(f"{name} has dtype {labels.dtype}, want labels like {some(classes)}")
 
 
@@ -185,21 +323,6 @@ def _remedy(labels: AnyArray, classes: AnyArray, name: str) -> str:
     return ""
 
 
-def warn_of_unknown(labels: AnyArray, classes: AnyArray, name: str = "y") -> None:
-    """Warns of labels that no prediction can equal.
-
-    If no class has their type, raises ArgumentError.
-    """
-    _check_kind(labels, classes, name)
-    unknown = np.flatnonzero(~np.isin(labels, classes))
-    if unknown.size:
-        first, remedy = labels[unknown[0]].item(), _remedy(labels, classes, name)
-        text = (
-            f"{name} has {unknown.size} of {len(labels)} labels that are none of the classes {some(classes)}"
-        )
-        warn(f"{text}, such as {first!r}; they count as wrong{remedy}")
-
-
 def warn_of_one(classes: AnyArray, name: str = "y") -> None:
     """Warns if there is only one class, because then there is nothing to learn."""
     if len(classes) == 1:
@@ -209,30 +332,63 @@ def warn_of_one(classes: AnyArray, name: str = "y") -> None:
 
 def some(classes: AnyArray | Sequence[object]) -> str:
     """Returns the first ten of the classes as text for messages."""
-    shown = ", ".join(repr(c) for c in np.asarray(classes[:10]).tolist())
+    shown = ", ".join(repr(c.item() if isinstance(c, np.generic) else c) for c in classes[:10])
     return shown + (", …" if len(classes) > 10 else "")
 
 
-def to_names(classes: AnyArray) -> list[str]:
-    """Returns the class names that stand for these labels in a file; none for 0..K-1.
+# ---- what a model's configuration says of its classes ------------------------------------------------------
 
-    Text that reads like a number or a truth value gets quotation marks, so that from_names restores
-    the type.
-    """
-    values = classes.tolist()
-    if classes.dtype.kind in "iu" and values == list(range(len(values))):
-        return []
-    values = [v.decode() if isinstance(v, bytes) else v for v in values]
-    return [_quote(v) if isinstance(v, str) else str(v) for v in values]
+_IN_NAMES: JsonObject = {"dtype": "class_names", "values": None}  # "labels" of 0.1.0, where it says nothing
 
 
-def _quote(text: str) -> str:
-    clash = _FLOAT.fullmatch(text) or text in ("True", "False") or text.startswith('"')
-    return f'"{text}"' if clash else text
+def to_config(classes: Classes) -> JsonObject:
+    """Returns the keys of a model's configuration that say what its classes are."""
+    labels, values = classes.labels, classes.labels.tolist()
+    names = None if classes.names is None else list(classes.names)
+    told: JsonObject = {"classes": len(values), "class_names": names, "labels": None}
+    kind = labels.dtype.kind
+    if kind == "U" or (names is None and labels.dtype == np.int64 and values == list(range(len(values)))):
+        return told
+    if kind == "S":
+        values = [value.decode("latin-1") for value in values]
+    elif kind == "f":
+        values = [int(value) for value in values]  # `as_labels` takes whole numbers alone
+    dtype = {"S": "bytes", "T": "string"}.get(kind, labels.dtype.name)
+    return told | {"labels": {"dtype": dtype, "values": values}}
 
 
-def from_names(names: list[str], count: int) -> AnyArray:
-    """Returns the labels (K,) that class names stand for; 0..K-1 without names."""
+def of_config(config: Config) -> AnyArray:
+    """Returns the labels of a model's classes (K,). Without labels they are the names or, without
+    those, 0 to K - 1."""
+    names, told = config["class_names"] or [], config.get("labels", _IN_NAMES)
+    if told is None:
+        return np.array(names) if names else np.arange(config["classes"])
+    if told["dtype"] == _IN_NAMES["dtype"]:
+        return _from_names(names, config["classes"])
+    values = told["values"]
+    if told["dtype"] == "bytes":
+        return np.array([value.encode("latin-1") for value in values])
+    try:
+        kind = np.dtypes.StringDType() if told["dtype"] == "string" else np.dtype(told["dtype"])
+        return np.array(values, kind)
+    except (
+        AttributeError,
+        TypeError,
+        ValueError,
+        OverflowError,
+    ):  # not written by Python, or by a later numpy
+        return np.array(values)
+
+
+def names_of(config: Config, labels: AnyArray) -> Names:
+    """Returns the names of a model's classes, whose labels are labels (K,)."""
+    if config.get("labels", _IN_NAMES) == _IN_NAMES:  # class_names may hold labels that are no names
+        return with_names(labels, None).names
+    return tuple(config["class_names"]) if config["class_names"] else None
+
+
+def _from_names(names: list[str], count: int) -> AnyArray:
+    """Returns the labels (K,) that the class names of a model of 0.1.0 stand for; 0..K-1 without names."""
     if not names:
         return np.arange(count)
     if all(_INTEGER.fullmatch(n) for n in names):
@@ -242,3 +398,7 @@ def from_names(names: list[str], count: int) -> AnyArray:
     if all(n in ("True", "False") for n in names):
         return np.array([n == "True" for n in names])
     return np.array([n[1:-1] if len(n) > 1 and n[0] == n[-1] == '"' else n for n in names])
+
+
+def _is_text(labels: AnyArray) -> bool:
+    return labels.dtype.kind in "UT"

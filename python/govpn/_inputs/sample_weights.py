@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._types import AnyArray, Doubles, Floats, Targets
+from .._types import Doubles, Floats, Targets
+from .._warn import warn
 from ..errors import ArgumentError
 from . import labels as _labels
 
@@ -16,7 +18,10 @@ ClassWeight: TypeAlias = Mapping[Any, float] | str | None  # weights by label, "
 
 
 def combined(
-    targets: Targets, classes: AnyArray, class_weight: ClassWeight, sample_weight: ArrayLike | None
+    targets: Targets,
+    classes: _labels.Classes,
+    class_weight: ClassWeight,
+    sample_weight: ArrayLike | None,
 ) -> Floats | None:
     """Returns the product of both weights, float32 (N,) with mean 1, or None if all images count alike.
 
@@ -55,23 +60,32 @@ def _of_samples(given: ArrayLike, count: int) -> Doubles:
     return weights
 
 
-def _of_classes(targets: Targets, classes: AnyArray, given: ClassWeight) -> Doubles:
+def _of_classes(targets: Targets, classes: _labels.Classes, given: ClassWeight) -> Doubles:
     """Returns the weight of each class (K,).
 
     "balanced" is N / (K n_k) for a class with n_k of N images, as in scikit-learn. A dict has the
-    weights by label. A label that it lacks has the weight 1.
+    weights by label or by class name. A label that it lacks has the weight 1. It may have labels
+    that y lacks, because a fold of a cross-validation may lack a class; a warning names them, because
+    one may be misspelt.
     """
-    count = len(classes)
+    count = len(classes.labels)
     if isinstance(given, str) and given == "balanced":
         images = targets.sum(0) if targets.ndim == 2 else np.bincount(targets, minlength=count)
         return len(targets) / (count * np.maximum(images, 1))
     if not isinstance(given, Mapping):
         raise ArgumentError(f'class_weight is {given!r}, want None, "balanced" or a dict of label: weight')
-    weights, labels = np.ones(count), classes.tolist()
+    weights, unknown = np.ones(count), list[object]()
+    names, labels = list(classes.names or ()), classes.labels.tolist()
     for label, weight in given.items():
-        if label not in labels:
-            raise ArgumentError(f"class_weight has the label {label!r}, want of {_labels.some(classes)}")
-        if not (np.isfinite(weight) and weight >= 0):
+        if not isinstance(weight, numbers.Real) or not (np.isfinite(weight) and weight >= 0):
             raise ArgumentError(f"class_weight[{label!r}] is {weight!r}, want a finite number, 0 or more")
-        weights[labels.index(label)] = weight
+        if label in labels:
+            weights[labels.index(label)] = weight
+        elif label in names:
+            weights[names.index(label)] = weight
+        else:
+            unknown.append(label)
+    if unknown:
+        text = f"class_weight has labels that y lacks, {_labels.some(unknown)}; y has the classes {classes}"
+        warn(text)
     return weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias, cast
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -62,41 +62,63 @@ def _from_arrow(y: pa.Array | pa.ChunkedArray, name: str) -> AnyArray | None:
     return cast(AnyArray, rows[0]) if len(rows) == 1 else np.concatenate(rows)
 
 
-Names: TypeAlias = tuple[str, ...] | None  # the class names that labels carry
-
-
-def find_classes(labels: AnyArray, names: Names) -> tuple[AnyArray, Targets]:
-    """Returns the classes (K,) of labels or probabilities, and the labels as indices of classes.
+def find_classes(given: _labels.Given) -> tuple[_labels.Classes, Targets]:
+    """Returns the classes of labels or probabilities, and the labels as indices of classes.
 
     Probabilities are returned as they are.
     """
-    if labels.ndim == 1:
-        return _labels.find_classes(labels)
-    count = labels.shape[1]
+    values, names = given.values, given.names
+    if values.ndim == 1:
+        labels, indices = _labels.find_classes(values)
+        return _labels.with_names(labels, names), indices
+    count = values.shape[1]
     if names is None:
-        return np.arange(count), labels
-    if len(names) != count:
-        raise ArgumentError(f"y has {count} columns and {len(names)} class_names, want as many")
-    return _labels.given_classes(np.array(names)), labels
+        return _labels.Classes(np.arange(count)), values
+    _check_columns(given)
+    return _labels.with_names(_labels.given_classes(np.array(names)), None), values
 
 
-def to_indices(labels: AnyArray, names: Names, classes: AnyArray, name: str = "y") -> Targets:
-    """Returns each label's index in the classes, int32 (N,), or the probabilities as they are.
+def to_targets(given: _labels.Given, classes: _labels.Classes, name: str = "y") -> Targets:
+    """Returns each label's index in the classes, int32 (N,), or the probabilities (N, K).
 
-    Probabilities must have one column per class. If the labels are whole numbers that carry names,
-    and these names are the classes, then the numbers are the indices.
+    Probabilities whose columns have names are put in the order of the classes. Others must have one
+    column per class.
     """
-    same = names is not None and list(names) == classes.tolist()
-    if labels.ndim == 1:
-        numbers = same and labels.dtype.kind in "iu"
-        return _labels.to_indices(labels, np.arange(len(classes)) if numbers else classes, name)
-    if labels.shape[1] != len(classes):
-        want = f"{len(classes)}: one for each class, {_labels.some(classes)}"
-        raise ArgumentError(f"{name} has {labels.shape[1]} columns, want {want}")
-    if names is not None and not same and classes.dtype.kind in "UST":
-        shown = f"{_labels.some(np.array(names))}, want the classes {_labels.some(classes)}"
-        raise ArgumentError(f"{name} has the class_names {shown}")
-    return labels
+    values = given.values
+    if values.ndim == 1:
+        return _labels.to_indices(given, classes, name)
+    if given.names is not None and classes.names is not None:
+        return _by_name(given, classes, name)
+    count = len(classes.labels)
+    if values.shape[1] != count:
+        raise ArgumentError(
+            f"{name} has {values.shape[1]} columns, want {count}: one for each class, {classes}"
+        )
+    return values
+
+
+def _by_name(given: _labels.Given, classes: _labels.Classes, name: str) -> Floats:
+    """Returns the columns of the classes (N, K). A class without a column has the probability 0."""
+    values, names, wanted = given.values, given.names, classes.names
+    assert names is not None
+    assert wanted is not None
+    _check_columns(given, name)
+    if names == wanted:
+        return values
+    columns = np.zeros((len(values), len(wanted)), np.float32)
+    for j, text in enumerate(names):
+        if text in wanted:
+            columns[:, wanted.index(text)] += values[:, j]
+        elif values[:, j].any():
+            raise ArgumentError(f"{name} has the class name {text!r}, want those of {classes}")
+    return columns
+
+
+def _check_columns(given: _labels.Given, name: str = "y") -> None:
+    """Raises ArgumentError unless every column has a name."""
+    count = given.values.shape[1]
+    if given.names is not None and len(given.names) != count:
+        raise ArgumentError(f"{name} has {count} columns and {len(given.names)} class_names, want as many")
 
 
 def hard(labels: Targets) -> Indices:

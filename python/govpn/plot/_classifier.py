@@ -10,7 +10,6 @@ import numpy as np
 from .. import _arrow, _params
 from .._benefit import Z95, NoiseBenefit
 from .._fitted import fitted
-from .._inputs import labels as _labels
 from .._inputs.foreign import is_array, to_numpy
 from .._inputs.images import Images, as_images
 from .._inputs.source import Source
@@ -22,20 +21,19 @@ __all__ = [
     "Z95",
     "NoiseBenefit",
     "VPNClassifier",
-    "as_labels",
     "classifier",
     "images_of",
+    "indices_of",
     "is_array",
     "names_of",
     "noise_std",
     "pixels_of",
     "predicted",
-    "to_indices",
     "to_numpy",
     "whole",
     "with_noise_at_pixels",
 ]
-as_labels, to_indices, whole = _labels.as_labels, _labels.to_indices, _params.whole
+whole = _params.whole
 
 
 def classifier(model: object) -> VPNClassifier:
@@ -57,11 +55,16 @@ def with_noise_at_pixels(model: object) -> VPNClassifier:
     return found
 
 
+def indices_of(model: VPNClassifier, y: Any, count: int) -> np.ndarray:
+    """Returns the labels of `count` images as indices of classes_."""
+    images = Images("X", count, None, [])
+    return fitted(model).indices(images, y)
+
+
 def names_of(model: VPNClassifier, y: Any, class_names: Sequence[str] | None) -> list[str]:
-    """Returns the names of classes_: those given, those that y carries, or the labels."""
+    """Returns the names of classes_: those given, class_names_, those that y carries, or the labels."""
     if class_names is None:
-        names = _labels.class_names_of(y)
-        return [str(names[c]) if names else str(c) for c in model.classes_]
+        return fitted(model).names(y)
     count = len(model.classes_)
     if isinstance(class_names, str) or len(class_names) != count:
         raise ArgumentError(f"class_names is {class_names!r}, want {count} names, one per class of classes_")
@@ -107,8 +110,7 @@ def predicted(
     X may be a stream, which is decoded once.
     """
     images = fitted(model).images(X)
-    labels = images.given_labels(y)
     names = names_of(model, images.labels if y is None else y, class_names)
-    truth = _labels.to_indices(labels, model.classes_)
-    indices = fitted(model).predict(images, "label", noise, samples, random_state, std, labels)
+    truth = fitted(model).indices(images, y)
+    indices = fitted(model).predict(images, "label", noise, samples, random_state, std, truth)
     return truth, indices, names

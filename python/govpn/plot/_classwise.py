@@ -11,13 +11,12 @@ from ..errors import ArgumentError
 from . import _panels
 from ._classifier import (
     VPNClassifier,
-    as_labels,
     images_of,
+    indices_of,
     is_array,
     names_of,
     noise_std,
     pixels_of,
-    to_indices,
     to_numpy,
     whole,
     with_noise_at_pixels,
@@ -120,10 +119,10 @@ def _one_image(model: VPNClassifier, image: Any) -> np.ndarray:
 def _index(model: VPNClassifier, y: Any) -> int | None:
     if y is None:
         return None
-    labels = as_labels(np.reshape(y, -1))
+    labels = np.reshape(y, -1)
     if len(labels) != 1:
         raise ArgumentError(f"y has {len(labels)} labels, want 1: that of the image")
-    return int(to_indices(labels, model.classes_)[0])
+    return int(indices_of(model, labels, 1)[0])
 
 
 def _layout(fig: FigureBase | None, count: int) -> list[Axes]:

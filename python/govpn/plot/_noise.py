@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ArgumentError
 from . import _panels
 from ._classifier import (
     VPNClassifier,
-    as_labels,
     images_of,
+    indices_of,
     names_of,
     noise_std,
     pixels_of,
-    to_indices,
     with_noise_at_pixels,
 )
 
@@ -73,14 +71,12 @@ def plot_noise(
     ['image', 'σ', 'noise', 'noisy image']
     """
     with_noise_at_pixels(model)
-    pixels, labels = pixels_of(model, X), as_labels(y)
+    pixels = pixels_of(model, X)
     names = names_of(model, y, class_names)
-    if len(pixels) != len(labels):
-        raise ArgumentError(f"y has {len(labels)} labels, want {len(pixels)}, one per image of X")
-    indices = to_indices(labels, model.classes_)
+    indices = indices_of(model, y, len(pixels))
     shown, rows = np.unique(indices, return_index=True)
     place = _panels.several(ax, 4 * len(rows), "image, sigma, noise and noisy image of every class in y")
-    pixels, labels = pixels[rows], labels[rows]
+    pixels, labels = pixels[rows], model.classes_[shown]
     images, std = noise_std(model, pixels, labels)
     noise = model.sample_noise(images_of(pixels), labels, random_state=random_state)[0]
     with _panels.style(ax):
