@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from . import _arrow, _lib, _params
 from ._fitted import fitted
+from ._inputs.arrow import labels_in
 from ._inputs.columns import IMAGE_COLUMNS, column_of
 from ._load import classifier_of, load
 from ._model import Model
@@ -144,9 +145,9 @@ class Scorer:
         chunks = [pixels(chunk, clf.image_shape_, self.raw) for chunk in chunks if len(chunk)]
         if not chunks:  # an empty batch: the columns that one image would give, without its row
             black = np.zeros((1, *clf.image_shape_), np.uint8)
-            labels = clf.classes_[:1] if self.label_column else None
-            return {name: x[:0] for name, x in self._computed(clf, black, labels).items()}
-        labels = batch.column(self.label_column) if self.label_column else None
+            first = clf.classes_[:1] if self.label_column else None
+            return {name: x[:0] for name, x in self._computed(clf, black, first).items()}
+        labels = labels_in(batch, self.label_column) if self.label_column else None
         return self._computed(clf, _as_trained(chunks, clf), labels)
 
     def _computed(self, clf: VPNClassifier, X: Foreign, labels: LabelsLike) -> dict[str, AnyArray]:

@@ -40,6 +40,7 @@ class Ready:
     images: Images
     train: Data
     valid: Data | None
+    unused: tuple[str, ...]  # names that y has for classes that no image is of
 
 
 def prepare(
@@ -88,11 +89,12 @@ def prepare(
     if valid is train and held_out is not None and not np.array_equal(soft_labels.hard(targets), held_out):
         raise ArgumentError("validation_data X is X itself with other labels, want the same labels")
     train.set_weights(weights)
+    unused = tuple(set(given.names or ()) - set(classes.names or ()))
     if resumed is not None:
-        return Ready(resumed[1], classes, images, train, valid)
+        return Ready(resumed[1], classes, images, train, valid, unused)
     assert images.shape is not None, "Images.data has refused images without a shape"
     model = make_model(config | {"attributes": layout.to_attributes()}, images.shape, classes)
-    return Ready(model, classes, images, train, valid)
+    return Ready(model, classes, images, train, valid, unused)
 
 
 def _new_images(
@@ -183,7 +185,7 @@ def warm_model(
     classes: labels.Classes,
 ) -> Model:
     """Makes a new model with the weights of an old one, which must have the same images and classes."""
-    if tuple(shape) != old.image_shape or classes != old.classes:
+    if tuple(shape) != old.image_shape or not classes.same_as(old.classes):
         raise ArgumentError(
             f"warm_start: X and y have images {tuple(shape)} and classes {classes}, want "
             f"{old.image_shape} and {old.classes} as before"

@@ -270,6 +270,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     _model: Model | None = None  # the model in the library
     _content: bytes | None = None  # the content of its file, if it was unpickled and is not open yet
     _imported: Sequence[_training.Import] = ()  # every fit starts from these weights
+    _unused_names: tuple[str, ...] = ()  # that training data had for classes without images
     _fixed_classes = False  # whether imported weights have decided on classes_
 
     def __init__(
@@ -704,8 +705,10 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         fitted = self.__govpn_fitted__()
         images = fitted.images(X)
         given = images.given_labels(y)
-        find = _labels.to_indices if noise == "label" else _labels.to_known_indices
-        truth = find(given, fitted.classes)
+        if noise == "label":
+            truth = _labels.to_indices(given, fitted.classes)
+        else:
+            truth = _labels.to_known_indices(given, fitted.classes, self._unused_names)
         found = fitted.predict(images, "label", noise, std=std, truth=truth)
         weights: Foreign = sample_weight
         return float(np.average(found == truth, weights=weights))
@@ -1039,6 +1042,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
             raise
         self.__govpn_adopt__(ready.model, ready.classes.labels)
         self.data_info_ = ready.images.info(ready.train)
+        before = self._unused_names if resume else ()
+        self._unused_names = tuple(sorted({*before, *ready.unused}))
 
     def _check_sizes(self, image_shape: Sequence[int] | None, classes: LabelsLike) -> None:
         """Raises ArgumentError unless weights for these images and classes fit the present model."""

@@ -91,7 +91,7 @@ BAD_PARAMETERS = {  # name: (value, what the message says)
     "noisy_batch_norm": ("separate", "(?i)noisy_?batch_?norm is separate .* > 0"),
     "compute_dtype": ("float16", '(?i)compute_?dtype is "float16"'),
     "clip_noisy": (1, "clip_noisy is 1 of type int, want a bool"),
-    "class_weight": ({7: 1.0}, "class_weight has the label 7, want of 0, 1, 2, 3"),
+    "class_weight": ({1: "a"}, r"class_weight\[1\] is 'a', want a finite number, 0 or more"),
     "pixel_range": ((1, 0), "pixel_range is .1, 0., want low < high"),
 }
 

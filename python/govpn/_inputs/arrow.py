@@ -49,10 +49,10 @@ def images_and_labels(table: pa.Table, name: str) -> tuple[pa.ChunkedArray, Labe
     if image is None:
         wanted = ", ".join(IMAGE_COLUMNS)
         raise ArgumentError(f"{name} has columns {table.column_names}, want one named {wanted}")
-    return table.column(image), None if label is None else _labels(table, label)
+    return table.column(image), None if label is None else labels_in(table, label)
 
 
-def _labels(table: pa.Table, label: str) -> LabelsLike:
+def labels_in(table: pa.Table | pa.RecordBatch, label: str) -> LabelsLike:
     """Returns the column of labels, with the class names that Hugging Face leaves in the table."""
     metadata = (table.schema.metadata or {}).get(b"huggingface", b"{}")
     features = json.loads(metadata).get("info", {}).get("features", {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -217,11 +217,11 @@ def with_names(labels: AnyArray, names: Names, name: str = "y") -> Classes:
         return Classes(labels)
     _check_named(labels, names, name)
     own = [names[label] for label in labels.tolist()]
-    for i, text in enumerate(own):
-        if text in own[:i]:
-            raise ArgumentError(
-                f"{name} has the class name {text!r} twice, want a name of its own for each class"
-            )
+    if len(set(own)) < len(own):
+        twice = next(text for i, text in enumerate(own) if text in own[:i])
+        raise ArgumentError(
+            f"{name} has the class name {twice!r} twice, want a name of its own for each class"
+        )
     return Classes(labels, tuple(own))
 
 
@@ -271,25 +271,31 @@ def to_indices(given: Given, classes: Classes, name: str = "y") -> Indices:
     return indices
 
 
-def to_known_indices(given: Given, classes: Classes, name: str = "y") -> Indices:
-    """Returns what `to_indices` does, but -1 for labels without names that are none of the classes.
+def to_known_indices(given: Given, classes: Classes, unused: Sequence[str] = (), name: str = "y") -> Indices:
+    """Returns what `to_indices` does, but -1 and a warning for labels that no prediction can equal.
 
-    It warns of these, which no prediction can equal: a fold of a cross-validation may have them. If
-    no class has their type, it raises ArgumentError.
+    These are labels without names that are none of the classes, and those whose name is in unused:
+    names that the training data had for classes without images. The folds of a cross-validation have
+    both. If no class has the labels' type, this raises ArgumentError.
     """
-    if is_by_name(given, classes):
-        return to_indices(given, classes, name)
-    values, labels = given.values, classes.labels
-    _check_kind(values, labels, name)
-    known = np.isin(values, labels)
+    values, remedy, names = given.values, "", None
+    if not is_by_name(given, classes):
+        _check_kind(values, classes.labels, name)
+        known, remedy = np.isin(values, classes.labels), _remedy(values, classes.labels, name)
+    elif given.names is None:
+        known = ~np.isin(values, np.array(unused, str))
+    else:
+        names = given.names
+        _check_named(values, names, name)
+        known = np.array([text not in unused for text in names])[values]
     if known.all():
         return to_indices(given, classes, name)
-    first, remedy = values[~known][0].item(), _remedy(values, labels, name)
-    text = f"{name} has {(~known).sum()} of {len(values)} labels that are none of the classes {some(labels)}"
-    warn(f"{text}, such as {first!r}; they count as wrong{remedy}")
+    first = values[~known].item(0)
+    text = f"{name} has {(~known).sum()} of {len(values)} labels that are none of the classes {classes}"
+    warn(f"{text}, such as {first if names is None else names[first]!r}; they count as wrong{remedy}")
     indices = np.full(len(values), -1, np.int32)
     if known.any():
-        indices[known] = _find(values[known], labels, name)
+        indices[known] = to_indices(replace(given, values=given.values[known]), classes, name)
     return indices
 
 
@@ -302,7 +308,7 @@ def _find(labels: AnyArray, classes: AnyArray, name: str) -> Indices:
     bad = np.flatnonzero(classes[indices] != labels)
     if bad.size:
         raise ArgumentError(
-            f"{name}[{bad[0]}] is {labels[bad[0]]!r}, want one of the classes {some(classes)}"
+            f"{name}[{bad[0]}] is {labels.item(bad[0])!r}, want one of the classes {some(classes)}"
             + _remedy(labels, classes, name)
         )
     return indices.astype(np.int32)

@@ -106,9 +106,10 @@ def _by_name(given: _labels.Given, classes: _labels.Classes, name: str) -> Float
     if names == wanted:
         return values
     columns = np.zeros((len(values), len(wanted)), np.float32)
+    index = {text: k for k, text in enumerate(wanted)}
     for j, text in enumerate(names):
-        if text in wanted:
-            columns[:, wanted.index(text)] += values[:, j]
+        if text in index:
+            columns[:, index[text]] += values[:, j]
         elif values[:, j].any():
             raise ArgumentError(f"{name} has the class name {text!r}, want those of {classes}")
     return columns
