@@ -451,7 +451,19 @@ void govpn_data_free(govpn_data data);
  *          "generator": "dnn3",     the noise generator: one of its "generators"
  *          "image_shape": [H, W, C],  default: those of the first data set
  *          "classes": K,            default: those of the first data set
- *          "class_names": [..],
+ *          "class_names": [..],     one per class, each once; default: those of the first training
+ *                                   set, if it has one for every class. A labelled data set that
+ *                                   has class names meets a model that has them by name: its class
+ *                                   "dog" is the model's "dog", whatever the numbers. This holds
+ *                                   in every call. A class that the model does not have is
+ *                                   GOVPN_E_ARG if an image is of it. Without names on one side,
+ *                                   classes meet by number
+ *          "labels": null,          what the caller calls the classes, if neither by name nor by
+ *                                   number from 0: {"dtype": text, "values": [..]}, with a number,
+ *                                   a boolean or text per class. Kept with the model and in its
+ *                                   files, and not used. Python writes and reads it. A file of
+ *                                   0.1.0 has the "dtype" "class_names": its "class_names" may
+ *                                   hold Python's labels as text
  *          "normalize": {"where": "image", "mean": [], "std": []},  (x - mean) / std per channel.
  *                                   "image": in the base, after the noise; "input": before
  *                                   generator and noise
@@ -681,6 +693,7 @@ int32_t govpn_model_config(govpn_model model, char **json);
  *           "base"       the base alone, without that prefix, as torchvision and timm load it with
  *                        strict=True. Auxiliary batch norms, which they do not have, are left out
  *           "generator"  the generator alone, without that prefix
+ * If the model has class names, the file's metadata "govpn.class_names" is a JSON list of them.
  * Errors: GOVPN_E_IO, GOVPN_E_BUSY. A model without weights is GOVPN_E_ARG. */
 int32_t govpn_model_export_safetensors(govpn_model model, const char *path, const char *json);
 
@@ -688,10 +701,12 @@ int32_t govpn_model_export_safetensors(govpn_model model, const char *path, cons
  * base as torchvision and timm publish it, whose names have no such prefix. F64, F32, F16 and BF16
  * are converted. If a tensor is missing, surplus or misshapen, the message lists all such tensors
  * and nothing is changed. Before the first fit, the model needs "image_shape" and "classes" in its
- * configuration.
+ * configuration. A model without class names takes those in the file's metadata. If it has the same
+ * names in another order, that is GOVPN_E_ARG.
  *   json  {"replace_head": false}  true: ignore the last linear layer of the base in the file,
  *                                  which may have other classes or be missing. The model keeps its
- *                                  own layer, which is random until it is trained
+ *                                  own layer, which is random until it is trained, and its class
+ *                                  names
  * Errors: GOVPN_E_IO, GOVPN_E_FORMAT, GOVPN_E_UNSUPPORTED, GOVPN_E_MEMORY, GOVPN_E_BUSY. */
 int32_t govpn_model_import_safetensors(govpn_model model, const char *path, const char *json);
 

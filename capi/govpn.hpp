@@ -726,7 +726,8 @@ class Bytes : public View<const uint8_t> {
   std::unique_ptr<uint8_t, detail::Free> owner_;
 };
 
-// A classifier with its noise generator.
+// A classifier with its noise generator. A data set with class names meets it by name: see
+// "class_names" of govpn_model_create.
 class Model {
  public:
   Model() noexcept = default;

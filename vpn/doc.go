@@ -17,6 +17,11 @@
 // The method itself is in package method: its documentation maps the paper's symbols to names, and
 // lists what differs from the paper and from the authors' public code.
 //
+// A model has class names if its Config or its first training set has them. From then on a data set
+// with class names meets the model by name, whatever the numbers of its classes. A class that the
+// model does not have is an error if an image is of it. If either has no names, classes meet by
+// number.
+//
 // An epoch trains on every image, in an order drawn anew. Its last batch may be smaller than the
 // others; Config.DropLast leaves it out. Evaluation and prediction see every image.
 //

@@ -408,7 +408,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
             loss is their cross-entropy, which label_smoothing smooths. The generator gets the mean
             label, sum_k y_k k. accuracy counts the largest probability as the label. The columns
             are classes_: 0 to K - 1, or the class_names that y carries (`govpn.datasets.Labels`),
-            or the present classes with resume and with imported weights.
+            or the present classes with resume and with imported weights. Labels with names meet
+            present classes with names by name (`class_names_`).
         validation_data : (X, y), a table with a label column, or a stream
             Of soft labels, the largest probability is the label.
         resume : bool
@@ -520,7 +521,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
             True takes all weights but those of the last linear layer, which is newly initialised.
             The file may lack that layer or have it for other classes. Predictions mean something
             only after a fit.
-        classes : labels (K,), in the order of the outputs, in place of n_classes
+        classes : labels (K,), in the order of the outputs, in place of n_classes. Text gives
+            class_names_, which otherwise come from the file, if it has them
         params : other parameters of VPNClassifier, such as normalize or mode
 
         Examples
@@ -699,6 +701,9 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     ) -> float:
         """Returns the accuracy, 0 to 1. noise and std are those of `evaluate`.
 
+        Labels that are none of classes_ count as wrong, with a warning. Labels with names meet
+        classes_ by name, and another name than those of class_names_ is an error.
+
         >>> clf.score(X, y), clf.score(X, y, noise="gaussian", std=0.1)
         (1.0, 1.0)
         """
@@ -860,8 +865,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     def save(self, path: Path) -> None:
         """Writes weights, optimiser, configuration, history and class names to a file.
 
-        The file is replaced in one step. `govpn.load` reads it. Whole-number labels come back as
-        int64. A file that cannot be written raises a FileError.
+        The file is replaced in one step. `govpn.load` reads it. A file that cannot be written raises
+        a FileError.
 
         >>> clf.save("model.govpn")
         >>> bool((govpn.load("model.govpn", device="go").predict(X) == clf.predict(X)).all())
@@ -875,7 +880,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         part=None writes base and generator, with names such as base.fc1.weight (out, in) and
         generator.fc1.weight. part="base" writes the base alone, without the prefix: torchvision and
         timm load it with strict=True. Auxiliary batch norms, which they do not have, are left out.
-        part="generator" writes the generator alone.
+        part="generator" writes the generator alone. The file's metadata have `class_names_`.
 
         >>> from safetensors.numpy import load_file
         >>> clf.export_safetensors("base.safetensors", part="base")

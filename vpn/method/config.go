@@ -91,8 +91,9 @@ type Config struct {
 
 	ImageShape [3]int `json:"image_shape"` // H, W, C; zeros: of the first data set
 	Classes    int    `json:"classes"`     // K; 0: of the first data set
-	// ClassNames are the names of classes 0 to K − 1, each once, or none. A data set that has names
-	// of its own meets the model by name: see vpn's Model.
+	// ClassNames are the names of classes 0 to K − 1, each once. Without them a model takes those of
+	// its first training set, if that has one for every class. A data set with class names meets a
+	// model with class names by name.
 	ClassNames []string `json:"class_names"`
 	// Labels say what the caller calls the classes, if neither by name nor by number from 0. nil:
 	// by ClassNames or, without them, by number. They are kept with the model and in its files, and
