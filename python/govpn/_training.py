@@ -75,10 +75,12 @@ def prepare(
     given = images.given_labels(y, soft=True)
     if classes is None:
         classes, targets = find_classes(given, known, fixed, whole)
+        if resumed is None:
+            classes = labels.with_names_if_all(classes, given.names)
     else:
+        if resumed is None:
+            classes = labels.with_names_for_all(classes, given.names)
         targets = soft_labels.to_targets(given, classes)
-    if resumed is None:
-        classes = labels.with_names_if_all(classes, given.names)
     labels.warn_of_one(classes.labels)
     weights = sample_weights.combined(targets, classes, class_weight, sample_weight)
     # If only the library can tell the shape of Arrow's images, layout has none and `Images.data`

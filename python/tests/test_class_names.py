@@ -299,6 +299,11 @@ def test_weights_without_names_take_those_of_the_first_fit(make, tmp_path):
     model = make(mode="plain", epochs=1).import_safetensors(tmp_path / "b", (3, 3, 1), 3)
     assert model.class_names_ is None
     assert model.fit(X, named(ANIMALS)).class_names_ == ANIMALS
+    model = make(mode="plain", epochs=1).import_safetensors(tmp_path / "b", (3, 3, 1), 3)
+    with pytest.warns(
+        govpn.GovpnWarning, match="y has names of 2 classes, 'ant', 'bee', and the weights have 3"
+    ):
+        assert model.fit(X[FEWER], datasets.Labels(Y[FEWER] // 2, ("ant", "bee"))).class_names_ is None
 
 
 def test_partial_fit_takes_names_for_its_classes(make):
@@ -310,6 +315,8 @@ def test_partial_fit_takes_names_for_its_classes(make):
     model.partial_fit(X, named(("emu", "dog", "cat")), classes=named(ANIMALS, np.arange(3)))
     with pytest.raises(ValueError, match=r"classes is .*, want .* as before"):
         model.partial_fit(X, named(ANIMALS), classes=["cat", "dog", "fox"])
+    with pytest.raises(ValueError, match="classes has 3, for which y has no name: its class_names are 'cat'"):
+        make(mode="plain").partial_fit(X, named(ANIMALS), classes=4)
 
 
 @pytest.mark.filterwarnings("ignore:.*less than n_splits")

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from .. import _params
 from .._types import AnyArray, Config, Foreign, Indices, JsonObject, LabelsLike
@@ -225,18 +226,45 @@ def with_names(labels: AnyArray, names: Names, name: str = "y") -> Classes:
     return Classes(labels, tuple(own))
 
 
-def with_names_if_all(classes: Classes, names: Names, name: str = "y") -> Classes:
-    """Returns classes without names with those that names has for them, if it has one for every class."""
+def with_names_if_all(classes: Classes, names: Names) -> Classes:
+    """Returns the classes of weights without names with those of y, if y has one for every class.
+
+    Otherwise it warns that labels with names meet numbers.
+    """
     labels = classes.labels
     if classes.names is not None or names is None or labels.dtype.kind not in "iu":
         return classes
-    named = bool(((labels >= 0) & (labels < len(names))).all())
-    return with_names(labels, names, name) if named else classes
+    if _unnamed(labels, names).any():
+        has = (
+            f"y has names of {len(names)} classes, {some(names)}, and the weights have {len(labels)} classes"
+        )
+        warn(f"{has} without names: y[i] is the class of the same number")
+        return classes
+    return with_names(labels, names)
+
+
+def with_names_for_all(classes: Classes, names: Names) -> Classes:
+    """Returns the classes of the argument `classes` with the names of y. All must have one, or none."""
+    if classes.names is not None or names is None or classes.labels.dtype.kind not in "iu":
+        return classes
+    unnamed = classes.labels[_unnamed(classes.labels, names)]
+    if unnamed.size:
+        raise ArgumentError(
+            f"classes has {unnamed.item(0)!r}, for which y has no name: its class_names are {some(names)}; "
+            "want classes by name"
+        )
+    return with_names(classes.labels, names)
+
+
+def _unnamed(labels: AnyArray, names: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Says which numbers have no name."""
+    unnamed: NDArray[np.bool_] = (labels < 0) | (labels >= len(names))
+    return unnamed
 
 
 def _check_named(labels: AnyArray, names: tuple[str, ...], name: str) -> None:
     """Raises ArgumentError if a number has no name."""
-    bad = np.flatnonzero((labels < 0) | (labels >= len(names)))
+    bad = np.flatnonzero(_unnamed(labels, names))
     if bad.size:
         raise ArgumentError(
             f"{name} has the label {labels[bad[0]]} and {len(names)} class_names, want 0 to {len(names) - 1}"
