@@ -28,7 +28,7 @@ var optionSeeds = map[string][]string{
 	"set_labels":         {`{"class_names": ["a", "b", "c"]}`, `{"class_names": ["\ud800", null]}`},
 	"split":              {`{"first": 3, "seed": 18446744073709551615}`, `{"first": 1e2}`},
 	"export_stream":      {`{"batch_size": 2, "shuffle": true, "seed": 1, "epoch": 1, "columns": ["label"]}`, `{"columns": null}`},
-	"create":             {`{"device": "go", "preset": "paper", "base": "sr", "image_shape": [2, 2, 1], "classes": 3, "std_range": [0.1, 0.2], "normalize": {"where": "image", "mean": [0.5], "std": [1]}}`, `{"base": "sr", "augment": [{"name": "random_crop", "padding": [1]}]}`, `{"learning_rate": 1e999}`, "{\"device\": [\"\xff\"]}", "{\"base\": \"\xff\"}"},
+	"create":             {`{"device": "go", "preset": "paper", "base": "sr", "image_shape": [2, 2, 1], "classes": 3, "std_range": [0.1, 0.2], "normalize": {"where": "image", "mean": [0.5], "std": [1]}}`, `{"base": "sr", "augment": [{"name": "random_crop", "padding": [1]}]}`, `{"base": "sr", "class_names": ["a", "b"], "labels": {"dtype": "int64", "values": [3, 5]}}`, `{"learning_rate": 1e999}`, "{\"device\": [\"\xff\"]}", "{\"base\": \"\xff\"}"},
 	"estimate":           {`{"device": "go", "base": "sr", "image_shape": [2, 2, 1], "classes": 3, "images": 9}`, `{"image_shape": [2, 2, 1], "images": -1}`},
 	"fit":                {`{"epochs": 1, "resume": true, "schedule": "constant"}`, `{"epochs": -1}`},
 	"train_batch":        {`{}`, `[]`},

@@ -380,7 +380,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         """
         if not self.__sklearn_is_fitted__():
             raise NotFittedError(f"this {type(self).__name__} has no classes yet: call fit first")
-        return _labels.names_of(self.config_, self.classes_)
+        return _labels.names_in(self.config_, self.classes_)
 
     # ---- training ------------------------------------------------------------------------------------------
 

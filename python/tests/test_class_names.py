@@ -363,7 +363,7 @@ def test_names_of_0_1_0():
     ):
         config = {"classes": 2, "class_names": names}
         found = labels.of_config(config)
-        assert (found.tolist(), labels.names_of(config, found)) == (values, known)
+        assert (found.tolist(), labels.names_in(config, found)) == (values, known)
     assert labels.of_config({"classes": 2, "class_names": ["3", "-7"], "labels": None}).tolist() == [
         "3",
         "-7",

@@ -414,7 +414,7 @@ def of_config(config: Config) -> AnyArray:
         return np.array(values)
 
 
-def names_of(config: Config, labels: AnyArray) -> Names:
+def names_in(config: Config, labels: AnyArray) -> Names:
     """Returns the names of a model's classes, whose labels are labels (K,)."""
     if config.get("labels", _IN_NAMES) == _IN_NAMES:  # class_names may hold labels that are no names
         return with_names(labels, None).names
