@@ -23,7 +23,7 @@ var labelText = []*regexp.Regexp{
 // ClassNames of a model of 0.1.0 are no names if all of them are numbers or all are booleans. It put
 // other text that reads like one into quotation marks.
 func namesOf(c *Config) []string {
-	if c.Labels == nil || c.Labels.DType != method.LabelsInNames {
+	if !isOf010(c) {
 		return c.ClassNames
 	}
 	for _, label := range labelText {
@@ -39,6 +39,9 @@ func namesOf(c *Config) []string {
 	}
 	return names
 }
+
+// isOf010 says whether ClassNames are those of a model of 0.1.0, which may stand for labels.
+func isOf010(c *Config) bool { return c.Labels != nil && c.Labels.DType == method.LabelsInNames }
 
 func (m *Model) setNames(names []string) {
 	m.state.Lock()
@@ -139,8 +142,8 @@ func (m *Model) namesIn(f *safetensors.File) (names []string, err error) {
 		return nil, argumentError("the weights are for the classes %s, in this order; the model has the order %s",
 			quoted(names), quoted(own))
 	}
-	if len(c.ClassNames) > 0 || len(names) != c.Classes { // a generator alone may be of a model of other classes
-		return c.ClassNames, nil
+	if len(c.ClassNames) > 0 || len(names) != c.Classes || isOf010(&c) {
+		return c.ClassNames, nil // a generator alone may be of a model of other classes
 	}
 	c.ClassNames = names
 	if err := c.Validate(); err != nil {

@@ -170,6 +170,11 @@ func TestNamesInExports(t *testing.T) {
 	require.NoError(t, renamed.ImportSafetensors(path, ImportOptions{}))
 	require.Equal(t, []string{"drei", "wahr", "ab"}, renamed.Config().ClassNames)
 
+	cfg.ClassNames, cfg.Labels = nil, &method.Labels{DType: method.LabelsInNames}
+	old := newModel(t, cfg, m.backend)
+	require.NoError(t, old.ImportSafetensors(path, ImportOptions{}))
+	require.Empty(t, old.Config().ClassNames, "Python would read them as labels")
+
 	b, err := os.ReadFile(path)
 	require.NoError(t, err)
 	for names, message := range map[string]string{

@@ -81,7 +81,7 @@ class Config(_RequiredConfig, total=False):
     """The resolved configuration of a model: `VPNClassifier.config_`."""
 
     attributes: dict[str, str]  # what govpn keeps for itself, such as the layout of features
-    labels: JsonObject | None  # of classes_, where these are neither text nor 0 to K - 1
+    labels: JsonObject | None  # the values of classes_, where these are not text
 
 
 class Description(TypedDict):

@@ -89,7 +89,8 @@ def test_labels_may_have_more_or_fewer_names_than_a_model_without(make, names):
     """Such labels are numbers, as before. A class without a name is called by its number."""
     model = make(epochs=1).fit(X, Y)
     assert model.class_names_ is None
-    assert model.config_["class_names"] is model.config_["labels"] is None
+    assert model.config_["class_names"] is None
+    assert model.config_["labels"] == {"dtype": "int64", "values": [0, 1, 2]}
     y = datasets.Labels(Y, names)
     assert model.score(X, y) == model.score(X, Y)
     want = [names[k] if k < len(names) else str(k) for k in range(3)]
@@ -276,7 +277,10 @@ def test_imported_weights_bring_their_names(animals, make, tmp_path):
 
     for classes in (3, [0, 1, 2], [7, 8, 9], list(ANIMALS)):
         model = frozen(classes)
-        assert model.class_names_ == ANIMALS
+        model.save(tmp_path / "m")
+        for clf in (model, govpn.load(tmp_path / "m", "go")):
+            assert clf.class_names_ == ANIMALS
+            assert clf.classes_.tolist() == ([0, 1, 2] if classes == 3 else classes)
         model.fit(X, named(("emu", "dog", "cat")))
         assert model.class_names_ == ANIMALS
         assert model.score(X, named(ANIMALS)) == 1

@@ -381,7 +381,7 @@ def to_config(classes: Classes) -> JsonObject:
     names = None if classes.names is None else list(classes.names)
     told: JsonObject = {"classes": len(values), "class_names": names, "labels": None}
     kind = labels.dtype.kind
-    if kind == "U" or (names is None and labels.dtype == np.int64 and values == list(range(len(values)))):
+    if kind == "U":  # the names are the labels
         return told
     if kind == "S":
         values = [value.decode("latin-1") for value in values]
