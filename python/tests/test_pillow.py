@@ -5,9 +5,11 @@ import io
 import numpy as np
 import pytest
 from govpn import datasets
+from govpn._inputs import source
 
 Image = pytest.importorskip("PIL.Image")
 ImageOps = pytest.importorskip("PIL.ImageOps")
+PngImagePlugin = pytest.importorskip("PIL.PngImagePlugin")
 
 N, HEIGHT, WIDTH = 20, 37, 50
 
@@ -110,3 +112,48 @@ def test_channels(tmp_path):
     images = save(tmp_path, "png RGB", range(3))
     x, _ = datasets.image_folder(tmp_path, channels=1)
     np.testing.assert_array_equal(x[..., 0], np.stack([image.convert("L") for image in images]))
+
+
+def exif_of(orientation: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="%d"/></x:xmpmeta>'
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("where", ["exif", "xmp"])
+def test_a_photo_is_the_same_as_file_and_as_pil_image(suffix, orientation, where):
+    options = {"png": {}, "webp": {"lossless": True}, "tif": {}, "jpg": {"quality": 100, "subsampling": 0}}
+    how = {"exif": exif_of(orientation)} if where == "exif" else {"xmp": XMP % orientation}
+    if where == "xmp" and suffix == "tif":
+        pytest.skip("Pillow writes a TIFF's orientation as a tag")
+    if where == "xmp" and suffix == "png":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("XML:com.adobe.xmp", (XMP % orientation).decode(), zip=True)
+        how = {"pnginfo": info}
+    file = io.BytesIO()
+    picture(3).save(file, {"jpg": "JPEG", "tif": "TIFF"}.get(suffix, suffix), **options[suffix], **how)
+    plain, upright = Image.open(file), ImageOps.exif_transpose(Image.open(file))
+    want = np.asarray(upright)
+    assert want.shape[:2] == ((WIDTH, HEIGHT) if orientation > 4 else (HEIGHT, WIDTH))
+    np.testing.assert_array_equal(datasets.image_files([file.getvalue()])[0], want)
+    for given in (plain, [plain], [upright]):  # one that the caller has turned is not turned again
+        np.testing.assert_array_equal(source.read(given).x[0], want)
+
+
+def test_pil_images_of_one_size_after_turning():
+    file = io.BytesIO()
+    picture(1).rotate(90, expand=True).save(file, "PNG", exif=exif_of(6))
+    pixels = source.read([picture(0), Image.open(file)]).x
+    assert pixels.shape == (2, HEIGHT, WIDTH, 3)
+    np.testing.assert_array_equal(pixels[1], np.asarray(picture(1)))
+
+
+def test_pil_image_with_damaged_exif():
+    image = picture(0)
+    image.info["exif"] = b"Exif\0\0 no TIFF"
+    np.testing.assert_array_equal(source.read(image).x[0], np.asarray(image))

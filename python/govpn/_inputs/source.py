@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -128,13 +129,15 @@ def _order(source: Source, tensor: bool) -> None:
 
 
 def _of_pictures(images: Sequence[Foreign], name: str, copies: Copies) -> AnyArray:
-    """Returns PIL images of one mode and size as pixels, uint8 (N, H, W) or (N, H, W, 3)."""
+    """Returns PIL images of one mode and size as upright pixels, uint8 (N, H, W) or (N, H, W, 3)."""
     for i, image in enumerate(images):
         if not is_picture(image):
             raise ArgumentTypeError(
                 f"{name}[{i}] is a {type(image).__name__}, want PIL images as {name}[0] is"
             )
-        first = images[0]
+    images = [_upright(image) for image in images]
+    first = images[0]
+    for i, image in enumerate(images):
         if image.mode not in ("L", "RGB"):
             raise ArgumentError(
                 f'{name}[{i}] has mode "{image.mode}", want "RGB" or "L" (grey): image.convert("RGB")'
@@ -148,6 +151,21 @@ def _of_pictures(images: Sequence[Foreign], name: str, copies: Copies) -> AnyArr
     pixels = np.stack([np.asarray(image) for image in images])
     copies.append((pixels.nbytes, "copied from PIL images"))
     return pixels
+
+
+def _upright(image: Foreign) -> Foreign:
+    """Returns a PIL image turned as its EXIF orientation says, so that it equals its own file.
+
+    An image that the caller has turned with PIL.ImageOps.exif_transpose has no orientation any more.
+    """
+    from PIL import ExifTags, ImageOps
+
+    try:
+        if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+            return image
+    except (SyntaxError, ValueError, KeyError, struct.error):  # damaged EXIF data, as in files: upright
+        return image
+    return ImageOps.exif_transpose(image)
 
 
 def _size(image: Foreign) -> str:

@@ -159,19 +159,20 @@ func TestOrientationTag(t *testing.T) {
 		}
 		return b
 	}
+	orientationIn := func(exif []byte) int { return metadata{exif: exif}.orientation() }
 	good := entry(0x112, 3, 1, 6)
-	assert.Equal(t, 6, orientation(good))
-	assert.Equal(t, 6, orientation(entry(0x112, 4, 1, 6)), "a long number")
+	assert.Equal(t, 6, orientationIn(good))
+	assert.Equal(t, 6, orientationIn(entry(0x112, 4, 1, 6)), "a long number")
 	assert.Equal(t, 3,
-		orientation([]byte("MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x03\x00\x00")))
+		orientationIn([]byte("MM\x00*\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x03\x00\x00")))
 	for i := range good {
-		assert.Equal(t, 1, orientation(good[:i]), "%d bytes of %d", i, len(good))
+		assert.Equal(t, 1, orientationIn(good[:i]), "%d bytes of %d", i, len(good))
 	}
 	for name, block := range map[string][]byte{
 		"value 0": entry(0x112, 3, 1, 0), "value 9": entry(0x112, 3, 1, 9), "two": entry(0x112, 3, 2, 6), "byte": entry(0x112, 1, 1, 6),
 		"other tag": entry(0x113, 3, 1, 6), "no TIFF": []byte(strings.Repeat("x", 40)), "far away": []byte("II*\x00\xff\xff\xff\xff........"),
 	} {
-		assert.Equal(t, 1, orientation(block), name)
+		assert.Equal(t, 1, orientationIn(block), name)
 	}
 }
 

@@ -3,6 +3,7 @@ package imaging
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strings"
 )
 
@@ -100,8 +101,8 @@ func foreign(data []byte) string {
 
 // jpegHeader reads the segments before the first scan: the frame's size, and EXIF data in APP1.
 func jpegHeader(data []byte) (head header, err error) {
-	head = header{format: "JPEG", orientation: 1}
-	seen := false // an EXIF block: only the first counts
+	head = header{format: "JPEG"}
+	var meta metadata
 	for rest := data[2:]; len(rest) >= 4; {
 		if rest[0] != 0xff || rest[1] == 0xff || rest[1] == 0 {
 			rest = rest[1:] // fill bytes, or junk between segments
@@ -118,8 +119,10 @@ func jpegHeader(data []byte) (head header, err error) {
 		}
 		body := rest[4 : 2+size]
 		switch {
-		case marker == 0xe1 && !seen && bytes.HasPrefix(body, []byte("Exif\x00\x00")):
-			head.orientation, seen = orientation(body[6:]), true
+		case marker == 0xe1 && bytes.HasPrefix(body, exifPrefix): // several blocks are parts of one
+			meta.exif = append(slices.Clip(meta.exif), body[len(exifPrefix):]...)
+		case marker == 0xe1 && bytes.HasPrefix(body, xmpPrefix):
+			meta.xmp = body[len(xmpPrefix):]
 		case marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc &&
 			len(body) >= 6 && head.w == 0:
 			head.h, head.w = int(binary.BigEndian.Uint16(body[1:])), int(binary.BigEndian.Uint16(body[3:]))
@@ -132,6 +135,7 @@ func jpegHeader(data []byte) (head header, err error) {
 	if head.w == 0 {
 		return head, fail(ErrFormat, "is a truncated JPEG file, or one without a frame")
 	}
+	head.orientation = meta.orientation()
 	return head, nil
 }
 
@@ -156,7 +160,7 @@ func pngHeader(data []byte) (head header, least int, err error) {
 		case "IEND":
 			return head, least, nil
 		case "eXIf":
-			head.orientation = orientation(rest[8 : 8+size])
+			head.orientation = metadata{exif: rest[8 : 8+size]}.orientation()
 		}
 		rest = rest[size+12:]
 	}
@@ -193,6 +197,8 @@ func webpHeader(data []byte) (head header, err error) {
 		return head, fail(ErrFormat, "is a truncated WebP file")
 	}
 	canvas := [2]int{}
+	var meta metadata
+	flags := byte(0)
 	for rest := data[12:end]; len(rest) >= 8; {
 		kind, size := string(rest[:4]), uint64(binary.LittleEndian.Uint32(rest[4:]))
 		body := rest[8:min(uint64(len(rest)), 8+size)]
@@ -202,21 +208,24 @@ func webpHeader(data []byte) (head header, err error) {
 			return head, fail(ErrFormat, "is a broken WebP file: it has several headers, or one of %d bytes", len(body))
 		case kind == "VP8X":
 			canvas = [2]int{int(bits(4)&0xffffff) + 1, int(bits(6)>>8) + 1}
-			if body[0]&2 != 0 {
+			if flags = body[0]; flags&2 != 0 {
 				return head, fail(ErrUnsupported, "is an animated WebP image")
 			}
 		case kind == "VP8 " && head.w == 0 && len(body) >= 10:
 			head.w, head.h = int(bits(6)&0x3fff), int(bits(6)>>16&0x3fff)
 		case kind == "VP8L" && head.w == 0 && len(body) >= 5:
 			head.w, head.h = int(bits(1)&0x3fff)+1, int(bits(1)>>14&0x3fff)+1
-		case kind == "EXIF":
-			head.orientation = orientation(bytes.TrimPrefix(body, []byte("Exif\x00\x00")))
+		case kind == "EXIF" && flags&8 != 0 && meta.exif == nil:
+			meta.exif = body
+		case kind == "XMP " && flags&4 != 0 && meta.xmp == nil:
+			meta.xmp = body
 		}
 		rest = rest[min(uint64(len(rest)), 8+size+size&1):]
 	}
 	if head.w == 0 {
 		return head, fail(ErrFormat, "is a WebP file without an image")
 	}
+	head.orientation = meta.orientation()
 	if canvas != [2]int{} && canvas != [2]int{head.w, head.h} {
 		return head, fail(ErrFormat, "is a broken WebP file: its canvas is %d×%d, its image %d×%d (height×width)",
 			canvas[1], canvas[0], head.h, head.w)
