@@ -328,8 +328,9 @@ int32_t govpn_data_alloc(const char *json, struct ArrowSchema *schema, struct Ar
  *                              queue of at most 8 batches and 64 MiB, but always two batches. The
  *                              files must not change until the set is freed. tar.gz files and
  *                              tables are unpacked once, to a temporary file in $TMPDIR
- *          "skip_broken": false,  true: leave out images that do not decode; govpn_data_info lists
- *                              them. A stream is decoded once to find them
+ *          "skip_broken": false,  true: leave out images that do not decode and, in tables, null
+ *                              images; govpn_data_info lists them. A stream is decoded once to
+ *                              find them
  *
  *          What happens to every image, in this order and as torchvision does it; all images must
  *          come out in one size:
@@ -347,8 +348,8 @@ int32_t govpn_data_alloc(const char *json, struct ArrowSchema *schema, struct Ar
  *
  * Limits: 2^26 pixels and 2^28 bytes per image, 2^24 files per set. A tar.gz file unpacks to at
  * most 1 GiB or 20 times its size, whichever is larger. A file beyond these limits, or not as large
- * as it says, is refused before memory is taken for it, and the message names it. Also refused are
- * symbolic links that leave the folder, and links and ".." in archives.
+ * as it says, is refused before memory is taken for it, and the message names it. Symbolic links in
+ * folders are followed; links and ".." in archives are refused.
  *
  * Errors: GOVPN_E_IO, GOVPN_E_FORMAT, GOVPN_E_UNSUPPORTED, GOVPN_E_MEMORY, and GOVPN_E_CANCELLED
  * after govpn_data_cancel_open. */
@@ -424,6 +425,7 @@ int32_t govpn_data_split(govpn_data data, const char *json, govpn_data *a, govpn
  *          "streamed":       true if the images are decoded while they are used,
  *          "memory_bytes":   host memory of the pixels; of a stream, the most its queue has held,
  *          "skipped":        the broken images that were left out, each with the reason,
+ *          "warnings":       a list of texts: files in class folders that are no images, counted,
  *          "soft_labels":    true if the labels are probabilities,
  *          "weighted":       true if the images have weights} */
 int32_t govpn_data_info(govpn_data data, char **json);

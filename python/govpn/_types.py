@@ -114,6 +114,7 @@ class DataInfo(TypedDict):
     streamed: bool
     memory_bytes: int  # of a stream, the most that its queue of decoded images has held
     skipped: list[str]  # broken images that were left out, and why
+    warnings: list[str]  # other files that were left out
     soft_labels: bool
     weighted: bool
 

@@ -164,7 +164,7 @@ func (x *tarIndex) entry(h *tar.Header) (string, error) {
 			h.Name, maxPath)
 	}
 	name := path.Clean(h.Name)
-	if name == "." || strings.HasPrefix(name, ".") || strings.Contains(name, "/.") {
+	if name == "." || slices.ContainsFunc(strings.Split(name, "/"), hidden) {
 		return "", nil
 	}
 	dir := name
@@ -182,6 +182,9 @@ func (x *tarIndex) entry(h *tar.Header) (string, error) {
 	link := h.Typeflag == tar.TypeLink || h.Typeflag == tar.TypeSymlink // may lead to a wanted folder
 	wanted := x.wanted(name, false) || inner != "" && x.wanted(inner, false) ||
 		link && (x.wanted(name, true) || inner != "" && x.wanted(inner, true))
+	if !wanted && (h.Typeflag == tar.TypeReg || h.Typeflag == tar.TypeCont) {
+		x.tree.pass(name)
+	}
 	if h.Typeflag == tar.TypeDir || !wanted {
 		return "", nil
 	}
@@ -243,7 +246,7 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 // tiny-imagenet-200/train. It does nothing if itself reports that the folder has a meaning of its
 // own.
 func (t *tree) unwrap(wanted func(path string, folder bool) bool, itself func(dir string) bool) {
-	if top := t.childFolders(""); t.root == nil && len(top) == 1 && !itself(top[0]) {
+	if top := t.childFolders(""); t.root == "" && len(top) == 1 && !itself(top[0]) {
 		prefix := top[0] + "/"
 		strip := func(p string) string { return strings.TrimPrefix(p, prefix) }
 		t.folders = slices.DeleteFunc(t.folders, func(dir string) bool { return dir == top[0] })
@@ -254,6 +257,13 @@ func (t *tree) unwrap(wanted func(path string, folder bool) bool, itself func(di
 		for i := range t.files {
 			t.files[i].path = strip(t.files[i].path)
 		}
+		others := make(map[suffixIn]int, len(t.others))
+		for key, n := range t.others {
+			if key.folder != top[0] {
+				others[suffixIn{strip(key.folder), key.suffix}] = n
+			}
+		}
+		t.others = others
 		t.path = path.Join(t.path, top[0])
 	}
 	t.files = slices.DeleteFunc(t.files, func(f file) bool { return !wanted(f.path, false) })

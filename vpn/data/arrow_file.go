@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -30,24 +29,26 @@ func arrowFiles(o OpenOptions) (*found, error) {
 
 var arrowMagic = []byte("ARROW1")
 
-// arrowFile reads one file from front to back. The file format is the stream format between a magic
-// number and a footer. The footer only repeats where each message lies, so it is ignored.
+// arrowFile reads one file: a stream from front to back, a file by its footer.
 func (t *table) arrowFile(f *os.File) error {
-	size, start := t.size, int64(0)
+	size := t.size
 	head := make([]byte, 8)
 	if _, err := f.ReadAt(head, 0); err != nil {
 		return errors.New("is too short to be an Arrow file")
 	}
+	if bytes.HasPrefix(head, []byte("FEA1")) {
+		return Errorf(ErrUnsupported, "is a Feather file of version 1, want version 2, which is an Arrow file")
+	}
+	var footer *arrowFooter
 	if bytes.HasPrefix(head, arrowMagic) {
-		start = 8
-		tail := make([]byte, len(arrowMagic))
-		if _, err := f.ReadAt(tail, size-int64(len(tail))); err != nil || size < 16 || !bytes.Equal(tail, arrowMagic) {
-			return errors.New("is truncated: it does not end as an Arrow file does")
+		var err error
+		if footer, err = readArrowFooter(f, size); err != nil {
+			return err
 		}
 	}
 	mem := newBoundedAllocator(size)
-	messages := newArrowMessages(io.NewSectionReader(f, start, size-start), size-start,
-		max(minUnpacked, maxUnpacked*size), mem)
+	messages := newArrowMessages(f, size, max(minUnpacked, maxUnpacked*size), mem)
+	messages.footer = footer
 	r, err := ipc.NewReaderFromMessageReader(messages, ipc.WithAllocator(mem))
 	if err != nil {
 		return fmt.Errorf("is not an Arrow file or stream, or damaged: %w", err)
@@ -85,35 +86,66 @@ func (t *table) arrowFile(f *os.File) error {
 }
 
 // arrowImages adds the images of a record batch.
-func (t *table) arrowImages(field arrow.Field, a arrow.Array) error {
-	if k := firstNull(a, 0, a.Len()); k >= 0 {
-		return fmt.Errorf("row %d has no image (null)", t.row()+k)
-	}
-	if s, ok := a.(*array.Struct); ok {
+func (t *table) arrowImages(field arrow.Field, column arrow.Array) error {
+	a := column
+	if s, ok := column.(*array.Struct); ok {
 		i, ok := s.DataType().(*arrow.StructType).FieldIdx("bytes")
 		if !ok {
-			return fmt.Errorf("has images of type %s, want a field \"bytes\" in them", a.DataType())
+			return fmt.Errorf("has images of type %s, want a field \"bytes\" in them", s.DataType())
 		}
 		a = s.Field(i)
-		if k := firstNull(a, 0, a.Len()); k >= 0 {
-			return errNoBytes(t.row() + k)
-		}
 	}
 	encoded, ok := a.(interface{ Value(int) []byte })
 	if !ok {
-		return t.arrowTensors(field, a)
+		return t.arrowPixels(field, a)
 	}
 	for i := range a.Len() {
-		if err := t.add(encoded.Value(i)); err != nil {
+		var err error
+		switch {
+		case firstNull(column, i, i+1) >= 0:
+			err = t.addMissing(noImage)
+		case firstNull(a, i, i+1) >= 0:
+			err = t.addMissing(noBytes)
+		default:
+			err = t.add(encoded.Value(i))
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func errNoBytes(row int) error {
-	return fmt.Errorf("row %d has no bytes (null), only perhaps the path of a file elsewhere: "+
-		"embed the images (datasets: push_to_hub and to_parquet do it)", row)
+// Why a row has no image.
+const (
+	noImage = "has no image (null)"
+	noBytes = "has no bytes (null), only perhaps the path of a file elsewhere: " +
+		"embed the images (datasets: push_to_hub and to_parquet do it)"
+)
+
+// arrowPixels adds the images of a record batch that are pixels. It leaves out nulls.
+func (t *table) arrowPixels(field arrow.Field, a arrow.Array) error {
+	for start := 0; start < a.Len(); {
+		end := a.Len()
+		if k := firstNull(a, start, end); k >= 0 {
+			end = k
+		}
+		if start < end {
+			part := array.NewSlice(a, int64(start), int64(end))
+			err := t.arrowTensors(field, part)
+			part.Release()
+			if err != nil {
+				return err
+			}
+		}
+		if end < a.Len() {
+			if err := t.omit(t.row(), noImage); err != nil {
+				return err
+			}
+		}
+		start = end + 1
+	}
+	return nil
 }
 
 // arrowTensors adds images whose values are pixels.

@@ -15,14 +15,15 @@ import (
 // Arrow-go allocates what a message claims, and follows a type that contains itself until the stack
 // overflows. Neither can be recovered from.
 //
-// A message is 0xffffffff, the length of the metadata (0: end of stream), the metadata, the body:
+// With a footer, the messages are those that it names. A message is 0xffffffff, the length of the metadata (0: end of stream), the metadata, the body:
 // see arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format.
 type arrowMessages struct {
 	r      *io.SectionReader
 	mem    memory.Allocator
 	limit  int64 // the most values that an array may have
 	last   *ipc.Message
-	fields int // how many more fields the schema may have
+	fields int          // how many more fields the schema may have
+	footer *arrowFooter // nil: the messages follow one another from the beginning
 
 	schema       arrowCounts // what every record batch must describe
 	dictionaries map[int64]arrowCounts
@@ -58,7 +59,7 @@ func (m *arrowMessages) Message() (message *ipc.Message, err error) {
 			message, err = nil, fmt.Errorf("a message is damaged: %v", p)
 		}
 	}()
-	metadata, err := m.metadata()
+	metadata, err := m.next()
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +79,28 @@ func (m *arrowMessages) Message() (message *ipc.Message, err error) {
 	m.Release()
 	m.last = ipc.NewMessage(memory.NewBufferBytes(metadata), body)
 	return m.last, nil
+}
+
+// next returns the metadata of the next message. Its body follows at the reader's position.
+func (m *arrowMessages) next() ([]byte, error) {
+	f := m.footer
+	switch {
+	case f == nil:
+		return m.metadata()
+	case f.schema != nil:
+		schema := f.schema
+		f.schema = nil
+		return schema, nil
+	case len(f.blocks) == 0:
+		return nil, io.EOF
+	}
+	at := f.blocks[0]
+	f.blocks = f.blocks[1:]
+	if _, err := m.r.Seek(at, io.SeekStart); err != nil {
+		return nil, err
+	}
+	metadata, err := m.metadata()
+	return metadata, notEOF(err)
 }
 
 // left returns how many bytes follow.

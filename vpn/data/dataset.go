@@ -54,6 +54,7 @@ type Info struct {
 	// held.
 	MemoryBytes int64    `json:"memory_bytes"`
 	Skipped     []string `json:"skipped"`     // broken images that were left out, each with the reason
+	Warnings    []string `json:"warnings"`    // what else is left out: files that are no images
 	SoftLabels  bool     `json:"soft_labels"` // the labels are probabilities
 	Weighted    bool     `json:"weighted"`    // the images have weights
 }
@@ -293,6 +294,7 @@ func (d *Dataset) Info() Info {
 		Streamed:    d.Streamed(),
 		MemoryBytes: s.memory(),
 		Skipped:     append([]string{}, s.skipped...),
+		Warnings:    append([]string{}, s.warnings...),
 		SoftLabels:  d.soft != nil,
 		Weighted:    d.weights != nil,
 	}

@@ -45,7 +45,7 @@ func TestDescribe(t *testing.T) {
 	assert.Equal(t, 3, d.Classes())
 	assert.Equal(t, []float32{4.0 / 255, 5.0 / 255}, d.Image(2))
 	assert.Equal(t, Info{Images: 4, Height: 1, Width: 2, Channels: 1, DType: "uint8", Labelled: true, Classes: 3,
-		ClassNames: []string{"a", "b", "c"}, MemoryBytes: 8, Skipped: []string{}}, d.Info())
+		ClassNames: []string{"a", "b", "c"}, MemoryBytes: 8, Skipped: []string{}, Warnings: []string{}}, d.Info())
 }
 
 func TestViewsShareThePixels(t *testing.T) {

@@ -231,5 +231,7 @@ func (f *found) fromMemory() (*found, error) {
 		labels: d.labels,
 		names:  names,
 		shape:  [3]int{h, w, c},
+
+		skipped: f.skipped, warnings: f.warnings,
 	}, nil
 }

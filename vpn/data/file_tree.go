@@ -1,12 +1,14 @@
 package data
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -21,16 +23,22 @@ const (
 )
 
 // tree lists those files of a folder or archive (archive.go) that a reader wants. It ignores hidden
-// files and folders, whose names begin with ".". It opens nothing outside the folder: a symbolic
-// link that leads out of it is an error.
+// files and folders, whose names begin with ".", and the folders that macOS adds to archives. In a
+// folder it follows symbolic links, since many data sets are folders of links.
 type tree struct {
 	options OpenOptions
-	path    string   // as the caller gave it, for error messages
-	root    *os.Root // nil for an archive
+	path    string // as the caller gave it, for error messages
+	root    string // its absolute path, since the caller may change the working folder; "" for an archive
 	archive readAtCloser
 	folders []string // all that were seen, sorted; also those without wanted files
 	files   []file   // sorted by path
+	others  map[suffixIn]int
+	skipped []string // links that lead nowhere, with the reason
 }
+
+// suffixIn is a folder and a suffix in lower case: tree.others counts by it the files that are not
+// wanted.
+type suffixIn struct{ folder, suffix string }
 
 // file is a file of a tree. It is small, since there may be millions.
 type file struct {
@@ -54,9 +62,9 @@ func openTree(o OpenOptions, wanted func(path string, folder bool) bool) (*tree,
 	if err != nil {
 		return nil, Errorf(ErrIO, "data: opening a data set: %w", err)
 	}
-	t := &tree{path: name, options: o}
+	t := &tree{path: name, options: o, others: map[suffixIn]int{}}
 	if info.IsDir() {
-		if t.root, err = os.OpenRoot(name); err != nil {
+		if t.root, err = filepath.Abs(name); err != nil {
 			return nil, Errorf(ErrIO, "data: opening a data set: %w", err)
 		}
 		err = t.walk(".", []os.FileInfo{info}, wanted)
@@ -77,21 +85,25 @@ func (t *tree) walk(dir string, above []os.FileInfo, wanted func(string, bool) b
 	if err := t.options.cancelled(); err != nil {
 		return err
 	}
-	entries, err := fs.ReadDir(t.root.FS(), dir)
+	entries, err := os.ReadDir(t.absolute(dir))
 	if err != nil {
 		return Errorf(ErrIO, "data: listing %s: %w", t.name(dir), bare(err))
 	}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") {
+		if hidden(e.Name()) {
 			continue
 		}
 		p := path.Join(dir, e.Name())
 		kind := e.Type()
 		var info os.FileInfo
 		if kind == fs.ModeSymlink {
-			if info, err = t.root.Stat(p); err != nil {
-				return Errorf(ErrFormat, "data: %s is a symbolic link that leaves %s or leads nowhere: %w", t.name(p),
-					t.path, bare(err))
+			if info, err = os.Stat(t.absolute(p)); err != nil {
+				err = Errorf(ErrFormat, "data: %s is a symbolic link that leads nowhere: %w", t.name(p), bare(err))
+				if !t.options.SkipBroken {
+					return err
+				}
+				t.skipped = append(t.skipped, err.Error())
+				continue
 			}
 			kind = info.Mode().Type()
 		}
@@ -101,6 +113,8 @@ func (t *tree) walk(dir string, above []os.FileInfo, wanted func(string, bool) b
 				return Errorf(ErrUnsupported, "data: %s has more than %d files", t.path, maxFiles)
 			}
 			t.files = append(t.files, file{path: p})
+		case kind.IsRegular():
+			t.pass(p)
 		case kind.IsDir():
 			if len(t.folders) == maxFolders {
 				return Errorf(ErrUnsupported,
@@ -127,6 +141,23 @@ func (t *tree) walk(dir string, above []os.FileInfo, wanted func(string, bool) b
 	return nil
 }
 
+// hidden reports whether a file or folder with this name is ignored without a word.
+func hidden(name string) bool { return strings.HasPrefix(name, ".") || name == "__MACOSX" }
+
+// pass counts a file that is not wanted.
+func (t *tree) pass(p string) {
+	switch strings.ToLower(path.Base(p)) {
+	case "thumbs.db", "desktop.ini": // Windows writes them into folders of pictures
+		return
+	}
+	if key := (suffixIn{path.Dir(p), strings.ToLower(path.Ext(p))}); t.others[key] > 0 || len(t.others) < maxFolders {
+		t.others[key]++
+	}
+}
+
+// absolute returns the path by which the system finds p.
+func (t *tree) absolute(p string) string { return filepath.Join(t.root, filepath.FromSlash(p)) }
+
 // name returns the full path of p, for error messages.
 func (t *tree) name(p string) string { return path.Join(t.path, p) }
 
@@ -142,10 +173,10 @@ func bare(err error) error {
 
 // open returns a reader of a file's contents and their size. The caller must call done.
 func (t *tree) open(f *file) (r io.ReaderAt, size int64, done func() error, err error) {
-	if t.root == nil {
+	if t.root == "" {
 		return io.NewSectionReader(t.archive, f.offset, f.size), f.size, func() error { return nil }, nil
 	}
-	opened, err := t.root.OpenFile(f.path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would block
+	opened, err := os.OpenFile(t.absolute(f.path), os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe would block
 	if err != nil {
 		return nil, 0, nil, bare(err)
 	}
@@ -189,6 +220,10 @@ func (t *tree) text(p string) (text string, ok bool, err error) {
 	if err != nil {
 		return "", true, Errorf(ErrFormat, "data: %s: %w", t.name(p), err)
 	}
+	if utf16 := bytes.HasPrefix(content, []byte("\xff\xfe")) || bytes.HasPrefix(content, []byte("\xfe\xff")); utf16 {
+		return "", true, Errorf(ErrFormat, "data: %s is text in UTF-16, want UTF-8", t.name(p))
+	}
+	content = bytes.TrimPrefix(content, []byte("\ufeff")) // a byte order mark, such as Windows writes
 	return string(content), true, nil
 }
 
@@ -197,9 +232,6 @@ func (t *tree) text(p string) (text string, ok bool, err error) {
 const maxText = 64 << 20
 
 func (t *tree) close() error {
-	if t.root != nil {
-		return t.root.Close()
-	}
 	if t.archive != nil {
 		return t.archive.Close()
 	}

@@ -153,37 +153,90 @@ func TestImageFolderRefuses(t *testing.T) {
 	assert.EqualError(t, err, `data: labels is "fine", which the format image-folder does not use`)
 }
 
+// Links are followed, also out of the folder: many data sets are folders of links.
 func TestFolderLinks(t *testing.T) {
-	outside := folderOf(t, entry{"secret.png", []byte("x")})
+	outside := folderOf(t, entry{"x.png", []byte("x")}, entry{"y.png", []byte("y")})
 	link := func(name, target string) string {
 		dir := folderOf(t, entry{"train/a/1.png", []byte("1")}, entry{"other/2.png", []byte("2")})
 		require.NoError(t, os.Symlink(target, filepath.Join(dir, name)))
 		return dir
 	}
-	for name, target := range map[string]string{
-		"train/a/2.png": filepath.Join(outside, "secret.png"), "train/a/3.png": "../../../../../etc/passwd", "train/b": outside, "train/a/4.png": "nowhere",
+	for _, c := range []struct {
+		name, target string
+		want         []string
+	}{
+		{"train/a/2.png", filepath.Join(outside, "x.png"), []string{"1", "x"}},
+		{"train/b", outside, []string{"1", "x", "y"}},
+		{"train/b", "../other", []string{"1", "2"}},
+		{"train/a/2.png", "../../other/2.png", []string{"1", "2"}},
 	} {
-		_, err := imageFolder(OpenOptions{Path: link(name, target), Split: "train"})
-		assert.ErrorContains(t, err, name+" is a symbolic link that leaves", name)
-		assert.ErrorIs(t, err, ErrFormat)
+		f, err := imageFolder(OpenOptions{Path: link(c.name, c.target), Split: "train"})
+		require.NoError(t, err, c.name)
+		assert.Equal(t, c.want, contents(t, f))
 	}
 	_, err := imageFolder(OpenOptions{Path: link("train/a/loop", "../../train"), Split: "train"})
 	assert.ErrorContains(t, err, "loop is a symbolic link to a folder that it lies in")
-	f, err := imageFolder(OpenOptions{Path: link("train/b", "../other"), Split: "train"})
-	require.NoError(t, err, "a link within the folder")
-	assert.Equal(t, []string{"1", "2"}, contents(t, f))
+	lost := link("train/a/4.png", "nowhere")
+	_, err = imageFolder(OpenOptions{Path: lost, Split: "train"})
+	assert.ErrorContains(t, err, "train/a/4.png is a symbolic link that leads nowhere")
+	assert.ErrorIs(t, err, ErrFormat)
+	f, err := imageFolder(OpenOptions{Path: lost, Split: "train", SkipBroken: true})
+	require.NoError(t, err)
+	assert.Equal(t, 1, f.count)
+	require.Len(t, f.skipped, 1)
+	assert.Contains(t, f.skipped[0], "leads nowhere")
 
 	dir := link("train/a/2.png", "1.png")
 	f, err = imageFolder(OpenOptions{Path: dir, Split: "train"})
 	require.NoError(t, err)
-	require.NoError(t, os.Remove(filepath.Join(dir, "train/a/2.png"))) // the link changes after it was listed
-	require.NoError(t, os.Symlink(filepath.Join(outside, "secret.png"), filepath.Join(dir, "train/a/2.png")))
+	require.NoError(t, os.Remove(filepath.Join(dir, "train/a/2.png")))
 	_, err = f.source.read(1, nil)
-	assert.ErrorContains(t, err, "escapes")
+	assert.ErrorContains(t, err, "no such file")
 	require.NoError(t, os.Truncate(filepath.Join(dir, "train/a/1.png"), maxEncoded+1))
 	_, err = f.source.read(0, nil)
 	assert.ErrorContains(t, err, "has 268435457 bytes, want at most 268435456")
 	f.close()
+}
+
+// A stream of a folder survives a change of the working folder.
+func TestFolderByRelativePath(t *testing.T) {
+	dir := folderOf(t, entry{"set/a/1.png", []byte("1")})
+	t.Chdir(dir)
+	f, err := imageFolder(OpenOptions{Path: "set"})
+	require.NoError(t, err)
+	t.Chdir(t.TempDir())
+	assert.Equal(t, "set/a/1.png", f.source.name(0))
+	assert.Equal(t, []string{"1"}, contents(t, f))
+}
+
+// Files in class folders that are no images are counted. Those that systems leave behind are not.
+func TestOtherFiles(t *testing.T) {
+	entries := []entry{
+		{"s/a/1.png", nil}, {"s/a/2.GIF", nil}, {"s/a/deep/3.gif", nil}, {"s/b/1.JFIF", nil}, {"s/b/2.tiff", nil},
+		{"s/b/x.avif", nil}, {"s/b/README", nil}, {"s/b/Thumbs.db", nil}, {"s/b/.DS_Store", nil}, {"s/b/._1.png", nil},
+		{"s/__MACOSX/._1.png", nil}, {"s/notes.txt", nil}, {"t/a/1.gif", nil},
+	}
+	for name, path := range threeForms(t, entries) {
+		f, err := imageFolder(OpenOptions{Path: path, Split: "s"})
+		require.NoError(t, err, name)
+		assert.Equal(t, []string{"a", "b"}, f.names)
+		assert.Equal(t, 3, f.count)
+		require.Len(t, f.warnings, 1, name)
+		assert.Regexp(t, "^data: .*/s has other files in its class folders, which are left out: "+
+			`2 \.gif, 1 without a suffix, 1 \.avif$`, f.warnings[0])
+		f.close()
+		_, err = imageFolder(OpenOptions{Path: path, Split: "t"})
+		assert.ErrorContains(t, err, `has class folders without images: ["a"]; want`, name)
+		assert.ErrorContains(t, err, "; the files there are 1 .gif", name)
+	}
+}
+
+func TestClassFolderNotUTF8(t *testing.T) {
+	for name, path := range threeForms(t, []entry{{"caf\xe9/1.png", nil}, {"tea/1.png", nil}}) {
+		_, err := imageFolder(OpenOptions{Path: path})
+		assert.ErrorContains(t, err, `has the class folder "caf\xe9", whose name is not UTF-8`, name)
+		assert.ErrorIs(t, err, ErrFormat)
+	}
 }
 
 func TestArchiveRefuses(t *testing.T) {

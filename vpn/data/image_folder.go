@@ -2,13 +2,19 @@ package data
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
-// imageSuffixes are the suffixes of image files, in upper or lower case.
-var imageSuffixes = []string{".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+// imageSuffixes are the suffixes of image files, in upper or lower case: torchvision's, and other
+// names of the same formats.
+var imageSuffixes = []string{
+	".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".jfif", ".jpe",
+}
 
 func isImage(name string) bool {
 	return slices.Contains(imageSuffixes, strings.ToLower(path.Ext(name)))
@@ -16,8 +22,8 @@ func isImage(name string) bool {
 
 // imageFolder reads root/split/class/* or, without a split, root/class/* from a folder, tar or
 // tar.gz file. Classes and files are ordered as in torchvision's ImageFolder: the classes of the
-// split by name, then the files of each class folder by folder, by name. Files that are not images
-// are ignored.
+// split by name, then the files of each class folder by folder, by name. A warning counts the other
+// files in class folders.
 func imageFolder(o OpenOptions) (*found, error) {
 	if err := o.uses("path", "split"); err != nil {
 		return nil, err
@@ -61,6 +67,11 @@ func (t *tree) classes(split string) (*found, error) {
 		return nil, Errorf(ErrFormat, "data: %s has no folders, want one of images (%s) for each class", t.name(split),
 			strings.Join(imageSuffixes, ", "))
 	}
+	if i := slices.IndexFunc(names, func(name string) bool { return !utf8.ValidString(name) }); i >= 0 {
+		return nil, Errorf(ErrFormat,
+			"data: %s has the class folder %+q, whose name is not UTF-8: want names of classes in UTF-8", t.name(split),
+			names[i])
+	}
 	if len(names) > MaxClasses {
 		return nil, Errorf(ErrFormat, "data: %s has %d folders, want one for each of at most %d classes",
 			t.name(split), len(names), MaxClasses)
@@ -92,10 +103,41 @@ func (t *tree) classes(split string) (*found, error) {
 	}
 	if len(empty) > 0 {
 		return nil, Errorf(ErrFormat,
-			"data: %s has class folders without images: %.200q; want at least one file each (%s)", t.name(split),
-			empty, strings.Join(imageSuffixes, ", "))
+			"data: %s has class folders without images: %.200q; want at least one file each (%s)%s", t.name(split),
+			empty, strings.Join(imageSuffixes, ", "), t.othersIn(split, "; the files there are "))
 	}
-	return &found{source: &treeSource{tree: t, files: t.files}, count: len(t.files), labels: labels, names: names}, nil
+	f := &found{source: &treeSource{tree: t, files: t.files}, count: len(t.files), labels: labels, names: names}
+	if text := t.othersIn(split, "data: "+t.name(split)+" has other files in its class folders, which are left out: "); text != "" {
+		f.warnings = append(f.warnings, text)
+	}
+	f.skipped = t.skipped
+	return f, nil
+}
+
+// othersIn returns how many files of which suffixes in class folders are no images that are read,
+// after an introduction. It returns "" if there are none.
+func (t *tree) othersIn(split, introduction string) string {
+	counts := map[string]int{}
+	for key, n := range t.others {
+		if inside := split == "" && key.folder != "." || strings.HasPrefix(key.folder, split+"/"); inside {
+			counts[key.suffix] += n
+		}
+	}
+	if len(counts) == 0 {
+		return ""
+	}
+	suffixes := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), strings.Compare(a, b))
+	})
+	const most = 10
+	var list []string
+	for _, suffix := range suffixes[:min(len(suffixes), most)] {
+		list = append(list, fmt.Sprintf("%d %s", counts[suffix], cmp.Or(strings.ToValidUTF8(suffix, "?"), "without a suffix")))
+	}
+	if more := len(suffixes) - most; more > 0 {
+		list = append(list, fmt.Sprintf("and %d other suffixes", more))
+	}
+	return introduction + strings.Join(list, ", ")
 }
 
 // sortByFolder sorts the files by class, then by folder, then by name.

@@ -18,7 +18,9 @@ type found struct {
 	labels []int32  // one per image; nil if unlabelled
 	names  []string // of the classes; nil if not known
 	shape  [3]int   // H, W, C if an image's bytes are uint8 pixels; zeros if they are an encoded file
-	ready  *Dataset // set if the images are in memory already; the other fields are then empty
+	// skipped and warnings begin those of [Info].
+	skipped, warnings []string
+	ready             *Dataset // set if the images are in memory already; the other fields are then empty
 }
 
 // close releases what a reader returned.

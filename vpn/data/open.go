@@ -3,7 +3,9 @@ package data
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -94,16 +96,30 @@ func Open(ctx context.Context, o OpenOptions) (*Dataset, error) {
 		return nil, Errorf(ErrArgument, "data: %w", err)
 	}
 	f, err := read(o)
-	if err != nil {
+	if errors.Is(err, ErrArgument) { // about an option
 		return nil, err
 	}
+	if err != nil {
+		return nil, o.naming(err)
+	}
+	d, err := f.open(o)
+	if err != nil {
+		return nil, o.naming(err)
+	}
+	return d, nil
+}
+
+// open makes the data set of what a reader found.
+func (f *found) open(o OpenOptions) (*Dataset, error) {
 	if len(o.ClassNames) > 0 {
 		f.names = o.ClassNames
 	}
 	if f.ready != nil {
+		f.ready.store.skipped, f.ready.store.warnings = f.skipped, f.warnings
 		if o.Transform.None() {
 			return f.relabelled()
 		}
+		var err error
 		if f, err = f.fromMemory(); err != nil {
 			return nil, err
 		}
@@ -111,9 +127,43 @@ func Open(ctx context.Context, o OpenOptions) (*Dataset, error) {
 	d, err := f.dataset(o)
 	if err != nil {
 		_ = f.source.close()
-		return nil, err
 	}
-	return d, nil
+	return d, err
+}
+
+// naming returns an error whose message names a file or the folder of the set. This is the one
+// place that makes sure of it, for all readers. Most messages name the file already.
+func (o *OpenOptions) naming(err error) error {
+	paths := []string{cmp.Or(o.Path, o.Images)}
+	if o.Images != "" && o.Labels != "" {
+		paths = append(paths, o.Labels)
+	}
+	for _, path := range paths {
+		if names(err.Error(), path) || names(err.Error(), filepath.Clean(path)) {
+			return err
+		}
+	}
+	return Errorf(err, "data: %s: %s", paths[0], strings.TrimPrefix(err.Error(), "data: "))
+}
+
+// names reports whether a message contains a path that does not begin or end within a word.
+func names(message, path string) bool {
+	for {
+		i := strings.Index(message, path)
+		if i < 0 {
+			return false
+		}
+		before, after := message[:i], message[i+len(path):]
+		if path == "" || !strings.HasSuffix(before, "/") && (before == "" || !wordByte(before[len(before)-1])) &&
+			(after == "" || !wordByte(after[0])) {
+			return path != ""
+		}
+		message = after
+	}
+}
+
+func wordByte(b byte) bool {
+	return b == '_' || b == '-' || '0' <= b && b <= '9' || 'a' <= b|0x20 && b|0x20 <= 'z' || b >= 0x80
 }
 
 // relabelled returns the set in memory, with the class names that the caller gave.
@@ -131,6 +181,8 @@ func (f *found) dataset(o OpenOptions) (*Dataset, error) {
 		n:      f.count,
 		dtype:  dtypes.Uint8,
 		origin: &origin{source: f.source, raw: f.shape, transform: o.Transform},
+		// What is left out before an image is decoded.
+		skipped: slices.Clone(f.skipped), warnings: f.warnings,
 	}
 	s.origin.decoders.New = s.newDecoder
 	if err := s.measure(o.SkipBroken); err != nil {

@@ -155,12 +155,21 @@ func (p *parquetFile) images(group *pq.RowGroupReader, rows int64) error {
 	return eachBatch(rows, func(n int64, levels []int16) (int64, int, error) {
 		return column.ReadBatch(min(n, int64(len(values))), values[:], levels, nil)
 	}, func(levels []int16, read int) error {
-		if read < len(levels) {
-			return errNoBytes(p.table.row() + firstBelow(levels, column.Descriptor()))
-		}
-		for _, image := range values[:read] {
-			if err := p.table.add(image); err != nil {
-				return err
+		next, most := 0, column.Descriptor().MaxDefinitionLevel()
+		for i := range levels {
+			switch {
+			case read == len(levels) || levels[i] == most: // a column without nulls may have no levels
+				if next == read {
+					return errPages
+				}
+				if err := p.table.add(values[next]); err != nil {
+					return err
+				}
+				next++
+			default:
+				if err := p.table.addMissing(noBytes); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

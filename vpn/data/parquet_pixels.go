@@ -87,7 +87,7 @@ func (x *parquetPixels) add(group *pq.RowGroupReader, rows int64) error {
 			"has %d values in images, want at most %d, 20 times the file's size, and what memory is available",
 			x.values, int64(minUnpacked))
 	}
-	before := x.images
+	before, omitted := x.images, len(x.file.table.omitted)
 	reader, err := x.file.column(group, x.file.image, chunk.NumValues())
 	if err != nil {
 		return err
@@ -103,8 +103,8 @@ func (x *parquetPixels) add(group *pq.RowGroupReader, rows int64) error {
 	default:
 		err = errPages
 	}
-	if err == nil && int64(x.images-before) != rows {
-		err = fmt.Errorf("is damaged: a row group has %d images in %d rows", x.images-before, rows)
+	if n := x.images - before + len(x.file.table.omitted) - omitted; err == nil && int64(n) != rows {
+		err = fmt.Errorf("is damaged: a row group has %d images in %d rows", n, rows)
 	}
 	return err
 }
@@ -118,20 +118,44 @@ func readPixels[D uint8 | float32, S int32 | float32 | float64](x *parquetPixels
 	return eachBatch(values, func(n int64, levels []int16) (int64, int, error) {
 		return read(n, batch, levels, repeats)
 	}, func(levels []int16, read int) error {
-		if read < len(levels) {
-			return fmt.Errorf("row %d is null, or has an empty list or a null", x.images-1)
-		}
-		for i, v := range batch[:read] {
+		next := 0
+		for i := range levels {
+			if read < len(levels) && levels[i] < x.column.MaxDefinitionLevel() {
+				if err := x.null(levels[i], repeats[i]); err != nil {
+					return err
+				}
+				continue
+			}
+			if next == read {
+				return errPages
+			}
+			v := batch[next]
+			next++
 			if err := x.repeat(repeats[i]); err != nil {
 				return err
 			}
 			if bytes && (v < 0 || v > 255) {
-				return fmt.Errorf("row %d has the value %v, want 0..255", x.images-1, v)
+				return fmt.Errorf("row %d has the value %v, want 0..255", x.row(), v)
 			}
 			*pixels = append(*pixels, D(v))
 		}
 		return nil
 	})
+}
+
+// row returns the index in the file of the image that is being read.
+func (x *parquetPixels) row() int { return x.images - 1 + len(x.file.table.omitted) }
+
+// null leaves out an image that is null. Empty lists, and nulls in lists, are errors.
+func (x *parquetPixels) null(definition, repetition int16) error {
+	whole := x.levels == nil || x.next == 0 // the image before it is complete
+	if definition > 0 || repetition > 0 || !whole {
+		return fmt.Errorf("row %d is null, or has an empty list or a null", max(0, x.row()))
+	}
+	if x.levels == nil && len(x.head) > 0 {
+		x.infer()
+	}
+	return x.file.table.omit(x.row()+1, noImage)
 }
 
 // repeat checks the repetition level of the next value.
@@ -149,7 +173,7 @@ func (x *parquetPixels) repeat(level int16) error {
 		return nil
 	}
 	if level != x.levels[x.next] {
-		return fmt.Errorf("row %d has lists of other sizes than row 0, whose are %v", max(0, x.images-1), x.sizes)
+		return fmt.Errorf("row %d has lists of other sizes than row 0, whose are %v", max(0, x.row()), x.sizes)
 	}
 	if x.next++; x.next == len(x.levels) {
 		x.next = 0

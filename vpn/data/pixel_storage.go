@@ -22,6 +22,7 @@ type storage struct {
 	home       compute.Backend // backend of the lent memory; nil if it is host memory
 	origin     *origin         // of a streamed set; nil if the pixels are in memory
 	skipped    []string        // broken images that were left out, each with the reason
+	warnings   []string        // what else the caller should know
 
 	mu      sync.Mutex
 	refs    int // open views

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/govpn/govpn/vpn/data/internal/imaging"
 )
 
 // The default columns, in the order in which they are looked for.
@@ -37,7 +39,11 @@ type table struct {
 	fixed      bool             // names are given by the caller or the file
 	strings    map[string]int32 // labels that are plain strings, numbered in order of first use
 
+	missing map[int]string // rows without an image that SkipBroken leaves out later, and why
+
 	tensors column // images that are pixels
+	omitted []int  // rows of the present file without pixels, which SkipBroken has left out
+	skipped []string
 	free    []func()
 }
 
@@ -124,7 +130,7 @@ func (t *table) readFile(path string, read func(t *table, f *os.File) error) (er
 	if !info.Mode().IsRegular() {
 		return argErrorf("%s is not a regular file", path)
 	}
-	t.path, t.size, t.unpacked, t.fileLabels = path, info.Size(), 0, nil
+	t.path, t.size, t.unpacked, t.fileLabels, t.omitted = path, info.Size(), 0, nil, nil
 	t.files, t.first = append(t.files, path), append(t.first, t.rows)
 	defer func() {
 		if p := recover(); p != nil {
@@ -134,9 +140,13 @@ func (t *table) readFile(path string, read func(t *table, f *os.File) error) (er
 	if err := read(t, f); err != nil {
 		return t.failed(err)
 	}
-	rows := t.rows - t.first[len(t.first)-1]
-	if t.labelled && len(t.fileLabels) != rows {
+	if rows := t.row(); t.labelled && len(t.fileLabels) != rows {
 		return t.failed(fmt.Errorf("has %d labels for %d images", len(t.fileLabels), rows))
+	}
+	for i, row := range t.omitted {
+		if t.labelled {
+			t.fileLabels = slices.Delete(t.fileLabels, row-i, row-i+1)
+		}
 	}
 	t.labels = append(t.labels, t.fileLabels...)
 	return nil
@@ -154,18 +164,52 @@ func (t *table) failed(err error) error {
 }
 
 // row returns the index in the present file of the next image.
-func (t *table) row() int { return t.rows - t.first[len(t.first)-1] }
+func (t *table) row() int { return t.rows - t.first[len(t.first)-1] + len(t.omitted) }
+
+// addMissing adds an encoded image that is not there. With SkipBroken it is left out like one that
+// does not decode; otherwise it is an error. why follows the name of the row.
+func (t *table) addMissing(why string) error {
+	if !t.options.SkipBroken {
+		return fmt.Errorf("row %d %s", t.row(), why)
+	}
+	if t.missing == nil {
+		t.missing = map[int]string{}
+	}
+	t.missing[t.rows] = why
+	return t.append(nil)
+}
+
+// omit leaves out a row of the present file that should have pixels, or returns an error. why
+// follows the name of the row.
+func (t *table) omit(row int, why string) error {
+	if !t.options.SkipBroken {
+		return fmt.Errorf("row %d %s", row, why)
+	}
+	if len(t.skipped) == maxFiles {
+		return Errorf(ErrUnsupported, "there are more than %d images", maxFiles)
+	}
+	t.skipped = append(t.skipped, fmt.Sprintf("data: %s: row %d %s", t.path, row, why))
+	t.omitted = append(t.omitted, row)
+	return nil
+}
 
 // add copies an encoded image to the temporary file.
-func (t *table) add(image []byte) (err error) {
+func (t *table) add(image []byte) error {
 	if err := t.options.cancelled(); err != nil {
 		return err
 	}
 	switch {
 	case len(image) == 0:
-		return fmt.Errorf("row %d has an image of 0 bytes", t.row())
+		return t.addMissing("has an image of 0 bytes")
 	case len(image) > maxEncoded:
-		return fmt.Errorf("row %d has an image of %d bytes, want at most %d", t.row(), len(image), maxEncoded)
+		return t.addMissing(fmt.Sprintf("has an image of %d bytes, want at most %d", len(image), maxEncoded))
+	}
+	return t.append(image)
+}
+
+// append appends the bytes of an image to the temporary file.
+func (t *table) append(image []byte) (err error) {
+	switch {
 	case t.rows == maxFiles:
 		return Errorf(ErrUnsupported, "there are more than %d images", maxFiles)
 	case t.tensors.arrays != nil:
@@ -189,7 +233,11 @@ func (t *table) add(image []byte) (err error) {
 
 // found returns what all files hold.
 func (t *table) found() (*found, error) {
-	if t.rows == 0 {
+	switch {
+	case t.rows == 0 && len(t.skipped) > 0:
+		return nil, Errorf(ErrFormat, "data: none of the %d images can be read, the first: %s", len(t.skipped),
+			strings.TrimPrefix(t.skipped[0], "data: "))
+	case t.rows == 0:
 		return nil, Errorf(ErrFormat, "data: %s holds no rows, want at least 1 image", t.options.Path)
 	}
 	if !t.labelled || !slices.ContainsFunc(t.labels, func(y int32) bool { return y != noLabel }) {
@@ -216,7 +264,7 @@ func (t *table) inMemory() (*found, error) {
 	if err != nil {
 		return nil, ofFile(t.options.Path, err)
 	}
-	return &found{ready: d}, nil
+	return &found{ready: d, skipped: t.skipped}, nil
 }
 
 func (t *table) close() {
@@ -274,6 +322,9 @@ func (t *table) columns(names []string) (image, label int, err error) {
 type tableSource struct{ table *table }
 
 func (s *tableSource) read(i int, buffer []byte) ([]byte, error) {
+	if why, ok := s.table.missing[i]; ok {
+		return nil, fmt.Errorf("%w: the row %s", imaging.ErrFormat, why)
+	}
 	start := int64(0)
 	if i > 0 {
 		start = s.table.ends[i-1]

@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"context"
 	"image"
 	"image/png"
 	"os"
@@ -58,7 +59,7 @@ func openTable(name string) (*found, error) {
 
 func TestTablesOfEncodedImages(t *testing.T) {
 	for _, name := range []string{
-		"hf.arrow", "zstd.arrow", "lz4.arrow", "file.arrow", // encoded images
+		"hf.arrow", "zstd.arrow", "lz4.arrow", "file.arrow", "polars.arrow", // encoded images
 		"hf.parquet", "v2.parquet", "gzip.parquet", "brotli.parquet", "lz4.parquet", "names.parquet", "empty.parquet",
 	} {
 		f, err := openTable("testdata/" + name)
@@ -101,6 +102,38 @@ func TestTablesOfPixels(t *testing.T) {
 			}
 		}
 		d.Close()
+	}
+}
+
+// Null images are errors or, with SkipBroken, left out with their labels.
+func TestTablesWithNulls(t *testing.T) {
+	for name, c := range map[string]struct {
+		want    string
+		kept    []int
+		skipped int
+	}{
+		"nulls.arrow":         {"nulls.arrow: row 1 has no image (null)", []int{0, 4}, 3},
+		"nulls.parquet":       {"nulls.parquet: row 1 has no bytes (null), only perhaps", []int{0, 4}, 3},
+		"nulls-lists.arrow":   {"nulls-lists.arrow: row 0 has no image (null)", []int{1, 4}, 3},
+		"nulls-lists.parquet": {"nulls-lists.parquet: row 0 has no image (null)", []int{1, 4}, 3},
+	} {
+		format := strings.TrimPrefix(filepath.Ext(name), ".")
+		o := OpenOptions{Format: format, Path: "testdata/" + name}
+		_, err := Open(context.Background(), o)
+		assert.ErrorContains(t, err, c.want)
+		o.SkipBroken = true
+		for _, o.Stream = range []bool{false, true} {
+			d, err := Open(context.Background(), o)
+			require.NoError(t, err, name)
+			require.Equal(t, len(c.kept), d.Len(), name)
+			for i, k := range c.kept {
+				assert.Equal(t, tableLabels[k], d.Labels()[i], "%s: %d", name, i)
+				assert.Equal(t, float32(k+5)/255, d.Image(i)[5], "%s: %d", name, i)
+			}
+			require.Len(t, d.Info().Skipped, c.skipped, name)
+			assert.Contains(t, d.Info().Skipped[1], name+": row 2", name)
+			d.Close()
+		}
 	}
 }
 

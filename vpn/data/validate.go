@@ -3,6 +3,7 @@ package data
 import (
 	"math"
 	"strings"
+	"unicode/utf8"
 )
 
 // checkShape returns an error unless n images of h×w×c values have exactly size values.
@@ -78,6 +79,9 @@ func checkLabels(labels []int32, names []string, n int) (classes int, err error)
 		if j, twice := first[name]; twice {
 			return 0, argErrorf("class_names[%d] is %q, as class_names[%d] is: want a name of its own for each class",
 				i, name, j)
+		}
+		if !utf8.ValidString(name) { // JSON and Arrow have UTF-8 alone
+			return 0, argErrorf("class_names[%d] is %+q, whose bytes are not UTF-8", i, name)
 		}
 		first[name] = i
 	}

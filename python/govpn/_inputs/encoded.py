@@ -91,7 +91,9 @@ def _called(images: Foreign, i: int, name: str) -> str:
     """Returns what messages call image i."""
     image = _plain(images[i])
     path = image.get("path") if isinstance(image, Mapping) else image
-    return str(path) if is_path(path) else f"{name}[{i}]"
+    if not is_path(path):
+        return f"{name}[{i}]"
+    return os.fsencode(path).decode("utf-8", "backslashreplace")  # the name may not be UTF-8
 
 
 def _opened(rename: Callable[[str], str] = str, **options: object) -> tuple[AnyArray, Labels | None]:

@@ -66,7 +66,7 @@ class Stream:
 
         Among its keys are images, height, width, channels and classes. memory_bytes is the most
         that the queue of decoded images has held. skipped lists broken images that were left out,
-        and why.
+        and why. warnings tells of other files that were left out.
         """
         return self.data().info()
 
@@ -114,8 +114,8 @@ class Stream:
 def open_set(stream: bool, **options: object) -> Opened:
     """Opens a data set as govpn_data_open does, and returns a Stream, or (X, y) in memory.
 
-    options are those of govpn_data_open. Ctrl-C interrupts the call. Broken images that were left
-    out are a GovpnWarning.
+    options are those of govpn_data_open. Ctrl-C interrupts the call. Broken images and other files
+    that were left out are a GovpnWarning.
     """
     stream = _params.truth(stream, "stream")
     text = _lib.encode({k: v for k, v in options.items() if v is not None} | {"stream": stream})
@@ -128,6 +128,8 @@ def open_set(stream: bool, **options: object) -> Opened:
         shown = "; ".join(skipped[:5]) + ("; …" if len(skipped) > 5 else "")
         count = "1 broken image was" if len(skipped) == 1 else f"{len(skipped)} broken images were"
         warn(f"{count} left out: {shown}")
+    for text in info["warnings"]:
+        warn(text.removeprefix("data: "))
     if stream:
         return Stream(data)
     (batch,) = data.export(batch_size=0)

@@ -1,6 +1,7 @@
 """Write the Parquet and Arrow files of ../table_test.go: python tables.py
 
-The committed files were written with pyarrow 26.0.1, Pillow 13.0.0 and numpy 2.4.6. Image i is a PNG
+The committed files were written with pyarrow 26.0.1, Pillow 13.0.0, numpy 2.4.6 and polars
+2.1.0. Image i is a PNG
 file of pixels(i), 4×4 RGB.
 """
 
@@ -9,6 +10,7 @@ import json
 import pathlib
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
@@ -76,6 +78,21 @@ def lists():
     )
 
 
+def with_nulls():
+    """Return Hugging Face's table: image 0 is there, 1 is null, 2 has null bytes, 3 no bytes, 4 is there."""
+    images = hugging_face().column("image").to_pylist()
+    images[1] = None
+    images[2] = {"bytes": None, "path": "2.png"}
+    images[3] = {"bytes": b"", "path": "3.png"}
+    return hugging_face().set_column(0, "image", pa.array(images, hugging_face().schema.field("image").type))
+
+
+def lists_with_nulls():
+    """Return lists() with images 0, 2 and 3 null."""
+    images = [x if i in (1, 4) else None for i, x in enumerate(lists().column("image").to_pylist())]
+    return lists().set_column(0, "image", pa.array(images, lists().schema.field("image").type))
+
+
 names = pa.array(["dog", "cat", "dog", "dog", "cat"])
 dictionary = pa.DictionaryArray.from_arrays(pa.array(LABELS, pa.int8()), pa.array(["cat", "dog"]))
 stream("hf.arrow", hugging_face())
@@ -84,6 +101,11 @@ file("lz4.arrow", plain(pa.binary_view(), names), compression="lz4")
 file("file.arrow", plain(pa.binary(), dictionary))
 stream("tensor.arrow", tensors(pa.uint8()))
 stream("lists.arrow", lists())
+stream("nulls.arrow", with_nulls())
+stream("nulls-lists.arrow", lists_with_nulls())
+pl.from_arrow(plain(pa.binary(), names)).write_ipc(here / "polars.arrow", compression="zstd")
+pq.write_table(with_nulls(), here / "nulls.parquet", row_group_size=3)
+pq.write_table(lists_with_nulls(), here / "nulls-lists.parquet", row_group_size=3, store_schema=False)
 pq.write_table(hugging_face(), here / "hf.parquet", row_group_size=2)
 pq.write_table(
     hugging_face(), here / "v2.parquet", data_page_version="2.0", compression="zstd", use_dictionary=False
