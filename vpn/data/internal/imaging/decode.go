@@ -1,16 +1,9 @@
 package imaging
 
 import (
-	"bytes"
-	"errors"
 	"image"
-	stdjpeg "image/jpeg"
-	"image/png"
 	"math/rand/v2"
 	"sync"
-
-	"golang.org/x/image/bmp"
-	"golang.org/x/image/webp"
 
 	"github.com/govpn/govpn/vpn/data/internal/jpeg"
 )
@@ -19,9 +12,12 @@ import (
 // Its zero value is ready to use, by one goroutine at a time.
 type Decoder struct {
 	jpeg    jpeg.Decoder
+	png     pngDecoder
 	planar  planar
 	decoded decoded
 	raster  raster
+	pixels  []uint8 // of raster
+	file    []byte  // a file that is made for another decoder
 	x, y    table
 	mid     []uint8    // rows between the two passes of a resize
 	lines   [2][]uint8 // single rows
@@ -35,10 +31,6 @@ type Decoder struct {
 const hugePixels = 16 << 20
 
 var huge sync.Mutex
-
-// maxScans is the most scans that a progressive JPEG file may have. Each scan may pass over the
-// whole image. Encoders write about ten.
-const maxScans = 128
 
 // Decode decodes an image, applies t, and writes the pixels to out: h·w·c values in the order (H,
 // W, C), where c is 1 or 3. It returns an [ErrSize] if the result has another size. rng draws the
@@ -142,65 +134,19 @@ func panicked(err *error) {
 // open decodes an image, or at least the given region of it.
 func (d *Decoder) open(head header, data []byte, region image.Rectangle) (pic picture, err error) {
 	defer panicked(&err)
-	if head.format == "JPEG" {
-		planes, err := d.jpeg.Decode(data, region)
-		switch {
-		case err == nil && d.jpeg.Width == head.w && d.jpeg.Height == head.h:
-			d.planar.planes, d.planar.webp = planes, false
-			return &d.planar, nil
-		case err == nil:
-			return nil, fail(ErrFormat, "is a broken JPEG file: it has two frames")
-		case !errors.Is(err, jpeg.ErrUnsupported):
-			return nil, failed("JPEG", err)
-		}
-	}
-	img, err := foreignDecode(head.format, data)
-	if err != nil {
-		return nil, err
-	}
-	if img.Bounds() != image.Rect(0, 0, head.w, head.h) {
-		return nil, fail(ErrFormat, "is a broken %s file: its header says %d×%d, its image %v", head.format, head.w,
-			head.h, img.Bounds())
-	}
-	switch img := img.(type) {
-	case *image.YCbCr:
-		d.planar.set(img, head.format == "WebP")
-		return &d.planar, nil
-	case *image.NYCbCrA:
-		d.planar.set(&img.YCbCr, true)
-		return &d.planar, nil
-	}
-	if !d.decoded.set(img) {
-		return nil, fail(ErrUnsupported, "is a %s image of pixels %T, which are not read", head.format, img)
-	}
-	return &d.decoded, nil
-}
-
-// foreignDecode calls the decoders of Go and x/image.
-func foreignDecode(format string, data []byte) (img image.Image, err error) {
-	reader := bytes.NewReader(data)
-	switch format {
+	switch head.format.name {
 	case "JPEG":
-		if n := bytes.Count(data, []byte{0xff, 0xda}); n > maxScans {
-			return nil, fail(ErrLimit, "has %d scans, want at most %d", n, maxScans)
-		}
-		img, err = stdjpeg.Decode(reader)
+		return d.openJPEG(head, data, region)
 	case "PNG":
-		img, err = png.Decode(reader)
+		return d.openPNG(head, data)
 	case "WebP":
-		img, err = webp.Decode(reader)
+		return d.openWebP(head)
 	case "BMP":
-		img, err = bmp.Decode(reader)
+		return d.openBMP(head, data)
+	case "TIFF":
+		return d.openTIFF(head, data)
 	}
-	var jpegKind stdjpeg.UnsupportedError
-	var pngKind png.UnsupportedError
-	if errors.As(err, &jpegKind) || errors.As(err, &pngKind) || errors.Is(err, bmp.ErrUnsupported) {
-		return nil, fail(ErrUnsupported, "is a %s image of a kind that is not read: %v", format, err)
-	}
-	if err != nil {
-		return nil, failed(format, err)
-	}
-	return img, nil
+	return d.openPNM(head, data)
 }
 
 // turn returns an upright picture.

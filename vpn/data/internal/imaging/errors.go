@@ -37,7 +37,16 @@ func fail(kind error, format string, values ...any) error {
 
 // prefixes are those of the decoders' error messages.
 var prefixes = []string{
-	"jpeg: malformed: ", "invalid JPEG format: ", "png: invalid format: ", "webp: ", "bmp: ",
+	"jpeg: malformed: ", "jpeg: not supported: ", "webp: ", "tiff: invalid format: ", "tiff: unsupported feature: ",
+}
+
+// stripped returns a decoder's message without its prefix.
+func stripped(err error) string {
+	text := err.Error()
+	for _, prefix := range prefixes {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return text
 }
 
 // failed returns the error of a decoder with a text that names the format.
@@ -45,11 +54,7 @@ func failed(format string, cause error) error {
 	if errors.Is(cause, io.EOF) || errors.Is(cause, io.ErrUnexpectedEOF) {
 		return &failure{kind: ErrFormat, cause: cause, text: "is a truncated " + format + " file"}
 	}
-	text := cause.Error()
-	for _, prefix := range prefixes {
-		text = strings.TrimPrefix(text, prefix)
-	}
-	return &failure{kind: ErrFormat, cause: cause, text: fmt.Sprintf("is a broken %s file: %s", format, text)}
+	return &failure{kind: ErrFormat, cause: cause, text: fmt.Sprintf("is a broken %s file: %s", format, stripped(cause))}
 }
 
 // checkSize refuses a size before memory is allocated for it.

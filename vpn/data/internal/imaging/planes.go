@@ -6,32 +6,22 @@ import (
 	"github.com/govpn/govpn/vpn/data/internal/jpeg"
 )
 
-// planar is a picture of YCbCr planes or of one grey plane. The planes may hold only the part of
-// the image that is needed.
+// planar is a picture of the planes of a JPEG or WebP file. The planes may hold only the part of the
+// image that is needed.
 type planar struct {
-	planes []jpeg.Plane
-	webp   bool       // limited range and libwebp's formulas; otherwise JFIF's full range and libjpeg's
-	lines  [3][]uint8 // scratch of row
-	sums   []int32    // scratch of upsample
-	three  [3]jpeg.Plane
+	planes  []jpeg.Plane
+	colours jpeg.Colours
+	webp    bool       // limited range and libwebp's formulas; otherwise JFIF's full range and libjpeg's
+	lines   [4][]uint8 // scratch of row
+	ink     []uint8    // scratch of row: pixels of CMYK
+	sums    []int32    // scratch of upsample
+	three   [3]jpeg.Plane
 }
 
-// set sets the planes of an image that the standard library or x/image decoded.
-func (p *planar) set(img *image.YCbCr, webp bool) {
+// set sets the planes of a WebP file, whose chroma has half the size.
+func (p *planar) set(img *image.YCbCr) {
 	w, h := img.Rect.Dx(), img.Rect.Dy()
-	hsub, vsub := 1, 1
-	switch img.SubsampleRatio {
-	case image.YCbCrSubsampleRatio422:
-		hsub = 2
-	case image.YCbCrSubsampleRatio420:
-		hsub, vsub = 2, 2
-	case image.YCbCrSubsampleRatio440:
-		vsub = 2
-	case image.YCbCrSubsampleRatio411:
-		hsub = 4
-	case image.YCbCrSubsampleRatio410:
-		hsub, vsub = 4, 2
-	}
+	const hsub, vsub = 2, 2
 	cw, ch := (w+hsub-1)/hsub, (h+vsub-1)/vsub
 	chroma := jpeg.Plane{
 		Stride: img.CStride,
@@ -52,7 +42,7 @@ func (p *planar) set(img *image.YCbCr, webp bool) {
 	}
 	p.three[1], p.three[2] = chroma, chroma
 	p.three[1].Pix, p.three[2].Pix = img.Cb, img.Cr
-	p.planes, p.webp = p.three[:], webp
+	p.planes, p.colours, p.webp = p.three[:], jpeg.YCbCr, true
 }
 
 func (p *planar) channels() int {
@@ -68,20 +58,50 @@ func (p *planar) row(dst []uint8, y, x0, x1 int) {
 		copy(dst, samples(&p.planes[0], y)[x0-p.planes[0].Rect.Min.X:x1-p.planes[0].Rect.Min.X])
 		return
 	}
-	var full [3][]uint8
-	for i := range full {
+	var full [4][]uint8
+	for i := range p.planes {
 		plane := &p.planes[i]
 		left := plane.Rect.Min.X * plane.HSub
 		full[i] = p.upsample(plane, y, &p.lines[i])[x0-left : x1-left]
 	}
-	p.toRGB(dst, full[0], full[1], full[2])
+	switch p.colours {
+	case jpeg.RGB:
+		interleave(dst, full[:3])
+	case jpeg.CMYK, jpeg.YCCK:
+		p.inks(dst, full)
+	default:
+		if p.webp {
+			webpToRGB(dst, full[0], full[1], full[2])
+		} else {
+			jfifToRGB(dst, full[0], full[1], full[2])
+		}
+	}
 }
 
-func (p *planar) toRGB(dst, y, cb, cr []uint8) {
-	if p.webp {
-		webpToRGB(dst, y, cb, cr)
+// inks converts CMYK to RGB as Pillow does: it takes all files to be inverted, as Adobe's are.
+func (p *planar) inks(dst []uint8, full [4][]uint8) {
+	n := len(full[0])
+	cmyk := grow(&p.ink, 4*n)
+	if p.colours == jpeg.YCCK {
+		jfifToRGB(dst, full[0], full[1], full[2]) // the inverse of CMY, inverted
+		for i := range n {
+			cmyk[4*i], cmyk[4*i+1], cmyk[4*i+2], cmyk[4*i+3] = dst[3*i], dst[3*i+1], dst[3*i+2], 255-full[3][i]
+		}
 	} else {
-		jfifToRGB(dst, y, cb, cr)
+		interleave(cmyk, full[:])
+		for i, v := range cmyk {
+			cmyk[i] = 255 - v
+		}
+	}
+	inkToRGB(dst, cmyk)
+}
+
+// interleave copies one row of each plane to pixels.
+func interleave(dst []uint8, rows [][]uint8) {
+	for k, row := range rows {
+		for i, v := range row {
+			dst[i*len(rows)+k] = v
+		}
 	}
 }
 

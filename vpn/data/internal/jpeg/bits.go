@@ -54,6 +54,13 @@ func (r *bitReader) drop() {
 	}
 }
 
+// load64 loads bits until more than 55 count.
+func (r *bitReader) load64() {
+	r.acc |= binary.BigEndian.Uint64(r.buf[r.pos:]) >> r.n
+	r.pos += int(63-r.n) >> 3
+	r.n |= 56
+}
+
 // overrun reports whether more bits were read than there are.
 func (r *bitReader) overrun() bool { return r.pos*8-int(r.n) > r.end*8 }
 

@@ -6,6 +6,10 @@ import "bytes"
 // coefficients.
 const lutBits = 11
 
+// shortBits is how many bits a look-up of symbols alone covers. In table.short, bits 4 to 11 are the
+// symbol and bits 0 to 3 the code's length; 0 stands for a longer code.
+const shortBits = 8
+
 // entry says what the next bits hold:
 //   - bits 16 to 31: the coefficient;
 //   - bits 8 to 15: how many zeros come before it;
@@ -37,8 +41,9 @@ type table struct {
 	limit   [17]uint32 // for each code length: its last code + 1, shifted to 16 bits
 	offset  [17]int    // for each code length: the index of its first symbol minus its first code
 	symbols [256]byte
-	spec    []byte // what the table was built from; most files have the same tables
-	dc      bool   // a DC table: codes of size 0 do not end the block
+	short   [1 << shortBits]uint16 // for progressive files: symbol and length of codes of up to shortBits bits
+	spec    []byte                 // what the table was built from; most files have the same tables
+	dc      bool                   // a DC table: codes of size 0 do not end the block
 	defined bool
 }
 
@@ -76,13 +81,13 @@ func (d *Decoder) readHuffman(b []byte) error {
 // build builds the table from a specification: one byte of class and number, the number of codes of
 // each length, the symbols.
 func (t *table) build(spec []byte) error {
-	t.lut = [1 << lutBits]entry{}
+	t.lut, t.short = [1 << lutBits]entry{}, [1 << shortBits]uint16{}
 	symbols := t.symbols[:copy(t.symbols[:], spec[17:])]
 	code, next := 0, 0
 	for length := 1; length <= 16; length++ {
 		n := int(spec[length])
 		t.offset[length] = next - code
-		if code+n > 1<<length {
+		if n > 0 && code+n >= 1<<length { // no code may be all ones
 			return formatError("a Huffman table has too many codes of %d bits", length)
 		}
 		for _, symbol := range symbols[next : next+n] {
@@ -91,6 +96,11 @@ func (t *table) build(spec []byte) error {
 			}
 			if length <= lutBits {
 				t.enter(code, length, symbol)
+			}
+			if free := shortBits - length; free >= 0 {
+				for i := range 1 << free {
+					t.short[code<<free+i] = uint16(symbol)<<4 | uint16(length)
+				}
 			}
 			code++
 		}

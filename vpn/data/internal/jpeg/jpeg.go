@@ -1,4 +1,4 @@
-// Package jpeg decodes baseline JPEG files to planes, with libjpeg's samples and at its speed.
+// Package jpeg decodes JPEG files to planes, with libjpeg's samples and at its speed.
 //
 // It exists because a data set is decoded again in each epoch, and image/jpeg of Go 1.26 reads bit
 // by bit. Times per image on one core of a 2-core AMD EPYC with AVX2 (BenchmarkDecode measures
@@ -17,9 +17,11 @@
 //   - Blocks that a crop leaves out are not transformed.
 //
 // Samples equal those of libjpeg and libjpeg-turbo with the default ("islow") inverse transform,
-// bit for bit. The caller upsamples and converts colours. Rare kinds of files are an
-// [ErrUnsupported]: progressive, arithmetic or lossless coding, 12 bits, CMYK, RGB, 4:1:1, no
-// height in the header. image/jpeg reads some of them.
+// bit for bit. The caller upsamples and converts colours. Baseline and progressive files are read,
+// with any sampling factors that libjpeg reads. Rare kinds of files are an [ErrUnsupported]:
+// arithmetic or lossless coding, 12 bits, 2 components, no height in the header.
+//
+// A file is refused if its coded data are damaged, where libjpeg warns and leaves a part grey.
 //
 // Names of markers, tables and fields are those of ITU-T T.81
 // (https://www.w3.org/Graphics/JPEG/itu-t81.pdf).
@@ -50,6 +52,18 @@ func truncated(where string) error {
 	return fmt.Errorf("%w: the data end in %s: %w", ErrFormat, where, io.ErrUnexpectedEOF)
 }
 
+// Colours is what the components of an image are.
+type Colours int
+
+// The kinds of components. CMYK and YCCK are as they are stored, which is inverted in most files.
+const (
+	Grey Colours = iota
+	YCbCr
+	RGB
+	CMYK
+	YCCK // CMYK as YCbCr of the inverted CMY, and K
+)
+
 // Header is what the frame header says about the image.
 type Header struct {
 	Width, Height int // at least 1
@@ -64,19 +78,20 @@ type Plane struct {
 	// Width and Height are the size of the whole plane, in samples: the image's, divided by HSub and
 	// VSub and rounded up.
 	Width, Height int
-	HSub, VSub    int // 1 or 2: pixels of the image per sample, horizontally and vertically
+	HSub, VSub    int // 1 to 4: pixels of the image per sample, horizontally and vertically
 }
 
 // Decoder decodes images. It keeps its memory from one image to the next. Its zero value is ready
 // to use, by one goroutine at a time.
 type Decoder struct {
 	Header
-	comp [3]component
+	Colours Colours // after Decode
+	comp    [4]component
 	// hMax and vMax are the largest sampling factors.
 	hMax    int
 	vMax    int
 	framed  bool // the frame header was read
-	seen    int  // how many components' scans were read
+	scans   int  // how many scans were read
 	jfif    bool // a JFIF marker was read: the colours are YCbCr
 	adobe   int  // Adobe's colour transform; -1 if there is no such marker
 	restart int  // MCUs between restart markers; 0 if there are none
@@ -86,11 +101,13 @@ type Decoder struct {
 	}
 	huff   [2][4]table // DC and AC
 	scan   scan
-	whole  bool // read all rows, to see whether the file holds them
 	bits   bitReader
 	coef   [64]int32 // of one block; zero between blocks
+	coefs  []int16   // of all blocks of a progressive file
 	pix    []uint8
-	planes [3]Plane
+	planes [4]Plane
+
+	progressive bool
 }
 
 // component is an entry of the frame header, with what the scan header adds.
@@ -104,6 +121,12 @@ type component struct {
 	blocks  image.Point     // of the whole plane
 	want    image.Rectangle // the blocks that the region needs
 	plane   *Plane
+
+	// Of a progressive file:
+	steps  [64]int32   // the quantisation table
+	bits   [64]int8    // from which bit on each coefficient is known, by zigzag position
+	padded image.Point // blocks of the plane, to whole MCUs
+	coefs  []int16     // of these blocks
 }
 
 // maxKept is the most memory, in bytes, that a Decoder keeps between images. Larger planes are
@@ -130,12 +153,12 @@ func ReadHeader(data []byte) (Header, error) {
 	}
 }
 
-// Decode returns the planes Y, Cb and Cr (full range, as in JFIF) of a colour image, or the plane
-// of a grey image. The planes hold what the pixels of region need, with the neighbours that smooth
-// upsampling takes. They are valid until the next call.
+// Decode returns the planes of an image: of a grey one, of YCbCr (full range, as in JFIF), RGB, CMYK
+// or YCCK, as Decoder.Colours then says. The planes hold what the pixels of region need, with the
+// neighbours that smooth upsampling takes. They are valid until the next call.
 //
-// Data below the region are not decoded, so defects there go unnoticed. A file that ends too early
-// is always an error.
+// Data below the region are not decoded, so defects there go unnoticed. A file without its end
+// marker is always an error.
 func (d *Decoder) Decode(data []byte, region image.Rectangle) (planes []Plane, err error) {
 	if err := checkStart(data); err != nil {
 		return nil, err
@@ -161,27 +184,40 @@ func (d *Decoder) Decode(data []byte, region image.Rectangle) (planes []Plane, e
 			d.readColours(s)
 		case s.marker == sos:
 			pos, err = d.readScan(s.body, data, pos, region)
+		case s.marker == eoi:
+			return d.finish()
 		default:
 			err = s.skip()
 		}
 		if err != nil {
 			return nil, err
 		}
-		if d.framed && d.seen == d.Components {
-			return d.planes[:d.Components], nil
-		}
 	}
+}
+
+// finish returns the planes when the end marker is reached.
+func (d *Decoder) finish() ([]Plane, error) {
+	if !d.complete() {
+		return nil, formatError("the end marker comes before all components were seen")
+	}
+	if d.progressive {
+		d.transformAll()
+	}
+	return d.planes[:d.Components], nil
 }
 
 // reset forgets the last image, so that its tables cannot serve the next.
 func (d *Decoder) reset() {
-	d.Header, d.framed, d.seen, d.jfif, d.adobe, d.restart = Header{}, false, 0, false, -1, 0
+	d.Header, d.framed, d.scans, d.jfif, d.adobe, d.restart = Header{}, false, 0, false, -1, 0
 	for i := range 4 {
 		d.quant[i].defined = false
 		d.huff[0][i].defined, d.huff[1][i].defined = false, false
 	}
-	d.coef, d.planes = [64]int32{}, [3]Plane{}
+	d.coef, d.planes = [64]int32{}, [4]Plane{}
 	if len(d.pix) > maxKept {
 		d.pix = nil
+	}
+	if 2*len(d.coefs) > maxKept {
+		d.coefs = nil
 	}
 }

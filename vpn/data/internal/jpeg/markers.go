@@ -1,18 +1,15 @@
 package jpeg
 
-import (
-	"bytes"
-	"slices"
-)
+import "bytes"
 
 // The markers of table B.1 that matter here.
 const (
-	sof0, sof1        = 0xC0, 0xC1 // baseline and extended sequential frames
+	sof0, sof1, sof2  = 0xC0, 0xC1, 0xC2 // baseline, extended sequential and progressive frames
 	sof15             = 0xCF
 	dht, jpg, dac     = 0xC4, 0xC8, 0xCC // between sof0 and sof15, but not frames
 	rst0, rst7        = 0xD0, 0xD7
 	soi, eoi, sos     = 0xD8, 0xD9, 0xDA
-	dqt, dri          = 0xDB, 0xDD
+	dqt, dnl, dri     = 0xDB, 0xDC, 0xDD
 	app0, app14, last = 0xE0, 0xEE, 0xEF
 	com               = 0xFE
 	tem               = 0x01
@@ -64,6 +61,9 @@ func nextSegment(data []byte, pos int) (segment, error) {
 		return segment{}, truncated("the length of a segment")
 	}
 	n := int(data[pos])<<8 | int(data[pos+1])
+	if s := (segment{marker: marker, end: pos + 2}); n < 2 && s.skip() == nil {
+		return s, nil // libjpeg passes over it
+	}
 	if n < 2 {
 		return segment{}, formatError("segment %#x has length %d, want at least 2", marker, n)
 	}
@@ -80,14 +80,12 @@ func (s segment) isFrame() bool {
 // skip returns an error unless the segment may be ignored.
 func (s segment) skip() error {
 	switch m := s.marker; {
-	case app0 <= m && m <= last, m == com, m == tem, m == dac:
+	case app0 <= m && m <= last, m == com, m == tem, m == dac, m == dnl:
 		return nil
 	case rst0 <= m && m <= rst7: // some encoders write one after the last restart interval
 		return nil
 	case m == soi:
 		return formatError("a second start marker")
-	case m == eoi:
-		return formatError("the end marker comes before all components were seen")
 	}
 	return unsupported("marker %#x", s.marker)
 }
@@ -119,13 +117,15 @@ func (d *Decoder) readFrame(s segment) (err error) {
 		return err
 	}
 	d.framed = true
+	d.progressive = s.marker == sof2
 	switch {
-	case s.marker != sof0 && s.marker != sof1:
-		return unsupported("frames of type %#x, only %#x and %#x (baseline)", s.marker, sof0, sof1)
+	case s.marker > sof2:
+		return unsupported("frames of type %#x, only %#x and %#x (baseline) and %#x (progressive)", s.marker, sof0,
+			sof1, sof2)
 	case s.body[0] != 8:
 		return unsupported("%d bits per sample, only 8", s.body[0])
-	case d.Components != 1 && d.Components != 3:
-		return unsupported("%d components, only 1 and 3", d.Components)
+	case d.Components != 1 && d.Components != 3 && d.Components != 4:
+		return unsupported("%d components, only 1, 3 and 4", d.Components)
 	}
 	for i := range d.comp[:d.Components] {
 		b := s.body[6+3*i:]
@@ -136,28 +136,26 @@ func (d *Decoder) readFrame(s segment) (err error) {
 				"component %d has sampling factors %d×%d and quantisation table %d, want 1 to 4 and 0 to 3", i, c.h,
 				c.v, c.quant)
 		}
-		if slices.ContainsFunc(d.comp[:i], func(o component) bool { return o.id == c.id }) {
-			return formatError("two components are numbered %d", c.id)
-		}
 	}
 	return d.layOut()
 }
 
 // layOut checks the sampling factors and derives the planes' sizes (section A.1.1).
 func (d *Decoder) layOut() error {
-	y := &d.comp[0]
+	comps := d.comp[:d.Components]
 	if d.Components == 1 {
-		y.h, y.v = 1, 1 // section A.2.2: blocks of a single component come row by row, whatever its factors
-	} else {
-		b, r := &d.comp[1], &d.comp[2]
-		if y.h > 2 || y.v > 2 || b.h > y.h || b.v > y.v || r.h != b.h || r.v != b.v || y.h*y.v+2*b.h*b.v > 10 {
-			return unsupported("sampling factors %d×%d, %d×%d, %d×%d", y.h, y.v, b.h, b.v, r.h, r.v)
-		}
+		comps[0].h, comps[0].v = 1, 1 // section A.2.2: blocks of a single component come row by row, whatever its factors
 	}
-	d.hMax, d.vMax = y.h, y.v
-	for i := range d.comp[:d.Components] {
-		c, p := &d.comp[i], &d.planes[i]
-		*p = Plane{HSub: y.h / c.h, VSub: y.v / c.v}
+	d.hMax, d.vMax = 1, 1
+	for i := range comps {
+		d.hMax, d.vMax = max(d.hMax, comps[i].h), max(d.vMax, comps[i].v)
+	}
+	for i := range comps {
+		c, p := &comps[i], &d.planes[i]
+		if d.hMax%c.h != 0 || d.vMax%c.v != 0 {
+			return unsupported("sampling factors %d×%d beside %d×%d", c.h, c.v, d.hMax, d.vMax)
+		}
+		*p = Plane{HSub: d.hMax / c.h, VSub: d.vMax / c.v}
 		p.Width, p.Height = ceilDiv(d.Width, p.HSub), ceilDiv(d.Height, p.VSub)
 		c.blocks.X, c.blocks.Y = ceilDiv(p.Width, 8), ceilDiv(p.Height, 8)
 		c.plane = p
@@ -170,10 +168,9 @@ func ceilDiv(a, b int) int { return (a + b - 1) / b }
 // readQuant reads quantisation tables (section B.2.4.1).
 func (d *Decoder) readQuant(b []byte) error {
 	for len(b) > 0 {
-		wide, id := int(b[0]>>4), b[0]&15
-		if wide > 1 || id > 3 {
-			return formatError("quantisation table %d has precision %d, want tables 0 to 3 and precisions 0 and 1",
-				id, wide)
+		wide, id := min(int(b[0]>>4), 1), b[0]&15 // 0: 8 bits, anything else: 16
+		if id > 3 {
+			return formatError("quantisation table %d is not one of 0 to 3", id)
 		}
 		size := 64 << wide
 		if b = b[1:]; len(b) < size {
@@ -201,7 +198,7 @@ func (d *Decoder) readRestart(b []byte) error {
 	return nil
 }
 
-// readColours records what distinguishes YCbCr from RGB.
+// readColours records what tells the meaning of the components.
 func (d *Decoder) readColours(s segment) {
 	switch {
 	case s.marker == app0 && len(s.body) >= 14 && string(s.body[:5]) == "JFIF\x00":
@@ -211,13 +208,22 @@ func (d *Decoder) readColours(s segment) {
 	}
 }
 
-// isRGB guesses whether components are RGB, as libjpeg does.
-func (d *Decoder) isRGB() bool {
-	if d.Components != 3 || d.jfif {
-		return false
+// colours guesses what the components mean, as libjpeg does.
+func (d *Decoder) colours() Colours {
+	const none = -1
+	switch d.Components {
+	case 1:
+		return Grey
+	case 3:
+		switch {
+		case d.jfif:
+		case d.adobe == 0, d.adobe == none && d.comp[0].id == 'R' && d.comp[1].id == 'G' && d.comp[2].id == 'B':
+			return RGB
+		}
+		return YCbCr
 	}
-	if d.adobe >= 0 {
-		return d.adobe == 0
+	if d.adobe == none || d.adobe == 0 {
+		return CMYK
 	}
-	return d.comp[0].id == 'R' && d.comp[1].id == 'G' && d.comp[2].id == 'B'
+	return YCCK
 }

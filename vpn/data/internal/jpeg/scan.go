@@ -1,19 +1,20 @@
 package jpeg
 
 import (
-	"bytes"
 	"fmt"
 	"image"
 	"io"
+	"slices"
 )
 
 // scan is the part of a file with the coded data of some components (section B.2.3). The data are
 // blocks of one component, or MCUs of several.
 type scan struct {
 	comps       []*component
-	store       [3]*component
+	store       [4]*component
 	size        image.Point // in MCUs
 	interleaved bool
+	progress    progress // of a progressive file
 }
 
 // readScan decodes the scan whose header is b and whose data start at pos. end is where it stopped.
@@ -21,47 +22,66 @@ func (d *Decoder) readScan(b, data []byte, pos int, region image.Rectangle) (end
 	if !d.framed {
 		return 0, formatError("a scan comes before a frame header")
 	}
-	if d.isRGB() {
-		return 0, unsupported("RGB")
+	if d.complete() && !d.progressive {
+		return 0, formatError("a scan comes after all components were seen")
+	}
+	if d.scans == 0 {
+		d.Colours = d.colours()
+		if !d.progressive {
+			d.defaultHuffman()
+		}
+	}
+	if d.scans++; d.scans > maxScans {
+		return 0, formatError("there are more than %d scans", maxScans)
 	}
 	s := &d.scan
 	if err := d.scanHeader(b, s); err != nil {
 		return 0, err
 	}
-	if d.seen == 0 {
-		d.whole = bytes.LastIndex(data[pos:], []byte{0xFF, eoi}) < 0 // coded data cannot contain the marker
+	if d.scans == 1 {
 		if err := d.allocate(region, len(data)-pos); err != nil {
 			return 0, err
 		}
+		if d.progressive {
+			if err := d.allocateCoefficients(len(data) - pos); err != nil {
+				return 0, err
+			}
+		}
 	}
-	d.seen += len(s.comps)
+	if d.progressive {
+		if err := s.readProgress(b[len(b)-3:]); err != nil {
+			return 0, err
+		}
+	}
+	if err := d.checkTables(s); err != nil {
+		return 0, err
+	}
 	return d.readMCUs(s, data, pos)
 }
 
 // scanHeader reads which components follow, and with which tables. Like libjpeg it ignores the
-// fields for progressive files.
+// fields for progressive files in others.
 func (d *Decoder) scanHeader(b []byte, s *scan) error {
 	if len(b) < 1 || len(b) != 4+2*int(b[0]) || b[0] < 1 || int(b[0]) > d.Components {
 		return formatError("the scan header has %d bytes, want 4 and 2 for each of 1 to %d components", len(b),
 			d.Components)
 	}
-	n := int(b[0])
+	n, blocks := int(b[0]), 0
 	s.comps = s.store[:n]
 	for i := range s.comps {
 		id, tables := b[1+2*i], b[2+2*i]
-		c := d.find(id)
+		c := d.find(id, i, s.comps[:i])
 		if c == nil {
 			return formatError("the scan header names component %d, which is not in the frame or has had its scan", id)
 		}
-		c.scanned, c.dc, c.ac = true, tables>>4, tables&15
-		if c.dc > 3 || c.ac > 3 || !d.huff[0][c.dc].defined || !d.huff[1][c.ac].defined || !d.quant[c.quant].defined {
-			return formatError(
-				"component %d needs Huffman tables %d and %d and quantisation table %d, which are not all there", id,
-				c.dc, c.ac, c.quant)
-		}
+		c.dc, c.ac = tables>>4, tables&15
 		s.comps[i] = c
+		blocks += c.h * c.v
 	}
 	s.interleaved = n > 1
+	if s.interleaved && blocks > 10 {
+		return formatError("a scan has %d blocks in each MCU, want at most 10", blocks)
+	}
 	s.size = s.comps[0].blocks
 	if s.interleaved {
 		s.size = image.Pt(ceilDiv(d.Width, 8*d.hMax), ceilDiv(d.Height, 8*d.vMax))
@@ -69,13 +89,46 @@ func (d *Decoder) scanHeader(b []byte, s *scan) error {
 	return nil
 }
 
-func (d *Decoder) find(id byte) *component {
-	for i := range d.comp[:d.Components] {
-		if c := &d.comp[i]; c.id == id && !c.scanned {
+// find returns the component that a scan header names at place i. Components come in the order of
+// the frame header; some encoders number all alike.
+func (d *Decoder) find(id byte, i int, before []*component) *component {
+	for k := i; k < d.Components; k++ {
+		if c := &d.comp[k]; c.id == id && (d.progressive || !c.scanned) && !slices.Contains(before, c) {
 			return c
 		}
 	}
 	return nil
+}
+
+// checkTables checks that the tables of a scan are there, and marks its components as scanned.
+func (d *Decoder) checkTables(s *scan) error {
+	for _, c := range s.comps {
+		dc, ac := true, true // which tables the scan uses
+		if d.progressive {
+			dc, ac = s.progress.first == 0 && s.progress.high == 0, s.progress.first > 0
+		}
+		if c.dc > 3 || c.ac > 3 || dc && !d.huff[0][c.dc].defined || ac && !d.huff[1][c.ac].defined ||
+			!d.quant[c.quant].defined {
+			return formatError(
+				"component %d needs Huffman tables %d and %d and quantisation table %d, which are not all there", c.id,
+				c.dc, c.ac, c.quant)
+		}
+		if !c.scanned && d.progressive {
+			c.steps = d.quant[c.quant].steps // a later table of the number is for other components
+		}
+		c.scanned = true
+	}
+	return nil
+}
+
+// complete reports whether every component has had a scan.
+func (d *Decoder) complete() bool {
+	for i := range d.comp[:d.Components] {
+		if !d.comp[i].scanned {
+			return false
+		}
+	}
+	return d.framed
 }
 
 // allocate allocates the blocks that the region needs. It first checks that the file is long enough
@@ -135,11 +188,16 @@ func (d *Decoder) readMCUs(s *scan, data []byte, pos int) (end int, err error) {
 				}
 			}
 			pos = d.bits.load(data, pos)
+			s.progress.skip = 0
 			for _, c := range s.comps {
 				c.pred = 0
 			}
 		}
-		if d.readMCU(s, i%s.size.X, i/s.size.X) {
+		if d.progressive {
+			if d.readProgressiveMCU(s, i%s.size.X, i/s.size.X) {
+				continue
+			}
+		} else if d.readMCU(s, i%s.size.X, i/s.size.X) {
 			continue
 		}
 		if pos == len(data) {
@@ -153,7 +211,7 @@ func (d *Decoder) readMCUs(s *scan, data []byte, pos int) (end int, err error) {
 
 // rows returns how many rows of MCUs to read.
 func (d *Decoder) rows(s *scan) (n int) {
-	if d.whole {
+	if d.progressive {
 		return s.size.Y
 	}
 	for _, c := range s.comps {
@@ -163,16 +221,29 @@ func (d *Decoder) rows(s *scan) (n int) {
 	return n
 }
 
-// passRestart skips the restart marker after interval i (section E.2.4).
+// passRestart skips the restart marker after interval i (section E.2.4). If another marker is there,
+// it does what libjpeg does (jpeg_resync_to_restart), except that it gives up where libjpeg would
+// leave a part of the image grey.
 func passRestart(data []byte, pos, i int) (end int, err error) {
-	marker, end, err := nextMarker(data, pos)
-	if err != nil {
-		return 0, err
+	for {
+		marker, end, err := nextMarker(data, pos)
+		if err != nil {
+			return 0, err
+		}
+		if marker < sof0 { // not a marker
+			pos = end
+			continue
+		}
+		ahead := (int(marker) - i) & 7 // of the one that should come
+		switch {
+		case rst0 > marker || marker > rst7, ahead == 1, ahead == 2:
+			return 0, formatError("marker %#x comes after restart interval %d, want %#x", marker, i, rst0+i%8)
+		case ahead >= 6: // an earlier one: the interval after it is passed over
+			pos = end
+			continue
+		}
+		return end, nil
 	}
-	if want := byte(rst0 + i%8); marker != want {
-		return 0, formatError("marker %#x comes after restart interval %d, want %#x", marker, i, want)
-	}
-	return end, nil
 }
 
 // factors returns how many blocks of a component an MCU of the scan has, horizontally and
