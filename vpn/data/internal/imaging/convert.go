@@ -48,6 +48,8 @@ func (d *decoded) set(img image.Image) bool {
 				d.palette[i] = [3]uint8{entry.R, entry.G, entry.B}
 			case color.NRGBA:
 				d.palette[i] = [3]uint8{entry.R, entry.G, entry.B}
+			case color.RGBA64: // opaque, of TIFF
+				d.palette[i] = [3]uint8{uint8(entry.R >> 8), uint8(entry.G >> 8), uint8(entry.B >> 8)}
 			default:
 				return false
 			}

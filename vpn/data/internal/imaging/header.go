@@ -14,6 +14,7 @@ type header struct {
 	bmp         bmpHead
 	pnm         pnmHead
 	webp        webpHead
+	inverted    bool // a TIFF file whose pixels x/image inverts
 }
 
 // format is a format of encoded images.

@@ -121,11 +121,14 @@ func TestDecodeSeparateScans(t *testing.T) {
 	assert.ErrorIs(t, err, ErrFormat)
 }
 
-func TestDecodeUnsupported(t *testing.T) {
-	var d Decoder
-	for _, name := range []string{"progressive.jpg", "cmyk.jpg", "rgb.jpg"} {
+func TestColours(t *testing.T) {
+	for name, want := range map[string]Colours{
+		"progressive.jpg": YCbCr, "cmyk.jpg": CMYK, "rgb.jpg": RGB, "grey.jpg": Grey, "420.jpg": YCbCr,
+	} {
+		var d Decoder
 		_, err := d.Decode(fixture(t, name), all)
-		assert.ErrorIs(t, err, ErrUnsupported, name)
+		require.NoError(t, err, name)
+		assert.Equal(t, want, d.Colours, name)
 	}
 }
 
@@ -156,16 +159,17 @@ func TestDecodeErrors(t *testing.T) {
 		{append(bytes.Clone(good[:scan]), 0xFF, eoi), ErrFormat, "the end marker comes before all components were seen"},
 		{append(bytes.Clone(good[:scan]), good[frame:]...), ErrFormat, "two frame headers"},
 		{edit(t, sof0, 4, 12), ErrUnsupported, "jpeg: not supported: 12 bits per sample, only 8"},
-		{edit(t, sof0, 1, 0xC9), ErrUnsupported, "frames of type 0xc9, only 0xc0 and 0xc1 (baseline)"},
+		{edit(t, sof0, 1, 0xC9), ErrUnsupported, "frames of type 0xc9, only 0xc0 and 0xc1 (baseline) and 0xc2"},
 		{edit(t, sof0, 6, 0), ErrUnsupported, "the height is not in the header"},
 		{edit(t, sof0, 8, 0), ErrFormat, "the image has width 0"},
 		{edit(t, sof0, 5, 0xFF), io.ErrUnexpectedEOF, "53×65327 pixels are 89826 blocks, more than"},
-		{edit(t, sof0, 11, 0x41), ErrUnsupported, "sampling factors 4×1, 1×1, 1×1"},
+		{edit(t, sof0, 14, 0x33), ErrUnsupported, "sampling factors 2×2 beside 3×3"},
+		{edit(t, sof0, 11, 0x44), ErrFormat, "a scan has 18 blocks in each MCU, want at most 10"},
 		{edit(t, sof0, 11, 0x50), ErrFormat, "sampling factors 5×0 and quantisation table 0, want 1 to 4 and 0 to 3"},
-		{edit(t, sof0, 13, 1), ErrFormat, "two components are numbered 1"},
+		{edit(t, sof0, 13, 1), ErrFormat, "the scan header names component 2"},
 		{edit(t, sof0, 12, 3), ErrFormat, "component 1 needs Huffman tables 0 and 0 and quantisation table 3"},
 		{edit(t, sof0, 3, 16), ErrFormat, "the frame header has 14 bytes, want 15 for 3 components"},
-		{edit(t, dqt, 4, 0x04), ErrFormat, "quantisation table 4 has precision 0"},
+		{edit(t, dqt, 4, 0x04), ErrFormat, "quantisation table 4 is not one of 0 to 3"},
 		{edit(t, dqt, 4, 0x10), ErrFormat, "quantisation table 0 has 64 bytes, want 128"},
 		{edit(t, dht, 4, 0x20), ErrFormat, "Huffman table 0 has class 2"},
 		{edit(t, dht, 5, 3), ErrFormat, "Huffman table 0 has"},
@@ -186,44 +190,73 @@ func TestDecodeErrors(t *testing.T) {
 func TestDecodeWrongRestart(t *testing.T) {
 	data := bytes.Clone(fixture(t, "420-restart.jpg"))
 	i := bytes.Index(data, []byte{0xFF, rst0 + 1})
-	data[i+1] = rst0 + 3
-	_, err := new(Decoder).Decode(data, all)
+	want, err := new(Decoder).Decode(data, all)
+	require.NoError(t, err)
+	data[i+1] = rst0 + 3 // an interval is missing
+	_, err = new(Decoder).Decode(data, all)
 	assert.ErrorIs(t, err, ErrFormat)
 	assert.ErrorContains(t, err, "marker 0xd3 comes after restart interval 1, want 0xd1")
+	data[i+1] = rst0 + 5 // only the number is wrong: libjpeg passes over it
+	got, err := new(Decoder).Decode(data, all)
+	require.NoError(t, err)
+	requireSame(t, want, got, want[0].Rect)
 }
 
-// A file that is cut short is an error, whatever the region. If only the end marker is missing, the
-// whole picture is also right.
+// A file that is cut short is an error, whatever the region.
 func TestDecodeTruncated(t *testing.T) {
-	for _, name := range []string{"420-restart.jpg", "grey.jpg"} {
+	for _, name := range []string{"420-restart.jpg", "grey.jpg", "progressive.jpg"} {
 		data := fixture(t, name)
 		var d Decoder
-		want, err := new(Decoder).Decode(data, all)
-		require.NoError(t, err)
 		for n := range data {
 			for _, region := range []image.Rectangle{all, image.Rect(0, 0, 1, 1)} {
-				got, err := d.Decode(bytes.Clone(data[:n]), region)
-				if n < len(data)-2 {
-					require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%s, %d bytes", name, n)
-					require.ErrorIs(t, err, ErrFormat)
-				} else {
-					require.NoError(t, err)
-					requireSame(t, want, got, region.Intersect(want[0].Rect))
-				}
+				_, err := d.Decode(bytes.Clone(data[:n]), region)
+				require.ErrorIs(t, err, io.ErrUnexpectedEOF, "%s, %d bytes", name, n)
+				require.ErrorIs(t, err, ErrFormat)
 			}
 		}
 	}
 }
 
-// An image is not decoded with the tables of the image before it.
+// An image is not decoded with the tables of the image before it. Without Huffman tables it is
+// decoded with the standard ones, which Pillow writes.
 func TestDecodeForgetsTables(t *testing.T) {
 	var d Decoder
-	good := fixture(t, "420.jpg")
-	_, err := d.Decode(good, all)
+	good, optimised := fixture(t, "grey.jpg"), fixture(t, "grey-optimised.jpg")
+	want, err := new(Decoder).Decode(good, all)
 	require.NoError(t, err)
-	for _, marker := range []byte{dqt, dht} {
-		_, err := d.Decode(edit(t, marker, 1, com), all)
-		assert.ErrorContains(t, err, "which are not all there")
+	_, err = d.Decode(optimised, all)
+	require.NoError(t, err)
+	_, err = d.Decode(edit(t, dqt, 1, com), all)
+	assert.ErrorContains(t, err, "which are not all there")
+	without := bytes.ReplaceAll(good, []byte{0xFF, dht}, []byte{0xFF, com})
+	require.NotEqual(t, good, without)
+	got, err := d.Decode(without, all)
+	require.NoError(t, err)
+	requireSame(t, want, got, want[0].Rect)
+}
+
+// A scan of a progressive file must continue the ones before it.
+func TestProgression(t *testing.T) {
+	data := fixture(t, "progressive.jpg")
+	first := bytes.Index(data, []byte{0xFF, sos})
+	n := int(data[first+3]) + 2
+	header := func(ss, se, bits byte) []byte {
+		changed := bytes.Clone(data)
+		copy(changed[first+n-3:], []byte{ss, se, bits})
+		return changed
+	}
+	second := first + n + bytes.Index(data[first+n:], []byte{0xFF, sos})
+	for want, file := range map[string][]byte{
+		"a scan of 3 components has the coefficients 0 to 5 and the bits 0 to 1":  header(0, 5, 0x01),
+		"a scan of 3 components has the coefficients 1 to 5 and the bits 0 to 1":  header(1, 5, 0x01),
+		"a scan of 3 components has the coefficients 0 to 0 and the bits 0 to 14": header(0, 0, 0x0e),
+		"has the bits 1 to 0 of coefficient 0 of component 1, which do not come":  header(0, 0, 0x10),
+		"has other coefficients before its first":                                 append(bytes.Clone(data[:first]), data[second:]...),
+		"the end marker comes before all components were seen":                    append(bytes.Clone(data[:first]), 0xFF, eoi),
+	} {
+		_, err := new(Decoder).Decode(file, all)
+		assert.ErrorIs(t, err, ErrFormat)
+		assert.ErrorContains(t, err, want)
 	}
 }
 
