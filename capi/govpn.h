@@ -311,8 +311,10 @@ int32_t govpn_data_alloc(const char *json, struct ArrowSchema *schema, struct Ar
  *            "tiny-imagenet"   Tiny ImageNet as published: folder, tar or tar.gz; split "train",
  *                              "val" or "test" (without labels)
  *            "image-folder"    <path>/<split>/<class>/<file>, or a tar or tar.gz of that. Files are
- *                              .jpg, .jpeg, .png, .webp or .bmp. Classes are numbered in the order
- *                              of their folders' names; images come in the order of their paths
+ *                              .jpg, .jpeg, .jpe, .jfif, .png, .webp, .bmp, .tif, .tiff, .ppm, .pgm,
+ *                              .pbm or .pnm; "warnings" of govpn_data_info counts others. Classes are
+ *                              numbered in the order of their folders' names, which must be UTF-8;
+ *                              images come in the order of their paths
  *            "arrow"           an Arrow file, or a folder of them; with a split, those whose names
  *                              begin with it. Images are encoded (bytes, or Hugging Face's struct
  *                              of bytes and path) or tensors

@@ -5,8 +5,8 @@ Each function returns (X, y). X holds the images, uint8 (N, H, W, C). y holds th
 labels. With stream=True each function returns a `Stream` instead: the classifier takes it as X and
 decodes the images while it uses them, so the data may be larger than the memory.
 
-Images are decoded as Pillow decodes them, to RGB, on all cores. All must have the same size in the
-end. These parameters change their size and channels:
+Images are decoded as Pillow decodes them, to RGB and upright, on all cores. All must have the same
+size in the end. These parameters change their size and channels:
 
 - image_size : a number s resizes the shorter side to s and cuts out the middle s×s pixels; (height,
   width) resizes to just that
@@ -15,7 +15,7 @@ end. These parameters change their size and channels:
   scale (default (0.08, 1)) and ratio (default (3/4, 4/3)). A stream draws it anew in every epoch
 - channels : 3 for colour, 1 for grey
 - skip_broken : False raises an error that names a broken image; True leaves the image out, with a
-  warning
+  warning. In tables, null images are broken, too
 
 A file that is missing or cannot be read raises `govpn.errors.FileError`, an OSError. A file that is
 damaged or has another format raises `govpn.errors.FormatError`, a ValueError. A wrong argument
@@ -212,7 +212,10 @@ def image_folder(
     channels: int | None = None,
     skip_broken: bool = False,
 ) -> Opened:
-    """Reads a folder of class folders: <path>/<split>/<class>/*.{jpg,jpeg,png,webp,bmp}.
+    """Reads a folder of class folders: the images in <path>/<split>/<class>.
+
+    They are JPEG, PNG, WebP, BMP, TIFF, PPM, PGM and PBM files, told by their suffixes. A warning
+    counts the other files in class folders, which are left out.
 
     The classes are the sorted names of the class folders. Images are sorted by class, then by path.
 

@@ -7,7 +7,11 @@ import struct
 import tarfile
 from pathlib import Path
 
+import govpn
 import numpy as np
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
 import pytest
 from conftest import png
 from govpn import _fashion_mnist, datasets
@@ -218,3 +222,74 @@ def test_published_tiny_imagenet(make):
     np.testing.assert_array_equal(stream.labels, y)
     assert y.class_names[0] == "bullfrog"
     assert 0 < stream.info()["memory_bytes"] < 100 << 20
+
+
+def image(i: int) -> bytes:
+    return png(np.full((4, 4, 3), i, np.uint8))
+
+
+def test_other_files_in_class_folders(tmp_path):
+    for name in (
+        "a/1.PNG",
+        "a/2.gif",
+        "a/3.txt",
+        "b/1.Jfif",
+        "b/2.GIF",
+        "b/.DS_Store",
+        "b/Thumbs.db",
+        "b/._1.png",
+    ):
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / name).write_bytes(image(1))
+    with pytest.warns(govpn.GovpnWarning, match=r"set has other files .* left out: 2 \.gif, 1 \.txt$"):
+        x, _ = datasets.image_folder(tmp_path / "set")
+    assert len(x) == 2
+    with pytest.warns(govpn.GovpnWarning, match=r"2 \.gif, 1 \.txt$"):
+        stream = datasets.image_folder(tmp_path / "set", stream=True)
+    assert len(stream.info()["warnings"]) == 1
+    (tmp_path / "set" / "a" / "1.PNG").unlink()
+    with pytest.raises(ValueError, match=r'without images: \["a"\].*; the files there are 2 \.gif, 1 \.txt'):
+        datasets.image_folder(tmp_path / "set")
+
+
+def test_a_folder_of_links(tmp_path):
+    for i in range(4):
+        (tmp_path / "store").mkdir(exist_ok=True)
+        (tmp_path / "store" / f"{i}.png").write_bytes(image(i))
+        (tmp_path / "set" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / "ab"[i % 2] / f"{i}.png").symlink_to(tmp_path / "store" / f"{i}.png")
+    x, y = datasets.image_folder(tmp_path / "set")
+    assert (x[:, 0, 0, 0].tolist(), y.tolist()) == ([0, 2, 1, 3], [0, 0, 1, 1])
+
+
+def test_a_class_folder_that_is_not_utf8(tmp_path):
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    os.mkdir(folder)
+    Path(os.fsdecode(folder), "1.png").write_bytes(image(1))
+    with pytest.raises(ValueError, match=r'class folder "caf\\xe9", whose name is not UTF-8'):
+        datasets.image_folder(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_null_images(tmp_path, kind):
+    table = pa.table({"image": [image(0), None, image(2)], "label": ["x", "y", "z"]})
+    path = tmp_path / f"x.{kind}"
+    if kind == "parquet":
+        pq.write_table(table, path)
+    else:
+        feather.write_feather(table, path)
+    read = getattr(datasets, kind)
+    with pytest.raises(ValueError, match=rf"x\.{kind}: row 1 has no"):
+        read(path)
+    with pytest.warns(govpn.GovpnWarning, match=rf"1 broken image was left out: .*x\.{kind}: row 1"):
+        x, y = read(path, skip_broken=True)
+    assert (x[:, 0, 0, 0].tolist(), [y.class_names[k] for k in y]) == ([0, 2], ["x", "z"])
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "lz4", "zstd"])
+def test_arrow_files_of_polars(tmp_path, compression):
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame({"image": [image(i) for i in range(3)], "label": ["b", "a", "b"]})
+    frame.write_ipc(tmp_path / "x.arrow", compression=compression)
+    x, y = datasets.arrow(tmp_path / "x.arrow")
+    assert (x[:, 0, 0, 0].tolist(), y.tolist(), y.class_names) == ([0, 1, 2], [1, 0, 1], ("a", "b"))
