@@ -20,7 +20,7 @@ func (m metadata) orientation() int {
 		exif = exif[len(exifPrefix):]
 	}
 	value, found := exifOrientation(exif)
-	if !found {
+	if !found && len(m.xmp) > 0 {
 		if match := xmpOrientation.FindSubmatch(m.xmp); match != nil {
 			value = int(match[1][0] - '0')
 		}

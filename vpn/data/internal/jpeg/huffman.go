@@ -37,14 +37,15 @@ func (e entry) length() uint32 { return uint32(e & 63) }
 // table decodes Huffman codes (annex C) together with the coefficients that follow them (section
 // F.2.2).
 type table struct {
-	lut     [1 << lutBits]entry
-	limit   [17]uint32 // for each code length: its last code + 1, shifted to 16 bits
-	offset  [17]int    // for each code length: the index of its first symbol minus its first code
-	symbols [256]byte
-	short   [1 << shortBits]uint16 // for progressive files: symbol and length of codes of up to shortBits bits
-	spec    []byte                 // what the table was built from; most files have the same tables
-	dc      bool                   // a DC table: codes of size 0 do not end the block
-	defined bool
+	lut       [1 << lutBits]entry
+	limit     [17]uint32 // for each code length: its last code + 1, shifted to 16 bits
+	offset    [17]int    // for each code length: the index of its first symbol minus its first code
+	symbols   [256]byte
+	short     [1 << shortBits]uint16 // for progressive files: symbol and length of codes of up to shortBits bits
+	spec      []byte                 // what the table was built from; most files have the same tables
+	shortOnly bool                   // lut is not built: progressive files do not use it
+	dc        bool                   // a DC table: codes of size 0 do not end the block
+	defined   bool
 }
 
 // readHuffman reads Huffman tables (section B.2.4.2).
@@ -65,8 +66,8 @@ func (d *Decoder) readHuffman(b []byte) error {
 			return formatError("Huffman table %d has %d symbols, its segment %d bytes for them", id, size-17, len(b)-17)
 		}
 		t := &d.huff[class][id]
-		if !bytes.Equal(t.spec, b[:size]) {
-			t.spec, t.dc = t.spec[:0], class == 0
+		if !bytes.Equal(t.spec, b[:size]) || t.shortOnly != d.progressive {
+			t.spec, t.dc, t.shortOnly = t.spec[:0], class == 0, d.progressive
 			if err := t.build(b[:size]); err != nil {
 				return err
 			}
@@ -81,7 +82,10 @@ func (d *Decoder) readHuffman(b []byte) error {
 // build builds the table from a specification: one byte of class and number, the number of codes of
 // each length, the symbols.
 func (t *table) build(spec []byte) error {
-	t.lut, t.short = [1 << lutBits]entry{}, [1 << shortBits]uint16{}
+	t.short = [1 << shortBits]uint16{}
+	if !t.shortOnly {
+		t.lut = [1 << lutBits]entry{}
+	}
 	symbols := t.symbols[:copy(t.symbols[:], spec[17:])]
 	code, next := 0, 0
 	for length := 1; length <= 16; length++ {
@@ -94,7 +98,7 @@ func (t *table) build(spec []byte) error {
 			if t.dc && symbol > 15 {
 				return formatError("a DC table has symbol %#x, want at most 0xf", symbol)
 			}
-			if length <= lutBits {
+			if length <= lutBits && !t.shortOnly {
 				t.enter(code, length, symbol)
 			}
 			if free := shortBits - length; free >= 0 {
