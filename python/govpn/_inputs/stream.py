@@ -128,8 +128,8 @@ def open_set(stream: bool, **options: object) -> Opened:
         shown = "; ".join(skipped[:5]) + ("; …" if len(skipped) > 5 else "")
         count = "1 broken image was" if len(skipped) == 1 else f"{len(skipped)} broken images were"
         warn(f"{count} left out: {shown}")
-    for text in info["warnings"]:
-        warn(text.removeprefix("data: "))
+    for told in info["warnings"]:
+        warn(told.removeprefix("data: "))
     if stream:
         return Stream(data)
     (batch,) = data.export(batch_size=0)
