@@ -22,6 +22,14 @@ def named(names, labels=Y):
     return datasets.Labels(np.array(number)[labels], names)
 
 
+@pytest.fixture
+def pictures():
+    """Needs matplotlib, and closes the figures that a test leaves."""
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    yield
+    pyplot.close("all")
+
+
 @pytest.fixture(scope="module")
 def animals(make):
     """A classifier of ANIMALS. Tests must not change it."""
@@ -73,8 +81,7 @@ def test_text_meets_names(animals):
         animals.score(X, np.where(text == "dog", "fox", text))
 
 
-def test_pictures_find_labels_by_name(animals):
-    pytest.importorskip("matplotlib")
+def test_pictures_find_labels_by_name(animals, pictures):
     figure = plot.plot_confusion(animals, X2, Y2, normalize=None)
     assert figure.axes[0].images[0].get_array().tolist() == [[16, 0, 0], [0, 0, 0], [0, 0, 16]]
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == list(ANIMALS)
@@ -85,7 +92,7 @@ def test_pictures_find_labels_by_name(animals):
 
 
 @pytest.mark.parametrize("names", [(), ("one",), ("a", "b", "c", "d", "e")])
-def test_labels_may_have_more_or_fewer_names_than_a_model_without(make, names):
+def test_labels_may_have_more_or_fewer_names_than_a_model_without(make, names, pictures):
     """Such labels are numbers, as before. A class without a name is called by its number."""
     model = make(epochs=1).fit(X, Y)
     assert model.class_names_ is None
@@ -95,7 +102,6 @@ def test_labels_may_have_more_or_fewer_names_than_a_model_without(make, names):
     assert model.score(X, y) == model.score(X, Y)
     want = [names[k] if k < len(names) else str(k) for k in range(3)]
     assert model.noise_benefit(X, y, samples=1).per_class["class"].tolist() == want
-    pytest.importorskip("matplotlib")
     figure = plot.plot_confusion(model, X, y)
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == want
     assert plot.plot_noise(model, X, y).axes[4].get_ylabel() == want[1]
