@@ -12,3 +12,7 @@ An argument X passes through these files in this order:
 `labels`, `soft_labels` and `sample_weights` do the same for y and sample_weight. `stream` reads
 data sets from disk, into memory or as a `Stream`. `columns` names the columns of tables.
 """
+
+from .source import read
+
+__all__ = ["read"]
