@@ -10,6 +10,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 
 from . import __version__, _lib
+from ._printable import printable
 from ._types import DeviceInfo, JsonObject
 from .errors import GovpnError
 
@@ -89,7 +90,7 @@ def main(arguments: list[str] | None = None) -> int:
     command.add_argument("--json", action="store_true", help="as JSON")
     given = parser.parse_args(arguments)
     about = info()
-    print(json.dumps(about, indent=2) if given.json else text(about))
+    print(json.dumps(about, indent=2) if given.json else printable(text(about)))
     return int("error" in about["library"])
 
 

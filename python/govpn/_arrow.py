@@ -6,6 +6,7 @@ Nothing here copies pixels or results, except where a docstring says so.
 from __future__ import annotations
 
 import ctypes
+import operator
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, cast
@@ -15,6 +16,7 @@ import pyarrow as pa
 from numpy.typing import DTypeLike
 
 from . import _lib
+from ._reading import described, reading
 from ._types import AnyArray, DataInfo
 from .errors import (
     ArgumentError,
@@ -155,7 +157,9 @@ def tensor_array(images: AnyArray) -> pa.Array:
     """Returns a C-contiguous array (N, …) as an Arrow array of N tensors over the same memory."""
     shape = images.shape[1:]
     kind = pa.from_numpy_dtype(images.dtype)
-    values = pa.Array.from_buffers(kind, images.size, [None, pa.py_buffer(images)])
+    values = pa.array(images.reshape(-1))  # booleans, of which Arrow has bits
+    if images.dtype != bool:
+        values = pa.Array.from_buffers(kind, images.size, [None, pa.py_buffer(images)])
     storage = pa.FixedSizeListArray.from_arrays(values, int(np.prod(shape)))
     return pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(kind, shape), storage)
 
@@ -207,10 +211,15 @@ def to_arrow(array: object) -> pa.Array:
     >>> govpn.to_arrow(np.zeros((5, 28, 28, 1), np.float32)).type.shape
     [28, 28, 1]
     """
-    array = np.asarray(array)
-    if array.ndim == 0:
-        raise ArgumentError("array has no axis, want (N,) or (N, …)")
-    return pa.array(array) if array.ndim == 1 else tensor_array(np.ascontiguousarray(array))
+    with reading("array", array, "numbers (N,) or (N, …)"):
+        array = np.asarray(array)
+        if array.ndim == 0:
+            raise ArgumentError("array has no axis, want (N,) or (N, …)")
+        if array.ndim == 1:
+            return pa.array(array)
+        if 0 in array.shape[1:] or array.dtype.kind not in "fiub":
+            raise ArgumentError(f"array is {described(array)}, want real numbers (N, …), one or more each")
+        return tensor_array(np.ascontiguousarray(array, array.dtype.newbyteorder("=")))
 
 
 # ---- memory of the device ----------------------------------------------------------------------------------
@@ -251,8 +260,11 @@ def empty(shape: Sequence[int], dtype: DTypeLike = "uint8", device: str = "auto"
     -------
     ndarray of this shape and dtype, filled with 0
     """
-    n_h_w_c = [int(s) for s in shape] + [1] * (len(shape) == 3)
-    options = _lib.encode({"shape": n_h_w_c, "dtype": np.dtype(dtype).name, "device": device})
+    with reading("shape", shape, "(N, H, W, C) or (N, H, W)"):
+        n_h_w_c = [operator.index(s) for s in shape] + [1] * (len(shape) == 3)
+    with reading("dtype", dtype, '"uint8" or "float32"'):
+        dtype = np.dtype(dtype)
+    options = _lib.encode({"shape": n_h_w_c, "dtype": dtype.name, "device": device})
     schema, struct = _lib.ArrowSchema(), _lib.ArrowArray()
     handle = _lib.call_handle("govpn_data_alloc", options, ctypes.byref(schema), ctypes.byref(struct))
     data = Data(handle)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ._arrow import Data
 from ._model import Model
+from ._printable import printable
+from ._reading import shown
 from ._types import AnyArray, Doubles, Floats, Indices, JsonObject
 from .errors import ArgumentError
 
@@ -121,13 +123,16 @@ class NoiseBenefit:
         It extends by 1.96 standard errors to either side. Another name raises an ArgumentError.
         """
         known = [f.name for f in fields(self) if hasattr(self, f.name + "_se")]
-        if name not in known:
-            raise ArgumentError(f"name is {name!r}, want one of {', '.join(known)}")
+        if not isinstance(name, str) or name not in known:
+            raise ArgumentError(f"name is {shown(name)}, want one of {', '.join(known)}")
         value, se = getattr(self, name), getattr(self, name + "_se")
         return value - Z95 * se, value + Z95 * se
 
     def reading(self) -> str:
         """Returns a paragraph of plain text that says what was measured and what follows from the numbers."""
+        return printable(self._reading())
+
+    def _reading(self) -> str:
         learned = {
             "contains 0": "the two cannot be told apart on these images",
             "is above 0": "the learned noise beats the matched control",
@@ -155,19 +160,20 @@ class NoiseBenefit:
 
     def __repr__(self) -> str:
         value, se = self.mutual_information, self.mutual_information_se
-        return f"<NoiseBenefit of {self.n_images:,} images: I(T,E) = {value:+.4f} ± {se:.4f} nats>"
+        text = f"<NoiseBenefit of {self.n_images:,} images: I(T,E) = {value:+.4f} ± {se:.4f} nats>"
+        return printable(text)
 
     def __str__(self) -> str:
-        head, *rows = self._table()
+        head, *rows = ([printable(cell) for cell in row] for row in self._table())
         widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
         lines = ["  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in (head, *rows)]
-        return "\n".join([self._caption(), *lines])
+        return "\n".join([printable(self._caption()), *lines])
 
     def _repr_html_(self) -> str:
         head, *rows = ([html.escape(cell) for cell in row] for row in self._table())
         top = "".join(f"<th>{cell}</th>" for cell in head)
         body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-        caption = html.escape(f"{self._caption()}. {self.reading()}")
+        caption = html.escape(f"{self._caption()}. {self._reading()}")
         style = "caption-side: bottom; text-align: left"
         return f'<table><caption style="{style}">{caption}</caption><tr>{top}</tr>{body}</table>'
 
@@ -217,7 +223,7 @@ def measure(
     first, *seeds = _seeds(seed, samples + 1)
     about = model.evaluate(data, {})
     std = {k: float(v) for k in ("std_mean", "std_min", "std_max") if (v := about[k]) is not None}
-    clean = _log_softmax(model.predict(data, {"output": "logits"}))
+    clean = log_softmax(model.predict(data, {"output": "logits"}))
     classwise = model.predict(data, {"noise": "classwise", "seed": first})
     learned, learned_right = _under_noise(model, data, labels, seeds, noise="label")
     control, control_right = _under_noise(model, data, labels, seeds, noise="gaussian", std=std["std_mean"])
@@ -305,17 +311,18 @@ def _under_noise(
     """Returns for every image the mean over the draws of -log q(y|x, e), and how often it was right (N,)."""
     loss, right = np.zeros(len(labels)), np.zeros(len(labels))
     for seed in seeds:
-        log_q = _log_softmax(model.predict(data, {"output": "logits", "seed": seed, **noise}))
+        log_q = log_softmax(model.predict(data, {"output": "logits", "seed": seed, **noise}))
         loss -= _own(log_q, labels) / len(seeds)
         right += (log_q.argmax(1) == labels) / len(seeds)
     return loss, right
 
 
-def _log_softmax(logits: Floats) -> Doubles:
+def log_softmax(logits: Floats) -> Doubles:
+    """Returns the logarithms of the probabilities (N, K) that logits stand for."""
     shifted = logits.astype(np.float64)
     shifted -= shifted.max(1, keepdims=True)
-    log_softmax: Doubles = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
-    return log_softmax
+    logs: Doubles = shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+    return logs
 
 
 def _own(rows: Doubles, labels: Indices) -> Doubles:

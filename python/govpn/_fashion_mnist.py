@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import _types
+from ._lib import path_bytes
+from ._reading import shown
 from .errors import ArgumentError, FileError, FormatError
 
 FASHION_MNIST_CLASSES = (
@@ -41,19 +43,18 @@ def find(split: str, path: _types.Path | None, download: bool) -> Path:
     `govpn.datasets.fashion_mnist` says where it looks.
     """
     prefixes = {"train": "train", "test": "t10k"}
-    if split not in prefixes:
-        raise ArgumentError(f'split is {split!r}, want "train" or "test"')
+    if not isinstance(split, str) or split not in prefixes:
+        raise ArgumentError(f'split is {shown(split)}, want "train" or "test"')
     names = f"{prefixes[split]}-images-idx3-ubyte.gz", f"{prefixes[split]}-labels-idx1-ubyte.gz"
     places = list(_places(path))
     folder = next((place for place in places if _holds(place, names)), None)
     if folder is None and download and path is None:
         for name in names:
-            _download(name)
-        folder = _cache()
+            folder = _download(name).parent
     if folder is None:
-        shown = "\n  ".join(str(p) for p in places)
+        tried = "\n  ".join(str(p) for p in places)
         raise FileError(
-            f"Fashion-MNIST is in none of these folders:\n  {shown}\n"
+            f"Fashion-MNIST is in none of these folders:\n  {tried}\n"
             "Give path, set GOVPN_DATA, install Debian's dataset-fashion-mnist, or pass download=True"
         )
     return folder
@@ -62,29 +63,43 @@ def find(split: str, path: _types.Path | None, download: bool) -> Path:
 def _places(path: _types.Path | None) -> Iterator[Path]:
     """Yields the folders where the files may be, in the order in which they are tried."""
     if path is not None:
-        yield from _with_subfolder(Path(path))
+        yield from _with_subfolder(Path(os.fsdecode(path_bytes(path))))
         return
     if given := os.environ.get("GOVPN_DATA"):
         yield from _with_subfolder(Path(given))
-    here, package = Path.cwd(), Path(__file__).resolve()
+    here, package = Path(os.path.abspath(_working_folder())), Path(__file__).resolve()
     for parent in dict.fromkeys((here, *here.parents, *package.parents)):
-        if (parent / "shared" / "data").is_dir():
+        if os.path.isdir(parent / "shared" / "data"):
             yield parent / "shared" / "data" / _FOLDER
     yield Path("/usr/share/datasets") / _FOLDER
-    yield _cache()
+    if cache := _cache():
+        yield cache
+
+
+def _working_folder() -> str:
+    """Returns the working folder, or the root if it was removed."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return os.sep
 
 
 def _with_subfolder(folder: Path) -> tuple[Path, Path]:
     return folder / _FOLDER, folder
 
 
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "govpn" / _FOLDER
+def _cache() -> Path | None:
+    """Returns the folder of downloaded files; None for a user without a home folder."""
+    folder = os.environ.get("XDG_CACHE_HOME")
+    if not folder:
+        home = os.path.expanduser("~")
+        folder = None if home == "~" else os.path.join(home, ".cache")
+    return Path(folder) / "govpn" / _FOLDER if folder else None
 
 
 def _holds(folder: Path, names: tuple[str, str]) -> bool:
     """Says whether a folder has all these files, compressed or not."""
-    return all(any((folder / n).is_file() for n in (name, name.removesuffix(".gz"))) for name in names)
+    return all(any(os.path.isfile(folder / n) for n in (name, name.removesuffix(".gz"))) for name in names)
 
 
 def _download(name: str) -> Path:
@@ -92,10 +107,22 @@ def _download(name: str) -> Path:
 
     A file whose SHA-256 is wrong is not kept.
     """
-    target = _cache() / name
+    cache = _cache()
+    if cache is None:
+        raise FileError(
+            f"{name} cannot be downloaded: there is no home folder to keep it in; set XDG_CACHE_HOME to a "
+            "folder, or download the files and pass their folder as path"
+        )
+    target = cache / name
     if target.is_file():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            f"{name} cannot be downloaded into {target.parent}: {error}; set XDG_CACHE_HOME to a folder that "
+            "can be written"
+        ) from error
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=name, delete=False) as part:
         try:
             with urllib.request.urlopen(_PUBLISHER + name, timeout=60) as response:

@@ -13,9 +13,10 @@ from . import _params
 from ._arrow import Data
 from ._inputs import labels
 from ._inputs.features import Layout
-from ._inputs.images import Images, as_images
+from ._inputs.images import WANTED, Images, as_images
 from ._inputs.source import read
 from ._model import Model
+from ._reading import reading
 from ._sklearn import TakesFeatures
 from ._types import (
     AnyArray,
@@ -75,8 +76,11 @@ class FittedModel:
         if isinstance(X, Images):
             return X
         layout = self.layout()
-        source = read(X, "X", self.channels, self.image_shape)
-        return as_images(source.with_pixels(layout.images(source.x, self.owner)))
+        with reading("X", X, WANTED):
+            source = read(X, "X", self.channels, self.image_shape)
+            images = as_images(source.with_pixels(layout.images(source.x, self.owner)))
+        images.check_shape(self.image_shape)
+        return images
 
     def labelled(self, X: ImagesLike, y: LabelsLike) -> Data:
         """Returns X and y as a data set in the library."""

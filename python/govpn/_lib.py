@@ -25,8 +25,10 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from ._plugins import plugin_paths
+from ._printable import printable
+from ._reading import reading, shown
 from ._types import BuildInfo, DeviceInfo
-from .errors import BY_STATUS, ArgumentError, InternalError
+from .errors import BY_STATUS, ArgumentError, ArgumentTypeError, InternalError
 
 ABI_VERSION = 1
 COMPILING, TRAINING, EPOCH = range(3)  # the phases of govpn_progress
@@ -308,15 +310,24 @@ def release(struct: ArrowSchema | ArrowArray | ArrowStream) -> None:
 
 
 def encode(options: Mapping[str, object] | None) -> bytes:
-    """Returns options as JSON text. NaN and infinities are not JSON and raise ValueError."""
+    """Returns options as JSON text. Raises ArgumentTypeError for what is not JSON, such as NaN."""
+    for name, value in (options or {}).items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except Exception:
+            kind = type(value).__name__
+            raise ArgumentTypeError(
+                f"{name} is {shown(value)} of type {kind}, want text or numbers"
+            ) from None
     return json.dumps(options or {}, allow_nan=False).encode()
 
 
 def path_bytes(path: str | os.PathLike[str]) -> bytes:
     """Returns a path as the library takes it: bytes without a null character."""
-    encoded = os.fsencode(path)
+    with reading("path", path, "a str, bytes or a pathlib.Path"):
+        encoded = os.fsencode(path)
     if b"\0" in encoded:
-        raise ArgumentError(f"path is {os.fspath(path)!r}, want one without a null character")
+        raise ArgumentError(f"path is {shown(path)}, want one without a null character")
     return encoded
 
 
@@ -353,4 +364,7 @@ def devices() -> list[DeviceInfo]:
         - devices : int, how many devices of this kind there are
         - why : str, the reason why it is or is not available
     """
-    return cast("list[DeviceInfo]", call_json("govpn_devices"))
+    rows = cast("list[DeviceInfo]", call_json("govpn_devices"))
+    for row in rows:
+        row["description"], row["why"] = printable(row["description"]), printable(row["why"])
+    return rows

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from . import _lib, _params
+from ._reading import reading, shown
 from ._types import Foreign, JsonObject, Path
 from .errors import ArgumentError, ArgumentTypeError
 
@@ -18,10 +19,9 @@ def path_text(path: Path | None) -> str | None:
     """Returns a path as JSON takes it: UTF-8 without a null character, or raises ArgumentError."""
     if path is None:
         return None
-    _lib.path_bytes(path)  # refuses null characters
-    text = os.fsdecode(path)
+    text = os.fsdecode(_lib.path_bytes(path))
     if any("\ud800" <= c <= "\udfff" for c in text):
-        raise ArgumentError(f"path is {path!r}, whose bytes are not UTF-8: rename it, or link to it")
+        raise ArgumentError(f"path is {shown(path)}, whose bytes are not UTF-8: rename it, or link to it")
     return text
 
 
@@ -45,7 +45,7 @@ def image_options(
         crop: JsonObject = dict(given) if isinstance(given, Mapping) else {"size": given}
         if unknown := crop.keys() - {"size", "scale", "ratio"}:
             raise ArgumentError(
-                f"random_resized_crop has {sorted(unknown)[0]!r}, want size, and scale and ratio"
+                f"random_resized_crop has {shown(min(unknown, key=str))}, want size, and scale and ratio"
             )
         crop["size"] = _sizes(crop.get("size"), "random_resized_crop size")
         for name in crop.keys() & {"scale", "ratio"}:
@@ -64,7 +64,8 @@ def table_options(
     image_column: str | None, label_column: str | None, class_names: Sequence[str] | None
 ) -> JsonObject:
     """Returns the options for tables. `govpn.datasets.parquet` documents the parameters."""
-    names = None if class_names is None else [str(name) for name in class_names]
+    with reading("class_names", class_names, "a list of str"):
+        names = None if class_names is None else [str(name) for name in class_names]
     return {"image_column": image_column, "label_column": label_column, "class_names": names}
 
 
@@ -72,7 +73,7 @@ def _sizes(size: object, name: str) -> list[int]:
     """Returns [s] for a number s, [height, width] for a pair."""
     given = list(size) if isinstance(size, (tuple, list)) else [size]
     if len(given) > 2 or not given:
-        raise ArgumentError(f"{name} is {size!r}, want an int or (height, width)")
+        raise ArgumentError(f"{name} is {shown(size)}, want an int or (height, width)")
     if isinstance(size, str):
         raise ArgumentTypeError(
             f"{name} is {size!r}, want an int or (height, width); a split is split={size!r}"
@@ -84,6 +85,6 @@ def _range(values: Foreign, name: str) -> list[float]:
     """Returns [low, high] of a pair of numbers."""
     try:
         low, high = (float(v) for v in values)
-    except (TypeError, ValueError):
-        raise ArgumentError(f"{name} is {values!r}, want a pair of numbers (low, high)") from None
+    except Exception:
+        raise ArgumentError(f"{name} is {shown(values)}, want a pair of numbers (low, high)") from None
     return [low, high]

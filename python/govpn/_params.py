@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ._reading import shown
 from ._types import Config, Foreign, JsonObject
 from .augment import as_config
 from .errors import ArgumentError, ArgumentTypeError, GovpnError
@@ -116,14 +117,16 @@ def configuration(params: Mapping[str, Value]) -> JsonObject:
             config[name] = convert(value)
         except GovpnError:
             raise
-        except (TypeError, ValueError):
-            raise ArgumentTypeError(
-                f"{name} is {value!r} of type {type(value).__name__}, want {want}"
-            ) from None
+        except Exception:
+            raise _wrong(value, name, want) from None
         numbers_in = config[name] if isinstance(config[name], list) else [config[name]]
         if any(isinstance(v, float) and not np.isfinite(v) for v in numbers_in):
-            raise ArgumentError(f"{name} is {value!r}, want finite numbers")
+            raise ArgumentError(f"{name} is {shown(value)}, want finite numbers")
     return config
+
+
+def _wrong(value: Value, name: str, want: str) -> ArgumentTypeError:
+    return ArgumentTypeError(f"{name} is {shown(value)} of type {type(value).__name__}, want {want}")
 
 
 def restore(config: Config) -> dict[str, Foreign]:
@@ -139,26 +142,24 @@ def whole(value: Value, name: str) -> int:
     """Returns value as an int, or raises ArgumentTypeError. name is the parameter's, for the message."""
     try:
         return _integer(value)
-    except TypeError:
-        raise ArgumentTypeError(f"{name} is {value!r} of type {type(value).__name__}, want an int") from None
+    except Exception:
+        raise _wrong(value, name, "an int") from None
 
 
 def devices_of(devices: Value) -> int | list[int]:
     """Returns the parameter `devices`: how many devices, or a list of their numbers."""
     try:
         return [_integer(d) for d in devices] if isinstance(devices, (list, tuple)) else _integer(devices)
-    except TypeError:
-        raise ArgumentTypeError(f"devices is {devices!r}, want an int or a list of ints") from None
+    except Exception:
+        raise ArgumentTypeError(f"devices is {shown(devices)}, want an int or a list of ints") from None
 
 
 def real(value: Value, name: str) -> float:
     """Returns value as a finite float, or raises ArgumentTypeError or ArgumentError."""
     try:
         number = _number(value)
-    except TypeError:
-        raise ArgumentTypeError(
-            f"{name} is {value!r} of type {type(value).__name__}, want a number"
-        ) from None
+    except Exception:
+        raise _wrong(value, name, "a number") from None
     if not np.isfinite(number):
         raise ArgumentError(f"{name} is {number}, want a finite number")
     return number
@@ -168,18 +169,18 @@ def truth(value: Value, name: str) -> bool:
     """Returns value as a bool, or raises ArgumentTypeError. 0 and 1 are no bools."""
     try:
         return _boolean(value)
-    except TypeError:
-        raise ArgumentTypeError(f"{name} is {value!r} of type {type(value).__name__}, want a bool") from None
+    except Exception:
+        raise _wrong(value, name, "a bool") from None
 
 
 def shape_of(image_shape: Foreign) -> list[int]:
     """Returns [H, W, C] of (H, W, C) or (H, W)."""
     try:
         shape = [_integer(s) for s in image_shape]
-    except TypeError:
+    except Exception:
         shape = []
     if len(shape) not in (2, 3):
-        raise ArgumentError(f"image_shape is {image_shape!r}, want (H, W, C) or (H, W)")
+        raise ArgumentError(f"image_shape is {shown(image_shape)}, want (H, W, C) or (H, W)")
     return shape + [1] * (3 - len(shape))
 
 
@@ -196,9 +197,9 @@ def seed_of(random_state: Value) -> int:
         return int(random_state.randint(2**63 - 1, dtype=np.int64))
     try:
         seed = _integer(random_state)
-    except TypeError:
+    except Exception:
         want = "None, an int, a numpy.random.Generator or a numpy.random.RandomState"
-        raise ArgumentTypeError(f"random_state is {random_state!r}, want {want}") from None
+        raise ArgumentTypeError(f"random_state is {shown(random_state)}, want {want}") from None
     if not 0 <= seed < 2**63:
         raise ArgumentError(f"random_state is {seed}, want 0 to 2**63 - 1")
     return seed

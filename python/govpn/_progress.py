@@ -16,6 +16,7 @@ from typing import TypedDict, cast
 
 from . import _lib
 from ._hooks import figures
+from ._printable import printable
 from ._types import Foreign, History
 
 _announced: set[str] = set()  # the devices that announce_choice has named in this process
@@ -136,7 +137,7 @@ def announce_choice(device: str) -> None:
     devices = {d["device"]: d for d in _lib.devices()}  # the best first
     better = [f"not {d}: {devices[d]['why']}" for d in takewhile(lambda d: d != device, devices)]
     reasons = "; ".join([devices[device]["description"], *better])
-    print(f"device auto is {device} ({reasons})", flush=True)
+    print(printable(f"device auto is {device} ({reasons})"), flush=True)
 
 
 def _missing(value: float | None) -> bool:

@@ -14,10 +14,12 @@ import pyarrow.compute as pc
 
 from . import _arrow, _lib, _params
 from ._fitted import fitted
-from ._inputs.arrow import labels_in
+from ._inputs.arrow import labels_in, tensors
 from ._inputs.columns import IMAGE_COLUMNS, column_of
+from ._inputs.features import scaled
 from ._load import classifier_of, load
 from ._model import Model
+from ._reading import described, reading, shown
 from ._types import AnyArray, Foreign, LabelsLike, Path, RandomState
 from .errors import ArgumentError, ArgumentTypeError
 from .estimator import VPNClassifier
@@ -112,26 +114,33 @@ class Scorer:
 
     def __call__(self, batch: Batch) -> Batch:
         """Returns the batch, a pyarrow RecordBatch or Table, without its images and with the results."""
+        if not isinstance(batch, (pa.RecordBatch, pa.Table)):
+            raise ArgumentTypeError(f"batch is {described(batch)}, want a RecordBatch or a Table of pyarrow")
         clf = self.classifier()
         image = self.image_column or column_of(batch.column_names, IMAGE_COLUMNS)
         if image is None or image not in batch.column_names:
             want = image or f"one named {', '.join(IMAGE_COLUMNS)}, or image_column"
             raise ArgumentError(f"the batch has columns {batch.column_names}, want {want}")
+        if (count := batch.column_names.count(image)) > 1:
+            raise ArgumentError(f"the batch has {count} columns named {image!r}, want one")
         kept = [field for field in batch.schema if field.name != image]
         if taken := {field.name for field in kept} & set(self.columns.values()):
             raise ArgumentError(
                 f"output has {sorted(taken)[0]!r}, which is a column of the batch; want another name, as in "
                 f'{{"label": "predicted"}}'
             )
-        results = self._results(clf, batch, image)
+        with reading("the batch", batch, "images as the model takes them"):
+            results = self._results(clf, batch, image)
         columns = {self.columns[name]: self._to_arrow(x) for name, x in results.items()}
         schema = pa.schema([*kept, *(pa.field(name, x.type) for name, x in columns.items())])
-        arrays = [*(batch.column(field.name) for field in kept), *columns.values()]
+        others = (batch.column(i) for i, name in enumerate(batch.column_names) if name != image)
+        arrays = [*others, *columns.values()]
         return type(batch).from_arrays(arrays, schema=schema)
 
     def map(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yields each batch scored. It scores a batch when that is asked for."""
-        return map(self, batches)
+        with reading("batches", batches, "an iterable of RecordBatches or Tables"):
+            return map(self, batches)
 
     def classifier(self) -> VPNClassifier:
         """Returns the classifier of this process. The first call opens it."""
@@ -187,13 +196,16 @@ def source_of(model: object) -> bytes | str:
 
 def _columns(output: str | Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     """Returns the name of each output's column."""
-    names = [output] if isinstance(output, str) else output
-    columns = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
+    want = f"at least one of {', '.join(OUTPUTS)}, of own names"
+    with reading("output", output, want):
+        names = [output] if isinstance(output, str) else output
+        columns = dict(names) if isinstance(names, Mapping) else {name: name for name in names}
     for name in columns:
         if name not in OUTPUTS:
-            raise ArgumentError(f"output has {name!r}, want of {', '.join(OUTPUTS)}")
-    if not columns or len(set(columns.values())) != len(columns):
-        raise ArgumentError(f"output is {output!r}, want at least one of {', '.join(OUTPUTS)}, of own names")
+            raise ArgumentError(f"output has {shown(name)}, want of {', '.join(OUTPUTS)}")
+    texts = all(isinstance(name, str) for name in columns.values())
+    if not columns or not texts or len(set(columns.values())) != len(columns):
+        raise ArgumentError(f"output is {shown(output)}, want {want}")
     return columns
 
 
@@ -243,11 +255,25 @@ def _bytes(images: pa.Array, size: int) -> pa.Array:
 
 
 def _as_trained(chunks: Sequence[pa.Array], clf: VPNClassifier) -> Foreign:
-    """Returns the images for predict: as numpy if the model has a pixel_range, which Arrow does not get."""
+    """Returns the images for predict: scaled if the model has a pixel_range, which Arrow does not get."""
     encoded = not isinstance(chunks[0], pa.ExtensionArray) and not pa.types.is_nested(chunks[0].type)
     if clf.pixel_range_ is None or encoded:
         return pa.table({"image": pa.chunked_array(chunks)})
-    count = sum(len(chunk) for chunk in chunks)
-    numbers = np.concatenate([_arrow.numbers(chunk) for chunk in chunks])
     features = fitted(clf).layout().n_features
-    return numbers.reshape((count, features) if features else (count, *clf.image_shape_))
+    if not features:
+        return pa.table({"image": pa.chunked_array([_scaled(chunk, clf) for chunk in chunks])})
+    count = sum(len(chunk) for chunk in chunks)
+    return np.concatenate([_arrow.numbers(chunk) for chunk in chunks]).reshape(count, features)
+
+
+def _scaled(chunk: pa.Array, clf: VPNClassifier) -> pa.Array:
+    """Returns images with pixels from 0 to 1. The order of their dimensions in memory stays."""
+    images = tensors(chunk, "the batch")
+    kind = images.type if isinstance(images.type, pa.FixedShapeTensorType) else None
+    pixels = scaled(_arrow.numbers(images), clf.pixel_range_ or (0, 1))
+    storage = pa.FixedSizeListArray.from_arrays(pa.array(pixels), len(pixels) // len(chunk))
+    shape, names, order = list(clf.image_shape_), None, None
+    if kind is not None:
+        shape, names, order = kind.shape, kind.dim_names, kind.permutation
+    told = pa.fixed_shape_tensor(storage.type.value_type, shape, dim_names=names, permutation=order)
+    return pa.ExtensionArray.from_storage(told, storage)

@@ -4,13 +4,15 @@ needs."""
 from __future__ import annotations
 
 import inspect
+import re
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import numpy as np
 
+from ._reading import described, shown
 from ._types import AnyArray, Foreign
 from ._warn import warn
-from .errors import ArgumentError, ArgumentTypeError
+from .errors import ArgumentError, ArgumentTypeError, GovpnError
 
 Self = TypeVar("Self", bound="_PlainEstimator")
 
@@ -85,33 +87,46 @@ def probe() -> Foreign:
     return type("VPNClassifier", (BaseEstimator,), {})()
 
 
-def features(estimator: TakesFeatures, X: object, reset: bool) -> AnyArray:
+def features(estimator: TakesFeatures, X: object, reset: bool, name: str = "X") -> AnyArray:
     """Returns X as a finite array (N, F) of uint8 or float32.
 
     With reset, this sets the estimator's n_features_in_ and, with scikit-learn, its
-    feature_names_in_. Without reset, it compares X with them.
+    feature_names_in_. Without reset, it compares X with them. name is what messages call X.
     """
     if validate_data is not None:
         try:
             return cast(AnyArray, validate_data(estimator, X, reset=reset, dtype=[np.float32, np.uint8]))
-        except TypeError as error:
-            raise ArgumentTypeError(str(error)) from error
-        except ValueError as error:
-            raise ArgumentError(str(error)) from error
+        except GovpnError:
+            raise
+        except Exception as error:
+            kind = ArgumentTypeError if isinstance(error, TypeError) else ArgumentError
+            raise kind(_about_x(str(error), X, name)) from error
     array = np.asarray(X)
     if array.dtype.kind not in "fiub":
-        raise ArgumentError(f"X has dtype {array.dtype}, want real numbers")
+        raise ArgumentError(f"{name} has dtype {array.dtype}, want real numbers")
     array = array if array.dtype == np.uint8 else array.astype(np.float32, copy=False)
     if not np.isfinite(array).all():
-        raise ArgumentError("X contains NaN or infinity, want finite features")
+        raise ArgumentError(f"{name} contains NaN or infinity, want finite features")
     if reset:
         estimator.n_features_in_ = array.shape[1]
     elif array.shape[1] != estimator.n_features_in_:
-        name, want = type(estimator).__name__, estimator.n_features_in_
+        owner, want = type(estimator).__name__, estimator.n_features_in_
         raise ArgumentError(
-            f"X has {array.shape[1]} features, but {name} is expecting {want} features as input"
+            f"{name} has {array.shape[1]} features, but {owner} is expecting {want} features as input"
         )
     return array
+
+
+def _about_x(text: str, X: Foreign, name: str) -> str:
+    """Returns scikit-learn's message, with X named in it."""
+    if re.search(r"\bX\b", text):
+        return re.sub(r"\bX\b", name, text)
+    if hasattr(X, "columns"):
+        names = shown([str(name) for name in X.columns])
+        return (
+            f"X has columns {names}, want numbers, or images in a column image, images, img or pixels: {text}"
+        )
+    return f"{name} is {described(X)}, want numbers (N, F): {text}"
 
 
 def column(y: Foreign) -> Foreign:

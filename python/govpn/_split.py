@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import overload
 
 import numpy as np
+import pyarrow as pa
 
 from ._inputs.labels import as_labels, find_classes
 from ._inputs.soft_labels import as_soft, hard
 from ._inputs.stream import Stream, split_indices
+from ._reading import reading
 from ._types import AnyArray, Foreign, LabelsLike, RandomState
 from .errors import ArgumentError
 
@@ -36,7 +38,7 @@ def split(
 
     Parameters
     ----------
-    X : a `Stream`, or an array of images (N, ...)
+    X : a `Stream`, or images (N, ...): an array, a list, a data frame of pandas or Arrow data
     y : labels (N,) or soft labels (N, K); of soft labels the largest one is the class. None for a
         stream and for images without labels
     first : how many images the first part gets; the second part gets the rest
@@ -60,6 +62,20 @@ def split(
         return X.split(first, random_state)
     soft = None if y is None else as_soft(y)
     indices = None if y is None else hard(soft) if soft is not None else find_classes(as_labels(y))[1]
-    a, b = split_indices(len(X), indices, first, random_state)
+    with reading("X", X, "a Stream, or an array of images (N, …)"):
+        a, b = split_indices(len(X), indices, first, random_state)
+        first_part, second = _taken(X, a), _taken(X, b)
     labels: Foreign = y if y is None or isinstance(y, np.ndarray) else np.asarray(y) if soft is None else soft
-    return (X[a], None if labels is None else labels[a]), (X[b], None if labels is None else labels[b])
+    if labels is None:
+        return (first_part, None), (second, None)
+    return (first_part, labels[a]), (second, labels[b])
+
+
+def _taken(x: Foreign, indices: AnyArray) -> Foreign:
+    """Returns some of the images: of an array, a list, a data frame of pandas or Arrow data."""
+    if hasattr(x, "iloc"):
+        return x.iloc[indices]
+    if isinstance(x, (list, tuple)):
+        return [x[i] for i in indices]
+    arrow = isinstance(x, (pa.Array, pa.ChunkedArray, pa.Table, pa.RecordBatch))
+    return x.take(pa.array(indices)) if arrow else x[indices]

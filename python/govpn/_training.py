@@ -17,10 +17,11 @@ from ._arrow import Data
 from ._fitted import FittedModel
 from ._inputs import features, labels, sample_weights, soft_labels
 from ._inputs.features import Layout
-from ._inputs.images import Images, as_images, warn_if_dark
+from ._inputs.images import WANTED, Images, as_images, warn_if_dark
 from ._inputs.source import read
 from ._model import Model
 from ._progress import announce_choice
+from ._reading import reading, shown
 from ._types import Config, Foreign, ImagesLike, Indices, JsonObject, LabelsLike, Shape, Targets
 from .errors import ArgumentError, ArgumentTypeError
 
@@ -106,11 +107,12 @@ def _new_images(
 
     Prints what was guessed of features.
     """
-    source = read(X, "X", channels)
-    x, layout = features.layout_of(source.x, image_shape, pixel_range)
+    with reading("X", X, WANTED):
+        source = read(X, "X", channels)
+        x, layout = features.layout_of(source.x, image_shape, pixel_range)
+        images = as_images(source.with_pixels(x))
     if verbose and layout.n_features:
         print(layout.announcement(), flush=True)
-    images = as_images(source.with_pixels(x))
     warn_if_dark(images)
     return images, layout
 
@@ -143,9 +145,14 @@ def _validation(
     """Returns the validation data as a data set in the library, and its labels as indices of the classes."""
     if given is None:
         return None, None
-    x, y = given if isinstance(given, (tuple, list)) and len(given) == 2 else (given, None)
-    source = read(x, "validation_data X", channels, layout.shape)
-    images = as_images(source.with_pixels(layout.images(source.x)))
+    with reading("validation_data", given, "(X, y), a table or a stream"):
+        x, y = given if isinstance(given, (tuple, list)) and len(given) == 2 else (given, None)
+    name = "validation_data X"
+    with reading(name, x, WANTED):
+        source = read(x, name, channels, layout.shape)
+        images = as_images(source.with_pixels(layout.images(source.x, name=name)))
+    if layout.shape is not None:
+        images.check_shape(layout.shape)
     found = images.given_labels(y, "validation_data y", soft=True)
     indices = soft_labels.hard(soft_labels.to_targets(found, classes, "validation_data y"))
     return images.data(indices, layout.shape), indices
@@ -167,7 +174,7 @@ def new_model(
     shape is (H, W, C). The others are parameters of VPNClassifier.
     """
     if not isinstance(device, str):
-        raise ArgumentTypeError(f"device is {device!r}, want a str: one of auto, go, cpu, cuda")
+        raise ArgumentTypeError(f"device is {shown(device)}, want a str: one of auto, go, cpu, cuda")
     sizes = {"image_shape": list(shape), **labels.to_config(classes)}
     seed = _params.seed_of(random_state)
     where = {"device": device, "devices": _params.devices_of(devices)}

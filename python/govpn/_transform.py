@@ -10,7 +10,8 @@ from . import _params
 from ._inputs.foreign import to_numpy
 from ._inputs.images import as_images
 from ._inputs.source import Source
-from ._types import AnyArray, Floats, Foreign, ImagesLike, LabelsLike, RandomState
+from ._reading import described, reading
+from ._types import Floats, Foreign, ImagesLike, LabelsLike, RandomState
 from .errors import ArgumentError, ArgumentTypeError
 
 
@@ -41,20 +42,24 @@ class NoiseTransform:
         clip: bool = False,
         random_state: RandomState = None,
     ) -> None:
-        self.classifier, self.scale, self.clip = classifier, _params.real(scale, "scale"), clip
+        self.classifier, self.scale = classifier, _params.real(scale, "scale")
+        self.clip = _params.truth(clip, "clip")
         self._random = np.random.default_rng(_params.seed_of(random_state))
 
     def __call__(self, images: Foreign, labels: LabelsLike) -> Foreign:
-        noise = self.scale * self._noise(images, to_numpy(labels, "labels"))
+        with reading("images", images, "torch tensors (N, C, H, W) or numpy arrays (N, H, W, C) of floats"):
+            noise = self.scale * self._noise(images, labels)
         if isinstance(images, np.ndarray):
             noisy = images + noise.astype(images.dtype).reshape(images.shape)
             return noisy.clip(0, 1) if self.clip else noisy
         noisy = images + images.new_tensor(noise.transpose(0, 3, 1, 2))
         return noisy.clamp(0, 1) if self.clip else noisy
 
-    def _noise(self, images: Foreign, labels: AnyArray) -> Floats:
+    def _noise(self, images: Foreign, labels: LabelsLike) -> Floats:
         """Returns noise for the images, float32 (N, H, W, C)."""
         pixels = to_numpy(images, "images")
+        if not isinstance(pixels, np.ndarray):
+            raise ArgumentTypeError(f"images is {described(images)}, want a torch tensor or a numpy array")
         if pixels.dtype.kind != "f":
             raise ArgumentTypeError(f"images have dtype {images.dtype}, want floats from 0 to 1")
         if not isinstance(images, np.ndarray):

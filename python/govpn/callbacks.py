@@ -23,6 +23,8 @@ import os
 from collections.abc import Callable
 from typing import cast
 
+from . import _lib, _params
+from ._reading import reading, shown
 from ._types import CallbacksLike, Foreign, History, JsonObject, Path
 from .errors import ArgumentError
 
@@ -137,7 +139,9 @@ class EarlyStopping(Callback):
     """
 
     def __init__(self, monitor: str = "val_loss", patience: int = 5, min_delta: float = 0.0) -> None:
-        self.monitor, self.patience, self.min_delta = monitor, patience, min_delta
+        self.monitor = monitor
+        self.patience = _params.whole(patience, "patience")
+        self.min_delta = _params.real(min_delta, "min_delta")
 
     def on_train_begin(self, training: Training) -> None:
         self._best, self._since = math.inf, 0
@@ -191,9 +195,10 @@ class ReduceOnPlateau(Callback):
     """
 
     def __init__(self, monitor: str = "val_loss", factor: float = 0.1, patience: int = 5) -> None:
-        if not 0 < factor < 1:
+        self.factor = _params.real(factor, "factor")
+        if not 0 < self.factor < 1:
             raise ArgumentError(f"factor is {factor}, want a number between 0 and 1")
-        self.monitor, self.factor, self.patience = monitor, factor, patience
+        self.monitor, self.patience = monitor, _params.whole(patience, "patience")
 
     def on_train_begin(self, training: Training) -> None:
         self._best, self._since = math.inf, 0
@@ -221,7 +226,7 @@ class Checkpoint(Callback):
     """
 
     def __init__(self, path: Path) -> None:
-        self.fit_options = {"checkpoint": os.path.abspath(os.fspath(path))}
+        self.fit_options = {"checkpoint": os.path.abspath(_path_of(path))}
 
 
 class CSVLogger(Callback):
@@ -235,10 +240,11 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path = _path_of(path)
 
     def on_train_begin(self, training: Training) -> None:
-        self._file = open(self.path, "w", newline="")  # noqa: SIM115
+        with reading("path", self.path, "a file that can be written"):
+            self._file = open(self.path, "w", newline="")  # noqa: SIM115
         self._writer = csv.DictWriter(self._file, list(training.history))
         self._writer.writeheader()
         for i in range(training.epoch):  # epochs from before, if the model resumes
@@ -261,7 +267,7 @@ class TensorBoard(Callback):
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self._open = os.fspath(folder), _summary_writer()
+        self.folder, self._open = _path_of(folder), _summary_writer()
 
     def on_train_begin(self, training: Training) -> None:
         self._writer = self._open(self.folder)
@@ -274,6 +280,10 @@ class TensorBoard(Callback):
 
     def on_train_end(self, training: Training) -> None:
         self._writer.close()
+
+
+def _path_of(path: Path) -> str:
+    return os.fsdecode(_lib.path_bytes(path))
 
 
 def _summary_writer() -> Foreign:
@@ -292,8 +302,8 @@ def _summary_writer() -> Foreign:
 
 def _monitored(training: Training, name: str) -> float:
     """Returns a metric with a sign such that smaller is better."""
-    if name not in training.metrics:
-        raise ArgumentError(f"monitor is {name!r}, want one of {', '.join(training.metrics)}")
+    if not isinstance(name, str) or name not in training.metrics:
+        raise ArgumentError(f"monitor is {shown(name)}, want one of {', '.join(training.metrics)}")
     value = training.metrics[name]
     if math.isnan(value):
         raise ArgumentError(
@@ -304,14 +314,15 @@ def _monitored(training: Training, name: str) -> float:
 
 def as_callbacks(given: CallbacksLike) -> list[Callback]:
     """Returns what fit got as callbacks as a list in which functions have become callbacks."""
-    several: Foreign = given or ()
-    each: list[Foreign] = [given] if callable(given) or hasattr(given, "on_epoch_end") else list(several)
-    return [c if hasattr(c, "on_epoch_end") else _Function(_callable(c)) for c in each]
+    with reading("callbacks", given, "functions, or objects with on_epoch_end"):
+        several: Foreign = () if given is None else given
+        each: list[Foreign] = [given] if callable(given) or hasattr(given, "on_epoch_end") else list(several)
+        return [c if hasattr(c, "on_epoch_end") else _Function(_callable(c)) for c in each]
 
 
 def _callable(given: object) -> Callable[[Training], object]:
     if not callable(given):
-        raise ArgumentError(f"callbacks has {given!r}, want functions, or objects with on_epoch_end")
+        raise ArgumentError(f"callbacks has {shown(given)}, want functions, or objects with on_epoch_end")
     return given
 
 

@@ -28,6 +28,7 @@ raises `govpn.errors.ArgumentError`, a ValueError. Nothing is downloaded unless 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from . import _fashion_mnist
@@ -36,10 +37,11 @@ from ._inputs.encoded import decode
 from ._inputs.labels import Labels
 from ._inputs.stream import Opened, Stream, open_set
 from ._open_options import Crop, Size, image_options, path_text
+from ._reading import described, reading
 from ._split import split
 from ._table_files import arrow, parquet
 from ._types import AnyArray, Foreign, Path
-from .errors import ArgumentError
+from .errors import ArgumentError, ArgumentTypeError
 
 __all__ = [
     "FASHION_MNIST_CLASSES",
@@ -275,9 +277,14 @@ def image_files(
     (2, 8, 8, 3)
     """
     image = image_options(image_size, resize, center_crop, random_resized_crop, channels, False)
-    if not len(files):
-        raise ArgumentError("files has none, want at least one image file")
-    return decode(list(files), "files", **image)
+    want = "a list of paths, or of the encoded bytes of one image each"
+    with reading("files", files, want):
+        if isinstance(files, (str, bytes, os.PathLike)):
+            raise ArgumentTypeError(f"files is {described(files)}, want {want}")
+        listed = list(files)
+        if not listed:
+            raise ArgumentError("files has none, want at least one image file")
+        return decode(listed, "files", **image)
 
 
 def __dir__() -> list[str]:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ._printable import printable
+
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
@@ -57,6 +59,10 @@ class GovpnError(RuntimeError):
     """
 
     status = "GOVPN_E_INTERNAL"
+
+    def __str__(self) -> str:
+        """Returns the message. print can show it, also where standard output is ASCII."""
+        return printable(super().__str__())
 
 
 class ArgumentError(GovpnError, ValueError):

@@ -13,9 +13,11 @@ from numpy.typing import ArrayLike
 from . import _benefit, _card, _lib, _params, _released, _sklearn, _training
 from ._fitted import FittedModel, draw_options
 from ._inputs import labels as _labels
+from ._inputs import sample_weights
 from ._inputs.features import Layout
 from ._inputs.sample_weights import ClassWeight
 from ._model import Model
+from ._printable import printable
 from ._transform import NoiseTransform
 from ._types import (
     AnyArray,
@@ -442,7 +444,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         self._train(
             X,
             y,
-            epochs=_params.configuration(self.get_params()).get("epochs", 0),
+            epochs=_params.configuration(self.get_params(deep=False)).get("epochs", 0),
             resume=bool(resume),
             warm=warm,
             options={} if augment is None else {"augment": augment},
@@ -576,7 +578,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
             )
         else:
             labels = _labels.as_classes(classes, _labels.given_classes(classes))
-            config = _params.configuration(self.get_params())
+            config = _params.configuration(self.get_params(deep=False))
             model = self._new_model(config, _params.shape_of(image_shape), labels)
         model.import_safetensors(path, options)
         self._imported = [*self._imported, (os.path.abspath(path), options)]
@@ -611,7 +613,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         2664890
         """
         sizes = {"image_shape": list(image_shape), "classes": n_classes, "images": n_images}
-        config = _params.configuration(self.get_params())
+        config = _params.configuration(self.get_params(deep=False))
         options = _lib.encode({"device": self.device, **sizes, **config})
         return cast(JsonObject, _lib.call_json("govpn_estimate_memory", options))
 
@@ -668,6 +670,33 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         """
         return self.__govpn_fitted__().predict(X, "proba", noise, samples, random_state, std)
 
+    def predict_log_proba(
+        self,
+        X: ImagesLike,
+        noise: str = "none",
+        samples: int = 1,
+        random_state: RandomState = None,
+        std: Real | None = None,
+    ) -> Floats:
+        """Returns the logarithms of `predict_proba`, float32 (N, K).
+
+        The parameters are those of `predict`. Without noise, a probability that is too small for
+        float32 still has a finite logarithm, which comes from the logits. With noise it has -inf.
+
+        >>> bool((clf.predict_log_proba(X) == np.log(clf.predict_proba(X))).all())
+        True
+        """
+        fitted = self.__govpn_fitted__()
+        images = fitted.images(X)
+        proba = fitted.predict(images, "proba", noise, samples, random_state, std)
+        with np.errstate(divide="ignore"):
+            logs: Floats = np.log(proba)
+        tiny = proba < np.finfo(np.float32).tiny
+        if noise == "none" and tiny.any():
+            logits = fitted.predict(images, "logits")
+            logs[tiny] = _benefit.log_softmax(logits)[tiny]
+        return logs
+
     def classwise_scores(self, X: ImagesLike, samples: int = 1, random_state: RandomState = None) -> Floats:
         """Returns for every class its probability under noise drawn for that class, float32 (N, K).
 
@@ -710,12 +739,15 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         fitted = self.__govpn_fitted__()
         images = fitted.images(X)
         given = images.given_labels(y)
+        count = len(given.values)
+        weights = None if sample_weight is None else sample_weights.of_samples(sample_weight, count)
+        if weights is not None:
+            sample_weights.check_sum(weights)
         if noise == "label":
             truth = _labels.to_indices(given, fitted.classes)
         else:
             truth = _labels.to_known_indices(given, fitted.classes, self._unused_names)
         found = fitted.predict(images, "label", noise, std=std, truth=truth)
-        weights: Foreign = sample_weight
         return float(np.average(found == truth, weights=weights))
 
     def evaluate(
@@ -930,7 +962,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         self.history_ = model.history()
         self.n_epochs_ = len(self.history_["epoch"])
         self.device_ = about["device"]
-        self.warnings_ = list(about["warnings"] or [])
+        self.warnings_ = [printable(text) for text in about["warnings"] or []]
         for text in self.warnings_:
             if text not in known:
                 warn(text)
@@ -956,6 +988,20 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     def _repr_mimebundle_(self, **kwargs: object) -> dict[str, str]:
         card = self._repr_html_()
         return {"text/plain": repr(self)} | ({} if card is None else {"text/html": card})
+
+    def set_params(self: Self, **params: Any) -> Self:
+        """Changes parameters and returns the classifier. They take effect at the next fit.
+
+        A name that is no parameter raises an ArgumentError.
+
+        >>> clf.set_params(epochs=3).epochs
+        3
+        """
+        try:
+            super().set_params(**params)
+        except (ValueError, AttributeError) as error:
+            raise ArgumentError(str(error)) from None
+        return self
 
     # ---- inside --------------------------------------------------------------------------------------------
 
@@ -1008,7 +1054,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         options replace parameters of the same name in this training. With warm, a new model starts
         from the present weights. classes are all that will ever come, or None for those of y.
         """
-        config = _params.configuration(self.get_params())
+        config = _params.configuration(self.get_params(deep=False))
         verbose = _params.whole(self.verbose, "verbose")
         if "augment" in options:
             options = options | {"augment": _params.augmentation(options["augment"])}

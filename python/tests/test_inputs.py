@@ -170,6 +170,52 @@ def test_noise_transform_has_channels_of_its_own(make):
     assert noisy.shape == RGB.shape
 
 
+def tensor_type(images, dim_names=None, permutation=None):
+    kind = pa.fixed_shape_tensor(pa.uint8(), images.shape[1:], dim_names=dim_names, permutation=permutation)
+    storage = pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), images[0].size)
+    return pa.ExtensionArray.from_storage(kind, storage)
+
+
+WHC = np.ascontiguousarray(RGB.transpose(0, 2, 1, 3))
+TOLD = {  # Arrow tensors that tell the order of their dimensions
+    "CHW": tensor_type(CHW, ["C", "H", "W"]),
+    "lower case": tensor_type(CHW, ["c", "h", "w"]),
+    "words": tensor_type(WHC, ["Width", "Height", "Channels"]),
+    "HWC": tensor_type(RGB, ["H", "W", "C"]),
+    "other names": tensor_type(RGB, ["a", "b", "c"]),
+    "permutation": tensor_type(CHW, None, [1, 2, 0]),
+    "its inverse": tensor_type(CHW, None, [2, 0, 1]),  # what pyarrow writes of a channels-last view
+    "names and permutation": tensor_type(CHW, ["C", "H", "W"], [1, 2, 0]),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_arrow_tells_the_order_of_dimensions(make, name):
+    images, label = TOLD[name], pa.array(LABELS)
+    want = make(epochs=1, mode="plain").fit(RGB, LABELS, validation_data=(RGB, LABELS))
+    table = pa.table({"image": images, "label": label})
+    for X, channels in ((images, None), (table, None), (table.to_reader(), None), (images, "last")):
+        model = make(epochs=1, mode="plain", channels=channels)
+        y = label if X is images else None
+        model.fit(X, y, validation_data=table)
+        assert model.image_shape_ == (8, 6, 3)
+        np.testing.assert_array_equal(model.predict_proba(RGB), want.predict_proba(RGB))
+        np.testing.assert_array_equal(model.predict_proba(table), want.predict_proba(RGB))
+        assert model.history_["val_loss"] == want.history_["val_loss"]
+
+
+def test_names_of_dimensions_go_before_channels(make):
+    want = make(epochs=1, mode="plain").fit(RGB, LABELS)
+    told = make(epochs=1, mode="plain", channels="first").fit(TOLD["HWC"], LABELS)
+    np.testing.assert_array_equal(told.predict_proba(CHW), want.predict_proba(RGB))
+    other = tensor_type(CHW, ["a", "b", "c"])  # no names of dimensions that govpn knows
+    for images in (other, pa.chunked_array([other[:9], other[9:]])):
+        first = make(epochs=1, mode="plain", channels="first").fit(images, LABELS)
+        np.testing.assert_array_equal(first.predict_proba(CHW), want.predict_proba(RGB))
+    with pytest.raises(ValueError, match=r"X has shape \(N, 3, 8, 6\), which looks like channels first"):
+        make().fit(other, LABELS)
+
+
 # ---- files -------------------------------------------------------------------------------------------------
 
 
@@ -254,3 +300,49 @@ def test_pil_images(make):
 def test_what_is_no_image(reference, images, message):
     with pytest.raises(govpn.GovpnError, match=message):
         reference.predict(images)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        "oops",
+        b"\xff",
+        "[]",
+        '{"info": null}',
+        '{"info": {"features": null}}',
+        '{"info": {"features": {"label": [{"dtype": "int64"}]}}}',
+        '{"info": {"features": {"label": {"names": 4}}}}',
+        '{"info": {"features": {"label": {"names": [1, 2, 3, 4]}}}}',
+        "[" * 99999,
+    ],
+)
+def test_odd_metadata_of_hugging_face_names_nothing(make, metadata):
+    table = pa.table({"image": pa.FixedShapeTensorArray.from_numpy_ndarray(X), "label": Y})
+    model = make(epochs=1, mode="plain").fit(table.replace_schema_metadata({"huggingface": metadata}))
+    assert model.classes_.tolist() == [0, 1, 2, 3]
+
+
+def test_metadata_of_hugging_face_names_classes(make):
+    names = '{"info": {"features": {"label": {"names": ["a", "b", "c", "d"]}}}}'
+    table = pa.table({"image": pa.FixedShapeTensorArray.from_numpy_ndarray(X), "label": Y})
+    table = table.replace_schema_metadata({"huggingface": names})
+    benefit = make(epochs=1).fit(table).noise_benefit(table, samples=1)
+    assert benefit.per_class["class"].tolist() == ["a", "b", "c", "d"]
+
+
+def test_columns_of_pandas(make):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(
+        [[x, x, int(y)] for x, y in zip(X, Y, strict=True)], columns=["image", "image", "label"]
+    )
+    with pytest.raises(ValueError, match="X has 2 columns named 'image', want one"):
+        make().fit(frame)
+    with pytest.raises(
+        ValueError, match=r"X has columns \['file', 'label'\], want numbers, or images in a column"
+    ):
+        make().fit(pd.DataFrame({"file": ["a.png"] * 64, "label": Y}), Y)
+    levels = pd.MultiIndex.from_tuples([("image", i) for i in range(64)])
+    assert (
+        make(epochs=1, mode="plain").fit(pd.DataFrame(X.reshape(64, 64), columns=levels), Y).n_features_in_
+        == 64
+    )

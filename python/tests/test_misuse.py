@@ -101,6 +101,176 @@ def model(make):
     return make(epochs=1, mode="plain").fit(X, Y)
 
 
+# ---- errors of other code --------------------------------------------------------------------------------
+
+
+class Failing:
+    """An object of another library whose methods of this name raise an error."""
+
+    def __init__(self, method, error):
+        self.error = error
+        self.__class__ = type("Failing", (Failing,), {method: Failing.fail})
+
+    def fail(self, *args, **kwargs):
+        raise self.error
+
+
+class FailingTensor:
+    __module__ = "torch"
+    device, dtype, shape, ndim = "cpu", "torch.float32", (64, 8, 8, 1), 4
+
+    def detach(self):
+        return self
+
+    def numpy(self, force=False):
+        raise KeyError("storage")
+
+
+def failing_reader(error):
+    table = pa.table({"image": pa.FixedShapeTensorArray.from_numpy_ndarray(X), "label": Y})
+
+    def batches():
+        yield table.to_batches()[0]
+        raise error
+
+    return pa.RecordBatchReader.from_batches(table.schema, batches())
+
+
+def tensors_of(metadata):
+    """A table of tensors whose metadata is this text, from a library that does not check it."""
+    values = pa.FixedSizeListArray.from_arrays(pa.array(X.reshape(-1)), 64)
+    keys = {"ARROW:extension:name": "arrow.fixed_shape_tensor", "ARROW:extension:metadata": metadata}
+    schema = pa.schema([pa.field("image", values.type, metadata=keys)])
+    table = pa.Table.from_arrays([values], schema=schema)
+    return type("Exporter", (), {"__arrow_c_stream__": lambda self, r=None: table.__arrow_c_stream__(r)})()
+
+
+IMAGE = pa.FixedShapeTensorArray.from_numpy_ndarray(X)
+HOSTILE_X = {  # name: (makes X, what the message says)
+    "pairs": (
+        lambda: list(zip(X, Y, strict=True)),
+        r"X\[0\] is a tuple of an image and a int64, .*one by one",
+    ),
+    "pairs of files": (lambda: [("a.png", 0)], r"X\[0\] is a tuple of an image and a int"),
+    "object": (lambda: X.astype(object), r"X has dtype object, want uint8 .*X.astype\(np.uint8\)"),
+    "ragged": (
+        lambda: [[[1, 2], [3]], [[1]]],
+        "X is a list of 2, whose first is a list, which cannot be read",
+    ),
+    "ragged arrays": (lambda: [X[0], None], r"X\[1\] is a NoneType"),
+    "empty rows": (lambda: [[]], "X is a list of 1, .*0 feature"),
+    "masked": (lambda: np.ma.array(X, mask=X > 9), "X is an array with masked values, want none"),
+    "masked features": (
+        lambda: np.ma.array(X.reshape(64, 64), mask=True),
+        "X is an array with masked values",
+    ),
+    "records": (lambda: np.zeros((64, 8, 8), [("a", "u1")]), "X has dtype"),
+    "dates": (lambda: X.astype("M8[s]"), "X has dtype datetime64"),
+    "text features": (
+        lambda: np.full((64, 9), "a.png"),
+        "X is an array of shape .64, 9. and dtype <U5, want num",
+    ),
+    "generator": (lambda: (x for x in X), "X is a generator of shape .., want images"),
+    "dict": (lambda: {"image": X}, "X is a dict of shape .., want images"),
+    "null character": (lambda: ["a\0.png"], "X is a list of 1, whose first is a str, .*null"),
+    "__array__": (
+        lambda: Failing("__array__", RuntimeError("lost")),
+        r"X is a Failing, .*\(RuntimeError: lost\)",
+    ),
+    "__dlpack__": (lambda: Failing("__dlpack__", KeyError("k")), "X is a Failing, which cannot be read"),
+    "__arrow_c_array__": (
+        lambda: Failing("__arrow_c_array__", KeyError("k")),
+        r"\(KeyError: 'k'\); want images",
+    ),
+    "__arrow_c_stream__": (lambda: Failing("__arrow_c_stream__", OSError("disk")), "X .*OSError: disk"),
+    "tensor": (FailingTensor, r"X is a FailingTensor, which cannot be read \(KeyError: 'storage'\)"),
+    "reader": (
+        lambda: failing_reader(RuntimeError("lost")),
+        "X is a RecordBatchReader, .*RuntimeError: lost",
+    ),
+    "reader of a full disk": (lambda: failing_reader(OSError("disk")), "X is a RecordBatchReader, .*disk"),
+    "no metadata": (lambda: tensors_of("oops"), "X is a Exporter, which cannot be read .*JSON"),
+    "odd metadata": (lambda: tensors_of('{"shape": [8]}'), "X is a Exporter, which cannot be read"),
+    "two columns": (
+        lambda: pa.Table.from_arrays([IMAGE, IMAGE], ["image"] * 2),
+        "X has 2 columns named 'image'",
+    ),
+    "two labels": (
+        lambda: pa.Table.from_arrays([IMAGE, pa.array(Y), pa.array(Y)], ["image", "label", "label"]),
+        "X has 2 columns named 'label', want one",
+    ),
+    "lists of text": (
+        lambda: pa.array([["a"]], pa.list_(pa.string(), 1)),
+        "X has Arrow type fixed_size_list",
+    ),
+    "empty lists": (
+        lambda: pa.array([[[]]], pa.list_(pa.list_(pa.uint8()))),
+        "X has images of .1, 0. pixels",
+    ),
+    "union": (
+        lambda: pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1])]),
+        "X has Arrow type sparse_union",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_X)
+def test_errors_of_reading_x_are_those_of_govpn(model, name):
+    make_x, message = HOSTILE_X[name]
+    for use in (model.predict, lambda x: model.score(x, Y), lambda x: model.fit(x, Y)):
+        with pytest.raises(govpn.GovpnError, match=message):
+            use(make_x())
+    with pytest.raises(govpn.GovpnError, match=f"validation_data.*{message.removeprefix('X')}"):
+        model.fit(X, Y, validation_data=(make_x(), Y))
+
+
+def test_causes_are_kept_and_kinds_are_told():
+    for error, kind in (
+        (OSError("disk"), OSError),
+        (MemoryError(), MemoryError),
+        (KeyError("k"), ValueError),
+    ):
+        with pytest.raises(kind) as caught:
+            govpn.to_arrow(Failing("__array__", error))
+        assert isinstance(caught.value, govpn.GovpnError)
+        assert caught.value.__cause__ is error
+
+
+class NoRepr:
+    def __repr__(self):
+        raise RuntimeError("no repr")
+
+
+HOSTILE_Y = {  # name: (makes y, what the message says)
+    "text and NaN": (lambda: np.array([np.nan, *"a" * 63], object), r"y\[0\] is nan, want whole numbers"),
+    "no repr": (lambda: np.array([NoRepr()] * 64, object), r"y\[0\] is an object of type NoRepr"),
+    "ragged": (lambda: [[1], [1, 2]] * 32, "y is a list of 64, whose first is a list, which cannot be read"),
+    "masked": (lambda: np.ma.array(Y, mask=Y > 2), "y has masked values"),
+    "masked probabilities": (lambda: np.ma.array(np.eye(4)[Y], mask=np.eye(4)[Y] > 0), "y has masked values"),
+    "dict": (lambda: dict.fromkeys(range(64)), "y is a dict, want .* in an order"),
+    "set": (lambda: set(range(64)), "y is a set, want"),
+    "generator": (lambda: iter(Y), "y is a .*iterator, want"),
+    "text": (lambda: "abcd", "y is 'abcd', want"),
+    "structs": (lambda: pa.array([{"a": 1}] * 64), r"y\[0\] is {'a': 1}"),
+    "union": (
+        lambda: pa.UnionArray.from_sparse(pa.array([0], pa.int8()), [pa.array([1])]),
+        "y is a SparseUnion|y is a Un",
+    ),
+    "__array__": (lambda: Failing("__array__", RuntimeError("lost")), "y is a Failing, .*RuntimeError: lost"),
+    "tensor": (FailingTensor, "y is a FailingTensor, which cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_Y)
+def test_errors_of_reading_y_are_those_of_govpn(model, name):
+    make_y, message = HOSTILE_Y[name]
+    for use in (model.fit, model.score, model.evaluate, model.input_gradient):
+        with pytest.raises(govpn.GovpnError, match=message):
+            use(X, make_y())
+    with pytest.raises(govpn.GovpnError, match=message):
+        govpn.datasets.split(X, make_y(), first=9)
+
+
 @pytest.mark.parametrize("name", BAD_DATA)
 def test_bad_data(model, name):
     before = model.predict_proba(X)
@@ -148,7 +318,41 @@ def test_bad_parameters(make, name):
         (lambda m: m.fit(X, Y, sample_weight=np.arange(64) - 3.0), r"sample_weight.0. is -3"),
         (lambda m: m.fit(X, Y, sample_weight=np.zeros(64)), "weights of all images are zero"),
         (lambda m: m.fit(X, Y, sample_weight="x"), "sample_weight is 'x'"),
+        (lambda m: m.score(X, Y, sample_weight=[1.0]), "sample_weight has 1 weights, want 64"),
+        (
+            lambda m: m.score(X, Y, sample_weight=Y.astype("M8[s]")),
+            "sample_weight is an array of shape .64,. and",
+        ),
+        (lambda m: m.score(X, Y, sample_weight=[None] * 64), "sample_weight.0. is nan"),
+        (lambda m: m.score(X, Y, sample_weight=np.zeros(64)), "weights of all images are zero"),
+        (lambda m: m.partial_fit(X, Y, classes=[]), "classes has no labels"),
+        (lambda m: m.predict(X[0]), r"images of 8×1×1, want 8×8×1 as the model; of one image pass X\[None\]"),
+        (lambda m: m.predict(X, random_state=NoRepr()), "random_state is an object of type NoRepr"),
+        (lambda m: m.set_params(ephocs=3), "Invalid parameter 'ephocs'"),
+        (lambda m: m.save(3), "path is 3, which cannot be read"),
+        (
+            lambda m: m.estimate_memory((8, 8, 1), {1}),
+            "classes is {1} of type set, want text or numbers",
+        ),
+        (lambda m: m.fit(X, Y, callbacks=3), "callbacks is 3, which cannot be read"),
         (lambda m: m.fit(X, Y, callbacks=[3]), "callbacks has 3"),
+        (lambda m: govpn.callbacks.CSVLogger(3), "path is 3"),
+        (lambda m: govpn.callbacks.EarlyStopping(patience="1"), "patience is '1' of type str, want an int"),
+        (lambda m: govpn.load(None), "path is None"),
+        (
+            lambda m: govpn.to_arrow([[1], [1, 2]]),
+            "array is a list of 2, whose first is a list, which cannot",
+        ),
+        (lambda m: govpn.to_arrow(np.zeros((4, 0))), r"array is an array of shape \(4, 0\)"),
+        (lambda m: govpn.datasets.image_files("a.png"), "files is 'a.png', want a list"),
+        (lambda m: govpn.datasets.image_files(3), "files is 3, which cannot be read"),
+        (lambda m: govpn.datasets.Labels(["a"]), "labels is a list of 1, whose first is a str, which cannot"),
+        (lambda m: govpn.datasets.fashion_mnist(["train"]), r"split is \['train'\]"),
+        (lambda m: govpn.datasets.split(3, first=1), "X is 3, which cannot be read"),
+        (lambda m: govpn.Scorer(m, device="go")(X), "batch is an array of shape .*, want a RecordBatch"),
+        (lambda m: govpn.Scorer(m, 3), "output is 3, which cannot be read"),
+        (lambda m: govpn.empty(3), "shape is 3, which cannot be read"),
+        (lambda m: govpn.empty((4, 8, 8), "pixel"), "dtype is 'pixel', which cannot be read"),
         (lambda m: m.import_safetensors(__file__), r"\S"),
         (lambda m: govpn.empty((0, 8, 8)), "shape"),
         (lambda m: govpn.empty((4, 8)), "shape"),

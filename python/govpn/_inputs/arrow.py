@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
 
-from .._arrow import is_list
-from .._types import Foreign, ImagesLike, LabelsLike
+from .._arrow import import_chunks, is_list
+from .._types import Foreign, ImagesLike, LabelsLike, Shape
 from ..errors import ArgumentError, ArgumentTypeError
-from .columns import IMAGE_COLUMNS, LABEL_COLUMNS, column_of
+from .columns import IMAGE_COLUMNS, LABEL_COLUMNS, only_column_of
 from .labels import Labels
+
+_AXES = {"h": "h", "height": "h", "w": "w", "width": "w", "c": "c", "channel": "c", "channels": "c"}
 
 
 def as_arrow(x: ImagesLike) -> pa.Table | pa.ChunkedArray | None:
@@ -45,7 +49,9 @@ def _read_stream(x: Foreign) -> pa.Table | pa.ChunkedArray:
 
 def images_and_labels(table: pa.Table, name: str) -> tuple[pa.ChunkedArray, LabelsLike]:
     """Returns a table's columns of images and of labels; None for labels if there is no such column."""
-    image, label = (column_of(table.column_names, names) for names in (IMAGE_COLUMNS, LABEL_COLUMNS))
+    image, label = (
+        only_column_of(table.column_names, names, name) for names in (IMAGE_COLUMNS, LABEL_COLUMNS)
+    )
     if image is None:
         wanted = ", ".join(IMAGE_COLUMNS)
         raise ArgumentError(f"{name} has columns {table.column_names}, want one named {wanted}")
@@ -54,11 +60,22 @@ def images_and_labels(table: pa.Table, name: str) -> tuple[pa.ChunkedArray, Labe
 
 def labels_in(table: pa.Table | pa.RecordBatch, label: str) -> LabelsLike:
     """Returns the column of labels, with the class names that Hugging Face leaves in the table."""
-    metadata = (table.schema.metadata or {}).get(b"huggingface", b"{}")
-    features = json.loads(metadata).get("info", {}).get("features", {})
-    names = features.get(label, {}).get("names")
-    column = table.column(label)
-    return Labels(column.to_numpy(), names) if names and not column.null_count else column
+    names, column = _hugging_face_names(table, label), table.column(label)
+    whole = pa.types.is_integer(column.type) and not column.null_count
+    return Labels(column.to_numpy(), names) if names and whole else column
+
+
+def _hugging_face_names(table: pa.Table, label: str) -> list[str] | None:
+    """Returns the class names in the table's metadata; None if it has none or is none of theirs."""
+    about: object = (table.schema.metadata or {}).get(b"huggingface", b"{}")
+    try:
+        about = json.loads(cast(bytes, about))
+    except (ValueError, RecursionError):
+        return None
+    for key in ("info", "features", label, "names"):
+        about = about.get(key) if isinstance(about, dict) else None
+    named = isinstance(about, list) and all(isinstance(name, str) for name in about)
+    return cast("list[str]", about) if named else None
 
 
 def holds_encoded(kind: pa.DataType) -> bool:
@@ -81,7 +98,11 @@ def tensors(images: pa.Array, name: str) -> pa.Array:
     values = images.storage if isinstance(images, pa.ExtensionArray) else images
     sizes: list[int] = []
     nested = is_list(values.type) and is_list(values.type.value_type)
-    if not nested and not pa.types.is_fixed_size_list(values.type):
+    numbers = values.type
+    while is_list(numbers):
+        numbers = numbers.value_type
+    plain = pa.types.is_integer(numbers) or pa.types.is_floating(numbers)
+    if not plain or (not nested and not pa.types.is_fixed_size_list(values.type)):
         raise ArgumentTypeError(
             f"{name} has Arrow type {images.type}, want fixed_shape_tensor, lists of lists of one size, "
             "fixed-size lists of pixels, or encoded images"
@@ -95,6 +116,8 @@ def tensors(images: pa.Array, name: str) -> pa.Array:
         sizes.append(size)
     if not nested:
         return values
+    if 0 in sizes:
+        raise ArgumentError(f"{name} has images of {sizes} pixels, want at least one")
     storage = pa.FixedSizeListArray.from_arrays(values, int(np.prod(sizes)))
     return pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(values.type, sizes), storage)
 
@@ -111,9 +134,21 @@ def channels_first(images: pa.Array) -> pa.Array:
     return pa.ExtensionArray.from_storage(kind, images.storage)
 
 
-def shape_of(kind: pa.FixedShapeTensorType) -> tuple[int, ...]:
-    """Returns (H, W, C) of a tensor type. The type's own shape is that of its memory."""
-    shape = list(kind.shape)
-    if kind.permutation:
-        shape = [shape[i] for i in kind.permutation]
-    return tuple(shape) if len(shape) != 2 else (*shape, 1)
+def names_tell(kind: pa.FixedShapeTensorType) -> bool:
+    """Says whether dim_names tell which dimension is which, so that the library goes by them."""
+    axes = [_AXES.get(name.lower()) for name in kind.dim_names or []]
+    return len(axes) > 0 and sorted(map(str, axes)) in (["c", "h", "w"], ["h", "w"])
+
+
+def shape_of(images: pa.Array, known: Sequence[int] | None) -> Shape:
+    """Returns (H, W, C) of tensors as the library reads it. The type's own shape is that of its memory.
+
+    known is the model's shape. It decides where the type leaves a choice.
+    """
+    try:
+        info = import_chunks([images[:1]], None, known).info()
+    except ArgumentError:
+        if known is None:
+            raise
+        info = import_chunks([images[:1]], None, None).info()
+    return info["height"], info["width"], info["channels"]

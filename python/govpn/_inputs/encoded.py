@@ -102,7 +102,7 @@ def _opened(rename: Callable[[str], str] = str, **options: object) -> tuple[AnyA
         pixels, labels = open_set(False, **options)
         return pixels, labels
     except GovpnError as error:
-        text = rename(str(error))
+        text = rename(error.args[0])
         if "(height×width)" in text:
             text += ": image_size of govpn.datasets.image_folder and image_files brings them to one size"
         elif "has no folders" in text:

@@ -11,8 +11,9 @@ from typing import TypeAlias, cast
 import numpy as np
 
 from .. import _params, _sklearn
+from .._reading import shown
 from .._types import AnyArray, Floats, Foreign, ImagesLike, Shape
-from ..errors import ArgumentError, ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError, GovpnError
 from .columns import IMAGE_COLUMNS
 
 Range: TypeAlias = tuple[float, float]
@@ -35,7 +36,11 @@ def is_features(x: Foreign) -> bool:
         return np.ndim(x.__array__()) == 2
     if not isinstance(x, (list, tuple)) or not len(x):
         return False
-    return isinstance(x[0], (list, tuple, np.ndarray)) and np.ndim(x[0]) == 1 and not isinstance(x[0][0], str)
+    return isinstance(x[0], (list, tuple, np.ndarray)) and np.ndim(x[0]) == 1 and not _has_text(x[0])
+
+
+def _has_text(row: Foreign) -> bool:
+    return len(row) > 0 and isinstance(row[0], str)
 
 
 @dataclass(frozen=True)
@@ -47,24 +52,24 @@ class Layout:
     n_features: int = 0  # F; 0 if X has images
     names: tuple[str, ...] | None = None  # the columns of a data frame
 
-    def images(self, x: Foreign, estimator: _sklearn.TakesFeatures | None = None) -> Foreign:
+    def images(self, x: Foreign, estimator: _sklearn.TakesFeatures | None = None, name: str = "X") -> Foreign:
         """Returns X of predict, or of validation, as images.
 
         Features become images. Floats are scaled if there is a pixel_range. Other X stay as they
         are. Features must have the estimator's n_features_in_ and feature_names_in_. Without an
-        estimator, they must have those of this layout.
+        estimator, they must have those of this layout. name is the argument's name, for messages.
         """
         if isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype != object:
             want = "want (N, H, W, C) or (N, H, W), or features (N, F). Reshape your data"
-            raise ArgumentError(f"X has shape {x.shape}, {want}")
+            raise ArgumentError(f"{name} has shape {x.shape}, {want}")
         if is_features(x):
-            rows = _sklearn.features(estimator or self._probe(), x, reset=False)
+            rows = _sklearn.features(estimator or self._probe(), x, reset=False, name=name)
             if self.pixel_range is None:
                 want = "want images (N, H, W, C) or (N, H, W), which fit got"
-                raise ArgumentTypeError(f"X has features of shape {rows.shape}, {want}")
-            return _scaled(rows.reshape(len(rows), *self._known_shape()), self.pixel_range)
+                raise ArgumentTypeError(f"{name} has features of shape {rows.shape}, {want}")
+            return scaled(rows.reshape(len(rows), *self._known_shape()), self.pixel_range)
         if self.pixel_range and isinstance(x, np.ndarray) and x.dtype != np.uint8:
-            return _scaled(x, self.pixel_range)
+            return scaled(x, self.pixel_range)
         return x
 
     def announcement(self) -> str:
@@ -123,10 +128,10 @@ def layout_of(X: ImagesLike, image_shape: object, pixel_range: object) -> tuple[
     names = getattr(probe, "feature_names_in_", None)
     shape, used_range = shape_of(x.shape[1], image_shape), given or range_of(x)
     layout = Layout(shape, used_range, x.shape[1], None if names is None else tuple(map(str, names)))
-    return _scaled(x.reshape(len(x), *shape), used_range), layout
+    return scaled(x.reshape(len(x), *shape), used_range), layout
 
 
-def _scaled(pixels: AnyArray, pixel_range: Range) -> AnyArray:
+def scaled(pixels: AnyArray, pixel_range: Range) -> AnyArray:
     """Scales numbers from pixel_range to 0 to 1, clips them and returns float32.
 
     uint8 stays as it is if the range is 0 to 255.
@@ -134,8 +139,8 @@ def _scaled(pixels: AnyArray, pixel_range: Range) -> AnyArray:
     if pixels.dtype == np.uint8 and pixel_range == _BYTES:
         return pixels
     low, high = pixel_range
-    scaled: Floats = (pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low)
-    return np.clip(scaled, 0, 1)
+    numbers: Floats = (pixels.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    return np.clip(numbers, 0, 1)
 
 
 def shape_of(count: int, image_shape: object) -> Shape:
@@ -175,8 +180,10 @@ def given_range(pixel_range: Foreign) -> Range:
     """Returns the parameter pixel_range as finite numbers low < high, or raises ArgumentError."""
     try:
         low, high = (_params.real(v, "pixel_range") for v in pixel_range)
-    except TypeError:
-        raise ArgumentError(f"pixel_range is {pixel_range!r}, want (low, high)") from None
+    except GovpnError:
+        raise
+    except Exception:
+        raise ArgumentError(f"pixel_range is {shown(pixel_range)}, want (low, high)") from None
     if not low < high:
         raise ArgumentError(f"pixel_range is {pixel_range!r}, want low < high")
     return low, high

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from .._types import AnyArray, Foreign
-from ..errors import ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError
 
 Copies: TypeAlias = list[tuple[int, str]]  # how many bytes were copied, and why
 
@@ -42,6 +42,8 @@ def to_numpy(x: Foreign, name: str = "X", copies: Copies | None = None) -> Forei
     """
     copies = [] if copies is None else copies
     if isinstance(x, np.ndarray):
+        if np.ma.is_masked(x):
+            raise ArgumentError(f"{name} is an array with masked values, want none: {name}.filled(0)")
         return x
     if is_tensor(x):
         return _of_tensor(x, name, copies)

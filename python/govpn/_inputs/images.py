@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from .. import _arrow, _sklearn
+from .._printable import printable
+from .._reading import reading
 from .._types import AnyArray, Foreign, LabelsLike, TrainingInfo
 from .._warn import warn
 from ..errors import ArgumentError, ArgumentTypeError
@@ -19,6 +21,8 @@ from .foreign import Copies
 from .labels import Given
 from .source import Source
 from .stream import Stream
+
+WANTED = "images (N, H, W, C) or (N, H, W): an array or tensor, Arrow, PIL images, files or a folder"
 
 
 @dataclass
@@ -40,7 +44,12 @@ class Images:
         about = data.info()
         why = dict.fromkeys([reason for _, reason in self.copies] + [about["why"]] * bool(about["why"]))
         copied = about["bytes_copied"] + sum(size for size, _ in self.copies)
-        told = {**about, "bytes_copied": copied, "bytes_borrowed": self.borrowed, "why": "; ".join(why)}
+        told = {
+            **about,
+            "bytes_copied": copied,
+            "bytes_borrowed": self.borrowed,
+            "why": printable("; ".join(why)),
+        }
         return cast(TrainingInfo, told)
 
     def given_labels(self, y: LabelsLike, name: str = "y", soft: bool = False) -> Given:
@@ -55,10 +64,11 @@ class Images:
                 want += ": VPNClassifier requires y to be passed, but the target y is None"
             raise ArgumentError(f"{name} is None and {self.name} has no labels, {want}")
         source = self.labels if y is None else y
-        given = _sklearn.column(labels.plain(source, name))
-        found: AnyArray | None = soft_labels.as_soft(given, name) if soft else None
-        if found is None:
-            found = labels.as_labels(given, name)
+        with reading(name, source, labels.WANTED):
+            given = _sklearn.column(labels.plain(source, name))
+            found: AnyArray | None = soft_labels.as_soft(given, name) if soft else None
+            if found is None:
+                found = labels.as_labels(given, name)
         if len(found) != self.count:
             raise ArgumentError(
                 f"{name} has {len(found)} labels, want {self.count}, one per image of {self.name}"
@@ -66,6 +76,15 @@ class Images:
         numbers = found.ndim == 2 or found.dtype.kind in "iu"
         names = labels.class_names_of(source) if numbers else None
         return Given(found, names, labels.is_listed(source))
+
+    def check_shape(self, shape: Sequence[int]) -> None:
+        """Raises ArgumentError unless the images are known to be, or can be, (H, W, C) of the model."""
+        if self.shape is None or tuple(self.shape) == tuple(shape):
+            return
+        text = f"{self.name} has images of {_sizes(self.shape)}, want {_sizes(shape)} as the model"
+        if (self.count, *self.shape) == (*shape, 1):
+            text += f"; of one image pass {self.name}[None]"
+        raise ArgumentError(text)
 
     def data(self, targets: AnyArray | None = None, shape: Sequence[int] | None = None) -> _arrow.Data:
         """Makes the data set in the library.
@@ -90,7 +109,8 @@ class Images:
             raise ArgumentError(
                 f"{self.name} has Arrow type {kind}, which does not tell H, W, C; want {want}"
             )
-        data = _arrow.import_chunks(self.chunks, targets, None if self.shape else shape)
+        with reading(self.name, self.chunks, WANTED):
+            data = _arrow.import_chunks(self.chunks, targets, self.shape or shape)
         about = data.info()
         self.borrowed = 0 if self.copies or about["bytes_copied"] else about["memory_bytes"]
         return data
@@ -130,6 +150,10 @@ def warn_if_dark(images: Images) -> None:
         warn(f"the images are almost black: {text}")
 
 
+def _sizes(shape: Sequence[int]) -> str:
+    return "×".join(map(str, shape))
+
+
 def _from_numpy(x: Foreign, name: str, copies: Copies) -> Images:
     if isinstance(x, tuple):
         raise ArgumentTypeError(
@@ -140,8 +164,11 @@ def _from_numpy(x: Foreign, name: str, copies: Copies) -> Images:
     except ValueError as error:  # lists of several lengths
         raise ArgumentError(f"{name} is no array of images: {error}") from error
     if array.dtype == object:
-        want = "want (N, H, W, C) or (N, H, W): an array or tensor, Arrow, PIL images, files or a folder"
-        raise ArgumentTypeError(f"{name} is a {type(x).__name__} of shape {array.shape}, {want}")
+        if array.ndim in (3, 4):
+            raise ArgumentTypeError(
+                f"{name} has dtype object, want uint8 (0 to 255) or float (0 to 1): {name}.astype(np.uint8)"
+            )
+        raise ArgumentTypeError(f"{name} is a {type(x).__name__} of shape {array.shape}, want {WANTED}")
     if array.ndim not in (3, 4):
         raise ArgumentError(f"{name} has shape {array.shape}, want (N, H, W, C) or (N, H, W)")
     if array.shape[0] and 0 in array.shape:
@@ -200,9 +227,10 @@ def _from_arrow(x: pa.Table | pa.ChunkedArray, source: Source) -> Images:
             )
     shape = None
     if chunks and isinstance(chunks[0].type, pa.FixedShapeTensorType):
-        shape, kind = arrow.shape_of(chunks[0].type), chunks[0].type
-        told = kind.dim_names or (kind.permutation or [0, 1, 2]) != [0, 1, 2]
-        if len(kind.shape) == 3 and not told and are_first(shape, source.channels, source.shape, False, name):
+        kind = chunks[0].type
+        told = arrow.names_tell(kind) or (kind.permutation or [0, 1, 2]) != [0, 1, 2]
+        asked = len(kind.shape) == 3 and not told
+        if asked and are_first(kind.shape, source.channels, source.shape, False, name):
             chunks = [arrow.channels_first(chunk) for chunk in chunks]
-            shape = (*shape[1:], shape[0])
+        shape = arrow.shape_of(chunks[0], source.shape)
     return Images(name, len(x), shape, chunks, labels=given, copies=source.copies)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -12,14 +13,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from .. import _params
+from .._reading import described, reading, shown
 from .._types import AnyArray, Config, Foreign, Indices, JsonObject, LabelsLike
 from .._warn import warn
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ArgumentTypeError
 from .foreign import is_of, to_numpy
 
 _INTEGER = re.compile(r"-?\d+")
 _FLOAT = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
-_WANT = "want whole numbers, booleans or text, one per image"
+WANTED = "whole numbers, booleans or text, one per image"
+_WANT = f"want {WANTED}"
 
 
 class Labels(np.ndarray[Any, np.dtype[Any]]):
@@ -37,9 +40,12 @@ class Labels(np.ndarray[Any, np.dtype[Any]]):
     class_names: tuple[str, ...] | None
 
     def __new__(cls, labels: LabelsLike, class_names: Sequence[str] | None = None) -> Labels:
-        array = np.asarray(labels)
-        soft = array.ndim == 2 and array.dtype.kind == "f"
-        return _named(array.astype(np.float32 if soft else np.int64, copy=False), class_names)
+        with reading("labels", labels, "whole numbers (N,), or floats (N, K)"):
+            array = np.asarray(labels)
+            soft = array.ndim == 2 and array.dtype.kind == "f"
+            array = array.astype(np.float32 if soft else np.int64, copy=False)
+        with reading("class_names", class_names, "a list of str, or None"):
+            return _named(array, class_names)
 
     def __array_finalize__(self, source: object) -> None:
         self.class_names = getattr(source, "class_names", None)
@@ -91,7 +97,7 @@ class Given:
 
 def class_names_of(y: LabelsLike) -> Names:
     """Returns the class names that labels carry, or None."""
-    names = getattr(y, "class_names", None)
+    names = y.class_names if isinstance(y, Labels) else None
     return tuple(str(name) for name in names) if names else None
 
 
@@ -100,15 +106,24 @@ def as_labels(y: LabelsLike, name: str = "y") -> AnyArray:
 
     An ArgumentError names the first element that is no label.
     """
+    with reading(name, y, WANTED):
+        return _as_labels(y, name)
+
+
+def _as_labels(y: LabelsLike, name: str) -> AnyArray:
     if hasattr(y, "null_count") and y.null_count:
         raise ArgumentError(f"{name} has {y.null_count} nulls, want none")
     given = plain(y, name)
     labels: AnyArray = np.asarray(given.to_numpy(zero_copy_only=False) if _is_arrow(given) else given)
+    if np.ma.is_masked(given):
+        raise ArgumentError(f"{name} has masked values, want none")
     if labels.ndim != 1:
         raise ArgumentError(
             f"{name} has shape {labels.shape} and dtype {labels.dtype}, want (N,): one label per image; "
             "only fit takes floats (N, K), the probabilities of K classes"
         )
+    if labels.dtype.kind == "T":  # numpy's StringDType, which may have missing values
+        labels = labels.astype(object)
     if labels.dtype.kind == "O":
         labels = _from_objects(labels, name)
     if labels.dtype.kind == "f":
@@ -130,6 +145,8 @@ def plain(y: LabelsLike, name: str = "y") -> Foreign:
     """
     if isinstance(y, np.ndarray) or _is_arrow(y) or is_of(y, "pandas"):
         return y
+    if isinstance(y, (Mapping, Set, str, bytes)) or hasattr(y, "__next__"):
+        raise ArgumentTypeError(f"{name} is {described(y)}, want an array or a list of labels, in an order")
     if hasattr(y, "__arrow_c_array__"):
         return pa.array(y)
     return pa.chunked_array(y) if hasattr(y, "__arrow_c_stream__") else to_numpy(y, name)
@@ -158,13 +175,15 @@ def _from_objects(labels: AnyArray, name: str) -> AnyArray:
     }
     for i, value in enumerate(labels.tolist()):
         if not _is_label(value):
-            raise ArgumentError(f"{name}[{i}] is {value!r}, {_WANT}")
+            raise ArgumentError(f"{name}[{i}] is {shown(value)}, {_WANT}")
     if len(kinds) > 1 and str in kinds:
         raise ArgumentError(f"{name} mixes text and numbers, want labels of one type")
     return np.asarray(labels.tolist())
 
 
 def _is_label(value: object) -> bool:
+    if isinstance(value, float) and math.isnan(value):  # what pandas makes of a missing text
+        return False
     return isinstance(value, (str, int, float, np.integer, np.floating, np.bool_))
 
 
@@ -188,9 +207,11 @@ def given_classes(classes: LabelsLike, n_classes: object = None) -> AnyArray:
         labels = as_labels(classes, "classes")
     known, counts = np.unique(labels, return_counts=True)
     if (counts > 1).any():
-        raise ArgumentError(f"classes has {known[counts > 1][0].item()!r} twice, want each label once")
-    if n_classes is not None and n_classes != len(labels):
-        raise ArgumentError(f"n_classes is {n_classes!r} and classes has {len(labels)} labels, want as many")
+        raise ArgumentError(f"classes has {shown(known[counts > 1][0])} twice, want each label once")
+    if not len(labels):
+        raise ArgumentError("classes has no labels, want at least one")
+    if n_classes is not None and _params.whole(n_classes, "n_classes") != len(labels):
+        raise ArgumentError(f"n_classes is {n_classes} and classes has {len(labels)} labels, want as many")
     return labels
 
 
@@ -336,7 +357,7 @@ def _find(labels: AnyArray, classes: AnyArray, name: str) -> Indices:
     bad = np.flatnonzero(classes[indices] != labels)
     if bad.size:
         raise ArgumentError(
-            f"{name}[{bad[0]}] is {labels.item(bad[0])!r}, want one of the classes {some(classes)}"
+            f"{name}[{bad[0]}] is {shown(labels[bad[0]])}, want one of the classes {some(classes)}"
             + _remedy(labels, classes, name)
         )
     return indices.astype(np.int32)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._types import Doubles, Floats, Targets
+from .. import _params
+from .._reading import described, reading, shown
+from .._types import Doubles, Floats, Foreign, Targets
 from .._warn import warn
 from ..errors import ArgumentError
 from . import labels as _labels
@@ -30,22 +31,24 @@ def combined(
     """
     if class_weight is None and sample_weight is None:
         return None
-    weights = np.ones(len(targets)) if sample_weight is None else _of_samples(sample_weight, len(targets))
+    weights = np.ones(len(targets)) if sample_weight is None else of_samples(sample_weight, len(targets))
     if class_weight is not None:
         per_class = _of_classes(targets, classes, class_weight)
         weights = weights * (targets @ per_class if targets.ndim == 2 else per_class[targets])
-    if not (weights > 0).any():
-        raise ArgumentError("the weights of all images are zero, want at least one above it")
+    check_sum(weights)
     combined: Floats = (weights / weights.mean()).astype(np.float32)
     return combined
 
 
-def _of_samples(given: ArrayLike, count: int) -> Doubles:
+def check_sum(weights: Doubles) -> None:
+    """Raises ArgumentError if no image counts."""
+    if not (weights > 0).any():
+        raise ArgumentError("the weights of all images are zero, want at least one above it")
+
+
+def of_samples(given: object, count: int) -> Doubles:
     """Returns sample_weight as (N,). One number counts for all images."""
-    try:
-        weights: Doubles = np.asarray(given, np.float64)
-    except (TypeError, ValueError):
-        raise ArgumentError(f"sample_weight is {given!r}, want numbers (N,)") from None
+    weights = _numbers(given)
     if weights.ndim == 0:
         weights = np.full(count, float(weights))
     if weights.ndim != 1:
@@ -58,6 +61,20 @@ def _of_samples(given: ArrayLike, count: int) -> Doubles:
     if bad.size:
         raise ArgumentError(f"sample_weight[{bad[0]}] is {weights[bad[0]]:g}, want finite weights, 0 or more")
     return weights
+
+
+def _numbers(given: Foreign) -> Doubles:
+    """Returns real numbers of any library as an array."""
+    with reading("sample_weight", given, "numbers (N,)"):
+        plain = np.asanyarray(_labels.plain(given, "sample_weight"))
+        if plain.dtype.kind in "OUST":
+            try:
+                return np.asarray(plain, np.float64)
+            except (TypeError, ValueError):
+                raise ArgumentError(f"sample_weight is {shown(given)}, want numbers (N,)") from None
+        if plain.dtype.kind not in "fiub" or np.ma.is_masked(plain):
+            raise ArgumentError(f"sample_weight is {described(given)}, want real numbers (N,)")
+        return np.asarray(plain, np.float64)
 
 
 def _of_classes(targets: Targets, classes: _labels.Classes, given: ClassWeight) -> Doubles:
@@ -73,12 +90,15 @@ def _of_classes(targets: Targets, classes: _labels.Classes, given: ClassWeight) 
         images = targets.sum(0) if targets.ndim == 2 else np.bincount(targets, minlength=count)
         return len(targets) / (count * np.maximum(images, 1))
     if not isinstance(given, Mapping):
-        raise ArgumentError(f'class_weight is {given!r}, want None, "balanced" or a dict of label: weight')
+        raise ArgumentError(
+            f'class_weight is {shown(given)}, want None, "balanced" or a dict of label: weight'
+        )
     weights, unknown = np.ones(count), list[object]()
     names, labels = list(classes.names or ()), classes.labels.tolist()
     for label, weight in given.items():
-        if not isinstance(weight, numbers.Real) or not (np.isfinite(weight) and weight >= 0):
-            raise ArgumentError(f"class_weight[{label!r}] is {weight!r}, want a finite number, 0 or more")
+        name = f"class_weight[{shown(label)}]"
+        if _params.real(weight, name) < 0:
+            raise ArgumentError(f"{name} is {weight}, want a finite number, 0 or more")
         if label in labels:
             weights[labels.index(label)] = weight
         elif label in names:

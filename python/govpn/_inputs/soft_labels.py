@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 import pyarrow as pa
 
+from .._reading import reading
 from .._types import AnyArray, Floats, Indices, LabelsLike, Targets
 from ..errors import ArgumentError
 from . import labels as _labels
@@ -19,9 +20,12 @@ def as_soft(y: LabelsLike, name: str = "y") -> Floats | None:
 
     Rows must have the sum 1, up to 0.001. An ArgumentError names the first row that has not.
     """
-    rows = _from_arrow(y, name) if isinstance(y, (pa.Array, pa.ChunkedArray)) else _from_any(y)
+    with reading(name, y, _labels.WANTED):
+        rows = _from_arrow(y, name) if isinstance(y, (pa.Array, pa.ChunkedArray)) else _from_any(y)
     if rows is None or rows.ndim != 2 or rows.dtype.kind != "f":
         return None
+    if np.ma.is_masked(rows):
+        raise ArgumentError(f"{name} has masked values, want none")
     if rows.shape[1] < 2:
         raise ArgumentError(
             f"{name} has shape {rows.shape}, want probabilities (N, K) of K classes, 2 or more"
@@ -42,7 +46,7 @@ def as_soft(y: LabelsLike, name: str = "y") -> Floats | None:
 
 def _from_any(y: LabelsLike) -> AnyArray | None:
     try:
-        return np.asarray(y)
+        return np.asanyarray(y)
     except ValueError:  # rows of several lengths
         return None
 

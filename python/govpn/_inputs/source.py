@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from .._arrow import LentArray
 from .._types import AnyArray, Foreign, ImagesLike, LabelsLike
 from ..errors import ArgumentError, ArgumentTypeError
 from . import channel_order, encoded
-from .columns import IMAGE_COLUMNS, LABEL_COLUMNS, column_of
+from .columns import IMAGE_COLUMNS, LABEL_COLUMNS, column_of, only_column_of
 from .foreign import Copies, is_array, is_of, is_tensor, to_numpy
 
 
@@ -53,7 +54,7 @@ def read(
     if is_of(x, "datasets") and hasattr(x, "column_names"):
         source.x = _of_dataset(x, name)
     elif is_of(x, "pandas"):
-        source.x, source.labels = _of_pandas(x)
+        source.x, source.labels = _of_pandas(x, name)
     elif isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "OU":
         source.x = x.tolist()
     if encoded.is_path(source.x):
@@ -78,6 +79,11 @@ def _read_list(source: Source) -> None:
     A list of numbers stays.
     """
     items, first = source.x, source.x[0]
+    if isinstance(first, (tuple, list)) and len(first) == 2 and _is_image(first[0]):
+        raise ArgumentTypeError(
+            f"{source.name}[0] is a {type(first).__name__} of an image and a {type(first[1]).__name__}, want "
+            f"images and labels one by one: X, y = zip(*{source.name}), then list(X) and list(y)"
+        )
     if encoded.is_encoded(first):
         _read_files(source)
     elif is_picture(first):
@@ -85,6 +91,11 @@ def _read_list(source: Source) -> None:
     elif is_array(first):
         source.x = _stacked(items, source.name, source.copies)
         _order(source, is_tensor(first))
+
+
+def _is_image(x: object) -> bool:
+    array = isinstance(x, np.ndarray) or is_tensor(x)
+    return is_picture(x) or encoded.is_encoded(x) or (array and np.ndim(cast(AnyArray, x)) > 1)
 
 
 def _read_files(source: Source) -> None:
@@ -209,12 +220,13 @@ def _of_dataset(x: Foreign, name: str) -> Foreign:
     return x.select_columns([c for c in wanted if c] or x.column_names).with_format("arrow")[:]
 
 
-def _of_pandas(x: Foreign) -> tuple[Foreign, LabelsLike]:
+def _of_pandas(x: Foreign, name: str) -> tuple[Foreign, LabelsLike]:
     """Returns the images and the labels in a data frame's columns of objects, and features as they are."""
     if not hasattr(x, "columns"):
         return (x.tolist(), None) if hasattr(x, "tolist") else (x, None)
-    image = column_of(x.columns, IMAGE_COLUMNS)
+    columns = x.columns.tolist()
+    image = only_column_of(columns, IMAGE_COLUMNS, name)
     if image is None:
         return x, None
-    label = column_of(x.columns, LABEL_COLUMNS)
+    label = only_column_of(columns, LABEL_COLUMNS, name)
     return x[image].tolist(), None if label is None else x[label]

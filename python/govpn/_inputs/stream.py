@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from .. import _arrow, _lib, _params
+from .._printable import printable
 from .._run import run
 from .._types import AnyArray, DataInfo, RandomState, Shape
 from .._warn import warn
@@ -56,7 +57,7 @@ class Stream:
     def __repr__(self) -> str:
         h, w, c = self.shape
         classes = "" if self.labels is None else f", {self.info()['classes']} classes"
-        return f"<govpn stream of {len(self):,} images {h}×{w}×{c}{classes}>"
+        return printable(f"<govpn stream of {len(self):,} images {h}×{w}×{c}{classes}>")
 
     def __reduce__(self) -> NoReturn:
         raise ArgumentTypeError("a stream holds open files and cannot be copied or pickled: open it again")
@@ -68,7 +69,9 @@ class Stream:
         that the queue of decoded images has held. skipped lists broken images that were left out,
         and why. warnings tells of other files that were left out.
         """
-        return self.data().info()
+        info = self.data().info()
+        info["skipped"] = [printable(text) for text in info["skipped"]]
+        return info
 
     def batches(
         self, batch_size: int, shuffle: bool = False, seed: int = 0, epoch: int = 0

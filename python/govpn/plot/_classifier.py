@@ -14,6 +14,7 @@ from .._inputs.foreign import is_array, to_numpy
 from .._inputs.images import Images, as_images
 from .._inputs.source import Source
 from .._inputs.stream import Stream
+from .._reading import reading, shown
 from ..errors import ArgumentError, ArgumentTypeError
 from ..estimator import VPNClassifier
 
@@ -29,6 +30,7 @@ __all__ = [
     "noise_std",
     "pixels_of",
     "predicted",
+    "reading",
     "to_numpy",
     "whole",
     "with_noise_at_pixels",
@@ -65,10 +67,12 @@ def names_of(model: VPNClassifier, y: Any, class_names: Sequence[str] | None) ->
     """Returns the names of classes_: those given, class_names_, those that y carries, or the labels."""
     if class_names is None:
         return fitted(model).names(y)
-    count = len(model.classes_)
-    if isinstance(class_names, str) or len(class_names) != count:
-        raise ArgumentError(f"class_names is {class_names!r}, want {count} names, one per class of classes_")
-    return [str(name) for name in class_names]
+    want = f"{len(model.classes_)} names, one per class of classes_"
+    with reading("class_names", class_names, want):
+        given = [] if isinstance(class_names, str) else [str(name) for name in class_names]
+    if len(given) != len(model.classes_):
+        raise ArgumentError(f"class_names is {shown(class_names)}, want {want}")
+    return given
 
 
 def pixels_of(model: VPNClassifier, X: Any) -> np.ndarray:
@@ -76,12 +80,8 @@ def pixels_of(model: VPNClassifier, X: Any) -> np.ndarray:
     if isinstance(X, Stream):
         raise ArgumentTypeError("X is a stream, want images: next(X.batches(256)) has the first of them")
     images = fitted(model).images(X)
-    if not images.chunks:  # an array of govpn.empty
-        return np.asarray(X)
-    parts = [
-        _arrow.numbers(chunk).reshape(-1, *(images.shape or model.image_shape_)) for chunk in images.chunks
-    ]
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    (batch,) = images.data(shape=model.image_shape_).export(batch_size=0, columns=["image"])
+    return _arrow.writable(batch.column("image"))  # the library brings the channels last
 
 
 def images_of(pixels: np.ndarray) -> Images:

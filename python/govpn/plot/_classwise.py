@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ArgumentTypeError
 from . import _panels
 from ._classifier import (
     VPNClassifier,
@@ -17,6 +17,7 @@ from ._classifier import (
     names_of,
     noise_std,
     pixels_of,
+    reading,
     to_numpy,
     whole,
     with_noise_at_pixels,
@@ -104,10 +105,18 @@ def _at_least_one(max_classes: Any) -> int:
 
 def _one_image(model: VPNClassifier, image: Any) -> np.ndarray:
     """Returns the image as an array of one, in a shape that the model takes."""
-    if not is_array(image):  # a path, a PIL image
-        return pixels_of(model, [image])
-    pixels, shape = to_numpy(image, "image"), model.image_shape_
+    with reading("image", image, "one image as fit took it"):
+        array = is_array(image)
+    if not array:  # a path, a PIL image
+        pixels = pixels_of(model, [image])
+        if len(pixels) != 1:
+            raise ArgumentError(f"image has {len(pixels)} images, want one")
+        return pixels
+    with reading("image", image, "one image as fit took it"):
+        pixels, shape = to_numpy(image, "image"), model.image_shape_
     h, w, c = shape
+    if not isinstance(pixels, np.ndarray):
+        raise ArgumentTypeError(f"image is a {type(image).__name__}, want one image as fit took it")
     for one in (shape, (h, w) if c == 1 else shape, (c, h, w), (model.n_features_in_,)):
         if pixels.shape in (one, (1, *one)):
             return pixels_of(model, pixels.reshape(1, *one))
@@ -119,7 +128,8 @@ def _one_image(model: VPNClassifier, image: Any) -> np.ndarray:
 def _index(model: VPNClassifier, y: Any) -> int | None:
     if y is None:
         return None
-    labels = np.reshape(y, -1)
+    with reading("y", y, "the label of the image"):
+        labels = np.reshape(y, -1)
     if len(labels) != 1:
         raise ArgumentError(f"y has {len(labels)} labels, want 1: that of the image")
     return int(indices_of(model, labels, 1)[0])

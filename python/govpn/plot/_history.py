@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ArgumentError
 from . import _panels
-from ._classifier import VPNClassifier, classifier
+from ._classifier import VPNClassifier, classifier, reading
 from ._panels import BLUE, ORANGE
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def _history(model: VPNClassifier | Mapping[str, Sequence[float]]) -> tuple[dict
             unit = f"units of layer {layer}"
     if missing := [name for name in _NAMES if name not in given]:
         raise ArgumentError(f"the history has no {', '.join(missing)}; want the history_ of a classifier")
-    history = {name: np.asarray(given[name], float) for name in _NAMES}
+    with reading("model", given, "the history_ of a classifier"):
+        history = {name: np.asarray(given[name], float) for name in _NAMES}
     if not len(history["epoch"]):
         raise ArgumentError("the history has 0 epochs, want at least 1: call fit first")
     return history, unit

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._reading import reading
 from ..errors import ArgumentError, ArgumentTypeError
 
 if TYPE_CHECKING:
@@ -86,9 +87,10 @@ def several(ax: Any, count: int, panels: str) -> FigureBase | list[Axes] | None:
     if ax is None or isinstance(ax, mpl.figure.FigureBase):
         place: FigureBase | None = ax
         return place
-    axes: list[Axes] = list(np.asarray(ax, object).flat)
+    want = f"{count} Axes ({panels}), or a Figure or SubFigure"
+    with reading("ax", ax, want):
+        axes: list[Axes] = list(np.asarray(ax, object).flat)
     if isinstance(ax, mpl.axes.Axes) or not all(isinstance(a, mpl.axes.Axes) for a in axes):
-        want = f"{count} Axes ({panels}), or a Figure or SubFigure"
         raise ArgumentTypeError(f"ax is of type {type(ax).__name__}, want {want}")
     if len(axes) != count:
         raise ArgumentError(f"ax has {len(axes)} Axes, want {count}: {panels}")

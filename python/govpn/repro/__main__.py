@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from .. import repro
+from .._printable import printable
 from ..errors import GovpnError
 from ._document import FORMATS
 from ._rows import TABLES
@@ -100,7 +101,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"govpn.repro: {error}", file=sys.stderr)
         return 1
     if hasattr(result, "to_markdown"):
-        print(result.to_markdown())
+        print(printable(result.to_markdown()))
     print(f"written: {args.out}/{args.what}*", file=sys.stderr)
     return 0
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .._printable import printable
 from . import _data
 from ._document import FORMATS, checked_formats
 from ._lock import locked
@@ -157,7 +158,7 @@ class Study:
 
     def _say(self, text: str) -> None:
         if self.verbose:
-            print(text, flush=True)
+            print(printable(text), flush=True)
 
     @contextlib.contextmanager
     def _locked(self, run: Run) -> Iterator[bool]:
