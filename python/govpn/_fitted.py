@@ -117,6 +117,7 @@ class FittedModel:
         output is "label" for indices of classes (N,), or "proba", "scores" or "logits" for (N, K).
         truth are the indices (N,) of the labels that noise="label" reads.
         """
+        _params.text(noise, "noise")
         images = self.images(X)
         if noise == "label" and truth is None:
             raise ArgumentError('noise is "label", which reads labels; want evaluate or score with them')
@@ -127,7 +128,7 @@ class FittedModel:
 
     def warn_of_new_generator(self, noise: str) -> None:
         """Warns if this kind of noise comes from a generator that was never trained."""
-        if noise not in ("classwise", "label"):
+        if _params.text(noise, "noise") not in ("classwise", "label"):
             return
         about = self.describe()
         if "generator" in about["parameters"] and not about["generator_trained"]:

@@ -173,6 +173,13 @@ def truth(value: Value, name: str) -> bool:
         raise _wrong(value, name, "a bool") from None
 
 
+def text(value: Value, name: str, want: str = "a str") -> str:
+    """Returns value if it is a str, or raises ArgumentTypeError."""
+    if not isinstance(value, str):
+        raise _wrong(value, name, want)
+    return value
+
+
 def shape_of(image_shape: Foreign) -> list[int]:
     """Returns [H, W, C] of (H, W, C) or (H, W)."""
     try:

@@ -24,6 +24,7 @@ from ._types import AnyArray, Foreign, LabelsLike, Path, RandomState
 from .errors import ArgumentError, ArgumentTypeError
 from .estimator import VPNClassifier
 
+_BATCHES = "an iterable of RecordBatches or Tables of pyarrow"
 OUTPUTS = ("label", "proba", "std", "gradient")
 Batch: TypeAlias = Foreign  # a RecordBatch or a Table of pyarrow, which has no types
 
@@ -139,8 +140,17 @@ class Scorer:
 
     def map(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Yields each batch scored. It scores a batch when that is asked for."""
-        with reading("batches", batches, "an iterable of RecordBatches or Tables"):
-            return map(self, batches)
+        with reading("batches", batches, _BATCHES):
+            return self._scored(batches, iter(batches))
+
+    def _scored(self, batches: Iterable[Batch], each: Iterator[Batch]) -> Iterator[Batch]:
+        end = object()
+        while True:
+            with reading("batches", batches, _BATCHES):
+                batch: Foreign = next(each, end)
+            if batch is end:
+                return
+            yield self(batch)
 
     def classifier(self) -> VPNClassifier:
         """Returns the classifier of this process. The first call opens it."""

@@ -24,6 +24,7 @@ from typing import ClassVar, TypeAlias
 
 import numpy as np
 
+from ._reading import reading, shown
 from ._types import JsonObject
 from .errors import ArgumentError, ArgumentTypeError
 
@@ -63,7 +64,12 @@ class Augmentation:
         """
         name = type(self).__name__
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return {"name": name} | {f.name: _plain(getattr(self, f.name), f"{name}.{f.name}") for f in fields}
+        config: JsonObject = {"name": name}
+        for field in fields:
+            value, where = getattr(self, field.name), f"{name}.{field.name}"
+            with reading(where, value, "a number, a list of numbers or a str"):
+                config[field.name] = _plain(value, where)
+        return config
 
 
 @dataclass(frozen=True)
@@ -261,7 +267,7 @@ def _config(augmentation: object, where: str) -> JsonObject:
     else:
         want = f"None, an augmentation of govpn.augment ({known}) or a list of them"
     raise ArgumentTypeError(
-        f"{where} is {augmentation!r} of type {kind.__module__}.{kind.__name__}, want {want}"
+        f"{where} is {shown(augmentation)} of type {kind.__module__}.{kind.__name__}, want {want}"
     )
 
 
@@ -269,12 +275,14 @@ def _of_mapping(config: Mapping[str, object], where: str) -> JsonObject:
     """Checks the names in a configuration and fills in defaults."""
     name = config.get("name")
     if not isinstance(name, str) or name not in Augmentation._known:
-        raise ArgumentError(f'{where}["name"] is {name!r}, want one of {", ".join(Augmentation._known)}')
+        raise ArgumentError(f'{where}["name"] is {shown(name)}, want one of {", ".join(Augmentation._known)}')
     kind = Augmentation._known[name]
     names = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for key in config:
         if key != "name" and key not in names:
-            raise ArgumentError(f"{where}: {name} has no parameter {key!r}, want one of {', '.join(names)}")
+            raise ArgumentError(
+                f"{where}: {name} has no parameter {shown(key)}, want one of {', '.join(names)}"
+            )
     try:
         return kind(**{k: v for k, v in config.items() if k != "name"}).to_config()
     except TypeError as e:
@@ -291,14 +299,14 @@ def _plain(value: object, name: str) -> object:
         return int(value)
     if isinstance(value, numbers.Real):
         if not math.isfinite(value):
-            raise ArgumentError(f"{name} is {value!r}, want finite numbers")
+            raise ArgumentError(f"{name} is {shown(value)}, want finite numbers")
         return float(value)
     if isinstance(value, (Sequence, np.ndarray)):
         items = [_plain(v, name) for v in value]
         if all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in items):
             return items
     raise ArgumentTypeError(
-        f"{name} is {value!r} of type {type(value).__name__}, want a number, a list of numbers or a str"
+        f"{name} is {shown(value)} of type {type(value).__name__}, want a number, a list of numbers or a str"
     )
 
 

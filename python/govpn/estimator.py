@@ -18,6 +18,7 @@ from ._inputs.features import Layout
 from ._inputs.sample_weights import ClassWeight
 from ._model import Model
 from ._printable import printable
+from ._reading import reading, shown
 from ._transform import NoiseTransform
 from ._types import (
     AnyArray,
@@ -440,12 +441,15 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         >>> clf.set_params(epochs=12).fit(X, y, resume=True).n_epochs_  # two more
         12
         """
-        warm = self.warm_start and not resume and self.__sklearn_is_fitted__()
+        with reading("resume", resume, "a bool"):
+            resume = bool(resume)
+        with reading("warm_start", self.warm_start, "a bool"):
+            warm = bool(self.warm_start) and not resume and self.__sklearn_is_fitted__()
         self._train(
             X,
             y,
             epochs=_params.configuration(self.get_params(deep=False)).get("epochs", 0),
-            resume=bool(resume),
+            resume=resume,
             warm=warm,
             options={} if augment is None else {"augment": augment},
             sample_weight=sample_weight,
@@ -612,7 +616,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         >>> clf.estimate_memory((28, 28, 1), 10)["parameters"]
         2664890
         """
-        sizes = {"image_shape": list(image_shape), "classes": n_classes, "images": n_images}
+        sizes = {"image_shape": _params.shape_of(image_shape), "classes": n_classes, "images": n_images}
         config = _params.configuration(self.get_params(deep=False))
         options = _lib.encode({"device": self.device, **sizes, **config})
         return cast(JsonObject, _lib.call_json("govpn_estimate_memory", options))
@@ -919,8 +923,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         >>> {name: weight.shape for name, weight in load_file("base.safetensors").items()}
         {'linear.bias': (2,), 'linear.weight': (2, 16)}
         """
-        if part is not None and part not in ("base", "generator"):
-            raise ArgumentError(f'part is {part!r}, want None, "base" or "generator"')
+        if part is not None and _params.text(part, "part") not in ("base", "generator"):
+            raise ArgumentError(f'part is {shown(part)}, want None, "base" or "generator"')
         self._opened().export_safetensors(path, {"part": part or ""})
 
     # ---- what scikit-learn, pickle, notebooks and the rest of govpn ask for -----------------------------
@@ -1099,8 +1103,10 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     def _check_sizes(self, image_shape: Sequence[int] | None, classes: LabelsLike) -> None:
         """Raises ArgumentError unless weights for these images and classes fit the present model."""
         if image_shape is not None and tuple(_params.shape_of(image_shape)) != self.image_shape_:
-            raise ArgumentError(f"image_shape is {image_shape!r}, want {self.image_shape_} as the model's")
+            raise ArgumentError(
+                f"image_shape is {shown(image_shape)}, want {self.image_shape_} as the model's"
+            )
         if classes is None:
             return
         if not _labels.as_classes(classes, _labels.given_classes(classes)).same_as(self._classes()):
-            raise ArgumentError(f"classes is {classes!r}, want {self.classes_.tolist()} as the model's")
+            raise ArgumentError(f"classes is {shown(classes)}, want {self.classes_.tolist()} as the model's")

@@ -332,7 +332,7 @@ def test_bad_parameters(make, name):
         (lambda m: m.save(3), "path is 3, which cannot be read"),
         (
             lambda m: m.estimate_memory((8, 8, 1), {1}),
-            "classes is {1} of type set, want text or numbers",
+            "classes is .1. of type set, want text or numbers",
         ),
         (lambda m: m.fit(X, Y, callbacks=3), "callbacks is 3, which cannot be read"),
         (lambda m: m.fit(X, Y, callbacks=[3]), "callbacks has 3"),

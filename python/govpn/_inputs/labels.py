@@ -200,8 +200,8 @@ def given_classes(classes: LabelsLike, n_classes: object = None) -> AnyArray:
     """
     if classes is None or isinstance(classes, (int, np.integer)):
         count = _params.whole(n_classes if classes is None else classes, "n_classes")
-        if count < 1:
-            raise ArgumentError(f"n_classes is {count}, want at least 1")
+        if not 1 <= count < 2**31:
+            raise ArgumentError(f"n_classes is {count}, want 1 to 2**31 - 1")
         labels = np.arange(count)
     else:
         labels = as_labels(classes, "classes")

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import datasets
+from .._lib import path_bytes
 from ..errors import ArgumentError, FileError
 
 # Name → where its files may lie below the data folder, and a note for the report. The first place that
@@ -49,7 +50,7 @@ def folder_of(data: str | os.PathLike[str] | None) -> Path:
     It is the one given, else $GOVPN_DATA, else shared/data beside the current folder or one of its parents.
     """
     if data is not None or os.environ.get("GOVPN_DATA"):
-        return Path(data if data is not None else os.environ["GOVPN_DATA"])
+        return Path(os.fsdecode(path_bytes(data if data is not None else os.environ["GOVPN_DATA"])))
     here = Path.cwd()
     for parent in (here, *here.parents):
         if (parent / "shared" / "data").is_dir():

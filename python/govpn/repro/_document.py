@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from .._reading import reading, shown
 from ..errors import ArgumentError
 
 FORMATS = ("md", "html", "png", "svg")
@@ -18,10 +19,11 @@ def checked_formats(formats: Iterable[str]) -> tuple[str, ...]:
     """Returns the formats as a tuple. A name that is none of FORMATS is an error."""
     if isinstance(formats, str):
         raise ArgumentError(f"formats is {formats!r}, want a list of names")
-    chosen = tuple(formats)
+    with reading("formats", formats, "a list of names"):
+        chosen = tuple(formats)
     for name in chosen:
-        if name not in FORMATS:
-            raise ArgumentError(f"formats has {name!r}, want of {', '.join(FORMATS)}")
+        if not isinstance(name, str) or name not in FORMATS:
+            raise ArgumentError(f"formats has {shown(name)}, want of {', '.join(FORMATS)}")
     return chosen
 
 

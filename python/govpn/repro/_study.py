@@ -20,7 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .._lib import path_bytes
 from .._printable import printable
+from .._reading import reading
 from . import _data
 from ._document import FORMATS, checked_formats
 from ._lock import locked
@@ -66,10 +68,13 @@ class Study:
         verbose: bool = True,
         formats: Iterable[str] = FORMATS,
     ) -> None:
-        self.out, self.data, self.device = Path(out), _data.folder_of(data), device
+        with reading("out", out, "the path of a folder"):
+            self.out = Path(os.fsdecode(path_bytes(out)))
+        self.data, self.device = _data.folder_of(data), device
         self.resume, self.verbose, self.formats = resume, verbose, checked_formats(formats)
-        for folder in ("runs", "weights"):
-            (self.out / folder).mkdir(parents=True, exist_ok=True)
+        with reading("out", out, "a folder that can be written"):
+            for folder in ("runs", "weights"):
+                (self.out / folder).mkdir(parents=True, exist_ok=True)
         self._runs = Runs(self.out / "runs")
 
     def result(self, run: Run) -> Result | None:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from .. import _params
+from .._reading import reading, shown
 from ..errors import ArgumentError
 from ._document import FORMATS
 from ._report import Report
@@ -119,9 +121,9 @@ def runs_of(
 
     The parameters are those of `table1`.
     """
-    if name not in TABLES:
-        raise ArgumentError(f"table is {name!r}, want one of {', '.join(TABLES)}")
-    if seeds < 1:
+    if not isinstance(name, str) or name not in TABLES:
+        raise ArgumentError(f"table is {shown(name)}, want one of {', '.join(TABLES)}")
+    if _params.whole(seeds, "seeds") < 1:
         raise ArgumentError(f"seeds is {seeds}, want at least 1")
     known = columns(name)
     _check("datasets", datasets, dict.fromkeys(d for d, _ in known))
@@ -144,9 +146,13 @@ def runs_of(
 def _check(name: str, given: Names, known: Iterable[str]) -> None:
     if isinstance(given, str):
         raise ArgumentError(f"{name} is {given!r}, want a list of names")
-    for value in given or ():
-        if value not in known:
-            raise ArgumentError(f"{name} has {value!r}, want of {', '.join(known)}")
+    if given is None:
+        return
+    with reading(name, given, "a list of names"):
+        values = list(given)
+    for value in values:
+        if not isinstance(value, str) or value not in known:
+            raise ArgumentError(f"{name} has {shown(value)}, want of {', '.join(known)}")
 
 
 def _has(row: str, generators: Names) -> bool:
