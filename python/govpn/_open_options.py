@@ -71,7 +71,8 @@ def table_options(
 
 def _sizes(size: object, name: str) -> list[int]:
     """Returns [s] for a number s, [height, width] for a pair."""
-    given = list(size) if isinstance(size, (tuple, list)) else [size]
+    with reading(name, size, "an int or (height, width)"):
+        given = list(size) if isinstance(size, (tuple, list)) else [size]
     if len(given) > 2 or not given:
         raise ArgumentError(f"{name} is {shown(size)}, want an int or (height, width)")
     if isinstance(size, str):

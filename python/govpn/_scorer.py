@@ -106,10 +106,13 @@ class Scorer:
         threads: int = 0,
     ) -> None:
         self.source, self.columns = source_of(model), _columns(output)
+        for name, column in (("image_column", image_column), ("label_column", label_column)):
+            if column is not None:
+                _params.text(column, name, "None or a str")
         self.image_column, self.label_column = image_column, label_column
         self.options: _Options = {"noise": noise, "samples": samples, "random_state": random_state}
         self.raw, self.tensors = _params.truth(raw, "raw"), _params.truth(tensors, "tensors")
-        self.device, self.threads = device, _params.whole(threads, "threads")
+        self.device, self.threads = _params.text(device, "device"), _params.whole(threads, "threads")
         if self.threads < 0:
             raise ArgumentError(f"threads is {threads}, want 0 (all cores) or more")
 
@@ -154,7 +157,8 @@ class Scorer:
 
     def classifier(self) -> VPNClassifier:
         """Returns the classifier of this process. The first call opens it."""
-        changed = os.stat(self.source).st_mtime_ns if isinstance(self.source, str) else 0
+        with reading("model", self.source, "a fitted classifier, or the path of its file or its bytes"):
+            changed = os.stat(self.source).st_mtime_ns if isinstance(self.source, str) else 0
         return _open(self.source, changed, self.device, self.threads)
 
     def _results(self, clf: VPNClassifier, batch: Batch, image: str) -> dict[str, AnyArray]:
@@ -197,8 +201,7 @@ def source_of(model: object) -> bytes | str:
     if isinstance(model, bytes):
         return model
     if isinstance(model, (str, os.PathLike)):
-        path: str = os.path.abspath(os.fspath(model))
-        return path
+        return os.path.abspath(os.fsdecode(_lib.path_bytes(model)))
     raise ArgumentTypeError(
         f"model is a {type(model).__name__}, want a fitted VPNClassifier, the path of its file or its bytes"
     )

@@ -273,3 +273,18 @@ def test_build_info_and_devices():
     assert info["simd"] or info["arch"] != "amd64"
     assert {d["device"] for d in govpn.devices()} == {"go", "cpu", "cuda"}
     assert json.dumps(info)
+
+
+def test_log_probabilities(make):
+    x, y = make_quadrants(64)
+    model = make(epochs=1, learning_rate=300.0, optimizer="sgd", mode="plain").fit(x, y)
+    proba, logs, logits = model.predict_proba(x), model.predict_log_proba(x), model.decision_function(x)
+    assert logs.dtype == np.float32
+    assert (proba == 0).any()  # the logits lie so far apart that float32 has no such probability
+    assert np.isfinite(logs).all()
+    np.testing.assert_array_equal(logs[proba > 1e-30], np.log(proba[proba > 1e-30]))
+    spread = logits[proba == 0] - np.broadcast_to(logits.max(1, keepdims=True), logits.shape)[proba == 0]
+    np.testing.assert_allclose(logs[proba == 0], spread, rtol=1e-2)
+    noisy = model.predict_log_proba(x, noise="gaussian", std=0.1)
+    with np.errstate(divide="ignore"):
+        np.testing.assert_array_equal(noisy, np.log(model.predict_proba(x, noise="gaussian", std=0.1)))

@@ -209,3 +209,63 @@ def test_library_missing_or_broken(tmp_path, content, message):
     )
     env = dict(os.environ, GOVPN_LIBRARY=str(path))
     assert message in subprocess.check_output([sys.executable, "-c", code], env=env, text=True)
+
+
+PRINTS = f"""
+    {LIGHT}
+    import numpy as np, govpn, os
+    from govpn import _benefit
+    columns = _benefit.entropies(*np.ones((3, 4))) | _benefit.accuracies(*np.ones((4, 4)))
+    names, labels = [chr(233), "b"], np.array([0, 1, 0, 1])
+    benefit = _benefit.summarise(
+        columns, labels, np.array([0, 1]), names, samples=1, std_mean=0.1, std_min=0.1, std_max=0.1
+    )
+    print(repr(benefit), benefit, benefit.reading(), sep="\\n")
+    model = govpn.VPNClassifier("sr", "dnn3", device="go", epochs=1, batch_size=4)
+    X, y = np.zeros((4, 8, 6, 3), np.uint8) + np.arange(6, dtype=np.uint8)[:, None] * 40, np.arange(4) % 2
+    model.fit(X, y)
+    print(model.warnings_, model, model.data_info_, model.history_["epoch"], govpn.devices())
+    try:
+        model.predict(X[:, :4])
+    except govpn.GovpnError as error:
+        print(error)
+    print("HOME" in os.environ)
+"""
+
+
+def run_without(environment, *options):
+    keep = {
+        k: v for k, v in os.environ.items() if k in ("GOVPN_LIBRARY", "PYTHONPATH", "PATH", "VIRTUAL_ENV")
+    }
+    command = [sys.executable, *options, "-W", "ignore", "-c", textwrap.dedent(PRINTS)]
+    return subprocess.run(command, env=keep | environment, capture_output=True, timeout=60, check=True)
+
+
+def test_results_print_where_standard_output_is_ascii_and_there_is_no_home():
+    done = run_without({"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, "-X", "utf8=0")
+    out = done.stdout.decode("ascii")
+    assert "I(T,E) = +0.0000 +/- 0.0000 nats" in out
+    assert "(sigma 0.1 to 0.1, mean 0.1)" in out
+    assert "\\xe9" in out
+    assert "X has images of 4x6x3, want 8x6x3 as the model" in out
+    assert out.endswith("False\n")
+    assert b"home" not in done.stderr  # tqdm may draw its bar there
+    unicode = run_without({"PYTHONIOENCODING": "utf-8", "HOME": "/proc/none"})
+    assert "(σ 0.1 to 0.1, mean 0.1)" in unicode.stdout.decode()
+    assert "4×6×3" in unicode.stdout.decode()
+
+
+def test_downloads_say_what_they_lack(tmp_path, monkeypatch):
+    from govpn import datasets
+
+    monkeypatch.delenv("GOVPN_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("govpn._fashion_mnist._places", lambda path: iter(()))
+    with pytest.raises(OSError, match=r"train-images.* cannot be downloaded into .*set XDG_CACHE_HOME"):
+        datasets.fashion_mnist(download=True)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # of a user who has no home folder
+    with pytest.raises(OSError, match=r"train-images.* there is no home folder to keep it in"):
+        datasets.fashion_mnist(download=True)

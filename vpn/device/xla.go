@@ -13,12 +13,16 @@ import (
 	"github.com/gomlx/compute"
 	"github.com/gomlx/go-xla/compute/xla"
 	"github.com/gomlx/go-xla/pjrt"
+	"github.com/govpn/govpn/internal/homeless"
 )
 
 // HasXLA reports whether this build can open XLA plugins, which needs cgo.
 const HasXLA = true
 
-func init() { xla.EnableAutoInstall(false) }
+func init() {
+	xla.EnableAutoInstall(false)
+	homeless.Restore()
+}
 
 // openXLA opens a plugin. For cpu, count is the number of devices.
 func openXLA(name, plugin string, count int) (compute.Backend, error) {

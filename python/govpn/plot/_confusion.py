@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._reading import shown
 from ..errors import ArgumentError
 from . import _panels
 from ._classifier import VPNClassifier, classifier, predicted
@@ -68,8 +69,8 @@ def plot_confusion(
     """
     classifier(model)
     place = _panels.one(ax)
-    if normalize not in ("true", None):
-        raise ArgumentError(f'normalize is {normalize!r}, want "true" or None')
+    if normalize is not None and not (isinstance(normalize, str) and normalize == "true"):
+        raise ArgumentError(f'normalize is {shown(normalize)}, want "true" or None')
     truth, found, names = predicted(model, X, y, class_names, noise, samples, random_state, std)
     matrix = _matrix(truth, found, len(names), normalize)
     with _panels.style(ax):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -38,12 +39,28 @@ _STYLE = {
 def matplotlib() -> Any:
     """Returns the module. govpn works without it until a picture is wanted."""
     try:
-        import matplotlib
-        import matplotlib.axes
-        import matplotlib.figure
+        with _quiet():
+            import matplotlib
+            import matplotlib.axes
+            import matplotlib.figure
     except ImportError as error:
         raise ImportError("govpn.plot needs matplotlib: pip install 'govpn[notebook]'") from error
     return matplotlib
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps matplotlib's import from telling that its folder is a temporary one.
+
+    It does so on standard error where the home folder cannot be written, as in many containers.
+    """
+    log = logging.getLogger("matplotlib")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def pyplot() -> Any:
