@@ -195,7 +195,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     channels : {"last", "first", None}
         "last" for images (N, H, W, C), "first" for images (N, C, H, W). None takes the order that
         has the model's shape. Before fit, None means "last"; for torch tensors it means the order
-        that gives 1 or 3 channels. If that does not decide, fit raises an ArgumentError.
+        that gives 1 or 3 channels. If that does not decide, fit raises an ArgumentError. Arrow
+        tensors with dim_names such as "C", "H", "W", or with a permutation, tell it themselves.
 
     Attributes
     ----------
