@@ -264,8 +264,9 @@ void govpn_free(void *memory);
  *   schema, array  N images, or a struct array with a column of images and perhaps one of labels.
  *                  Moved on success. No nulls.
  *                    images  arrow.fixed_shape_tensor of shape (H, W, C) or (H, W), with any
- *                            permutation, or with dim_names H, W and C in any order; or FixedSizeList, with "shape" given. Values are uint8
- *                            (0 to 255) or float32 (0 to 1); float64 is converted to float32
+ *                            permutation, or with dim_names H, W and C in any order; or
+ *                            FixedSizeList, with "shape" given. Values are uint8 (0 to 255) or
+ *                            float32 (0 to 1); float64 is converted to float32
  *                    labels  as in govpn_data_set_labels
  *   json           {"shape": [H, W, C],       or [H, W]; needed if the array does not tell
  *                   "image_column": name,     default: the first of "image", "images" and "pixels"
