@@ -12,11 +12,19 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from .errors import ArgumentError, ArgumentTypeError, FileError, GovpnError, OutOfMemoryError
+from .errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    FileError,
+    GovpnError,
+    OutOfMemoryError,
+    _MissingFileError,
+)
 
 _LENGTH = 200  # letters of a value in a message
 _KINDS: tuple[tuple[type[Exception], type[GovpnError]], ...] = (  # of all others: ArgumentError
     (MemoryError, OutOfMemoryError),
+    (FileNotFoundError, _MissingFileError),
     (OSError, FileError),
     (TypeError, ArgumentTypeError),
 )

@@ -114,6 +114,10 @@ class FileError(GovpnError, OSError):
     status = "GOVPN_E_IO"
 
 
+class _MissingFileError(FileError, FileNotFoundError):
+    """A file does not exist."""
+
+
 class FormatError(GovpnError, ValueError):
     """A file or an Arrow array is damaged or has another format."""
 

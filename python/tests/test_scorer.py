@@ -128,8 +128,9 @@ def test_a_process_opens_a_model_once(clf, batch, tmp_path):
     carried = pickle.loads(pickle.dumps(govpn.Scorer(clf, device="go")))
     (tmp_path / "model.govpn").unlink()
     assert carried(batch).equals(govpn.Scorer(clf, device="go")(batch))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as caught:
         scorer(batch)
+    assert isinstance(caught.value, govpn.errors.FileError)
 
 
 def test_no_threads_are_all_cores(monkeypatch):
