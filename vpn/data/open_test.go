@@ -103,7 +103,7 @@ func TestErrorsNameTheFile(t *testing.T) {
 			}
 			require.NoError(t, os.WriteFile(path, e.content, 0o600))
 		}
-		assert.Greater(t, failed, 10, format)
+		assert.GreaterOrEqual(t, failed, 5, format)
 		for _, names := range [][]string{{"one"}, {"x", "x"}} {
 			o := set.options
 			o.ClassNames = names
