@@ -3,10 +3,12 @@ package atomicfile
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -94,6 +96,90 @@ func TestNoRegularFile(t *testing.T) {
 		require.EqualError(t, err, "vpn: cannot write "+path+": it is a folder, a device or a pipe, want a file")
 	}
 	require.Equal(t, []string{"pipe"}, names(t, dir))
+}
+
+// A new file has what the umask leaves of 0666. A file that is replaced keeps its mode.
+func TestModes(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "m")
+	for umask, want := range map[int]fs.FileMode{0o077: 0o600, 0o027: 0o640, 0o002: 0o664} {
+		old := syscall.Umask(umask)
+		err := Write(path, text("new"))
+		syscall.Umask(old)
+		require.NoError(t, err)
+		info, err := os.Stat(path)
+		require.NoError(t, err)
+		require.Equal(t, want, info.Mode(), "umask %o", umask)
+		for _, mode := range []fs.FileMode{0o600, 0o664, 0o444} {
+			require.NoError(t, os.Chmod(path, mode))
+			require.NoError(t, Write(path, text("newer")))
+			info, err := os.Stat(path)
+			require.NoError(t, err)
+			require.Equal(t, mode, info.Mode())
+		}
+		require.NoError(t, os.Remove(path))
+	}
+}
+
+// A file that root replaces stays its owner's.
+func TestOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("root alone may give files away")
+	}
+	path := filepath.Join(t.TempDir(), "m")
+	require.NoError(t, Write(path, text("old")))
+	require.NoError(t, os.Chown(path, 12, 34))
+	require.NoError(t, os.Chmod(path, 0o640))
+	require.NoError(t, Write(path, text("new")))
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	owner := info.Sys().(*syscall.Stat_t)
+	require.Equal(t, []uint32{12, 34}, []uint32{owner.Uid, owner.Gid})
+	require.Equal(t, fs.FileMode(0o640), info.Mode())
+}
+
+// A link stays, and what it leads to is written: an old file, a new one, through other links and
+// through a folder that is a link itself.
+func TestLinks(t *testing.T) {
+	dir := t.TempDir()
+	at := func(names ...string) string { return dir + "/" + strings.Join(names, "/") }
+	require.NoError(t, os.MkdirAll(at("big", "deep"), 0o700))
+	require.NoError(t, os.WriteFile(at("big", "m"), []byte("old"), 0o600))
+	for link, target := range map[string]string{
+		"latest": "big/m", "absolute": at("big", "m"), "again": "latest", "none": "big/new",
+		"folder": "big/deep", "big/deep/up": "../m", "a": "b", "b": "a", "lost": "missing/m",
+	} {
+		require.NoError(t, os.Symlink(target, at(link)))
+	}
+	for link, written := range map[string]string{
+		"latest": "big/m", "absolute": "big/m", "again": "big/m", "none": "big/new",
+		"folder/up": "big/m", "folder/../m": "big/m", "folder/../new": "big/new",
+	} {
+		require.NoError(t, Write(at(link), text(link)))
+		content, err := os.ReadFile(at(written))
+		require.NoError(t, err)
+		require.Equal(t, link, string(content))
+	}
+	err := Write(at("a"), text("x"))
+	require.ErrorIs(t, err, fault.ErrIO)
+	require.ErrorContains(t, err, "vpn: cannot write "+at("a")+": its symbolic links go round in a circle")
+	require.ErrorIs(t, Write(at("lost"), text("x")), os.ErrNotExist)
+	require.Equal(t, []string{"a", "absolute", "again", "b", "big", "folder", "latest", "lost", "none"}, names(t, dir))
+	require.Equal(t, []string{"deep", "m", "new"}, names(t, at("big")))
+	for _, link := range []string{"latest", "absolute", "again", "none"} {
+		info, err := os.Lstat(at(link))
+		require.NoError(t, err)
+		require.NotZero(t, info.Mode()&fs.ModeSymlink, link)
+	}
+	info, err := os.Stat(at("big", "m"))
+	require.NoError(t, err)
+	require.Equal(t, fs.FileMode(0o600), info.Mode(), "a link's own mode is none of ours")
+}
+
+func TestNoName(t *testing.T) {
+	err := Write("", text("x"))
+	require.ErrorIs(t, err, fault.ErrArgument)
+	require.EqualError(t, err, "vpn: path is empty, want the name of a file")
 }
 
 // A write that fails leaves the old file, and no other file beside it.
