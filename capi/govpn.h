@@ -692,7 +692,7 @@ int32_t govpn_model_history(govpn_model model, struct ArrowSchema *schema,
 int32_t govpn_model_config(govpn_model model, char **json);
 
 /* Writes the weights to a safetensors file, with PyTorch's names and layouts. The file is replaced
- * in one step.
+ * as by govpn_model_save.
  *   json  {"part": ""}
  *           ""           both parts, as base.* and generator.*
  *           "base"       the base alone, without that prefix, as torchvision and timm load it with
@@ -716,7 +716,9 @@ int32_t govpn_model_export_safetensors(govpn_model model, const char *path, cons
 int32_t govpn_model_import_safetensors(govpn_model model, const char *path, const char *json);
 
 /* Writes the whole model (weights, optimiser, configuration, history, random state) to a file. The
- * file is replaced in one step: it is never half written.
+ * file is replaced in one step: it is never half written. A file that was there keeps its mode; a
+ * new one has the mode that the umask leaves. A symbolic link stays, and the file that it leads to
+ * is replaced.
  * Errors: GOVPN_E_IO, GOVPN_E_BUSY. */
 int32_t govpn_model_save(govpn_model model, const char *path);
 

@@ -39,7 +39,8 @@ func tensorName(v *model.Variable) string {
 func variablePath(name string) string { return "/" + strings.ReplaceAll(name, ".", "/") }
 
 // Save writes the model to path, for Load. It writes beside path and renames, so that path holds
-// the old or the new model, whole.
+// the old or the new model, whole. A file that was there keeps its mode, and a symbolic link is
+// followed.
 func (m *Model) Save(path string) error {
 	done, err := m.use()
 	if err != nil {

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import _types
+from . import _files, _types
 from ._lib import path_bytes
 from ._reading import shown
 from .errors import ArgumentError, FileError, FormatError
@@ -123,18 +122,18 @@ def _download(name: str) -> Path:
             f"{name} cannot be downloaded into {target.parent}: {error}; set XDG_CACHE_HOME to a folder that "
             "can be written"
         ) from error
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=name, delete=False) as part:
-        try:
-            with urllib.request.urlopen(_PUBLISHER + name, timeout=60) as response:
-                shutil.copyfileobj(response, part)
-            part.close()
-            got = hashlib.sha256(Path(part.name).read_bytes()).hexdigest()
-            if got != _SHA256[name]:
-                raise FormatError(f"{_PUBLISHER + name} has SHA-256 {got}, want {_SHA256[name]}")
-            os.replace(part.name, target)
-        except BaseException as error:
-            Path(part.name).unlink(missing_ok=True)
-            if isinstance(error, OSError) and not isinstance(error, FileError):
-                raise FileError(f"{_PUBLISHER + name} cannot be downloaded: {error}") from error
-            raise
+    try:
+        _files.replace(target, lambda part: _fetch(name, part))
+    except FileError:
+        raise
+    except OSError as error:
+        raise FileError(f"{_PUBLISHER + name} cannot be downloaded: {error}") from error
     return target
+
+
+def _fetch(name: str, path: Path) -> None:
+    with path.open("wb") as file, urllib.request.urlopen(_PUBLISHER + name, timeout=60) as response:
+        shutil.copyfileobj(response, file)
+    got = hashlib.sha256(path.read_bytes()).hexdigest()
+    if got != _SHA256[name]:
+        raise FormatError(f"{_PUBLISHER + name} has SHA-256 {got}, want {_SHA256[name]}")

@@ -322,12 +322,17 @@ def encode(options: Mapping[str, object] | None) -> bytes:
     return json.dumps(options or {}, allow_nan=False).encode()
 
 
-def path_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Returns a path as the library takes it: bytes without a null character."""
-    with reading("path", path, "a str, bytes or a pathlib.Path"):
+def path_bytes(path: str | os.PathLike[str], name: str = "path") -> bytes:
+    """Returns a path as the library takes it: bytes, some, without a null character.
+
+    name is what messages call it.
+    """
+    with reading(name, path, "a str, bytes or a pathlib.Path"):
         encoded = os.fsencode(path)
+    if not encoded:
+        raise ArgumentError(f"{name} is {shown(path)}, want a path that is not empty")
     if b"\0" in encoded:
-        raise ArgumentError(f"path is {shown(path)}, want one without a null character")
+        raise ArgumentError(f"{name} is {shown(path)}, want one without a null character")
     return encoded
 
 

@@ -15,13 +15,16 @@ Size: TypeAlias = int | tuple[int, int]  # the shorter side, or (height, width)
 Crop: TypeAlias = Size | Mapping[str, object]  # also {"size": ..., "scale": ..., "ratio": ...}
 
 
-def path_text(path: Path | None) -> str | None:
-    """Returns a path as JSON takes it: UTF-8 without a null character, or raises ArgumentError."""
+def path_text(path: Path | None, name: str = "path") -> str | None:
+    """Returns a path as JSON takes it: UTF-8 without a null character, or raises ArgumentError.
+
+    name is what messages call it.
+    """
     if path is None:
         return None
-    text = os.fsdecode(_lib.path_bytes(path))
+    text = os.fsdecode(_lib.path_bytes(path, name))
     if any("\ud800" <= c <= "\udfff" for c in text):
-        raise ArgumentError(f"path is {shown(path)}, whose bytes are not UTF-8: rename it, or link to it")
+        raise ArgumentError(f"{name} is {shown(path)}, whose bytes are not UTF-8: rename it, or link to it")
     return text
 
 

@@ -201,7 +201,8 @@ def source_of(model: object) -> bytes | str:
     if isinstance(model, bytes):
         return model
     if isinstance(model, (str, os.PathLike)):
-        return os.path.abspath(os.fsdecode(_lib.path_bytes(model)))
+        path: str = os.path.abspath(os.fsdecode(_lib.path_bytes(model, "model")))
+        return path
     raise ArgumentTypeError(
         f"model is a {type(model).__name__}, want a fitted VPNClassifier, the path of its file or its bytes"
     )

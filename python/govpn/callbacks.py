@@ -226,7 +226,7 @@ class Checkpoint(Callback):
     """
 
     def __init__(self, path: Path) -> None:
-        self.fit_options = {"checkpoint": os.path.abspath(_path_of(path))}
+        self.fit_options = {"checkpoint": os.path.join(os.getcwd(), _path_of(path))}
 
 
 class CSVLogger(Callback):
@@ -267,7 +267,7 @@ class TensorBoard(Callback):
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self._open = _path_of(folder), _summary_writer()
+        self.folder, self._open = _path_of(folder, "folder"), _summary_writer()
 
     def on_train_begin(self, training: Training) -> None:
         self._writer = self._open(self.folder)
@@ -282,8 +282,8 @@ class TensorBoard(Callback):
         self._writer.close()
 
 
-def _path_of(path: Path) -> str:
-    return os.fsdecode(_lib.path_bytes(path))
+def _path_of(path: Path, name: str = "path") -> str:
+    return os.fsdecode(_lib.path_bytes(path, name))
 
 
 def _summary_writer() -> Foreign:

@@ -902,8 +902,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     def save(self, path: Path) -> None:
         """Writes weights, optimiser, configuration, history and class names to a file.
 
-        The file is replaced in one step. `govpn.load` reads it. A file that cannot be written raises
-        a FileError.
+        The file is replaced in one step and keeps its mode. A symbolic link is followed. `govpn.load`
+        reads it. A file that cannot be written raises a FileError.
 
         >>> clf.save("model.govpn")
         >>> bool((govpn.load("model.govpn", device="go").predict(X) == clf.predict(X)).all())

@@ -80,6 +80,8 @@ def test_download_checks_and_caches(folder, nowhere, tmp_path, monkeypatch):
     assert y.tolist() == [2, 0, 1]
     cache = tmp_path / "cache" / "govpn" / "fashion-mnist"
     assert sorted(p.name for p in cache.iterdir()) == sorted(sums)
+    (tmp_path / "new").touch()
+    assert {p.stat().st_mode for p in cache.iterdir()} == {(tmp_path / "new").stat().st_mode}
     with pytest.raises(OSError, match="cannot be downloaded"):
         datasets.fashion_mnist("train", download=True)
 

@@ -2,12 +2,15 @@
 
 import copy
 import json
+import os
 import pickle
+import stat
 import struct
 
 import govpn
 import numpy as np
 import pytest
+from govpn import _files, callbacks
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +118,79 @@ def test_missing_files_are_os_errors(model, tmp_path):
         model.import_safetensors(tmp_path / "missing")
     with pytest.raises(ValueError, match="null"):
         model.save(f"{tmp_path}/a\0b")
+    with pytest.raises(TypeError, match="path is 3 of type int, want a path"):
+        model.save(3)
+
+
+@pytest.fixture
+def umask():
+    """Sets the process's umask for the rest of the test."""
+    before = os.umask(0o022)
+    yield os.umask
+    os.umask(before)
+
+
+def mode_of(path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o077, 0o600), (0o027, 0o640), (0o002, 0o664)])
+def test_new_files_have_the_mode_that_the_umask_leaves(model, tmp_path, umask, mask, mode):
+    umask(mask)
+    model.save(tmp_path / "m")
+    model.export_safetensors(tmp_path / "w")
+    _files.replace(tmp_path / "r", lambda p: p.write_text("new"))
+    assert [mode_of(tmp_path / name) for name in "mwr"] == [mode] * 3
+
+
+def test_replaced_files_keep_their_mode(model, tmp_path):
+    for mode in (0o600, 0o666):
+        for name in "mwr":
+            (tmp_path / name).touch()
+            (tmp_path / name).chmod(mode)
+        model.save(tmp_path / "m")
+        model.export_safetensors(tmp_path / "w")
+        _files.replace(tmp_path / "r", lambda p: p.write_text("new"))
+        assert [mode_of(tmp_path / name) for name in "mwr"] == [mode] * 3
+    with pytest.raises(ZeroDivisionError):
+        _files.replace(tmp_path / "r", lambda p: 1 / 0)
+    assert (tmp_path / "r").read_text() == "new"
+
+
+def test_links_are_followed(model, quadrants, tmp_path):
+    (tmp_path / "big").mkdir()
+    for name in ("m", "r"):
+        (tmp_path / name).symlink_to(f"big/{name}")  # which does not exist yet
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    for _ in range(2):
+        model.save(tmp_path / "m")
+        _files.replace(tmp_path / "r", lambda p: p.write_text("new"))
+    assert [(tmp_path / name).is_symlink() for name in "mr"] == [True, True]
+    loaded = govpn.load(tmp_path / "big" / "m", verbose=0)
+    np.testing.assert_array_equal(loaded.predict(quadrants[0]), model.predict(quadrants[0]))
+    assert (tmp_path / "big" / "r").read_text() == "new"
+    assert sorted(p.name for p in (tmp_path / "big").iterdir()) == ["m", "r"]
+    for write in (model.save, lambda path: _files.replace(path, lambda p: p.write_text("new"))):
+        with pytest.raises(OSError, match="circle"):
+            write(tmp_path / "a")
+
+
+def test_paths_that_are_empty(model, make, quadrants, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for call in (
+        model.save,
+        model.export_safetensors,
+        model.import_safetensors,
+        govpn.load,
+        govpn.Scorer,
+        callbacks.Checkpoint,
+        callbacks.CSVLogger,
+        govpn.datasets.cifar10,
+        govpn.datasets.idx,
+        lambda path: govpn.datasets.fashion_mnist("test", path),
+        lambda path: govpn.VPNClassifier.from_safetensors(path, "sr", (8, 8), 4),
+    ):
+        with pytest.raises(govpn.errors.ArgumentError, match="is '', want"):
+            call("")
+    assert list(tmp_path.iterdir()) == []

@@ -31,6 +31,9 @@ func fashionMNIST(o OpenOptions) (*found, error) {
 	if !ok {
 		return nil, argErrorf("split is %q, want \"train\" or \"test\"", o.Split)
 	}
+	if o.Path == "" {
+		return nil, argErrorf("path is \"\", want the folder of the files")
+	}
 	images, err := findGzip(o.Path, prefix+"-images-idx3-ubyte")
 	if err != nil {
 		return nil, err

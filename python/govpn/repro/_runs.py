@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from .._files import replace
 from ..errors import FileError
 from ._lock import Lock, locked
 from ._rows import Result, Run, table_of
@@ -162,19 +162,6 @@ def parse(path: Path, content: bytes) -> Rows:
             raise FileError(f"{where}: {key} is on line {first[key]} already")
         rows[key], first[key] = row, number
     return rows
-
-
-def replace(path: Path, write: Callable[[Path], object], allowed: Callable[[], bool] = lambda: True) -> bool:
-    """Writes beside the file and renames, unless it is no longer allowed. Returns whether it was."""
-    beside = path.with_name(f".{socket.gethostname()}-{os.getpid()}-{path.name}")
-    try:
-        write(beside)
-        if not allowed():
-            return False
-        os.replace(beside, path)
-        return True
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def as_text(result: Result) -> str:

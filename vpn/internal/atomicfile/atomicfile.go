@@ -24,7 +24,7 @@ import (
 // keeps its mode and, where the system permits, its owner and group.
 func Write(path string, write func(w io.Writer) error) error {
 	if path == "" {
-		return fault.Errorf(fault.ErrArgument, "vpn: path is empty, want the name of a file")
+		return fault.Errorf(fault.ErrArgument, "vpn: path is \"\", want the name of a file")
 	}
 	if err := replace(path, write); err != nil {
 		return fault.Errorf(fault.ErrIO, "vpn: cannot write %s: %w", path, err)

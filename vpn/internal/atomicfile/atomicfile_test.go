@@ -179,7 +179,7 @@ func TestLinks(t *testing.T) {
 func TestNoName(t *testing.T) {
 	err := Write("", text("x"))
 	require.ErrorIs(t, err, fault.ErrArgument)
-	require.EqualError(t, err, "vpn: path is empty, want the name of a file")
+	require.EqualError(t, err, `vpn: path is "", want the name of a file`)
 }
 
 // A write that fails leaves the old file, and no other file beside it.

@@ -221,6 +221,9 @@ func formatError(format string, args ...any) error {
 
 // Read reads the file at path. For a file of PyTorch or numpy the error says how to convert it.
 func Read(path string) (*File, error) {
+	if path == "" {
+		return nil, fault.Errorf(fault.ErrArgument, "vpn: path is \"\", want the name of a file")
+	}
 	file, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, fault.Errorf(fault.ErrIO, "vpn: cannot read: %w", err)
