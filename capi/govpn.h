@@ -620,8 +620,8 @@ int32_t govpn_model_set_learning_rate(govpn_model model, double rate);
  *                   "std": number,  0 or more, in units of the pixel range 0 to 1, or of the hidden
  *                                  layer with "noise_layer"; required with "gaussian", refused
  *                                  otherwise
- *                   "samples": 1,  draws per image (of "classwise": per image and class), whose
- *                                  probabilities are averaged
+ *                   "samples": 1,  draws per image (of "classwise": per image and class), at most
+ *                                  1,000,000, whose probabilities are averaged
  *                   "seed": 0,     of the noise; 0: as configured
  *                   "output": "label"}
  *                     "label"      the class
@@ -642,7 +642,7 @@ int32_t govpn_model_predict(govpn_model model, govpn_data data, const char *json
  *                     "gradient"  the gradient of the cross-entropy at the label with respect to
  *                                 the pixels, without noise, in nats per pixel range; needs no
  *                                 generator
- *                   "samples": 1, of "sample": draws per image
+ *                   "samples": 1, of "sample": draws per image, at most 1,000,000
  *                   "seed": 0}    of "sample"; 0: as configured
  *   schema, array  receive float32 values, as an arrow.fixed_shape_tensor:
  *                    "std", "gradient"  N tensors of shape (H, W, C)

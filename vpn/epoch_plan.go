@@ -86,6 +86,9 @@ func (m *Model) partSize(images int) (int, error) {
 			images, parts, want)
 	}
 	part, n := images/parts, m.spread.Count()
+	if err := m.checkSize(part, m.net.Config.NoiseSamples, programTable[stepProgram].remedy); err != nil {
+		return 0, err
+	}
 	if part%n != 0 {
 		return 0, argumentError("%d images at a time do not divide among %d devices: want batches (of each of Accumulate's parts) of a multiple",
 			part, n)

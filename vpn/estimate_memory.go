@@ -43,6 +43,9 @@ func EstimateMemory(cfg Config, backend compute.Backend, images int) (*Memory, e
 	if images < 0 || images > 1<<40 {
 		return nil, argumentError("images is %d, want the number of images in memory, or 0", images)
 	}
+	if s := m.net.Config.ImageShape; float64(images)*float64(m.imagesShape(1).ByteSize()) > mostBytes {
+		return nil, argumentError("images is %d with images of %d×%d×%d, want at most 2⁵² bytes in all", images, s[0], s[1], s[2])
+	}
 	m.store.SetParam("/"+models.ShapesOnly, true)
 	e := &Memory{}
 	if e.Parameters, err = m.planVariables(m.store); err != nil {
@@ -61,7 +64,13 @@ func EstimateMemory(cfg Config, backend compute.Backend, images int) (*Memory, e
 
 // estimateInference fills in what inference takes on size images, of which so many are in memory.
 func (m *Model) estimateInference(e *Memory, images, size int) error {
-	state := shapes.Make(dtypes.Uint64, 3)
+	state, passes := shapes.Make(dtypes.Uint64, 3), 1
+	if m.net.Config.HasGenerator() {
+		passes = m.net.Config.Classes
+	}
+	if err := m.checkSize(m.noneChunk(size), passes, programTable[classifyProgram].remedy); err != nil {
+		return err
+	}
 	step, err := m.programBytes(classifyProgram, m.imagesShape(m.noneChunk(size)))
 	if err != nil {
 		return err
@@ -81,6 +90,9 @@ func (m *Model) estimateTraining(e *Memory, images, size int) error {
 	batch, state := min(m.net.Config.BatchSize, size), shapes.Make(dtypes.Uint64, 3)
 	parts := m.net.Config.Accumulate
 	part := max(1, batch/parts)
+	if err := m.checkSize(part, m.net.Config.NoiseSamples, programTable[stepProgram].remedy); err != nil {
+		return err
+	}
 	in := []shapes.Shape{m.imagesShape(part), shapes.Make(method.LabelDType, part), state}
 	var augmented []shapes.Shape
 	if len(m.net.Config.Augment) > 0 {

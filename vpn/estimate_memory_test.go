@@ -66,7 +66,7 @@ func TestMemoryIsRefused(t *testing.T) {
 			require.True(t, strings.HasPrefix(err.Error(), "vpn: program train for images (Uint8)["), err)
 			require.ErrorContains(t, err, "lower BatchSize or NoiseSamples")
 		}
-		_, _, err := m.Noise(ctx, d, NoiseOptions{Output: "sample", Samples: 1 << 40})
+		_, _, err := m.Noise(ctx, stripes(t, 6400, 1), NoiseOptions{Output: "sample", Samples: MaxSamples})
 		require.ErrorIs(t, err, ErrMemory)
 		require.ErrorContains(t, err, "lower Samples")
 		want, err := trained.Predict(ctx, d, PredictOptions{Output: "logits"})

@@ -78,11 +78,16 @@ type run struct {
 	History   []Epoch `json:"history"`
 }
 
-// check returns an error for numbers that no training leaves.
+// maxSteps is where the number of steps stays: no training takes so many, but a file may say so.
+const maxSteps = 1 << 53
+
+// check returns an error for numbers that no training leaves. Training from numbers that it accepts
+// leaves such numbers.
 func (r *run) check() error {
-	negative := min(r.Epoch, int(r.Step), r.Batch, r.BestEpoch) < 0 || r.Sums.Batches < 0
-	if negative || r.BestEpoch > r.Epoch || len(r.History) > r.Epoch {
-		return formatError("the run is epoch %d (best %d, %d in the history), step %d, batch %d, want no negative number and no later epoch",
+	negative := min(r.Epoch, int(r.Step), r.Batch, r.BestEpoch) < 0 || !(r.Sums.Batches >= 0)
+	beyond := max(r.Epoch, r.Batch) > math.MaxInt32 || r.Step > maxSteps || r.Sums.Batches > float64(r.Batch)
+	if negative || beyond || r.BestEpoch > r.Epoch || len(r.History) > r.Epoch {
+		return formatError("the run is epoch %d (best %d, %d in the history), step %d, batch %d, want no negative number, no later epoch and none beyond 2³¹−1",
 			r.Epoch, r.BestEpoch, len(r.History), r.Step, r.Batch)
 	}
 	return nil

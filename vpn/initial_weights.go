@@ -40,7 +40,11 @@ func (m *Model) createVariables(most int) error {
 // planVariables declares all weights of base and generator in a store, without values, and counts
 // their parameters.
 func (m *Model) planVariables(plan *model.Store) (total int, err error) {
-	const images = 1 << 12 // so many that no weight is the largest value
+	// So many that no weight is the largest value, unless sizes could overflow.
+	images, values := 1<<12, m.net.Config.ImageShape[0]*m.net.Config.ImageShape[1]*m.net.Config.ImageShape[2]
+	if values > 1<<24 || values*m.net.Config.Classes > 1<<36 {
+		images = 1 << 4
+	}
 	largest, err := m.buildVariables(plan, images)
 	if err != nil {
 		return 0, err
@@ -59,6 +63,21 @@ func (m *Model) planVariables(plan *model.Store) (total int, err error) {
 	defer m.state.Unlock()
 	m.state.parameters = parameters
 	return total, nil
+}
+
+// mostBytes is the largest value that programs are built for. No machine has as much memory, and
+// sums of the sizes of a program's values do not overflow.
+const mostBytes = 1 << 52
+
+// checkSize returns an error if a program for so many images, with so many passes of each, would
+// have values beyond mostBytes. It is for programs whose sizes the caller chooses: they cannot be
+// built at all then, so that checking the memory comes too late.
+func (m *Model) checkSize(images, passes int, remedy string) error {
+	need := float64(images) * float64(passes) * float64(m.imageBytes["base"]+m.imageBytes["generator"])
+	if need <= mostBytes {
+		return nil
+	}
+	return engine.MemoryError(need, hostmemory.Available(), remedy, "a program for %d images, %d times each,", images, passes)
 }
 
 // buildVariables builds the graph of base and generator for a number of images, without compiling

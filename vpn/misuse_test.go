@@ -2,6 +2,7 @@ package vpn
 
 import (
 	"context"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -124,8 +125,16 @@ func TestWrongOptions(t *testing.T) {
 			err:     predict(joint, PredictOptions{Noise: "label", Output: "logits", Samples: 2}),
 		},
 		{
-			message: `Samples is -1, want at least 1`,
+			message: `Samples is -1, want 1 to 1000000`,
 			err:     predict(joint, PredictOptions{Samples: -1}),
+		},
+		{
+			message: `Samples is 9223372036854775807, want 1 to 1000000`,
+			err:     predict(plain, PredictOptions{Samples: math.MaxInt}),
+		},
+		{
+			message: `Samples is 1000001, want 1 to 1000000`,
+			err:     evaluate(joint, EvalOptions{Noise: "classwise", Samples: 1_000_001}),
 		},
 		{
 			message: `Noise is classwise, but the model was made with Mode "plain"`,
@@ -172,8 +181,12 @@ func TestWrongOptions(t *testing.T) {
 			err:     noise(joint, NoiseOptions{Output: "variance"}),
 		},
 		{
-			message: `Samples is -2, want at least 1`,
+			message: `Samples is -2, want 1 to 1000000`,
 			err:     noise(joint, NoiseOptions{Output: "sample", Samples: -2}),
+		},
+		{
+			message: `Samples is 9223372036854775807, want 1 to 1000000`,
+			err:     noise(joint, NoiseOptions{Output: "sample", Samples: math.MaxInt}),
 		},
 		{
 			message: `FitOptions.Epochs is -1, want 1 to 2³¹−1, or 0 for the configuration`,
@@ -234,6 +247,47 @@ func TestCancelledContext(t *testing.T) {
 	require.NotEmpty(t, m.History(), "a fit that never began forgets nothing")
 	_, err := m.Predict(context.TODO(), d, PredictOptions{})
 	require.NoError(t, err, "the model stays usable")
+}
+
+// Sizes that would overflow are refused with the numbers that the caller gave.
+func TestSizesThatOverflow(t *testing.T) {
+	backend := openDevice(t, "go")
+	const fewer = "want at most 2⁴² values of images times classes"
+	for _, test := range []struct {
+		change  func(c *Config)
+		images  int
+		kind    error
+		message string
+	}{
+		{func(c *Config) { c.ImageShape = [3]int{32767, 32767, 32767} }, 0, ErrArgument,
+			"ImageShape is [32767 32767 32767], want at most 2³¹−1 values per image"},
+		{func(c *Config) { c.ImageShape, c.Classes = [3]int{32767, 32767, 2}, 1<<31-1 }, 0, ErrArgument,
+			"ImageShape is [32767 32767 2] with Classes 2147483647, " + fewer},
+		{func(c *Config) { c.Classes = 1 << 30 }, 0, ErrArgument, "ImageShape is [80 80 1] with Classes 1073741824, " + fewer},
+		{func(c *Config) { c.ImageShape = [3]int{32767, 32767, 2} }, 1 << 40, ErrArgument,
+			"images is 1099511627776 with images of 32767×32767×2, want at most 2⁵² bytes in all"},
+		{func(c *Config) { c.BatchSize, c.NoiseSamples = 1<<31-1, 1<<31-1 }, 0, ErrMemory,
+			"a program for 1073741824 images, 2147483647 times each, needs about"},
+		{func(c *Config) { c.EvalBatchSize, c.Classes = 1<<31-1, 1<<20 }, 0, ErrMemory,
+			"a program for 1073741824 images, 1048576 times each, needs about"},
+	} {
+		cfg := smallConfig("joint")
+		cfg.ImageShape, cfg.Classes = [3]int{80, 80, 1}, 10
+		test.change(&cfg)
+		_, err := EstimateMemory(cfg, backend, test.images)
+		require.ErrorIs(t, err, test.kind)
+		require.ErrorContains(t, err, "vpn: "+test.message)
+		if test.kind == ErrArgument && test.images == 0 {
+			_, again := New(cfg, backend)
+			require.Equal(t, err, again)
+		}
+	}
+	// The largest network that is looked at: a ViT's attention over 2²⁶ tokens.
+	cfg := smallConfig("plain")
+	cfg.Base, cfg.ImageShape, cfg.Classes = "vit_base_patch4", [3]int{32764, 32764, 2}, 2000
+	_, err := New(cfg, backend)
+	require.ErrorIs(t, err, ErrMemory)
+	require.ErrorContains(t, err, "training 51613646288 parameters for images of 32764×32764×2")
 }
 
 // dnn3 with a dnn3 generator on images of 4000×4000×3 has about 3·4.8e7·1024 weights: 590 GB of

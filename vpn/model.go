@@ -74,13 +74,15 @@ func newModelOf(cfg Config, backend compute.Backend, parameters int) (*Model, er
 	return m, err
 }
 
+var errNoBackend = argumentError("backend is nil, want one from device.Open")
+
 // configured makes a model without programs and weights.
 func configured(cfg Config, backend compute.Backend) (*Model, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if backend == nil {
-		return nil, argumentError("backend is nil, want one from device.Open")
+		return nil, errNoBackend
 	}
 	if cfg.Classes == 0 {
 		cfg.Classes = len(cfg.ClassNames)

@@ -13,7 +13,7 @@ import (
 // NoiseOptions say what Noise computes.
 type NoiseOptions struct {
 	Output  string `json:"output"`  // "std", or "": σ; "sample": σ⊙z; "gradient": of the loss, to compare σ with
-	Samples int    `json:"samples"` // of "sample": how many per image; 0 is 1
+	Samples int    `json:"samples"` // of "sample": how many per image, at most MaxSamples; 0 is 1
 	Seed    int64  `json:"seed"`    // of "sample"; 0: Config.Seed
 }
 
@@ -33,8 +33,8 @@ func (m *Model) Noise(ctx context.Context, d *data.Dataset, o NoiseOptions) (val
 	switch {
 	case !slices.Contains([]string{"", "std", "sample", "gradient"}, o.Output):
 		return nil, nil, argumentError("Output is %q, want std, sample or gradient", o.Output)
-	case o.Samples < 0:
-		return nil, nil, argumentError("Samples is %d, want at least 1", o.Samples)
+	case o.Samples < 0 || o.Samples > MaxSamples:
+		return nil, nil, argumentError("Samples is %d, want 1 to %d", o.Samples, MaxSamples)
 	case !cfg.HasGenerator() && o.Output != "gradient":
 		return nil, nil, argumentError("the model was made with Mode %q, which has no generator; want joint or frozen",
 			cfg.Mode)

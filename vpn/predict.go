@@ -25,7 +25,7 @@ type PredictOptions struct {
 	// For the same seed "label" and "gaussian" draw the same z: they differ in σ alone.
 	Noise string `json:"noise"`
 	// Samples is the number of noises per image whose probabilities are averaged; for "classwise",
-	// per image and class. 0 is 1.
+	// per image and class. 0 is 1. It is at most MaxSamples.
 	Samples int   `json:"samples"`
 	Seed    int64 `json:"seed"` // of the noise; 0: Config.Seed
 	// Std is σ ≥ 0 of Noise "gaussian", in units of the pixel range, or of the hidden layer with
@@ -46,6 +46,10 @@ type Prediction struct {
 	Scores  []float32 // (N, Classes), row-major
 	Classes int
 }
+
+// MaxSamples is the largest number of noises that one call draws for an image. Means of more would
+// differ by less than the rounding of float32, and the call would not end within reason.
+const MaxSamples = 1_000_000
 
 // The limits of a chunk of inference, if Config.EvalBatchSize sets none. Classwise passes hold all
 // classes at once.
@@ -99,8 +103,8 @@ func (m *Model) checkPredict(o *PredictOptions) error {
 		return err
 	}
 	switch {
-	case o.Samples < 1:
-		return argumentError("Samples is %d, want at least 1", o.Samples)
+	case o.Samples < 1 || o.Samples > MaxSamples:
+		return argumentError("Samples is %d, want 1 to %d", o.Samples, MaxSamples)
 	case o.Output != "label" && o.Output != "proba" && o.Output != "scores" && o.Output != "logits":
 		return argumentError("Output is %q, want label, proba, scores or logits", o.Output)
 	case o.Output == "logits" && o.Noise == "classwise":
@@ -175,7 +179,7 @@ func (m *Model) chunkSize(part string, images, limit, passes int) int {
 	if size := m.net.Config.EvalBatchSize; size > 0 {
 		return max(1, min(size, whole))
 	}
-	limit = max(1, min(limit, chunkBytes/max(1, m.imageBytes[part]*passes), whole))
+	limit = max(1, min(limit, int(chunkBytes/max(1, float64(m.imageBytes[part])*float64(passes))), whole))
 	padded := func(size int) int { return (images + size - 1) / size * size }
 	if power := 1 << (bits.Len(uint(limit)) - 1); 20*padded(power) < 19*padded(limit) {
 		return power

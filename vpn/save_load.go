@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -16,6 +17,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/govpn/govpn/internal/fault"
+	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn/internal/atomicfile"
 	"github.com/govpn/govpn/vpn/internal/safetensors"
 	"github.com/govpn/govpn/vpn/method"
@@ -149,11 +151,17 @@ func restore(f *safetensors.File, backend compute.Backend) (*Model, error) {
 	if err != nil {
 		return nil, formatError("the configuration does not decode: %v", method.DecodeError(err))
 	}
+	if backend == nil {
+		return nil, errNoBackend
+	}
 	held := 0
 	for _, t := range f.Tensors {
 		held += t.Shape().Size()
 	}
 	m, err := newModelOf(cfg, backend, held)
+	if errors.Is(err, ErrArgument) { // not the caller's argument: what the file says
+		return nil, formatError("the configuration is wrong: %s", strings.TrimPrefix(err.Error(), "vpn: "))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -177,19 +185,28 @@ func restore(f *safetensors.File, backend compute.Backend) (*Model, error) {
 }
 
 // takeState moves the optimiser's state and the weights of the best epoch from a file to the model.
-// Each must belong to a weight of this model and have its shape. There must be best weights of all
-// variables or of none.
+// Each must belong to a weight of this model and have its shape; the optimiser's must be state that
+// this optimiser keeps of a weight that it trains. There must be best weights of all variables or
+// of none.
 func (m *Model) takeState(f *safetensors.File) error {
+	known := map[string]*model.Variable{} // by the names of the tensors that may hold their state
+	for _, v := range method.Variables(m.store, "base", "generator") {
+		known["best."+tensorName(v)] = v
+	}
+	for _, v := range method.Variables(m.store, m.net.Trained()...) {
+		if !models.IsBuffer(v.Name()) {
+			for _, state := range m.net.OptimizerState() {
+				known["optimizer."+state+"."+tensorName(v)] = v
+			}
+		}
+	}
 	for name, t := range f.Tensors {
-		part, of, _ := strings.Cut(name, ".")
-		if part == "optimizer" {
-			_, of, _ = strings.Cut(of, ".")
-		} else if part != "best" {
+		part, _, _ := strings.Cut(name, ".")
+		if part != "optimizer" && part != "best" {
 			continue
 		}
 		delete(f.Tensors, name)
-		path := variablePath(of)
-		v := m.store.GetVariable(path)
+		v := known[name]
 		if v == nil || !v.Shape().Equal(t.Shape()) {
 			return formatError("tensor %q is %s, which fits no weight of the model", name, t.Shape())
 		}
@@ -200,7 +217,7 @@ func (m *Model) takeState(f *safetensors.File) error {
 		if m.best == nil {
 			m.best = map[string]*tensors.Tensor{}
 		}
-		m.best[path] = t
+		m.best[v.Path()] = t
 	}
 	if n := len(method.Variables(m.store, "base", "generator")); m.best != nil && len(m.best) != n {
 		return formatError("the best epoch has %d tensors, want %d", len(m.best), n)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -78,7 +79,23 @@ func TestForeignFiles(t *testing.T) {
 		},
 		{
 			name: "invalid configuration", content: changed("govpn.config", `{"base":"vgg"}`),
-			kind: ErrArgument, message: `Base is "vgg"`,
+			kind: ErrFormat, message: `the configuration is wrong: Base is "vgg"`,
+		},
+		{
+			name: "configuration of no network", content: changed("govpn.config", `{"base":"vit_tiny_patch4","image_shape":[5,5,1],"classes":2}`),
+			kind: ErrFormat, message: "the configuration is wrong: models: base vit_tiny_patch4 is given images of 5×5",
+		},
+		{
+			name: "configuration of a giant", content: changed("govpn.config", `{"base":"sr","image_shape":[32767,32767,1],"classes":5000}`),
+			kind: ErrFormat, message: "the configuration is wrong: ImageShape is [32767 32767 1] with Classes 5000, want at most 2⁴² values",
+		},
+		{
+			name: "run beyond all", content: changed("govpn.run", `{"epoch":9223372036854775807}`),
+			kind: ErrFormat, message: "the run is epoch 9223372036854775807",
+		},
+		{
+			name: "run of few batches", content: changed("govpn.run", `{"epoch":1,"batch":1,"sums":{"batches":2}}`),
+			kind: ErrFormat, message: "the run is epoch 1",
 		},
 		{name: "bad run", content: changed("govpn.run", "7"), kind: ErrFormat, message: "the run does not decode"},
 	} {
@@ -96,6 +113,33 @@ func TestForeignFiles(t *testing.T) {
 	require.ErrorIs(t, err, ErrIO)
 	_, err = Unmarshal(packed, nil)
 	require.ErrorIs(t, err, ErrArgument)
+}
+
+// A file holds state that the optimiser keeps of weights that it trains, and nothing else: what a
+// model takes in, it would write again.
+func TestForeignState(t *testing.T) {
+	m := tinyModel(t) // with SGD
+	for name, of := range map[string]string{
+		"optimizer.gradient_sum.base.linear.bias":         "base.linear.bias", // Adam's
+		"optimizer.momentum_buffer.base/linear.bias":      "base.linear.bias", // a second one
+		"optimizer.momentum_buffer.generator.fc1.bias":    "base.linear.bias",
+		"optimizer.momentum_buffer.base.linear.weight":    "base.linear.bias", // of another shape
+		"optimizer.base.linear.bias":                      "base.linear.bias",
+		"optimizer":                                       "base.linear.bias",
+		"best.optimizer.momentum_buffer.base.linear.bias": "base.linear.bias",
+		"best/base.linear.bias":                           "base.linear.bias",
+	} {
+		f, err := m.content()
+		require.NoError(t, err)
+		f.Tensors[name] = f.Tensors[of]
+		f.Metadata["govpn.sha256"], err = checksum(f)
+		require.NoError(t, err)
+		var b bytes.Buffer
+		require.NoError(t, f.Write(&b))
+		_, err = Unmarshal(b.Bytes(), m.backend)
+		require.ErrorIs(t, err, ErrFormat, name)
+		require.ErrorContains(t, err, strings.TrimPrefix(name, "base."))
+	}
 }
 
 // A file that would block, never end or take more memory than there is, is refused before it is
@@ -127,6 +171,20 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 			require.ErrorContains(t, err, test.path)
 		}
 	}
+}
+
+// A path without a name is a mistake of the caller. Nothing is written.
+func TestEmptyPaths(t *testing.T) {
+	m := tinyModel(t)
+	t.Chdir(t.TempDir())
+	_, err := Load("", m.backend)
+	for _, err := range []error{err, m.Save(""), m.ExportSafetensors("", ExportOptions{}), m.ImportSafetensors("", ImportOptions{})} {
+		require.ErrorIs(t, err, ErrArgument)
+		require.EqualError(t, err, `vpn: path is "", want the name of a file`)
+	}
+	left, err := os.ReadDir(".")
+	require.NoError(t, err)
+	require.Empty(t, left)
 }
 
 func TestUnwritablePaths(t *testing.T) {

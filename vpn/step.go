@@ -49,7 +49,7 @@ func (m *Model) takeOver(p *engine.Program, results []*tensors.Tensor, got []flo
 	m.pruneCopies()
 	got = append(got, math.NaN(), math.NaN(), math.NaN())
 	m.state.Lock()
-	m.state.run.Step, m.state.trained, m.state.generatorTrained = m.state.run.Step+1, true, true
+	m.state.run.Step, m.state.trained, m.state.generatorTrained = min(m.state.run.Step+1, maxSteps), true, true
 	m.state.Unlock()
 	return Metrics{
 		Loss: Float(got[0]), Accuracy: Float(got[1]),

@@ -175,6 +175,7 @@ static void options(void) {
   FAILS(GOVPN_E_ARG, "want replace_head", govpn_model_import_safetensors(model, "/tmp/x", "{\"head\": true}"));
   FAILS(GOVPN_E_ARG, "Output", govpn_model_predict(model, set, "{\"output\": \"text\"}", &s, &a));
   FAILS(GOVPN_E_ARG, "Samples", govpn_model_predict(model, set, "{\"noise\": \"classwise\", \"samples\": -1}", &s, &a));
+  FAILS(GOVPN_E_ARG, "Samples is 9223372036854775807, want 1 to 1000000", govpn_model_predict(model, set, "{\"noise\": \"classwise\", \"samples\": 9223372036854775807}", &s, &a));
   FAILS(GOVPN_E_ARG, "Std is missing", govpn_model_predict(model, set, "{\"noise\": \"gaussian\"}", &s, &a));
   FAILS(GOVPN_E_ARG, "std is of type string, want a number", govpn_model_predict(model, set, "{\"std\": \"1\"}", &s, &a));
   FAILS(GOVPN_E_ARG, "Std is 1 with Noise none", govpn_model_evaluate(model, set, "{\"std\": 1}", &json));

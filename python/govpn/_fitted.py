@@ -32,6 +32,8 @@ from ._types import (
 from ._warn import warn
 from .errors import ArgumentError
 
+MAX_SAMPLES = 1_000_000  # how many noises one call draws for an image, vpn.MaxSamples
+
 
 class Classifier(Protocol):
     """What the other modules of govpn need of a VPNClassifier besides its public methods."""
@@ -143,8 +145,8 @@ def draw_options(seed: object, samples: object, std: object = None, **options: o
     """
     name = "n" if options.get("output") == "sample" else "samples"
     count = _params.whole(samples, name)
-    if count < 1:
-        raise ArgumentError(f"{name} is {count}, want at least 1")
+    if not 1 <= count <= MAX_SAMPLES:
+        raise ArgumentError(f"{name} is {count}, want 1 to {MAX_SAMPLES}")
     if std is not None:
         options["std"] = _params.real(std, "std")
     return {"samples": count, "seed": _params.draw_seed_of(seed), **options}

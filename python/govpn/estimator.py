@@ -642,7 +642,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
             surest under its own noise. It needs a generator. "gaussian" adds noise of standard
             deviation std to every pixel, in every mode.
         samples : int
-            How many noises are drawn, for "classwise" per class. The probabilities are averaged.
+            How many noises are drawn, for "classwise" per class: 1 to 1,000,000. The probabilities
+            are averaged.
         random_state : None uses the model's seed, so that the same call gives the same result
         std : at least 0, in units of the pixel range 0 to 1. Only for "gaussian", which requires it
 
@@ -811,7 +812,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         Parameters
         ----------
         X, y : at least 2 labelled images that training has not seen
-        samples : how many noises are drawn per image
+        samples : how many noises are drawn per image, 1 to 1,000,000
         random_state : None uses the model's seed, so that the same call gives the same result
 
         Examples
@@ -866,7 +867,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     ) -> Floats:
         """Draws noise for images and labels, float32 (n, N, H, W, C), in the units of `noise_std`.
 
-        n is how many noises are drawn per image. With noise_layer the shape is n times that of
+        n is how many noises are drawn per image, 1 to 1,000,000. With noise_layer the shape is n times that of
         `noise_std`. random_state None uses the model's seed, so that the same call gives the same
         noise.
 

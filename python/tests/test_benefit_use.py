@@ -55,7 +55,7 @@ def test_noise_of_predict_and_evaluate(joint, quadrants):
         (lambda m, x, y: m.noise_benefit(x, y + 1), r"y\[\d+\] is .*4.*, want one of the classes 0, 1, 2, 3"),
         (lambda m, x, y: m.noise_benefit(x, y[:3]), "y has 3 labels, want"),
         (lambda m, x, y: m.noise_benefit(x[:1], y[:1]), "X has 1 image, want at least 2"),
-        (lambda m, x, y: m.noise_benefit(x, y, samples=0), "samples is 0, want at least 1"),
+        (lambda m, x, y: m.noise_benefit(x, y, samples=0), "samples is 0, want 1 to 1000000"),
         (lambda m, x, y: m.noise_benefit(x, y, samples=2.0), "samples is 2.0 of type float"),
         (lambda m, x, y: m.noise_benefit(x, y, random_state="a"), "random_state is 'a'"),
         (lambda m, x, y: m.predict(x, noise="label"), 'noise is "label", which reads labels; want evaluate'),

@@ -391,8 +391,9 @@ def test_collapse_warns_and_samples_count(make):
         model = make(epochs=1, std="bounded", std_range=(0.1, 0.1001)).fit(X, Y)
     assert any("σ" in text for text in model.warnings_)
     for use in (model.classwise_scores, lambda x, samples: model.sample_noise(x, Y, n=samples)):
-        with pytest.raises(ValueError, match=r"(samples|n) is 0, want at least 1"):
-            use(X, samples=0)
+        for count in (0, 1_000_001, 2**63 - 1, 2**70):
+            with pytest.raises(ValueError, match=rf"(samples|n) is {count}, want 1 to 1000000"):
+                use(X, samples=count)
 
 
 def predict_in_child(model, queue):

@@ -100,7 +100,7 @@ def test_nothing_is_left_behind_by_an_error(make, quadrants):
         (lambda: plot.plot_classwise(model, x[0], 9), "want one of the classes 0, 1, 2, 3"),
         (lambda: plot.plot_classwise(model, x[0], y[:2]), "y has 2 labels, want 1"),
         (lambda: plot.plot_classwise(model, x[0], max_classes=0), "max_classes is 0, want at least 1"),
-        (lambda: plot.plot_classwise(model, x[0], samples=0), "samples is 0, want at least 1"),
+        (lambda: plot.plot_classwise(model, x[0], samples=0), "samples is 0, want 1 to 1000000"),
         (lambda: plot.plot_confusion(model, x, y, normalize="rows"), "normalize is 'rows', want \"true\""),
         (lambda: plot.plot_confusion(model, x, y, noise="loud"), "loud"),
         (lambda: plot.plot_confusion(model, x, y[:3]), "y has 3 labels, want 384"),

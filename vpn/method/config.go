@@ -276,6 +276,14 @@ func (c *Config) validateShape() error {
 	if s != [3]int{} && (min(s[0], s[1], s[2]) < 1 || max(s[0], s[1], s[2]) > math.MaxInt16) {
 		return argumentError("ImageShape is %v, want H, W, C from 1 to %d", s, math.MaxInt16)
 	}
+	// No size of a network's weights or values overflows within these limits.
+	values := s[0] * s[1] * s[2]
+	if values > math.MaxInt32 {
+		return argumentError("ImageShape is %v, want at most 2³¹−1 values per image", s)
+	}
+	if values*c.Classes > 1<<42 {
+		return argumentError("ImageShape is %v with Classes %d, want at most 2⁴² values of images times classes", s, c.Classes)
+	}
 	if len(c.ClassNames) > 0 && c.Classes > 0 && len(c.ClassNames) != c.Classes {
 		return argumentError("ClassNames has %d names, want %d, one per class", len(c.ClassNames), c.Classes)
 	}

@@ -25,6 +25,15 @@ type Update struct {
 	Value    *Node
 }
 
+// OptimizerState names what Config.Optimizer keeps of each variable that it trains. It is in scope
+// "optimizer", below the name and the variable's path.
+func (n *Network) OptimizerState() []string {
+	if n.Config.Optimizer == "sgd" {
+		return []string{"momentum_buffer"}
+	}
+	return []string{"gradient_sum", "gradient_sum_sq"}
+}
+
 // optimizerUpdates builds one step of Config.Optimizer, with PyTorch's semantics, for one trainable
 // variable: the new value and the new optimiser state, which lives in scope "optimizer". rates are
 // those of StepRates. Weight decay is coupled: weight_decay·value is added to the gradient.
@@ -39,8 +48,9 @@ func (n *Network) optimizerUpdates(s *model.Scope, v *model.Variable, gradient, 
 		scope := s.Store().Scope(model.JoinPath("/optimizer", name, v.Scope()))
 		return models.Variable(scope, v.Name(), v.Shape(), func() *tensors.Tensor { return tensors.FromShape(v.Shape()) })
 	}
+	names := n.OptimizerState()
 	if n.Config.Optimizer == "sgd" {
-		buffer := state("momentum_buffer")
+		buffer := state(names[0])
 		velocity := Add(MulScalar(buffer.NodeValue(g), n.Config.Momentum), gradient)
 		return []Update{
 			{Variable: v, Value: Sub(value, Mul(velocity, rate(0)))},
@@ -49,7 +59,7 @@ func (n *Network) optimizerUpdates(s *model.Scope, v *model.Variable, gradient, 
 	}
 	// The sums are Adam's averages without their factors 1−β, which StepRates holds: two
 	// multiplications less per parameter.
-	sum, sumSq := state("gradient_sum"), state("gradient_sum_sq")
+	sum, sumSq := state(names[0]), state(names[1])
 	newSum := Add(MulScalar(sum.NodeValue(g), adamBeta1), gradient)
 	newSumSq := Add(MulScalar(sumSq.NodeValue(g), adamBeta2), Square(gradient))
 	change := Div(Mul(newSum, rate(0)), Add(Sqrt(newSumSq), rate(1)))
