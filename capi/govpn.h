@@ -441,7 +441,8 @@ void govpn_data_free(govpn_data data);
 
 /* Makes an untrained model.
  *   json  {"preset": "default",     gives the defaults of the keys below: "default", whose values
- *                                   stand here, "paper", "official" or "augmented"
+ *                                   stand here, "paper", "official" or "augmented".
+ *                                   "paper" has 40 epochs for the bases sr and dnn3, 100 for others
  *
  *          Where it computes; not kept in files:
  *          "device": "auto",        "auto" (the best there is), "go", "cpu" or "cuda"
@@ -478,6 +479,9 @@ void govpn_data_free(govpn_data data);
  *          "mode": "joint",         "joint" trains base and generator; "frozen" the generator
  *                                   alone; "plain" the base without noise; "gaussian" the base with
  *                                   noise of "fixed_std"
+ *          "initial_values": "torchvision",  of the convolutions of ResNets in base and generator:
+ *                                   N(0, 2 / fan_out); or "torch", PyTorch's default: uniform with
+ *                                   standard deviation 1 / sqrt(3 fan_in)
  *          "epochs": 20, "batch_size": 256,
  *          "drop_last": false,      true: leave out the images of an epoch that fill no whole batch,
  *                                   as version 0.1.0 did; false: train on them as a smaller batch,
@@ -515,8 +519,12 @@ void govpn_data_free(govpn_data data);
  *                                   of the base whose output gets it: 1 to 2 (dnn3), 1 to 4
  *                                   (ResNets), 1 to 12 (ViTs)
  *          "std": "bounded",        how the generator's output becomes the standard deviation:
- *                                   "bounded" to "std_range", "abs", or "rms" with "std_rms"
+ *                                   "bounded" to "std_range", "abs", or "rms", whose root mean square
+ *                                   per image and channel is "std_rms"
  *          "std_range": [0.01, 0.3], "std_rms": 0.1,
+ *          "std_epsilon": 1e-16,    of "rms": stands in the root, so that an output of 0 gives 0.
+ *                                   0.1.0 had 1e-6, with which "rms" could start far below
+ *                                   "std_rms"
  *          "fixed_std": 0.1,        of mode "gaussian"
  *          "clip_noisy": false,     true: clip noisy pixels to 0 to 1
  *          "base_loss_weight": 0,   weight of the loss on clean images

@@ -28,6 +28,18 @@ func KaimingFanOut(rng *rand.Rand, _, fanOut int, _ bool) float64 {
 	return math.Sqrt(2/float64(fanOut)) * rng.NormFloat64()
 }
 
+// TorchInitial is the store parameter (bool) that makes the convolutions of ResNets start from
+// TorchUniform in place of KaimingFanOut.
+const TorchInitial = "torch_initial"
+
+// resNetInit returns the initial values of a ResNet's convolutions.
+func resNetInit(s *model.Scope) Init {
+	if model.GetParamOr(s, TorchInitial, false) {
+		return TorchUniform
+	}
+	return KaimingFanOut
+}
+
 // Constant returns an Init with the same value everywhere.
 func Constant(value float64) Init {
 	return func(*rand.Rand, int, int, bool) float64 { return value }

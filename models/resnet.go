@@ -64,14 +64,14 @@ func Stem(s *model.Scope, x *Node, inner dtypes.DType) *Node {
 
 // StemFeatures is Stem up to its ReLU: (N, H, W, C) → (N, ~H/2, ~W/2, 64).
 func StemFeatures(s *model.Scope, x *Node, inner dtypes.DType) *Node {
-	x = ConvertDType(Conv(s.In("conv1"), x, 64, 7, 2, KaimingFanOut), inner)
+	x = ConvertDType(Conv(s.In("conv1"), x, 64, 7, 2, resNetInit(s)), inner)
 	return BatchNorm(s.In("bn1"), x)
 }
 
 // smallStem is for small images and keeps their size: 3×3/1 convolution, batch norm, ReLU: (N, H,
 // W, C) → (N, H, W, 64).
 func smallStem(s *model.Scope, x *Node) *Node {
-	x = Conv(s.In("conv1"), x, 64, 3, 1, KaimingFanOut)
+	x = Conv(s.In("conv1"), x, 64, 3, 1, resNetInit(s))
 	return ReLU(BatchNorm(s.In("bn1"), x))
 }
 
@@ -87,9 +87,9 @@ func Stage(s *model.Scope, x *Node, block func(s *model.Scope, x *Node, width, s
 // BasicBlock is two 3×3 convolutions beside a shortcut: (N, H, W, C) → (N, H/stride, W/stride,
 // width).
 func BasicBlock(s *model.Scope, x *Node, width, stride int) *Node {
-	y := Conv(s.In("conv1"), x, width, 3, stride, KaimingFanOut)
+	y := Conv(s.In("conv1"), x, width, 3, stride, resNetInit(s))
 	y = ReLU(BatchNorm(s.In("bn1"), y))
-	y = Conv(s.In("conv2"), y, width, 3, 1, KaimingFanOut)
+	y = Conv(s.In("conv2"), y, width, 3, 1, resNetInit(s))
 	y = BatchNorm(s.In("bn2"), y)
 	return ReLU(Add(y, shortcut(s, x, width, stride)))
 }
@@ -97,11 +97,11 @@ func BasicBlock(s *model.Scope, x *Node, width, stride int) *Node {
 // bottleneck is 1×1, 3×3 and 1×1 convolutions beside a shortcut: (N, H, W, C) → (N, H/stride,
 // W/stride, 4·width).
 func bottleneck(s *model.Scope, x *Node, width, stride int) *Node {
-	y := Conv(s.In("conv1"), x, width, 1, 1, KaimingFanOut)
+	y := Conv(s.In("conv1"), x, width, 1, 1, resNetInit(s))
 	y = ReLU(BatchNorm(s.In("bn1"), y))
-	y = Conv(s.In("conv2"), y, width, 3, stride, KaimingFanOut)
+	y = Conv(s.In("conv2"), y, width, 3, stride, resNetInit(s))
 	y = ReLU(BatchNorm(s.In("bn2"), y))
-	y = Conv(s.In("conv3"), y, 4*width, 1, 1, KaimingFanOut)
+	y = Conv(s.In("conv3"), y, 4*width, 1, 1, resNetInit(s))
 	y = BatchNorm(s.In("bn3"), y)
 	return ReLU(Add(y, shortcut(s, x, 4*width, stride)))
 }
@@ -112,5 +112,5 @@ func shortcut(s *model.Scope, x *Node, width, stride int) *Node {
 		return x
 	}
 	s = s.In("downsample")
-	return BatchNorm(s.In("1"), Conv(s.In("0"), x, width, 1, stride, KaimingFanOut))
+	return BatchNorm(s.In("1"), Conv(s.In("0"), x, width, 1, stride, resNetInit(s)))
 }

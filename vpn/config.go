@@ -15,6 +15,9 @@ func DefaultConfig() Config { return method.DefaultConfig() }
 // PaperConfig is the paper's recipe for small networks. See [method.PaperConfig].
 func PaperConfig() Config { return method.PaperConfig() }
 
+// PaperConfigOf is the paper's recipe for a base. See [method.PaperConfigOf].
+func PaperConfigOf(base string) Config { return method.PaperConfigOf(base) }
+
 // OfficialConfig is the recipe of the authors' public code. See [method.OfficialConfig].
 func OfficialConfig() Config { return method.OfficialConfig() }
 

@@ -34,13 +34,13 @@ var releases = []release{
 	{
 		version: "0.1.0",
 		config: `{
-			"base": "dnn3", "generator": "dnn3", "mode": "joint",
+			"base": "dnn3", "generator": "dnn3", "mode": "joint", "initial_values": "torchvision",
 			"epochs": 20, "batch_size": 256, "eval_batch_size": 0, "drop_last": true, "accumulate": 1, "remat": false,
 			"optimizer": "adam", "learning_rate": 0.001, "momentum": 0.9, "weight_decay": 0, "schedule": "cosine",
 			"compute_dtype": "float32",
 			"noise_samples": 1, "noise_distribution": "normal", "base_loss_weight": 0, "label_smoothing": 0, "entropy_weight": 0,
 			"label_fusion": "bias", "label_coefficient": 1, "label_encoding": "scaled", "noise_layer": 0,
-			"std": "bounded", "std_range": [0.01, 0.3], "std_rms": 0.1, "fixed_std": 0.1, "clip_noisy": false,
+			"std": "bounded", "std_range": [0.01, 0.3], "std_rms": 0.1, "std_epsilon": 1e-6, "fixed_std": 0.1, "clip_noisy": false,
 			"noisy_batch_norm": "shared",
 			"normalize": {"where": "image", "mean": null, "std": null},
 			"augment": null,

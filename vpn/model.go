@@ -11,6 +11,7 @@ import (
 	"github.com/gomlx/gomlx/ml/model"
 
 	"github.com/govpn/govpn/internal/fault"
+	"github.com/govpn/govpn/models"
 	"github.com/govpn/govpn/vpn/internal/engine"
 	"github.com/govpn/govpn/vpn/method"
 )
@@ -65,6 +66,7 @@ func newModelOf(cfg Config, backend compute.Backend, parameters int) (*Model, er
 		return nil, err
 	}
 	m.store.SetParam("/"+model.ParamInitialSeed, cfg.Seed)
+	m.store.SetParam("/"+models.TorchInitial, cfg.InitialValues == "torch")
 	if err := m.buildPrograms(); err != nil {
 		return nil, err
 	}

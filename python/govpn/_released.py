@@ -57,6 +57,8 @@ PARAMETERS: dict[str, Any] = {
     "remat": None,
     "devices": 1,
     "drop_last": True,
+    "initial_values": "torchvision",
+    "std_epsilon": 1e-6,
 }
 
 

@@ -41,6 +41,7 @@ class _RequiredConfig(TypedDict):
     base: str
     generator: str
     mode: str
+    initial_values: str
     epochs: int
     batch_size: int
     eval_batch_size: int
@@ -64,6 +65,7 @@ class _RequiredConfig(TypedDict):
     std: str
     std_range: list[float]
     std_rms: float
+    std_epsilon: float
     fixed_std: float
     clip_noisy: bool
     noisy_batch_norm: str

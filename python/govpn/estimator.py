@@ -70,7 +70,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         without noise, as a baseline. "gaussian" trains the base with Gaussian noise of standard
         deviation fixed_std.
     epochs : int
-        How many times training passes over the images. Preset: 20 / 40 / 200.
+        How many times training passes over the images. Preset: 20 / 40, but 100 for ResNets and
+        ViTs / 200.
     batch_size : int
         How many images one step uses. Preset: 256. The last batch of an epoch may be smaller. It is
         cut to a multiple of `accumulate`, `devices` and the workers of `govpn.ray.fit`, taken
@@ -108,12 +109,13 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         Only label_fusion "bias" uses it. Preset: "scaled".
     std : {"abs", "bounded", "rms"}
         How the generator's output becomes sigma. "abs" takes its absolute value. "bounded" maps it
-        into std_range. "rms" scales it so that each image's sigma has the root mean square std_rms.
-        Preset: "bounded" / "abs" / "abs".
+        into std_range. "rms" scales it so that each image's sigma has the root mean square std_rms
+        in each channel, from the start of training. Preset: "bounded" / "abs" / "abs".
     std_range : (float, float)
         The bounds of sigma in units of the pixel range 0 to 1. Preset: (0.01, 0.3).
     preset : {None, "default", "paper", "official", "augmented"}
         Where parameters that are None take their values from. "default" is the same as None.
+        "paper" is the paper's recipe, with Adam, which is our choice: the paper names no optimiser.
         "official" is the recipe of the authors' public code. "augmented" is "official" with random
         crops and flips.
     device : {"auto", "go", "cpu", "cuda"}
@@ -133,7 +135,17 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         The momentum of optimizer "sgd". Preset: 0.9.
     std_rms, fixed_std : float
         sigma's root mean square with std "rms", and the standard deviation with mode "gaussian".
-        Both are in units of the pixel range. Preset: 0.1.
+        Both are in units of the pixel range. The 0.1 of the authors' later code, where "rms" comes
+        from, is in units of pixels normalised for CLIP: std_rms=0.027 here. That code has a learned
+        mean of the same size beside it, which govpn does not have. Preset: 0.1.
+    std_epsilon : float
+        The number in the root of std "rms", so that a generator that puts out 0 gives sigma 0. It
+        should be far below the square of any other output. govpn 0.1.0 had 1e-6, with which sigma
+        could start at a tenth of std_rms. Preset: 1e-16.
+    initial_values : {"torchvision", "torch"}
+        How the convolutions of ResNets start, in base and generator. "torchvision" draws from
+        N(0, 2 / fan_out). "torch" is PyTorch's default, as in the authors' public code: uniform
+        with standard deviation 1 / sqrt(3 fan_in). Preset: "torchvision" / "torchvision" / "torch".
     normalize : dict
         How pixels are normalised. "mean" and "std" have a value per channel each. "where" is
         "image", the default, to normalise inside f and after the noise, or "input", to normalise
@@ -323,6 +335,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         remat: bool | None = None,
         devices: int | Sequence[int] = 1,
         drop_last: bool | None = None,
+        initial_values: str | None = None,
+        std_epsilon: float | None = None,
     ) -> None:
         self.base = base
         self.generator = generator
@@ -367,6 +381,8 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         self.remat = remat
         self.devices = devices
         self.drop_last = drop_last
+        self.initial_values = initial_values
+        self.std_epsilon = std_epsilon
 
     @property
     def class_names_(self) -> tuple[str, ...] | None:

@@ -90,6 +90,8 @@ BAD_PARAMETERS = {  # name: (value, what the message says)
     "noise_distribution": ("cauchy", "cauchy"),
     "noisy_batch_norm": ("separate", "(?i)noisy_?batch_?norm is separate .* > 0"),
     "compute_dtype": ("float16", '(?i)compute_?dtype is "float16"'),
+    "initial_values": ("kaiming", '(?i)initial_?values is "kaiming", want one of torchvision, torch'),
+    "std_epsilon": (0, "(?i)std_?epsilon is 0"),
     "clip_noisy": (1, "clip_noisy is 1 of type int, want a bool"),
     "class_weight": ({1: "a"}, r"class_weight\[1\] is 'a', want a finite number, 0 or more"),
     "pixel_range": ((1, 0), "pixel_range is .1, 0., want low < high"),

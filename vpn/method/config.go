@@ -27,6 +27,12 @@ type Config struct {
 	// base with Gaussian noise of FixedStd.
 	Mode string `json:"mode"`
 
+	// InitialValues are those of the convolutions of ResNets, in base and generator. "torchvision"
+	// is N(0, 2/fan_out). "torch" is PyTorch's default, uniform within ±1/√fan_in, as in the
+	// authors' public code. Its deviation is 1/√(3·fan_in), 0.41 times the other's where fan_in is
+	// fan_out.
+	InitialValues string `json:"initial_values"`
+
 	Epochs        int `json:"epochs"`
 	BatchSize     int `json:"batch_size"`
 	EvalBatchSize int `json:"eval_batch_size"` // images per chunk of inference; 0 lets the library choose
@@ -68,7 +74,8 @@ type Config struct {
 	NoiseLayer       int        `json:"noise_layer"`       // 0: noise on pixels; l: on the base's hidden layer l, experimental
 	Std              string     `json:"std"`               // parametrisation of σ, one of StdNames()
 	StdRange         [2]float64 `json:"std_range"`         // [lo, hi] of Std "bounded", in units of σ
-	StdRMS           float64    `json:"std_rms"`           // r of Std "rms", in units of σ
+	StdRMS           float64    `json:"std_rms"`           // r of Std "rms", in units of σ; the authors' 0.1 is 0.027 of the pixel range
+	StdEpsilon       float64    `json:"std_epsilon"`       // ε in the root of Std "rms"; 0.1.0 had 1e-6, with which σ could start far below r
 	FixedStd         float64    `json:"fixed_std"`         // σ of Mode "gaussian"
 	ClipNoisy        bool       `json:"clip_noisy"`        // clip noisy pixels to [0, 1]
 
@@ -132,6 +139,7 @@ func (c *Config) HasGenerator() bool { return c.Mode == "joint" || c.Mode == "fr
 func ParseConfig(text []byte) (Config, error) {
 	var head struct {
 		Preset     string `json:"preset"`
+		Base       any    `json:"base"`
 		ImageShape []any  `json:"image_shape"`
 		StdRange   []any  `json:"std_range"`
 	}
@@ -148,8 +156,9 @@ func ParseConfig(text []byte) (Config, error) {
 	if !ok && head.Preset != "" {
 		return Config{}, argumentError("preset is %q, want default, paper, official or augmented", head.Preset)
 	} else if !ok {
-		preset = DefaultConfig
+		preset = presets["default"]
 	}
+	base, _ := head.Base.(string)
 	if n := len(head.ImageShape); head.ImageShape != nil && n != 3 { // encoding/json would cut or fill the array
 		return Config{}, argumentError("image_shape has %d values, want 3: height, width, channels", n)
 	}
@@ -159,7 +168,7 @@ func ParseConfig(text []byte) (Config, error) {
 	full := struct {
 		Preset string `json:"preset"`
 		Config
-	}{Config: preset()}
+	}{Config: preset(base)}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&full); err != nil {
@@ -208,6 +217,7 @@ func (c *Config) validateNames() error {
 		{"Base", c.Base, models.Names()},
 		{"Generator", c.Generator, GeneratorNames()},
 		{"Mode", c.Mode, []string{"joint", "frozen", "plain", "gaussian"}},
+		{"InitialValues", c.InitialValues, []string{"torchvision", "torch"}},
 		{"Optimizer", c.Optimizer, []string{"adam", "sgd"}},
 		{"NoiseDistribution", c.NoiseDistribution, []string{"normal", "laplace", "uniform"}},
 		{"Schedule", c.Schedule, []string{"constant", "cosine"}},
@@ -262,6 +272,7 @@ func (c *Config) validateNumbers() error {
 		{"StdRange[0]", c.StdRange[0], c.StdRange[0] >= 0, "≥ 0"},
 		{"StdRange[1]", c.StdRange[1], c.StdRange[1] > c.StdRange[0], "> StdRange[0]"},
 		{"StdRMS", c.StdRMS, c.StdRMS > 0, "> 0"},
+		{"StdEpsilon", c.StdEpsilon, c.StdEpsilon >= 1e-30, "≥ 1e-30"}, // float32 has no much smaller ones
 		{"FixedStd", c.FixedStd, c.FixedStd >= 0, "≥ 0"},
 	} {
 		if !f.ok || math.IsInf(f.got, 0) || math.IsNaN(f.got) {

@@ -85,6 +85,9 @@ func TestInvalidConfig(t *testing.T) {
 		{`"std_range": [-0.1, 0.3]`, `StdRange[0] is -0.1`},
 		{`"std_range": [0.3, 0.3]`, `StdRange[1] is 0.3`},
 		{`"std_rms": 0`, `StdRMS is 0`},
+		{`"std_epsilon": 1e-31`, `StdEpsilon is 1e-31, want a finite number ≥ 1e-30`},
+		{`"initial_values": "kaiming"`, `InitialValues is "kaiming", want one of torchvision, torch`},
+		{`"image_shape": [32767, 32767, 3]`, `ImageShape is [32767 32767 3], want at most 2³¹−1 values per image`},
 		{`"compute_dtype": "float16"`, `ComputeDType is "float16", want one of float32, float64, bfloat16`},
 		{`"label_smoothing": 1`, `LabelSmoothing is 1, want a finite number in [0, 1)`},
 		{`"entropy_weight": -1`, `EntropyWeight is -1, want a finite number ≥ 0`},
@@ -157,7 +160,7 @@ func TestInvalidConfig(t *testing.T) {
 		c.LabelCoefficient = value
 		require.ErrorContains(t, c.Validate(), "LabelCoefficient is ")
 		tested["LabelCoefficient"] = true
-		for _, field := range []string{"LearningRate", "Momentum", "WeightDecay", "BaseLossWeight", "StdRMS", "FixedStd"} {
+		for _, field := range []string{"LearningRate", "Momentum", "WeightDecay", "BaseLossWeight", "StdRMS", "StdEpsilon", "FixedStd"} {
 			c := DefaultConfig()
 			reflect.ValueOf(&c).Elem().FieldByName(field).SetFloat(value)
 			require.ErrorContains(t, c.Validate(), field+" is ")

@@ -67,23 +67,20 @@
 // rounding of float32. What differs:
 //
 //  1. Initial values of ResNets. Theirs are PyTorch's defaults, uniform with standard deviation
-//     1/√(3·fan_in), in base and generator. Here they are torchvision's, N(0, 2/fan_out), about
-//     2.45 times larger.
+//     1/√(3·fan_in), in base and generator. OfficialConfig has these. The other presets have
+//     torchvision's, N(0, 2/fan_out), about 2.45 times larger: Config.InitialValues.
 //  2. PaperConfig. The paper gives the learning rate and no optimiser. The public code's default is
 //     SGD, and its "--optim adam" keeps weight decay 5e-4. Adam without weight decay is a choice of
-//     this package. Epochs and batch size are the paper's for sr and dnn3 on Fashion-MNIST and
-//     CIFAR-10. It trains ResNets for 100 epochs and Tiny ImageNet with batch size 128.
-//     OfficialConfig is the public code's recipe.
+//     this package. PaperConfigOf has the paper's epochs: 40 for sr and dnn3, 100 for ResNets. The
+//     paper trains Tiny ImageNet with batch size 128. OfficialConfig is the public code's recipe.
 //  3. λ. The public code has an option --lamda, 1e-4 by default, and never uses it. It is the only
 //     hint at a value.
 //  4. The public code has no frozen mode (its --pretrain trains both networks), no ViT, no
 //     baselines, no rows to compare with and no validation split. It looks at the test accuracy 40
 //     times in 200 epochs. Here validation data choose the epoch.
 //  5. Std "rms". In the authors' later code r = 0.1 is in units normalised for CLIP, about 0.027 of
-//     the pixel range. It has a learned mean of RMS 0.1 beside σ, and no large ε in the root. Here
-//     r is in units of the pixel range, the mean is 0 and ε is 1e-6. Generator dnn3 starts with o
-//     near 5e-5 on Fashion-MNIST, so the RMS of σ starts at 0.005 (κ = 0.01) to 0.009 (κ = 1), not
-//     at 0.1. With generator resnet18 it starts at 0.1.
+//     the pixel range, and a learned mean of RMS 0.1 stands beside σ. Here r is in units of the
+//     pixel range, and the mean is 0.
 //  6. Perceptrons flatten colour images as (C, H, W) there and as (H, W, C) here. This concerns the
 //     weights of sr, dnn3 and generator dnn3. Their shapes are equal, so an import or an export
 //     scrambles them silently. Reorder them first; docs/method.md has the lines of Python.

@@ -52,8 +52,8 @@ func dnn3Generator(s *model.Scope, x *Node, l labels, out []int, inner dtypes.DT
 
 // resNet18Generator is the paper's: torchvision's stem, stages of two BasicBlocks that end at width
 // 64, bilinear upsampling to the size of the image, and a 3×3 convolution to its channels
-// (parameter head.weight). The paper gives no initial values. Here they are torchvision's, and
-// PyTorch's for the last convolution.
+// (parameter head.weight). The paper gives no initial values. Here they are those of
+// Config.InitialValues, and PyTorch's for the last convolution.
 //
 // For a hidden layer, size and channels are that layer's. A vector is the mean over all positions
 // and a 1×1 convolution.

@@ -26,6 +26,7 @@ import (
 func goldenNetwork(t *testing.T, c golden.Case, backend compute.Backend, dtype dtypes.DType) (*Network, *model.Store) {
 	cfg, err := ParseConfig(c.Config)
 	require.NoError(t, err)
+	cfg.StdEpsilon = 1e-6 // of testdata/reference.py
 	n, err := New(cfg)
 	require.NoError(t, err)
 	n.DType = dtype

@@ -167,7 +167,7 @@ func TestHiddenClasswise(t *testing.T) {
 // σ of a vector has RMS r over all units. σ of tokens and of maps has it per channel over the
 // positions.
 func TestHiddenRMS(t *testing.T) {
-	c := &Config{StdRMS: 0.5}
+	c := &Config{StdRMS: 0.5, StdEpsilon: 1e-16}
 	for _, dims := range [][]int{{2, 6}, {2, 5, 3}, {2, 4, 2, 3}} {
 		sigma := call(t, golden.OpenDevice(t, "go"), func(in []*Node) *Node {
 			positions := make([]int, len(dims)-2)
