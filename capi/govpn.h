@@ -701,11 +701,15 @@ int32_t govpn_model_config(govpn_model model, char **json);
 
 /* Writes the weights to a safetensors file, with PyTorch's names and layouts. The file is replaced
  * as by govpn_model_save.
- *   json  {"part": ""}
+ *   json  {"part": "",
  *           ""           both parts, as base.* and generator.*
  *           "base"       the base alone, without that prefix, as torchvision and timm load it with
  *                        strict=True. Auxiliary batch norms, which they do not have, are left out
  *           "generator"  the generator alone, without that prefix
+ *         "flatten": ""}  the order in which "sr", "dnn3" and generator "dnn3" find the values of a
+ *                      colour image, or of a hidden layer's maps: "hwc" as govpn flattens them, or
+ *                      "chw" as PyTorch flattens images (N, C, H, W). "" is "chw" for one part and
+ *                      "hwc" for both. The file notes the order
  * If the model has class names, the file's metadata "govpn.class_names" is a JSON list of them.
  * Errors: GOVPN_E_IO, GOVPN_E_BUSY. A model without weights is GOVPN_E_ARG. */
 int32_t govpn_model_export_safetensors(govpn_model model, const char *path, const char *json);
@@ -716,10 +720,14 @@ int32_t govpn_model_export_safetensors(govpn_model model, const char *path, cons
  * and nothing is changed. Before the first fit, the model needs "image_shape" and "classes" in its
  * configuration. A model without class names takes those in the file's metadata. If it has the same
  * names in another order, that is GOVPN_E_ARG.
- *   json  {"replace_head": false}  true: ignore the last linear layer of the base in the file,
+ *   json  {"replace_head": false,  true: ignore the last linear layer of the base in the file,
  *                                  which may have other classes or be missing. The model keeps its
  *                                  own layer, which is random until it is trained, and its class
  *                                  names
+ *          "flatten": ""}          the order in the file, as in govpn_model_export_safetensors.
+ *                                  "" takes what the file notes. Without a note it is "hwc" for
+ *                                  names with a prefix and for files of govpn 0.1.0, and "chw" for
+ *                                  other names without one
  * Errors: GOVPN_E_IO, GOVPN_E_FORMAT, GOVPN_E_UNSUPPORTED, GOVPN_E_MEMORY, GOVPN_E_BUSY. */
 int32_t govpn_model_import_safetensors(govpn_model model, const char *path, const char *json);
 

@@ -18,9 +18,14 @@ type ExportOptions struct {
 	// that part alone, with names like fc1.weight. torchvision and timm load a base alone with
 	// strict=True: it leaves out the auxiliary batch norms, which they do not have.
 	Part string `json:"part"`
+	// Flatten is the order in which sr, dnn3 and generator dnn3 find the values of a colour image, or
+	// of a hidden layer's maps: "hwc", as in a model, or "chw", as PyTorch programs flatten images
+	// (N, C, H, W). "" is "chw" for one part and "hwc" for both, which is what readers expect of such
+	// names. The file's metadata tell the order, and ImportSafetensors reads either.
+	Flatten string `json:"flatten"`
 }
 
-// The metadata of exported files. "format" is what transformers asks for. "govpn.part" names the
+// The metadata of exported files besides metadataFlatten. "format" is what transformers asks for. "govpn.part" names the
 // part if the names of the tensors have no prefix. "govpn.class_names" is a JSON list of the names
 // of the classes, if the model has names.
 const metadataFormat, metadataPart, metadataNames = "format", "govpn.part", "govpn.class_names"
@@ -29,8 +34,8 @@ const metadataFormat, metadataPart, metadataNames = "format", "govpn.part", "gov
 const auxiliary = "." + models.AuxiliaryScope + ".0"
 
 // ExportSafetensors writes the weights that inference uses, under PyTorch's names and in its layout
-// (out, in), and the model's class names in the file's metadata. The inputs of dense layers that read images are in the order (H, W, C), where PyTorch
-// programs usually flatten (C, H, W): for images with several channels, permute them.
+// (out, in), and the model's class names in the file's metadata. The inputs of dense layers that
+// read images are in the order of ExportOptions.Flatten.
 func (m *Model) ExportSafetensors(path string, o ExportOptions) error {
 	parts, prefix := []string{"base", "generator"}, ""
 	switch o.Part {
@@ -40,12 +45,18 @@ func (m *Model) ExportSafetensors(path string, o ExportOptions) error {
 	default:
 		return argumentError("Part is %q, want \"base\", \"generator\", or \"\" for both", o.Part)
 	}
+	if err := checkFlatten(o.Flatten); err != nil {
+		return err
+	}
+	if o.Flatten == "" {
+		o.Flatten = map[bool]string{true: hwc, false: chw}[o.Part == ""]
+	}
 	done, err := m.use()
 	if err != nil {
 		return err
 	}
 	defer done()
-	f := &safetensors.File{Tensors: map[string]*tensors.Tensor{}, Metadata: map[string]string{metadataFormat: "pt"}}
+	f := &safetensors.File{Tensors: map[string]*tensors.Tensor{}, Metadata: map[string]string{metadataFormat: "pt", metadataFlatten: o.Flatten}}
 	if o.Part != "" {
 		f.Metadata[metadataPart] = o.Part
 	}
@@ -67,6 +78,11 @@ func (m *Model) ExportSafetensors(path string, o ExportOptions) error {
 	}
 	if len(f.Tensors) == 0 {
 		return argumentError("Part is %q, which a model of mode %s does not have", o.Part, m.net.Config.Mode)
+	}
+	if o.Flatten == chw {
+		if err := m.reorder(f, prefix, chw); err != nil {
+			return err
+		}
 	}
 	return atomicfile.Write(path, f.Write)
 }

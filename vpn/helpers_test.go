@@ -105,11 +105,14 @@ func state(t testing.TB, m *Model) map[string]string {
 	require.NoError(t, err)
 	sums := map[string]string{}
 	require.NoError(t, f.EachBytes(func(name string, b []byte) error {
-		sums[name] = fmt.Sprintf("%x", sha256.Sum256(b))
+		sums[name] = sumOf(b)
 		return nil
 	}))
 	return sums
 }
+
+// sumOf is the checksum of a tensor's bytes.
+func sumOf(b []byte) string { return fmt.Sprintf("%x", sha256.Sum256(b)) }
 
 // rewritten returns a saved model with one metadata value changed, and a right checksum.
 func rewritten(t testing.TB, packed []byte, key string, change func(value string) string) []byte {

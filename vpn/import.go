@@ -21,6 +21,11 @@ type ImportOptions struct {
 	// it may be missing or made for other classes. The model keeps its own head, which is newly
 	// initialised until a fit trains it.
 	ReplaceHead bool `json:"replace_head"`
+	// Flatten is the order of the file's weights, as in ExportOptions. "" is the order that the
+	// metadata of exported files tell. Without them it is "chw" if the names have no prefix, because
+	// the file is PyTorch's, and "hwc" otherwise. Files of govpn 0.1.0 do not tell it, and are "hwc";
+	// those of one part are known by their metadata.
+	Flatten string `json:"flatten"`
 }
 
 // ImportSafetensors replaces the weights by those of a file. The file is one that ExportSafetensors
@@ -36,9 +41,12 @@ type ImportOptions struct {
 // ReplaceHead is set. A model that has the same names in another order is an error, because its
 // numbers of the classes are not the file's.
 //
-// The model must know its sizes, from Config.ImageShape and Classes or from a fit. Dense layers
-// that read images want their inputs in the order (H, W, C); see ExportSafetensors.
+// The model must know its sizes, from Config.ImageShape and Classes or from a fit.
+// ImportOptions.Flatten is about weights of dense layers that read colour images.
 func (m *Model) ImportSafetensors(path string, o ImportOptions) error {
+	if err := checkFlatten(o.Flatten); err != nil {
+		return err
+	}
 	f, err := safetensors.Read(path)
 	if err != nil {
 		return err
@@ -56,6 +64,16 @@ func (m *Model) ImportSafetensors(path string, o ImportOptions) error {
 		return argumentError("the model does not know its sizes: set ImageShape and Classes before importing weights")
 	}
 	prefix, parts := partsOf(f)
+	if o.Flatten == "" {
+		if o.Flatten, err = flattenOf(f, prefix != ""); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	if o.Flatten == chw {
+		if err := m.reorder(f, "", hwc); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
 	if err := m.complete(f, o.ReplaceHead, parts); err != nil {
 		return err
 	}

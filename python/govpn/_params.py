@@ -182,6 +182,13 @@ def text(value: Value, name: str, want: str = "a str") -> str:
     return value
 
 
+def flatten_of(flatten: Value) -> str:
+    """Returns the order of flattened images as the library takes it: "" for None."""
+    if flatten is not None and flatten not in ("hwc", "chw"):
+        raise ArgumentError(f'flatten is {flatten!r}, want None, "hwc" or "chw"')
+    return "" if flatten is None else str(flatten)
+
+
 def shape_of(image_shape: Foreign) -> list[int]:
     """Returns [H, W, C] of (H, W, C) or (H, W)."""
     try:

@@ -61,6 +61,9 @@ PARAMETERS: dict[str, Any] = {
     "std_epsilon": 1e-6,
 }
 
+# Options of an import that the pickle of a classifier with imported weights lacks.
+IMPORT_OPTIONS: dict[str, object] = {"replace_head": False, "flatten": "hwc"}
+
 
 def parameters(kind: type) -> dict[str, Any]:
     """The parameters of a pickled classifier that names none. A subclass with a constructor of its own has

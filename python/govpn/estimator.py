@@ -522,6 +522,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         *,
         replace_head: bool = False,
         classes: LabelsLike = None,
+        flatten: str | None = None,
         **params: Any,
     ) -> Self:
         """Makes a classifier with pretrained weights.
@@ -546,6 +547,12 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
             only after a fit.
         classes : labels (K,), in the order of the outputs, in place of n_classes. Text gives
             class_names_, which otherwise come from the file, if it has them
+        flatten : {None, "chw", "hwc"}
+            The order in which "sr", "dnn3" and generator "dnn3" find the values of a colour image in
+            the file: "chw" as PyTorch flattens images (N, C, H, W), "hwc" as govpn does. None takes
+            what `export_safetensors` has noted in the file. Without a note it is "chw" for names
+            without prefix and "hwc" for names that begin with base. or generator.; files of govpn
+            0.1.0 are "hwc", which None knows, too.
         params : other parameters of VPNClassifier, such as normalize or mode
 
         Examples
@@ -558,7 +565,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         _labels.given_classes(classes, n_classes)
         estimator = cls(base, **params)
         return estimator.import_safetensors(
-            path, image_shape, n_classes if classes is None else classes, replace_head
+            path, image_shape, n_classes if classes is None else classes, replace_head, flatten
         )
 
     def import_safetensors(
@@ -567,6 +574,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         image_shape: Sequence[int] | None = None,
         classes: LabelsLike = None,
         replace_head: bool = False,
+        flatten: str | None = None,
     ) -> Self:
         """Replaces weights by those of a file, and returns the classifier.
 
@@ -576,7 +584,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
 
         Parameters
         ----------
-        path, replace_head : as of `from_safetensors`
+        path, replace_head, flatten : as of `from_safetensors`
         image_shape : (H, W, C) or (H, W). Required before the first fit
         classes : the number of classes, or the labels in the order of the outputs. Required before
             the first fit
@@ -589,7 +597,10 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         >>> sr.predict(X[:2])
         array(['dark', 'bright'], dtype='<U6')
         """
-        options = {"replace_head": _params.truth(replace_head, "replace_head")}
+        options = {
+            "replace_head": _params.truth(replace_head, "replace_head"),
+            "flatten": _params.flatten_of(flatten),
+        }
         if self.__sklearn_is_fitted__():
             model, labels = self._opened(), self._classes()
             self._check_sizes(image_shape, classes)
@@ -928,13 +939,18 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         """
         self._opened().save(path)
 
-    def export_safetensors(self, path: Path, part: str | None = None) -> None:
+    def export_safetensors(self, path: Path, part: str | None = None, flatten: str | None = None) -> None:
         """Writes the weights with PyTorch's names and layouts.
 
         part=None writes base and generator, with names such as base.fc1.weight (out, in) and
         generator.fc1.weight. part="base" writes the base alone, without the prefix: torchvision and
         timm load it with strict=True. Auxiliary batch norms, which they do not have, are left out.
         part="generator" writes the generator alone. The file's metadata have `class_names_`.
+
+        flatten is the order in which "sr", "dnn3" and generator "dnn3" find the values of a colour
+        image: "hwc" as govpn flattens it, or "chw" as PyTorch flattens images (N, C, H, W). None is
+        "chw" with a part, which is meant for PyTorch, and "hwc" without. The file notes it, and
+        `import_safetensors` reads either.
 
         >>> from safetensors.numpy import load_file
         >>> clf.export_safetensors("base.safetensors", part="base")
@@ -943,7 +959,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
         """
         if part is not None and _params.text(part, "part") not in ("base", "generator"):
             raise ArgumentError(f'part is {shown(part)}, want None, "base" or "generator"')
-        self._opened().export_safetensors(path, {"part": part or ""})
+        self._opened().export_safetensors(path, {"part": part or "", "flatten": _params.flatten_of(flatten)})
 
     # ---- what scikit-learn, pickle, notebooks and the rest of govpn ask for -----------------------------
 
@@ -999,6 +1015,7 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restores a pickle. A parameter that it lacks has the value of the version that wrote it."""
         self.__dict__.update(_released.parameters(type(self)) | state)
+        self._imported = [(p, {**_released.IMPORT_OPTIONS, **options}) for p, options in self._imported]
 
     def _repr_html_(self) -> str | None:
         """Returns the card that notebooks show; None if `sklearn.set_config(display="text")` wants

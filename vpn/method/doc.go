@@ -82,8 +82,8 @@
 //     the pixel range, and a learned mean of RMS 0.1 stands beside σ. Here r is in units of the
 //     pixel range, and the mean is 0.
 //  6. Perceptrons flatten colour images as (C, H, W) there and as (H, W, C) here. This concerns the
-//     weights of sr, dnn3 and generator dnn3. Their shapes are equal, so an import or an export
-//     scrambles them silently. Reorder them first; docs/method.md has the lines of Python.
+//     weights of sr, dnn3 and generator dnn3. Their shapes are equal, so that files say which order
+//     they have. Package vpn reorders weights when it imports or exports them.
 //  7. Their weight files are pickled modules, which this library does not read. They hold an unused
 //     fc_mean, and other names: shortcut for downsample, linear for a ResNet's fc, conv1.0 for
 //     conv1, fc_variance for the generator's last layer.
