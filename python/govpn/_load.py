@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from . import _params
 from ._fitted import adopt
 from ._inputs.features import Layout
 from ._model import Model
 from ._types import Path
+from .errors import FormatError
 from .estimator import VPNClassifier
 
 
@@ -28,7 +31,11 @@ def load(path: Path, device: str = "auto", verbose: int = 1) -> VPNClassifier:
     >>> loaded.classes_
     array(['left', 'right'], dtype='<U5')
     """
-    return classifier_of(Model.load(path, device), device, verbose)
+    model = Model.load(path, device)
+    try:
+        return classifier_of(model, device, verbose)
+    except FormatError as error:
+        raise FormatError(f"{os.fspath(path)!s}: {error}") from None
 
 
 def classifier_of(model: Model, device: str, verbose: int) -> VPNClassifier:

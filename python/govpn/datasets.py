@@ -115,7 +115,9 @@ def idx(images: Path, labels: Path | None = None, *, stream: bool = False) -> Op
     >>> X.shape, y[:3].tolist()
     ((400, 28, 28, 1), [0, 1, 2])
     """
-    return open_set(stream, format="idx", images=path_text(images, "images"), labels=path_text(labels, "labels"))
+    return open_set(
+        stream, format="idx", images=path_text(images, "images"), labels=path_text(labels, "labels")
+    )
 
 
 def cifar10(path: Path, split: str = "train", *, stream: bool = False) -> Opened:

@@ -11,6 +11,7 @@ import govpn
 import numpy as np
 import pytest
 from govpn import _files, callbacks
+from govpn._inputs.features import Layout
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +195,21 @@ def test_paths_that_are_empty(model, make, quadrants, tmp_path, monkeypatch):
         with pytest.raises(govpn.errors.ArgumentError, match="is '', want"):
             call("")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("features", "colour"),  # somebody else's note
+        ("features", "5"),
+        ("features", "true"),
+        ("pixel_range", "[1]"),
+        ("pixel_range", "[2, 1]"),
+        ("pixel_range", '["a", "b"]'),
+        ("names", '["a", "b"]'),
+        ("names", "[1, 2, 3, 4]"),
+    ],
+)
+def test_layouts_that_govpn_never_writes(name, text):
+    with pytest.raises(govpn.errors.FormatError, match=f"attribute {name} is "):
+        Layout.from_attributes({name: text}, (2, 2, 1))

@@ -1,5 +1,6 @@
 """Weights from files: state dictionaries of the base, new heads, and files in other formats."""
 
+import functools
 import pickle
 import zipfile
 
@@ -172,3 +173,63 @@ def test_pytorch_files_come_with_their_conversion(pretrained, tmp_path):
     assert len(lines) == 2
     assert f'torch.load("{tmp_path}/weights.pth", "cpu", weights_only=True)' in lines[0]
     assert f'"{tmp_path}/weights.safetensors")' in lines[1]
+
+
+def test_colour_weights_are_in_the_order_that_a_file_says(make, tmp_path):
+    files = pytest.importorskip("safetensors.numpy")
+    x = np.random.default_rng(0).integers(0, 256, (12, 2, 3, 3), np.uint8)
+    model = make(mode="plain", epochs=1).fit(x, np.arange(12) % 3)
+    logits = model.decision_function(x)
+    flat = {"hwc": x.reshape(12, -1) / 255, "chw": x.transpose(0, 3, 1, 2).reshape(12, -1) / 255}
+    path, prefixes = tmp_path / "w", {None: "base.", "base": ""}
+    for part, flatten, order in (
+        (None, None, "hwc"),
+        (None, "chw", "chw"),
+        ("base", None, "chw"),  # as torch.nn.Flatten and torch.nn.Linear want it
+        ("base", "hwc", "hwc"),
+    ):
+        model.export_safetensors(path, part, flatten)
+        tensors, name = files.load_file(path), prefixes[part] + "linear"
+        np.testing.assert_allclose(
+            flat[order] @ tensors[f"{name}.weight"].T + tensors[f"{name}.bias"], logits, atol=1e-5
+        )
+        load = functools.partial(govpn.VPNClassifier.from_safetensors, path, "sr", (2, 3, 3), 3)
+        load = functools.partial(load, mode="plain", device="go", verbose=0)
+        np.testing.assert_array_equal(load().decision_function(x), logits)
+        other = {"hwc": "chw", "chw": "hwc"}[order]
+        assert not np.allclose(load(flatten=other).decision_function(x), logits)
+        files.save_file(tensors, path)  # without a note, names tell the order
+        np.testing.assert_array_equal(load(flatten=order).decision_function(x), logits)
+        usual = {None: "hwc", "base": "chw"}[part]
+        assert np.array_equal(load().decision_function(x), logits) == (order == usual)
+    for call in (load, functools.partial(model.export_safetensors, path)):
+        with pytest.raises(govpn.errors.ArgumentError, match='flatten is \'whc\', want None, "hwc" or "chw"'):
+            call(flatten="whc")
+
+
+def test_pickles_of_010_import_in_the_order_of_010(make, tmp_path):
+    """0.1.0 read every file as (H, W, C), and its pickles do not say so."""
+    files = pytest.importorskip("safetensors.numpy")
+    x = np.random.default_rng(0).integers(0, 256, (12, 2, 3, 3), np.uint8)
+    model = make(mode="plain", epochs=1).fit(x, np.arange(12) % 3)
+    model.export_safetensors(tmp_path / "w", "base", "hwc")
+    files.save_file(files.load_file(tmp_path / "w"), tmp_path / "w")
+    new = govpn.VPNClassifier.from_safetensors(
+        tmp_path / "w",
+        "sr",
+        (2, 3, 3),
+        3,
+        flatten="hwc",
+        mode="plain",
+        epochs=1,
+        learning_rate=1e-9,
+        device="go",
+        verbose=0,
+    )
+    state = new.__getstate__()
+    state["_imported"] = [(path, {"replace_head": False}) for path, _ in state["_imported"]]
+    old = govpn.VPNClassifier.__new__(govpn.VPNClassifier)
+    old.__setstate__(state)
+    for c in (old, new, pickle.loads(pickle.dumps(new))):
+        refitted = c.fit(x, np.arange(12) % 3).decision_function(x)
+        np.testing.assert_allclose(refitted, model.decision_function(x), atol=1e-4)

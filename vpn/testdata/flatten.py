@@ -65,7 +65,10 @@ def main():
     content = {
         "images": images.ravel().tolist(),  # (N, C, H, W)
         "labels": LABELS.tolist(),
-        "logits": {"sr": linear(flat(x), "linear", K).round(6).tolist(), "dnn3": mlp(flat(x), "", K).round(6).tolist()},
+        "logits": {
+            "sr": linear(flat(x), "linear", K).round(6).tolist(),
+            "dnn3": mlp(flat(x), "", K).round(6).tolist(),
+        },
         "std": {k: s.round(6).ravel().tolist() for k, s in std.items()},  # (N, C, H, W)
     }
     path = pathlib.Path(__file__).with_suffix(".json")

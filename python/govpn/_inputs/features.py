@@ -13,7 +13,7 @@ import numpy as np
 from .. import _params, _sklearn
 from .._reading import shown
 from .._types import AnyArray, Floats, Foreign, ImagesLike, Shape
-from ..errors import ArgumentError, ArgumentTypeError, GovpnError
+from ..errors import ArgumentError, ArgumentTypeError, FormatError, GovpnError
 from .columns import IMAGE_COLUMNS
 
 Range: TypeAlias = tuple[float, float]
@@ -88,7 +88,7 @@ class Layout:
     @classmethod
     def from_attributes(cls, attributes: Mapping[str, str] | None, shape: Sequence[int]) -> Layout:
         """Returns the layout that a model's file keeps. shape is (H, W, C) of the model."""
-        about = {k: json.loads(v) for k, v in (attributes or {}).items() if k in _KEPT}
+        about = {k: _kept(k, v, math.prod(shape)) for k, v in (attributes or {}).items() if k in _KEPT}
         names, pixel_range = about.get("names"), about.get("pixel_range")
         return cls(
             cast(Shape, tuple(shape)),
@@ -111,6 +111,28 @@ class Layout:
 
 
 _KEPT = ("features", "pixel_range", "names")
+
+
+def _kept(name: str, text: str, size: int) -> Foreign:
+    """Returns what an attribute of a model of images of so many values says, or raises FormatError."""
+    try:
+        value: Foreign = json.loads(text)
+    except ValueError:
+        value = None
+    right = {
+        "features": lambda: type(value) is int and value == size,
+        "pixel_range": lambda: isinstance(value, list) and len(value) == 2 and _range(*value),
+        "names": lambda: isinstance(value, list) and len(value) == size and {*map(type, value)} == {str},
+    }
+    if not right[name]():
+        raise FormatError(
+            f"the model's attribute {name} is {text!r}, which govpn's Python package never writes"
+        )
+    return value
+
+
+def _range(low: Foreign, high: Foreign) -> bool:
+    return {type(low), type(high)} <= {int, float} and -math.inf < low <= high < math.inf
 
 
 def layout_of(X: ImagesLike, image_shape: object, pixel_range: object) -> tuple[Foreign, Layout]:

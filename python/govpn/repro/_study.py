@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .._files import replace
 from .._lib import path_bytes
 from .._printable import printable
 from .._reading import reading
@@ -28,7 +29,7 @@ from ._document import FORMATS, checked_formats
 from ._lock import locked
 from ._rows import PRETRAINED, ROWS, Result, Run, drawn_by_a_figure
 from ._run import execute, learn, pictures, used
-from ._runs import Runs, as_text, replace
+from ._runs import Runs, as_text
 
 
 class Study:
