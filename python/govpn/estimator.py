@@ -894,9 +894,9 @@ class VPNClassifier(_sklearn.ClassifierMixin, _sklearn.BaseEstimator):
     ) -> Floats:
         """Draws noise for images and labels, float32 (n, N, H, W, C), in the units of `noise_std`.
 
-        n is how many noises are drawn per image, 1 to 1,000,000. With noise_layer the shape is n times that of
-        `noise_std`. random_state None uses the model's seed, so that the same call gives the same
-        noise.
+        n is how many noises are drawn per image, 1 to 1,000,000. With noise_layer the shape is n
+        times that of `noise_std`. random_state None uses the model's seed, so that the same call
+        gives the same noise.
 
         >>> noise = clf.sample_noise(X, y, n=100)  # (100, 64, 4, 4, 1)
         >>> np.allclose(noise.std(axis=0).mean(), clf.noise_std(X, y).mean(), rtol=0.05)
