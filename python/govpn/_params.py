@@ -184,9 +184,11 @@ def text(value: Value, name: str, want: str = "a str") -> str:
 
 def flatten_of(flatten: Value) -> str:
     """Returns the order of flattened images as the library takes it: "" for None."""
-    if flatten is not None and flatten not in ("hwc", "chw"):
-        raise ArgumentError(f'flatten is {flatten!r}, want None, "hwc" or "chw"')
-    return "" if flatten is None else str(flatten)
+    if flatten is None:
+        return ""
+    if text(flatten, "flatten") not in ("hwc", "chw"):
+        raise ArgumentError(f'flatten is {shown(flatten)}, want None, "hwc" or "chw"')
+    return str(flatten)
 
 
 def shape_of(image_shape: Foreign) -> list[int]:
