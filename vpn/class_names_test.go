@@ -142,7 +142,7 @@ func TestNamesInExports(t *testing.T) {
 	m := fitted(t, smallConfig("plain"), named(t, d, byNumber, "3", "True", `a "b"`), nil)
 	require.NoError(t, m.ExportSafetensors(path, ExportOptions{Part: "base"}))
 	_, metadata := header(t, path)
-	require.Equal(t, map[string]string{"format": "pt", "govpn.part": "base", "govpn.class_names": `["3","True","a \"b\""]`}, metadata)
+	require.Equal(t, map[string]string{"format": "pt", "govpn.flatten": "chw", "govpn.part": "base", "govpn.class_names": `["3","True","a \"b\""]`}, metadata)
 
 	cfg := smallConfig("frozen")
 	cfg.ImageShape, cfg.Classes = [3]int{4, 4, 1}, 3
