@@ -327,8 +327,9 @@ def to_known_indices(given: Given, classes: Classes, unused: Sequence[str] = (),
     names that the training data had for classes without images. The folds of a cross-validation have
     both. If no class has the labels' type, this raises ArgumentError.
     """
-    values, remedy, names = given.values, "", None
+    values, remedy, names, wanted = given.values, "", None, str(classes)
     if not is_by_name(given, classes):
+        wanted = some(classes.labels)
         _check_kind(values, classes.labels, name)
         known, remedy = np.isin(values, classes.labels), _remedy(values, classes.labels, name)
     elif given.names is None:
@@ -340,7 +341,7 @@ def to_known_indices(given: Given, classes: Classes, unused: Sequence[str] = (),
     if known.all():
         return to_indices(given, classes, name)
     first = values[~known].item(0)
-    text = f"{name} has {(~known).sum()} of {len(values)} labels that are none of the classes {classes}"
+    text = f"{name} has {(~known).sum()} of {len(values)} labels that are none of the classes {wanted}"
     warn(f"{text}, such as {first if names is None else names[first]!r}; they count as wrong{remedy}")
     indices = np.full(len(values), -1, np.int32)
     if known.any():
