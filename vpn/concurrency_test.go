@@ -107,7 +107,7 @@ func TestCancelPredict(t *testing.T) {
 	m := fitted(t, smallConfig("joint"), d, nil)
 	stopped := make(chan error)
 	go func() {
-		_, err := m.Predict(ctx, d, PredictOptions{Noise: "classwise", Samples: 1e9})
+		_, err := m.Predict(ctx, d, PredictOptions{Noise: "classwise", Samples: MaxSamples})
 		stopped <- err
 	}()
 	soon(t, "Predict", func() {

@@ -327,6 +327,8 @@ def path_bytes(path: str | os.PathLike[str], name: str = "path") -> bytes:
 
     name is what messages call it.
     """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise ArgumentTypeError(f"{name} is {shown(path)} of type {type(path).__name__}, want a path")
     with reading(name, path, "a str, bytes or a pathlib.Path"):
         encoded = os.fsencode(path)
     if not encoded:

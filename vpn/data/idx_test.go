@@ -140,7 +140,7 @@ func TestFashionMNIST(t *testing.T) {
 	require.NoError(t, err)
 	defer d.Close()
 	assert.Equal(t, Info{Images: 60000, Height: 28, Width: 28, Channels: 1, DType: "uint8", Labelled: true, Classes: 10,
-		ClassNames: fashionClasses, MemoryBytes: 60000 * 28 * 28, Skipped: []string{}}, d.Info())
+		ClassNames: fashionClasses, MemoryBytes: 60000 * 28 * 28, Skipped: []string{}, Warnings: []string{}}, d.Info())
 	assert.Equal(t, []int32{9, 0, 0, 3, 0}, d.Labels()[:5]) // as numpy reads the published file
 	total := 0
 	for _, p := range d.store.u8 {

@@ -122,8 +122,8 @@ def _as_labels(y: LabelsLike, name: str) -> AnyArray:
             f"{name} has shape {labels.shape} and dtype {labels.dtype}, want (N,): one label per image; "
             "only fit takes floats (N, K), the probabilities of K classes"
         )
-    if labels.dtype.kind == "T":  # numpy's StringDType, which may have missing values
-        labels = labels.astype(object)
+    if labels.dtype.kind == "T":  # numpy's StringDType
+        _from_objects(labels.astype(object), name)  # refuses missing values
     if labels.dtype.kind == "O":
         labels = _from_objects(labels, name)
     if labels.dtype.kind == "f":
