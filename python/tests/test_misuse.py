@@ -93,7 +93,7 @@ BAD_PARAMETERS = {  # name: (value, what the message says)
     "initial_values": ("kaiming", '(?i)initial_?values is "kaiming", want one of torchvision, torch'),
     "std_epsilon": (0, "(?i)std_?epsilon is 0"),
     "clip_noisy": (1, "clip_noisy is 1 of type int, want a bool"),
-    "class_weight": ({1: "a"}, r"class_weight\[1\] is 'a', of type str, want a number"),
+    "class_weight": ({1: "a"}, r"class_weight\[1\] is 'a' of type str, want a number"),
     "pixel_range": ((1, 0), "pixel_range is .1, 0., want low < high"),
 }
 
