@@ -5,7 +5,7 @@
  * release callback leaves its struct unmarked. So arrow-go only sees a copy, whose release does
  * nothing but mark it. The producer's own release is called here, once.
  *
- * A callback of the host may install a signal handler: bridge_mend_handlers follows each. */
+ * bridge_after_callback follows each callback of the host. */
 #include "bridge.h"
 
 #include <stdlib.h>
@@ -21,7 +21,7 @@ struct ArrowArray *bridge_take_array(struct ArrowArray *array) {
 static void release_of_array(struct ArrowArray *array) {
   if (!array->release || !bridge_callable((void (*)(void))array->release)) return;
   array->release(array);
-  bridge_mend_handlers();
+  bridge_after_callback();
 }
 
 void bridge_release_array(struct ArrowArray *taken) {
@@ -42,7 +42,7 @@ void bridge_return_array(struct ArrowArray *taken, struct ArrowArray *array) {
 void bridge_release_schema(struct ArrowSchema *schema) {
   if (schema->release && bridge_callable((void (*)(void))schema->release)) {
     schema->release(schema);
-    bridge_mend_handlers();
+    bridge_after_callback();
   }
   schema->release = NULL;
 }
@@ -54,26 +54,26 @@ void bridge_move_schema(struct ArrowSchema *from, struct ArrowSchema *to) {
 
 int bridge_stream_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out) {
   int code = stream->get_schema(stream, out);
-  bridge_mend_handlers();
+  bridge_after_callback();
   return code;
 }
 
 int bridge_stream_next(struct ArrowArrayStream *stream, struct ArrowArray *out) {
   int code = stream->get_next(stream, out);
-  bridge_mend_handlers();
+  bridge_after_callback();
   return code;
 }
 
 bridge_text *bridge_stream_error(struct ArrowArrayStream *stream) {
   const char *message = stream->get_last_error ? stream->get_last_error(stream) : NULL;
-  bridge_mend_handlers();
+  bridge_after_callback();
   if (!message) return "no reason given";
   return bridge_is_text(message) ? message : "its message is no text";
 }
 
 void bridge_release_stream(struct ArrowArrayStream *stream) {
   if (stream->release) stream->release(stream);
-  bridge_mend_handlers();
+  bridge_after_callback();
   stream->release = NULL;
 }
 

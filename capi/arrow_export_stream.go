@@ -147,7 +147,7 @@ func labelField(d *data.Dataset) arrow.Field {
 	f := arrow.Field{Name: "label", Type: arrow.PrimitiveTypes.Int32}
 	if names := d.ClassNames(); names != nil {
 		list, _ := json.Marshal(names) // strings cannot fail
-		f.Metadata = arrow.NewMetadata([]string{"govpn.class_names"}, []string{string(list)})
+		f.Metadata = arrow.NewMetadata([]string{data.MetadataNames}, []string{string(list)})
 	}
 	return f
 }

@@ -15,13 +15,17 @@ typedef const uint8_t bridge_bytes;
 /* host_signals.c */
 
 /* Adds SA_ONSTACK to the host's signal handlers that lack it, unless bridge_set_onstack(0) was
- * called. Called when Go is entered and after each callback of the host. */
+ * called. */
 void bridge_mend_handlers(void);
 
 /* Enclose each call of Go. While a call runs, and for a second after it, a thread looks for new
  * handlers every 10 ms. So a quick call need not look itself. */
 void bridge_enter_go(int quick);
 void bridge_leave_go(void);
+
+/* Follows each callback of the host, which may have installed a signal handler. In a child that the
+ * callback forked it ends the process: Go's other threads are not there, and the call would hang. */
+void bridge_after_callback(void);
 
 /* Switches that on or off. Off also takes away every SA_ONSTACK that was added. */
 void bridge_set_onstack(int on);

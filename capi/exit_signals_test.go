@@ -62,6 +62,24 @@ func TestFaultsOfHost(t *testing.T) {
 		require.Equal(t, want, status.Signal(), what)
 		require.Empty(t, string(out), what)
 	}
+	for _, what := range []string{"segv", "fpe"} { // a fault ends the process even if the signal is ignored
+		if ends[what] == 0 {
+			continue
+		}
+		_, err := exec.Command("sh", "-c", "trap '' SEGV FPE; exec "+program+" "+what).CombinedOutput()
+		status := err.(*exec.ExitError).Sys().(syscall.WaitStatus)
+		require.True(t, status.Signaled())
+		require.Equal(t, ends[what], status.Signal(), what)
+	}
+}
+
+// A child that is forked in a callback cannot go on with the call.
+func TestForkInCallback(t *testing.T) {
+	t.Parallel()
+	program := get(t, shipped).compile(t, "testdata/host_signals.c")
+	out, err := exec.Command(program, "fork").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, "govpn: a child that was forked in a callback returned from it; call exec or _exit there\nhost_signals: ok\n", string(out))
 }
 
 // Where RLIMIT_AS leaves too little, loading says so. docs/embedding.md tells both limits.

@@ -52,7 +52,9 @@
  *     time it runs.
  *   - With the flag, a handler runs on the thread's alternate stack. A thread that has called the
  *     library has one of 32 KiB, which Go made, or its own if it had one before. Make your own at
- *     least as large. On a thread without an alternate stack the flag changes nothing.
+ *     least as large. Handlers that interrupt one another share it, and Go's own threads, on which
+ *     a handler may run too, have 32 KiB. On a thread without an alternate stack the flag changes
+ *     nothing.
  *   - A handler of SIGSEGV, SIGBUS, SIGFPE or SIGURG that the host installs after it loaded the
  *     library must pass every signal that is not its own to the handler that was there before. One
  *     that it installs before needs nothing special.
@@ -66,7 +68,8 @@
  *   - While the process exits, no callback is called, functions return GOVPN_E_CANCELLED, and
  *     freeing does nothing.
  *   - A child after fork() cannot use the library. Every function returns GOVPN_E_FORKED there, and
- *     freeing does nothing. Call exec() in the child, or start workers by spawn.
+ *     freeing does nothing. Call exec() in the child, or start workers by spawn. A child that is
+ *     forked in a callback and returns from it is ended with a message and status 2.
  *   - Loading takes 1.3 GB of address space, most of it never used. Where less is left (RLIMIT_AS),
  *     the process ends with a message and status 2. The sources' docs/embedding.md tells what else
  *     loading takes.
@@ -486,7 +489,8 @@ void govpn_data_free(govpn_data data);
  *          "drop_last": false,      true: leave out the images of an epoch that fill no whole batch,
  *                                   as version 0.1.0 did; false: train on them as a smaller batch,
  *                                   cut to a multiple of workers * "accumulate" * devices and left
- *                                   out where a batch norm would see one value per channel
+ *                                   out where a batch norm would see one value per channel. A set
+ *                                   smaller than a batch is one batch in either case
  *          "accumulate": 1,         in how many equal parts, one after another, a step computes its
  *                                   batch: less memory, the same step, except that batch norms take
  *                                   the statistics of each part

@@ -188,11 +188,12 @@ static action go[LAST_SIGNAL + 1];   /* Go's own */
 
 /* Does with a signal what would have happened without Go: calls the host's handler, or lets the
  * kernel do the default. Without it, Go would end the process by SIGQUIT after a fault outside of
- * Go code. */
+ * Go code. The kernel ignores a signal for SIG_IGN only if it was sent: a fault ends the process. */
 static void as_before_go(int number, siginfo_t *info, void *context) {
   const action *a = &host[number];
-  if (a->handler == (void *)SIG_IGN || (a->handler == (void *)SIG_DFL && number == SIGURG)) return;
-  if (a->handler != (void *)SIG_DFL) {
+  int sent = info->si_code <= 0 || number == SIGPIPE;
+  if ((a->handler == (void *)SIG_IGN && sent) || (a->handler == (void *)SIG_DFL && number == SIGURG)) return;
+  if (is_function(a)) {
     void (*handler)(int, siginfo_t *, void *);
     *(void **)&handler = a->handler;
     handler(number, info, context);
@@ -202,7 +203,7 @@ static void as_before_go(int number, siginfo_t *info, void *context) {
   change(number, &standard, NULL);
   /* A fault happens again when its instruction is executed again. Other signals are sent again. All
    * are blocked until this handler returns. */
-  if (info->si_code <= 0 || number == SIGPIPE) syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), number);
+  if (sent) syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), number);
 }
 
 /* Returns 1 for a signal that Go may have to handle: a fault (not one that was sent by kill), or
@@ -225,11 +226,13 @@ static int is_ours(const void *code) {
 }
 
 /* Puts as_before_go in the place of the default, before Go is initialised: Go passes faults outside
- * of Go code, and SIGPIPE, on to the handler that it finds. */
+ * of Go code, and SIGPIPE, on to the handler that it finds. With SIG_IGN it would return to the
+ * faulty instruction for ever. */
 static void stand_behind_go(void) {
   for (int i = 0; i < GOS; i++) {
     action *a = &host[gos[i]];
-    if (change(gos[i], NULL, a) || a->handler != (void *)SIG_DFL || gos[i] == SIGURG) continue;
+    if (change(gos[i], NULL, a) || is_function(a) || gos[i] == SIGURG) continue;
+    if (gos[i] == SIGPIPE && a->handler == (void *)SIG_IGN) continue;
     struct sigaction mine = {.sa_sigaction = as_before_go, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
     sigfillset(&mine.sa_mask);
     sigaction(gos[i], &mine, NULL);

@@ -38,8 +38,16 @@ void bridge_set_error(const char *message) {
   pthread_setspecific(error_key, copy);
 }
 
-/* While the process exits, no callback of the host is called: what it needs may be gone. A callback
- * may have installed a signal handler. */
+/* While the process exits, no callback of the host is called: what it needs may be gone. */
+
+void bridge_after_callback(void) {
+  static const char message[] = "govpn: a child that was forked in a callback returned from it; call exec or _exit there\n";
+  if (forked) {
+    if (write(STDERR_FILENO, message, sizeof message - 1) < 0) _exit(2);
+    _exit(2);
+  }
+  bridge_mend_handlers();
+}
 
 static _Thread_local int in_log;
 
@@ -47,20 +55,20 @@ void bridge_call_log(govpn_log_fn fn, int32_t level, bridge_text *message, uintp
   in_log++;
   if (!exiting) fn(level, message, (void *)user_data);
   in_log--;
-  bridge_mend_handlers();
+  bridge_after_callback();
 }
 
 int bridge_in_log(void) { return in_log; }
 
 int32_t bridge_call_progress(govpn_progress_fn fn, const govpn_progress *progress, uintptr_t user_data) {
   int32_t stop = exiting || fn(progress, (void *)user_data);
-  bridge_mend_handlers();
+  bridge_after_callback();
   return stop;
 }
 
 int32_t bridge_call_sum(govpn_sum_fn fn, float *values, int64_t count, uintptr_t user_data) {
   int32_t stop = exiting || fn(values, count, (void *)user_data);
-  bridge_mend_handlers();
+  bridge_after_callback();
   return stop;
 }
 

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -132,9 +133,21 @@ static void fault(void) {
   *(volatile int *)(uintptr_t)zero = 1;
 }
 
+/* A child that returns from the callback that forked it is ended. */
+static void fork_here(void) {
+  int status = 0;
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child == 0) return;
+  CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 2);
+}
+
 static int32_t progress(const govpn_progress *p, void *unused) {
   (void)p, (void)unused;
-  fault();
+  if (is("fork"))
+    fork_here();
+  else
+    fault();
   return 1;
 }
 static int32_t sum(float *values, int64_t count, void *unused) {

@@ -16,6 +16,7 @@ func TestCheck(t *testing.T) {
 		`{"a": 1, "a": 1}`:                  `have the key "a" twice`,
 		`{"a": {}, "b": [], "a": 1}`:        `have the key "a" twice`,
 		`{"a": [1, {"b": 1, "\u0062": 2}]}`: `have the key "b" twice`,
+		`{"a": ["b", null]}`:                `have null in a list, want values`,
 		`[{"Epochs": 1}]`:                   `have the unknown key "Epochs": keys are in lower case`,
 		`{"epochſ": 1}`:                     `have the unknown key "epochſ": keys are in lower case`,
 	} {

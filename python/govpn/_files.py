@@ -22,7 +22,8 @@ def replace(path: Path, write: Callable[[Path], object], allowed: Callable[[], b
     target = Path(os.path.realpath(path))
     if target.is_symlink():
         raise FileError(f"{path} cannot be written: its symbolic links go round in a circle")
-    beside = target.with_name(f".{socket.gethostname()}-{os.getpid()}-{target.name}")
+    # Of a long name a part is taken: names have at most 255 bytes.
+    beside = target.with_name(f".{socket.gethostname()}-{os.getpid()}-{target.name[:50]}")
     beside.unlink(missing_ok=True)
     old = target.stat() if target.exists() else None
     try:

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pytest
 from conftest import png
 from govpn import _load, _model, datasets, plot
+from govpn._inputs.labels import of_config
+from govpn.datasets import Labels
 
 STRINGS = np.dtypes.StringDType() if np.__version__ >= "2" else None
 ANIMALS = ("cat", "dog", "emu")
@@ -378,3 +380,40 @@ def test_names_of_0_1_0():
         "3",
         "-7",
     ]
+
+
+def test_text_that_is_not_unicode_is_refused(make):
+    """Python makes such text of a Latin-1 file name. A model's file could not keep it."""
+    with pytest.raises(ValueError, match=r"y\[1\] is 'caf\\udce9', which is not UTF-8: rename it"):
+        make(mode="plain").fit(X, np.array(["tea", "caf\udce9"])[np.arange(len(X)) % 2])
+    with pytest.raises(ValueError, match=r"class_names\[0\] is 'caf\\udce9', which is not UTF-8"):
+        Labels([0], ["caf\udce9"])
+    with pytest.raises(TypeError, match=r"class_names\[1\] is b'a', want a str"):
+        Labels([0], ["a", b"a"])
+
+
+def test_joined_labels_keep_their_names():
+    y = named(ANIMALS)
+    for joined in (np.concatenate([y[:4], y[4:]]), np.hstack([y[:4], y[4:]]), np.append(y[:4], y[4:])):
+        assert joined.class_names == tuple(ANIMALS)
+        assert joined.tolist() == y.tolist()
+    assert getattr(np.concatenate([y, np.array([0])]), "class_names", None) is None
+    with pytest.raises(ValueError, match=r"labels of the classes 'cat', .* and of others cannot be joined"):
+        np.concatenate([y, Labels([0], ["ant"])])
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"dtype": "int64", "values": [-0.5, 5, 7]},
+        {"dtype": "int64", "values": [5, 5, 7]},
+        {"dtype": "int64", "values": [5, 6, 2**64]},
+        {"dtype": "bool", "values": [0, 1]},
+        {"dtype": "object", "values": [0, 1]},
+        {"dtype": "bytes", "values": [1, 2]},
+    ],
+)
+def test_labels_that_govpn_does_not_write_are_a_format_error(labels):
+    config = {"class_names": None, "classes": len(labels["values"]), "labels": labels}
+    with pytest.raises(govpn.errors.FormatError, match="the labels of the classes have dtype"):
+        of_config(config)

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,11 +59,32 @@ func FromArrow(field arrow.Field, arrays []arrow.Array, o ArrowOptions, release 
 	}
 	options := Options{ClassNames: o.ClassNames, Release: release}
 	if len(columns) > 1 {
-		if err = options.setArrowLabels(columns[1].field.Type, columns[1].arrays, o.ClassNames); err != nil {
+		if options.ClassNames, err = namesOfField(columns[1].field, o.ClassNames); err != nil {
+			return nil, err
+		}
+		if err = options.setArrowLabels(columns[1].field.Type, columns[1].arrays, options.ClassNames); err != nil {
 			return nil, err
 		}
 	}
 	return columns[0].dataset(o.Shape, options)
+}
+
+// MetadataNames is the key of a label field's metadata whose value is a JSON list of class names.
+// The C interface writes it in streams.
+const MetadataNames = "govpn.class_names"
+
+// namesOfField returns the given class names or, if there are none, those in the metadata of a
+// column of labels. A dictionary has names of its own.
+func namesOfField(field arrow.Field, given []string) (names []string, err error) {
+	text, ok := field.Metadata.GetValue(MetadataNames)
+	if len(given) > 0 || !ok || field.Type.ID() == arrow.DICTIONARY {
+		return given, nil
+	}
+	if err := json.Unmarshal([]byte(text), &names); err != nil {
+		return nil, Errorf(ErrFormat, "data: the metadata %s of column %q is %.100q, want a JSON list of names",
+			MetadataNames, field.Name, text)
+	}
+	return names, nil
 }
 
 // FromRecords is like [FromArrow] for record batches, for example those of a stream.

@@ -228,3 +228,30 @@ func TestArrowRecords(t *testing.T) {
 	assert.Equal(t, []string{"a", "b", "c", "d"}, d.ClassNames())
 	d.Close()
 }
+
+// The stream that the C interface exports has the class names in the metadata of its labels.
+func TestNamesInMetadata(t *testing.T) {
+	images, labels := wrap(uint8s(count(8)...), 2, 2), int64s(2, 0)
+	read := func(text string, given ...string) ([]string, error) {
+		schema := arrow.NewSchema([]arrow.Field{
+			{Name: "image", Type: images.DataType()},
+			{Name: "label", Type: labels.DataType(), Metadata: arrow.NewMetadata([]string{MetadataNames}, []string{text})},
+		}, nil)
+		batch := array.NewRecordBatch(schema, []arrow.Array{images, labels}, 2)
+		d, err := FromRecords(schema, []arrow.RecordBatch{batch}, ArrowOptions{ClassNames: given}, nil)
+		if err != nil {
+			return nil, err
+		}
+		defer d.Close()
+		return d.ClassNames(), nil
+	}
+	names, err := read(`["cat","dog","emu"]`)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"cat", "dog", "emu"}, names)
+	names, err = read(`["cat","dog","emu"]`, "x", "y", "z")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"x", "y", "z"}, names)
+	_, err = read(`{"cat": 0}`)
+	require.ErrorIs(t, err, ErrFormat)
+	require.ErrorContains(t, err, `govpn.class_names of column "label" is "{\"cat\": 0}", want a JSON list of names`)
+}

@@ -103,7 +103,7 @@ def _opened(rename: Callable[[str], str] = str, **options: object) -> tuple[AnyA
         return pixels, labels
     except GovpnError as error:
         text = rename(error.args[0])
-        if "(height×width)" in text:
+        if re.search(r"\(height×width\), want \d+×\d+", text):
             text += ": image_size of govpn.datasets.image_folder and image_files brings them to one size"
         elif "has no folders" in text:
             text += "; of images without classes pass the list of files, sorted(Path(folder).iterdir())"

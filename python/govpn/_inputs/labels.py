@@ -16,7 +16,7 @@ from .. import _params
 from .._reading import described, reading, shown
 from .._types import AnyArray, Config, Foreign, Indices, JsonObject, LabelsLike
 from .._warn import warn
-from ..errors import ArgumentError, ArgumentTypeError
+from ..errors import ArgumentError, ArgumentTypeError, FormatError
 from .foreign import is_of, to_numpy
 
 _INTEGER = re.compile(r"-?\d+")
@@ -45,10 +45,28 @@ class Labels(np.ndarray[Any, np.dtype[Any]]):
             soft = array.ndim == 2 and array.dtype.kind == "f"
             array = array.astype(np.float32 if soft else np.int64, copy=False)
         with reading("class_names", class_names, "a list of str, or None"):
-            return _named(array, class_names)
+            names = None if class_names is None else list(class_names)
+        for i, name in enumerate(names or ()):
+            if not isinstance(name, str):
+                raise ArgumentTypeError(f"class_names[{i}] is {shown(name)}, want a str")
+            _check_text(name, f"class_names[{i}]")
+        return _named(array, names)
 
     def __array_finalize__(self, source: object) -> None:
         self.class_names = getattr(source, "class_names", None)
+
+    def __array_function__(self, func: Foreign, types: Foreign, args: Foreign, kwargs: Foreign) -> Foreign:
+        """Joins labels of the same class names to labels with these names."""
+        result: Foreign = super().__array_function__(func, types, args, kwargs)
+        if func is not np.concatenate or not isinstance(result, np.ndarray):
+            return result
+        names = [getattr(part, "class_names", None) for part in args[0]]
+        if len(set(names) - {None}) > 1:
+            raise ArgumentError(
+                f"labels of the classes {some(names[0] or ())} and of others cannot be joined: "
+                "equal numbers mean different classes; want labels with the same class_names"
+            )
+        return _named(np.asarray(result), names[0] if len(set(names)) == 1 else None)
 
     def __array_wrap__(self, array: Foreign, context: object = None, return_scalar: bool = False) -> Foreign:
         plain = np.asarray(array)
@@ -126,6 +144,8 @@ def _as_labels(y: LabelsLike, name: str) -> AnyArray:
         _from_objects(labels.astype(object), name)  # refuses missing values
     if labels.dtype.kind == "O":
         labels = _from_objects(labels, name)
+    if labels.dtype.kind == "U":
+        _check_texts(labels, name)
     if labels.dtype.kind == "f":
         bad = np.flatnonzero(~np.isfinite(labels) | (labels != np.floor(labels)))
         if bad.size:
@@ -179,6 +199,19 @@ def _from_objects(labels: AnyArray, name: str) -> AnyArray:
     if len(kinds) > 1 and str in kinds:
         raise ArgumentError(f"{name} mixes text and numbers, want labels of one type")
     return np.asarray(labels.tolist())
+
+
+def _check_texts(labels: AnyArray, name: str) -> None:
+    letters = np.ascontiguousarray(labels).view(np.uint32)
+    if ((letters >= 0xD800) & (letters <= 0xDFFF)).any():
+        for i, text in enumerate(labels.tolist()):
+            _check_text(text, f"{name}[{i}]")
+
+
+def _check_text(text: str, name: str) -> None:
+    """Raises ArgumentError for text that is not Unicode, such as Python makes of a Latin-1 file name."""
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise ArgumentError(f"{name} is {shown(text)}, which is not UTF-8: rename it")
 
 
 def _is_label(value: object) -> bool:
@@ -399,18 +432,24 @@ _IN_NAMES: JsonObject = {"dtype": "class_names", "values": None}  # "labels" of 
 
 def to_config(classes: Classes) -> JsonObject:
     """Returns the keys of a model's configuration that say what its classes are."""
-    labels, values = classes.labels, classes.labels.tolist()
+    labels = classes.labels
     names = None if classes.names is None else list(classes.names)
-    told: JsonObject = {"classes": len(values), "class_names": names, "labels": None}
+    told: JsonObject = {"classes": len(labels), "class_names": names, "labels": None}
     kind = labels.dtype.kind
     if kind == "U":  # the names are the labels
         return told
-    if kind == "S":
-        values = [value.decode("latin-1") for value in values]
-    elif kind == "f":
-        values = [int(value) for value in values]  # `as_labels` takes whole numbers alone
     dtype = {"S": "bytes", "T": "string"}.get(kind, labels.dtype.name)
-    return told | {"labels": {"dtype": dtype, "values": values}}
+    return told | {"labels": {"dtype": dtype, "values": _to_values(labels)}}
+
+
+def _to_values(labels: AnyArray) -> list[object]:
+    """Returns labels as JSON has them: whole numbers, booleans or text."""
+    if labels.dtype.kind == "S":
+        return [value.decode("latin-1") for value in labels.tolist()]
+    if labels.dtype.kind == "f":
+        return [int(value) for value in labels.tolist()]  # `as_labels` takes whole numbers alone
+    values: list[object] = labels.tolist()
+    return values
 
 
 def of_config(config: Config) -> AnyArray:
@@ -421,19 +460,35 @@ def of_config(config: Config) -> AnyArray:
         return np.array(names) if names else np.arange(config["classes"])
     if told["dtype"] == _IN_NAMES["dtype"]:
         return _from_names(names, config["classes"])
-    values = told["values"]
-    if told["dtype"] == "bytes":
-        return np.array([value.encode("latin-1") for value in values])
+    values, labels = told["values"], _of_values(told["dtype"], told["values"])
+    if labels is None or len(set(values)) < len(values):
+        text = f"dtype {shown(told['dtype'])} and values {shown(values)}"
+        raise FormatError(
+            f"the labels of the classes have {text}, want labels as govpn writes them, each once"
+        )
+    return labels
+
+
+def _of_values(dtype: str, values: list[Any]) -> AnyArray | None:
+    """Returns the labels that `_to_values` turns into these values, or None if there are none."""
     try:
-        kind = np.dtypes.StringDType() if told["dtype"] == "string" else np.dtype(told["dtype"])
-        return np.array(values, kind)
-    except (
-        AttributeError,
-        TypeError,
-        ValueError,
-        OverflowError,
-    ):  # not written by Python, or by a later numpy
-        return np.array(values)
+        if dtype == "bytes":
+            labels: AnyArray = np.array([value.encode("latin-1") for value in values])
+        else:
+            labels = np.array(values, _numpy_dtype(dtype))
+        back = _to_values(labels)
+    except (AttributeError, TypeError, ValueError, OverflowError):
+        return None
+    same = [(type(v), v) for v in back] == [(type(v), v) for v in values]
+    return labels if same and labels.dtype.kind in "SUTiufb" else None
+
+
+def _numpy_dtype(name: str) -> Foreign:
+    """Returns numpy's dtype of that name, or None if this numpy has none."""
+    try:
+        return np.dtypes.StringDType() if name == "string" else np.dtype(name)
+    except (AttributeError, TypeError):
+        return None
 
 
 def names_in(config: Config, labels: AnyArray) -> Names:

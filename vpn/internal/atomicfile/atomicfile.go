@@ -44,6 +44,7 @@ func replace(path string, write func(w io.Writer) error) error {
 		return err
 	}
 	folder, name := split(path)
+	name = name[:min(len(name), maxStem)]
 	removeLeftovers(folder, name)
 	file, unlock, err := createBeside(folder, name, old)
 	if err != nil {
@@ -69,6 +70,10 @@ func replace(path string, write func(w io.Writer) error) error {
 	}
 	return err
 }
+
+// maxStem is how many bytes of a file's name the temporary file's name begins with. Together they are
+// shorter than the 255 bytes that file systems allow.
+const maxStem = 200
 
 // maxLinks is how many symbolic links Linux follows in a path.
 const maxLinks = 40

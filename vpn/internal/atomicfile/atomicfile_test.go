@@ -176,6 +176,16 @@ func TestLinks(t *testing.T) {
 	require.Equal(t, fs.FileMode(0o600), info.Mode(), "a link's own mode is none of ours")
 }
 
+// The longest name that a file may have works, too.
+func TestLongName(t *testing.T) {
+	dir := t.TempDir()
+	long := strings.Repeat("m", 255)
+	for range 2 {
+		require.NoError(t, Write(filepath.Join(dir, long), text("x")))
+		require.Equal(t, []string{long}, names(t, dir))
+	}
+}
+
 func TestNoName(t *testing.T) {
 	err := Write("", text("x"))
 	require.ErrorIs(t, err, fault.ErrArgument)

@@ -51,6 +51,8 @@ func Error(err, kind error) error {
 		return fault.Errorf(fault.ErrArgument, "vpn: %w", oneValue)
 	case errors.As(err, &short):
 		return short.error
+	case errors.As(err, &defect) && strings.Contains(defect.Error(), "unsafe.Slice: ptr is nil"):
+		return fault.Errorf(fault.ErrMemory, "vpn: the device has not enough memory for a buffer: %w", err) // go-xla does not look
 	case errors.As(err, &defect):
 		kind = fault.ErrInternal
 	case strings.Contains(err.Error(), "RESOURCE_EXHAUSTED"): // PJRT's word for it
