@@ -140,7 +140,7 @@ func TestInvalidConfig(t *testing.T) {
 		{`"labels": {"values": [1, 2]}`, `Labels has dtype "" and 2 values`},
 		{
 			`"labels": {"dtype": "int64", "values": [1, null]}`,
-			`Labels.Values[1] is null, want a number, a boolean or text`,
+			`options have null in a list, want values`,
 		},
 		{`"labels": {"dtype": "int64", "values": [["x"]]}`, `Labels.Values[0] is ["x"], want a number`},
 		{`"augment": [{"name": "RandomRotation"}]`, `the configuration does not decode: augment: RandomRotation.degrees is `},
