@@ -31,8 +31,7 @@ demo: .venv/demo-$(DEVICE) ## Train on Fashion-MNIST, print a table, draw demo.p
 
 test: export GOVPN_TEST_REQUIRE := cpu
 test: lint ## Everything that CI runs
-	@$(MAKE) --output-sync=target --jobs=2 go-test py-test # pytest keeps one core busy, and go test is not always at both
-	@$(MAKE) c-test consumer
+	@$(MAKE) --output-sync=target --jobs=2 go-test py-test c-test consumer # pytest keeps one core busy, and go test is not always at both
 
 # GOVPN_TEST_LONG makes the tests leave nothing out. What only a release needs is beside them.
 test-long: export GOVPN_TEST_REQUIRE := cpu
