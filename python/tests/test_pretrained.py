@@ -94,7 +94,7 @@ def test_untrained_generator_warns(pretrained, quadrants, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "n_classes is None"),
+        ({}, "n_classes and classes are None, want one of them"),
         ({"n_classes": 0}, "n_classes is 0, want 1 to "),
         ({"n_classes": 4.0}, "n_classes is 4.0 of type float, want an int"),
         ({"n_classes": 3, "classes": NAMES}, "n_classes is 3 and classes has 4 labels"),

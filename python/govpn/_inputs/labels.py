@@ -232,6 +232,8 @@ def given_classes(classes: LabelsLike, n_classes: object = None) -> AnyArray:
     classes are labels, or the number K, or None, which takes n_classes as K. A number gives 0..K-1.
     """
     if classes is None or isinstance(classes, (int, np.integer)):
+        if classes is None and n_classes is None:
+            raise ArgumentError("n_classes and classes are None, want one of them: the weights do not tell")
         count = _params.whole(n_classes if classes is None else classes, "n_classes")
         if not 1 <= count < 2**31:
             raise ArgumentError(f"n_classes is {count}, want 1 to 2**31 - 1")
