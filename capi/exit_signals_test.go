@@ -48,7 +48,8 @@ func TestFaultsOfHost(t *testing.T) {
 	program := get(t, shipped).compile(t, "testdata/host_signals.c")
 	ends := map[string]syscall.Signal{
 		"segv": syscall.SIGSEGV, "bus": syscall.SIGBUS, "fpe": syscall.SIGFPE, "ill": syscall.SIGILL, "abrt": syscall.SIGABRT,
-		"sent": syscall.SIGSEGV, "later": syscall.SIGSEGV, "pipe": syscall.SIGPIPE, "log": syscall.SIGSEGV, "sum": syscall.SIGSEGV,
+		"sent": syscall.SIGSEGV, "later": syscall.SIGSEGV, "pipe": syscall.SIGPIPE,
+		"log": syscall.SIGSEGV, "sum": syscall.SIGSEGV,
 		"schema": syscall.SIGSEGV, "next": syscall.SIGSEGV, "error": syscall.SIGSEGV, "release": syscall.SIGSEGV,
 	}
 	if runtime.GOARCH != "amd64" {
@@ -79,7 +80,8 @@ func TestForkInCallback(t *testing.T) {
 	program := get(t, shipped).compile(t, "testdata/host_signals.c")
 	out, err := exec.Command(program, "fork").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	require.Equal(t, "govpn: a child that was forked in a callback returned from it; call exec or _exit there\nhost_signals: ok\n", string(out))
+	require.Equal(t, "govpn: a child that was forked in a callback returned from it; call exec or _exit there\n"+
+		"host_signals: ok\n", string(out))
 }
 
 // Where RLIMIT_AS leaves too little, loading says so. docs/embedding.md tells both limits.
@@ -88,7 +90,8 @@ func TestAddressSpace(t *testing.T) {
 	program := get(t, shipped).compile(t, "testdata/host_signals.c")
 	out, err := exec.Command("sh", "-c", "ulimit -v 1200000; exec "+program+" recover").CombinedOutput()
 	require.Equal(t, 2, err.(*exec.ExitError).ExitCode())
-	require.Equal(t, "govpn: loading libgovpn needs 1250 MiB of address space: raise the limit (ulimit -v, RLIMIT_AS)\n", string(out))
+	require.Equal(t, "govpn: loading libgovpn needs 1250 MiB of address space: "+
+		"raise the limit (ulimit -v, RLIMIT_AS)\n", string(out))
 	out, err = exec.Command("sh", "-c", "ulimit -v 2000000; exec "+program+" recover").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 }

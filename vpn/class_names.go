@@ -1,7 +1,6 @@
 package vpn
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -130,12 +129,12 @@ func quoted(names []string) string {
 // or, if it has none, those of the file. It is an error if they are the same in another order.
 func (m *Model) namesIn(f *safetensors.File) (names []string, err error) {
 	c := m.Config()
-	text, ok := f.Metadata[metadataNames]
+	text, ok := f.Metadata[data.MetadataNames]
 	if !ok {
 		return c.ClassNames, nil
 	}
-	if err := json.Unmarshal([]byte(text), &names); err != nil {
-		return nil, formatError("%s in the metadata is %.100q, want a list of names", metadataNames, text)
+	if names, err = data.ParseClassNames(text); err != nil {
+		return nil, formatError("%s in the metadata %w", data.MetadataNames, err)
 	}
 	own := namesOf(&c)
 	if !slices.Equal(own, names) && slices.Equal(slices.Sorted(slices.Values(own)), slices.Sorted(slices.Values(names))) {
@@ -147,7 +146,7 @@ func (m *Model) namesIn(f *safetensors.File) (names []string, err error) {
 	}
 	c.ClassNames = names
 	if err := c.Validate(); err != nil {
-		return nil, formatError("%s in the metadata: %s", metadataNames, strings.TrimPrefix(err.Error(), "vpn: "))
+		return nil, formatError("%s in the metadata: %s", data.MetadataNames, strings.TrimPrefix(err.Error(), "vpn: "))
 	}
 	return names, nil
 }

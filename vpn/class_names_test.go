@@ -65,7 +65,8 @@ func TestClassesByName(t *testing.T) {
 	}
 
 	other := reloaded(t, m)
-	turned, wantTurned := named(t, train, []int32{2, 0, 1}, "dog", "emu", "cat"), named(t, test, byNumber, "cat", "dog", "emu")
+	turned := named(t, train, []int32{2, 0, 1}, "dog", "emu", "cat")
+	wantTurned := named(t, test, byNumber, "cat", "dog", "emu")
 	options := FitOptions{Epochs: 4, Resume: true}
 	require.NoError(t, m.Fit(ctx, train, wantTurned, options))
 	require.NoError(t, other.Fit(ctx, turned, named(t, test, []int32{1, 2, 0}, "emu", "cat", "dog"), options))
@@ -89,7 +90,8 @@ func TestUnknownClassNames(t *testing.T) {
 	_, stepped := m.TrainBatch(ctx, fox)
 	const message = `the data set has the class "fox", want one of the model's classes "cat", "dog", "emu"`
 	require.EqualError(t, evaluated, "vpn: "+message)
-	require.EqualError(t, m.Fit(ctx, d, fox, FitOptions{}), `vpn: the validation set has the class "fox", want one of the model's classes "cat", "dog", "emu"`)
+	require.EqualError(t, m.Fit(ctx, d, fox, FitOptions{}),
+		`vpn: the validation set has the class "fox", want one of the model's classes "cat", "dog", "emu"`)
 	for _, err := range []error{evaluated, noised, stepped, m.Fit(ctx, fox, nil, FitOptions{})} {
 		require.ErrorIs(t, err, ErrArgument)
 		require.ErrorContains(t, err, `has the class "fox"`)
@@ -109,7 +111,8 @@ func TestSoftLabelsByName(t *testing.T) {
 		return d
 	}
 	m := newModel(t, smallConfig("plain"), openDevice(t, "go"))
-	require.NoError(t, m.Fit(ctx, soft([]float32{0.5, 0.25, 0.25, 0, 0, 1}, "cat", "dog", "emu"), nil, FitOptions{Epochs: 1}))
+	train := soft([]float32{0.5, 0.25, 0.25, 0, 0, 1}, "cat", "dog", "emu")
+	require.NoError(t, m.Fit(ctx, train, nil, FitOptions{Epochs: 1}))
 	set, err := m.byName(soft([]float32{0.25, 0.75, 0, 1, 0, 0}, "emu", "cat", "fox"), "the set")
 	require.NoError(t, err)
 	defer set.Close()
@@ -142,7 +145,9 @@ func TestNamesInExports(t *testing.T) {
 	m := fitted(t, smallConfig("plain"), named(t, d, byNumber, "3", "True", `a "b"`), nil)
 	require.NoError(t, m.ExportSafetensors(path, ExportOptions{Part: "base"}))
 	_, metadata := header(t, path)
-	require.Equal(t, map[string]string{"format": "pt", "govpn.flatten": "chw", "govpn.part": "base", "govpn.class_names": `["3","True","a \"b\""]`}, metadata)
+	require.Equal(t, map[string]string{
+		"format": "pt", "govpn.flatten": "chw", "govpn.part": "base", "govpn.class_names": `["3","True","a \"b\""]`,
+	}, metadata)
 
 	cfg := smallConfig("frozen")
 	cfg.ImageShape, cfg.Classes = [3]int{4, 4, 1}, 3
@@ -150,7 +155,8 @@ func TestNamesInExports(t *testing.T) {
 	require.NoError(t, frozen.ImportSafetensors(path, ImportOptions{}))
 	require.Equal(t, []string{"3", "True", `a "b"`}, frozen.Config().ClassNames)
 	err := frozen.Fit(ctx, named(t, d, byNumber, "cat", "True", "3"), nil, FitOptions{})
-	require.EqualError(t, err, `vpn: the training set has the class "cat", want one of the model's classes "3", "True", "a \"b\""`)
+	require.EqualError(t, err,
+		`vpn: the training set has the class "cat", want one of the model's classes "3", "True", "a \"b\""`)
 	require.NoError(t, frozen.Fit(ctx, named(t, d, []int32{2, 1, 0}, `a "b"`, "True", "3"), nil, FitOptions{}))
 	want, err := m.Evaluate(ctx, d, EvalOptions{})
 	require.NoError(t, err)
@@ -164,7 +170,8 @@ func TestNamesInExports(t *testing.T) {
 	cfg.ClassNames = []string{"True", "3", `a "b"`}
 	err = newModel(t, cfg, m.backend).ImportSafetensors(path, ImportOptions{})
 	require.ErrorIs(t, err, ErrArgument)
-	require.ErrorContains(t, err, `the weights are for the classes "3", "True", "a \"b\"", in this order; the model has the order "True", "3", "a \"b\""`)
+	require.ErrorContains(t, err, `the weights are for the classes "3", "True", "a \"b\"", in this order; `+
+		`the model has the order "True", "3", "a \"b\""`)
 	cfg.ClassNames = []string{"drei", "wahr", "ab"} // other words for the same classes
 	renamed := newModel(t, cfg, m.backend)
 	require.NoError(t, renamed.ImportSafetensors(path, ImportOptions{}))
@@ -178,9 +185,9 @@ func TestNamesInExports(t *testing.T) {
 	b, err := os.ReadFile(path)
 	require.NoError(t, err)
 	for names, message := range map[string]string{
-		"oops": "want a list of names", `["a","a","b"]`: "ClassNames has 3 names, 2 of them different",
+		"oops": "want a JSON list of names", `["a","a","b"]`: "ClassNames has 3 names, 2 of them different",
 	} {
-		require.NoError(t, os.WriteFile(path, rewritten(t, b, metadataNames, func(string) string { return names }), 0o600))
+		require.NoError(t, os.WriteFile(path, rewritten(t, b, data.MetadataNames, func(string) string { return names }), 0o600))
 		err = newModel(t, smallShaped("plain"), m.backend).ImportSafetensors(path, ImportOptions{})
 		require.ErrorIs(t, err, ErrFormat, names)
 		require.ErrorContains(t, err, message)

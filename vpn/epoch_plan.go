@@ -82,16 +82,16 @@ func (p epochPlan) serve(order []int32, batch int, m *Model) serving {
 func (m *Model) partSize(images int) (int, error) {
 	parts, want := m.share.parts(m.net.Config.Accumulate)
 	if images%parts != 0 {
-		return 0, argumentError("a batch of %d images has no %d parts of one size: want a number of images that is a multiple of %s",
-			images, parts, want)
+		return 0, argumentError("a batch of %d images has no %d parts of one size: "+
+			"want a number of images that is a multiple of %s", images, parts, want)
 	}
 	part, n := images/parts, m.spread.Count()
 	if err := m.checkSize(part, m.net.Config.NoiseSamples, programTable[stepProgram].remedy); err != nil {
 		return 0, err
 	}
 	if part%n != 0 {
-		return 0, argumentError("%d images at a time do not divide among %d devices: want batches (of each of Accumulate's parts) of a multiple",
-			part, n)
+		return 0, argumentError("%d images at a time do not divide among %d devices: "+
+			"want batches (of each of Accumulate's parts) of a multiple", part, n)
 	}
 	return part, nil
 }

@@ -44,7 +44,8 @@ func EstimateMemory(cfg Config, backend compute.Backend, images int) (*Memory, e
 		return nil, argumentError("images is %d, want the number of images in memory, or 0", images)
 	}
 	if s := m.net.Config.ImageShape; float64(images)*float64(m.imagesShape(1).ByteSize()) > mostBytes {
-		return nil, argumentError("images is %d with images of %d×%d×%d, want at most 2⁵² bytes in all", images, s[0], s[1], s[2])
+		return nil, argumentError("images is %d with images of %d×%d×%d, want at most 2⁵² bytes in all",
+			images, s[0], s[1], s[2])
 	}
 	m.store.SetParam("/"+models.ShapesOnly, true)
 	e := &Memory{}

@@ -7,6 +7,7 @@ import (
 	"github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/govpn/govpn/models"
+	"github.com/govpn/govpn/vpn/data"
 	"github.com/govpn/govpn/vpn/internal/atomicfile"
 	"github.com/govpn/govpn/vpn/internal/safetensors"
 	"github.com/govpn/govpn/vpn/method"
@@ -25,10 +26,9 @@ type ExportOptions struct {
 	Flatten string `json:"flatten"`
 }
 
-// The metadata of exported files besides metadataFlatten. "format" is what transformers asks for. "govpn.part" names the
-// part if the names of the tensors have no prefix. "govpn.class_names" is a JSON list of the names
-// of the classes, if the model has names.
-const metadataFormat, metadataPart, metadataNames = "format", "govpn.part", "govpn.class_names"
+// The metadata of exported files, besides metadataFlatten and data.MetadataNames. "format" is what
+// transformers asks for. "govpn.part" names the part if the names of the tensors have no prefix.
+const metadataFormat, metadataPart = "format", "govpn.part"
 
 // auxiliary is in the names of auxiliary batch norms, as timm's SplitBatchNorm names them.
 const auxiliary = "." + models.AuxiliaryScope + ".0"
@@ -49,14 +49,20 @@ func (m *Model) ExportSafetensors(path string, o ExportOptions) error {
 		return err
 	}
 	if o.Flatten == "" {
-		o.Flatten = map[bool]string{true: hwc, false: chw}[o.Part == ""]
+		o.Flatten = hwc
+		if o.Part != "" {
+			o.Flatten = chw
+		}
 	}
 	done, err := m.use()
 	if err != nil {
 		return err
 	}
 	defer done()
-	f := &safetensors.File{Tensors: map[string]*tensors.Tensor{}, Metadata: map[string]string{metadataFormat: "pt", metadataFlatten: o.Flatten}}
+	f := &safetensors.File{
+		Tensors:  map[string]*tensors.Tensor{},
+		Metadata: map[string]string{metadataFormat: "pt", metadataFlatten: o.Flatten},
+	}
 	if o.Part != "" {
 		f.Metadata[metadataPart] = o.Part
 	}
@@ -65,7 +71,7 @@ func (m *Model) ExportSafetensors(path string, o ExportOptions) error {
 		if err != nil {
 			return err
 		}
-		f.Metadata[metadataNames] = string(list)
+		f.Metadata[data.MetadataNames] = string(list)
 	}
 	for _, v := range method.Variables(m.store, parts...) {
 		name := tensorName(v)

@@ -72,7 +72,8 @@ func TestExportedNamesAndShapes(t *testing.T) {
 			for _, e := range entries {
 				require.Equal(t, "F32", e.DType)
 			}
-			require.Equal(t, map[string]string{"format": "pt", "govpn.flatten": "hwc"}, metadata, "the first as safetensors.torch.save_file writes it")
+			require.Equal(t, map[string]string{"format": "pt", "govpn.flatten": "hwc"}, metadata,
+				"the first as safetensors.torch.save_file writes it")
 			shapes := dimensions(t, path)
 			if mode == "joint" {
 				for name, shape := range map[string][]int{

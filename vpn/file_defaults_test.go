@@ -81,8 +81,9 @@ func TestValuesOf010(t *testing.T) {
 		Epochs: 20, BatchSize: 256, DropLast: true, Accumulate: 1,
 		Optimizer: "adam", LearningRate: 0.001, Momentum: 0.9, Schedule: "cosine", ComputeDType: "float32",
 		NoiseSamples: 1, NoiseDistribution: "normal", LabelFusion: "bias", LabelCoefficient: 1, LabelEncoding: "scaled",
-		Std: "bounded", StdRange: [2]float64{0.01, 0.3}, StdRMS: 0.1, StdEpsilon: 1e-6, FixedStd: 0.1, NoisyBatchNorm: "shared",
-		Normalize: Normalize{Where: "image"}, RestoreBest: true, Labels: &method.Labels{DType: method.LabelsInNames},
+		Std: "bounded", StdRange: [2]float64{0.01, 0.3}, StdRMS: 0.1, StdEpsilon: 1e-6, FixedStd: 0.1,
+		NoisyBatchNorm: "shared",
+		Normalize:      Normalize{Where: "image"}, RestoreBest: true, Labels: &method.Labels{DType: method.LabelsInNames},
 	}), decodedConfig(t, "{}", ""))
 }
 

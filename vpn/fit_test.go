@@ -198,5 +198,6 @@ func TestProgress(t *testing.T) {
 	for _, p := range reports {
 		phases[p.Phase]++
 	}
-	require.Equal(t, map[string]int{"compiling": 4, "training": 9, "epoch": 3}, phases, "two sizes of batches compile once each")
+	require.Equal(t, map[string]int{"compiling": 4, "training": 9, "epoch": 3}, phases,
+		"two sizes of batches compile once each")
 }

@@ -213,9 +213,11 @@ func TestGoldenFlatten(t *testing.T) {
 		}
 	}
 	// Without the order, the embedding's shape does not fit.
-	path := writtenWeights(t, map[string]*tensors.Tensor{"generator.label.weight": tensors.FromFlatDataAndDimensions(make([]float32, 72), 4, 3, 2, 3)}, nil)
+	weight := tensors.FromFlatDataAndDimensions(make([]float32, 72), 4, 3, 2, 3)
+	path := writtenWeights(t, map[string]*tensors.Tensor{"generator.label.weight": weight}, nil)
 	cfg.LabelFusion = "embedding"
 	err = newModel(t, cfg, openDevice(t, "go")).ImportSafetensors(path, ImportOptions{Flatten: chw})
 	require.ErrorIs(t, err, ErrFormat)
-	require.ErrorContains(t, err, `tensor "generator.label.weight" is [4 3 2 3], want [4 3 3 2] in the order "chw" of the file`)
+	require.ErrorContains(t, err,
+		`tensor "generator.label.weight" is [4 3 2 3], want [4 3 3 2] in the order "chw" of the file`)
 }

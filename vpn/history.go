@@ -30,9 +30,8 @@ func (f *Float) UnmarshalJSON(text []byte) error {
 // Loss, in nats, is all that training minimises: the mean over the images that the epoch trained
 // on. It is weighted if the data have weights. With Config.EntropyWeight the reward is in it, and
 // it may be negative. Accuracy is over the same images, without noise if BaseLossWeight > 0, else
-// with noise. The
-// statistics of σ are in units of the pixel range, or of the hidden layer. Validation is without
-// noise, and ValLoss is the cross-entropy alone.
+// with noise. The statistics of σ are in units of the pixel range, or of the hidden layer.
+// Validation is without noise, and ValLoss is the cross-entropy alone.
 type Epoch struct {
 	Epoch           int   `json:"epoch"` // from 1
 	Loss            Float `json:"loss"`
@@ -87,8 +86,8 @@ func (r *run) check() error {
 	negative := min(r.Epoch, int(r.Step), r.Batch, r.BestEpoch) < 0 || !(r.Sums.Batches >= 0)
 	beyond := max(r.Epoch, r.Batch) > math.MaxInt32 || r.Step > maxSteps || r.Sums.Batches > float64(r.Batch)
 	if negative || beyond || r.BestEpoch > r.Epoch || len(r.History) > r.Epoch {
-		return formatError("the run is epoch %d (best %d, %d in the history), step %d, batch %d, want no negative number, no later epoch and none beyond 2³¹−1",
-			r.Epoch, r.BestEpoch, len(r.History), r.Step, r.Batch)
+		return formatError("the run is epoch %d (best %d, %d in the history), step %d, batch %d, "+
+			"want no negative number, no later epoch and none beyond 2³¹−1", r.Epoch, r.BestEpoch, len(r.History), r.Step, r.Batch)
 	}
 	return nil
 }

@@ -77,7 +77,8 @@ func (m *Model) checkSize(images, passes int, remedy string) error {
 	if need <= mostBytes {
 		return nil
 	}
-	return engine.MemoryError(need, hostmemory.Available(), remedy, "a program for %d images, %d times each,", images, passes)
+	return engine.MemoryError(need, hostmemory.Available(), remedy,
+		"a program for %d images, %d times each,", images, passes)
 }
 
 // buildVariables builds the graph of base and generator for a number of images, without compiling

@@ -58,11 +58,16 @@ func TestInitialWeights(t *testing.T) {
 func TestInitialValuesOfResNets(t *testing.T) {
 	for values, literal := range map[string]map[string]float64{
 		// 3×3 over 3 channels, to 64: fan_in 27, fan_out 576; 3×3 over 512: 4,608; 7×7 over 3: 147, 3,136
-		"torch":       {"base.conv1.weight": 0.11111, "base.layer4.1.conv2.weight": 0.0085052, "generator.conv1.weight": 0.047619},
-		"torchvision": {"base.conv1.weight": 0.058926, "base.layer4.1.conv2.weight": 0.020833, "generator.conv1.weight": 0.025254},
+		"torch": {
+			"base.conv1.weight": 0.11111, "base.layer4.1.conv2.weight": 0.0085052, "generator.conv1.weight": 0.047619,
+		},
+		"torchvision": {
+			"base.conv1.weight": 0.058926, "base.layer4.1.conv2.weight": 0.020833, "generator.conv1.weight": 0.025254,
+		},
 	} {
 		cfg := DefaultConfig()
-		cfg.Base, cfg.Generator, cfg.ImageShape, cfg.Classes, cfg.InitialValues = "resnet18", "resnet18", [3]int{8, 8, 3}, 4, values
+		cfg.Base, cfg.Generator, cfg.InitialValues = "resnet18", "resnet18", values
+		cfg.ImageShape, cfg.Classes = [3]int{8, 8, 3}, 4
 		m := newModel(t, cfg, openDevice(t, "go"))
 		convolutions := 0
 		for _, v := range method.Variables(m.store, "base", "generator") {
@@ -104,7 +109,8 @@ func TestStdRMSFromTheStart(t *testing.T) {
 	} {
 		t.Run(strings.Join([]string{test.generator, test.optimizer}, "-"), func(t *testing.T) {
 			cfg := smallConfig("joint")
-			cfg.Generator, cfg.Optimizer, cfg.LearningRate, cfg.LabelCoefficient = test.generator, test.optimizer, test.rate, test.encoding
+			cfg.Generator, cfg.Optimizer = test.generator, test.optimizer
+			cfg.LearningRate, cfg.LabelCoefficient = test.rate, test.encoding
 			cfg.Std, cfg.StdRMS, cfg.ImageShape, cfg.Classes = "rms", 0.1, [3]int{4, 4, 1}, 3
 			m, d := newModel(t, cfg, openDevice(t, "go")), stripes(t, 30, 1)
 			m.setTrained("base", "generator")

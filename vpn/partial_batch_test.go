@@ -149,7 +149,8 @@ func TestEpochPlan(t *testing.T) {
 func TestEpochPlanServes(t *testing.T) {
 	m := newModel(t, smallConfig("joint"), openDevice(t, "go"))
 	p, order := epochPlan{size: 4, whole: 2, last: 2}, []int32{9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 10}
-	require.Equal(t, serving{order: []int32{9, 8, 7, 6, 5, 4, 3, 2, 1, 0}, size: 4, last: 2, lastSize: 2}, p.serve(order, 0, m))
+	whole := serving{order: []int32{9, 8, 7, 6, 5, 4, 3, 2, 1, 0}, size: 4, last: 2, lastSize: 2}
+	require.Equal(t, whole, p.serve(order, 0, m))
 	require.Equal(t, serving{order: []int32{1, 0}, size: 4, last: 2, lastSize: 2}, p.serve(order, 2, m))
 	require.Empty(t, p.serve(order, 3, m).order)
 	m.share = &Share{Rank: 1, Workers: 2}
@@ -202,7 +203,8 @@ func TestFileWithoutDropLast(t *testing.T) {
 	want := fitted(t, cfg, train, nil)
 	require.EqualValues(t, 6, want.state.run.Step)
 	m := newModel(t, cfg, openDevice(t, "go"))
-	require.ErrorIs(t, m.Fit(ctx, train, nil, FitOptions{Progress: slowly(func(p Progress) bool { return p.Step == 3 })}), ErrCancelled)
+	third := slowly(func(p Progress) bool { return p.Step == 3 })
+	require.ErrorIs(t, m.Fit(ctx, train, nil, FitOptions{Progress: third}), ErrCancelled)
 	packed, err := m.Marshal()
 	require.NoError(t, err)
 	packed = rewritten(t, packed, "govpn.config", func(config string) string {

@@ -43,7 +43,9 @@ func TestResumeEqualsUninterrupted(t *testing.T) {
 						stop = nil
 					}
 				}
-				want := map[string]int{"before any step": 2, "after each epoch": 4, "within each epoch": 4, "before each partial batch": 4}
+				want := map[string]int{
+					"before any step": 2, "after each epoch": 4, "within each epoch": 4, "before each partial batch": 4,
+				}
 				require.Equal(t, want[where], stops)
 				require.Equal(t, state(t, whole), state(t, m))
 				require.Equal(t, untimed(whole.History()), untimed(m.History()))

@@ -82,12 +82,15 @@ func TestForeignFiles(t *testing.T) {
 			kind: ErrFormat, message: `the configuration is wrong: Base is "vgg"`,
 		},
 		{
-			name: "configuration of no network", content: changed("govpn.config", `{"base":"vit_tiny_patch4","image_shape":[5,5,1],"classes":2}`),
-			kind: ErrFormat, message: "the configuration is wrong: models: base vit_tiny_patch4 is given images of 5×5",
+			name:    "configuration of no network",
+			content: changed("govpn.config", `{"base":"vit_tiny_patch4","image_shape":[5,5,1],"classes":2}`),
+			kind:    ErrFormat, message: "the configuration is wrong: models: base vit_tiny_patch4 is given images of 5×5",
 		},
 		{
-			name: "configuration of a giant", content: changed("govpn.config", `{"base":"sr","image_shape":[32767,32767,1],"classes":5000}`),
-			kind: ErrFormat, message: "the configuration is wrong: ImageShape is [32767 32767 1] with Classes 5000, want at most 2⁴² values",
+			name:    "configuration of a giant",
+			content: changed("govpn.config", `{"base":"sr","image_shape":[32767,32767,1],"classes":5000}`),
+			kind:    ErrFormat,
+			message: "the configuration is wrong: ImageShape is [32767 32767 1] with Classes 5000, want at most 2⁴² values",
 		},
 		{
 			name: "run beyond all", content: changed("govpn.run", `{"epoch":9223372036854775807}`),
@@ -178,7 +181,9 @@ func TestEmptyPaths(t *testing.T) {
 	m := tinyModel(t)
 	t.Chdir(t.TempDir())
 	_, err := Load("", m.backend)
-	for _, err := range []error{err, m.Save(""), m.ExportSafetensors("", ExportOptions{}), m.ImportSafetensors("", ImportOptions{})} {
+	for _, err := range []error{
+		err, m.Save(""), m.ExportSafetensors("", ExportOptions{}), m.ImportSafetensors("", ImportOptions{}),
+	} {
 		require.ErrorIs(t, err, ErrArgument)
 		require.EqualError(t, err, `vpn: path is "", want the name of a file`)
 	}

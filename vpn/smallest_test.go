@@ -55,9 +55,12 @@ func TestSmallestSet(t *testing.T) {
 				require.NoError(t, err)
 				require.Equal(t, []Float{1, 0}, []Float{e.Accuracy, e.CrossEntropy}, "of one class")
 				require.Greater(t, float64(e.StdMean), 0.)
-				require.True(t, e.StdImageChange != e.StdImageChange && e.StdLabelChange != e.StdLabelChange, "NaN: there is no other")
+				require.True(t, e.StdImageChange != e.StdImageChange && e.StdLabelChange != e.StdLabelChange,
+					"NaN: there is no other")
 			}
-			for _, o := range []PredictOptions{{Output: "proba"}, {Noise: "classwise", Output: "proba"}, {Noise: "label", Output: "proba"}} {
+			for _, o := range []PredictOptions{
+				{Output: "proba"}, {Noise: "classwise", Output: "proba"}, {Noise: "label", Output: "proba"},
+			} {
 				p, err := m.Predict(ctx, test.set, o)
 				require.NoError(t, err)
 				require.Equal(t, []float32{1}, p.Scores)

@@ -218,10 +218,12 @@ def _check_address_space() -> None:
         import resource
 
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit == resource.RLIM_INFINITY:
+            return
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     except (ImportError, OSError):  # not Linux
         return
-    if limit != resource.RLIM_INFINITY and limit - used < NEEDED_MB << 20:
+    if limit - used < NEEDED_MB << 20:
         raise ImportError(
             f"govpn: the library needs {NEEDED_MB} MiB of address space, and {max(limit - used, 0) >> 20} "
             "MiB are left; raise the limit (ulimit -v, RLIMIT_AS)"
@@ -311,15 +313,20 @@ def release(struct: ArrowSchema | ArrowArray | ArrowStream) -> None:
 
 def encode(options: Mapping[str, object] | None) -> bytes:
     """Returns options as JSON text. Raises ArgumentTypeError for what is not JSON, such as NaN."""
-    for name, value in (options or {}).items():
-        try:
-            json.dumps(value, allow_nan=False)
-        except Exception:
-            kind = type(value).__name__
-            raise ArgumentTypeError(
-                f"{name} is {shown(value)} of type {kind}, want text or numbers"
-            ) from None
-    return json.dumps(options or {}, allow_nan=False).encode()
+    try:
+        return json.dumps(options or {}, allow_nan=False).encode()
+    except Exception:
+        bad = ((name, value) for name, value in (options or {}).items() if not _is_json(value))
+        name, value = next(bad, ("options", options))
+        kind = type(value).__name__
+        raise ArgumentTypeError(f"{name} is {shown(value)} of type {kind}, want text or numbers") from None
+
+
+def _is_json(value: object) -> bool:
+    try:
+        return bool(json.dumps(value, allow_nan=False))
+    except Exception:
+        return False
 
 
 def path_bytes(path: str | os.PathLike[str], name: str = "path") -> bytes:

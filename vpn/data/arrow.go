@@ -69,8 +69,8 @@ func FromArrow(field arrow.Field, arrays []arrow.Array, o ArrowOptions, release 
 	return columns[0].dataset(o.Shape, options)
 }
 
-// MetadataNames is the key of a label field's metadata whose value is a JSON list of class names.
-// The C interface writes it in streams.
+// MetadataNames is the key of metadata whose value is a JSON list of class names: in exported weights,
+// and in the label field of streams that the C interface exports.
 const MetadataNames = "govpn.class_names"
 
 // namesOfField returns the given class names or, if there are none, those in the metadata of a
@@ -80,11 +80,33 @@ func namesOfField(field arrow.Field, given []string) (names []string, err error)
 	if len(given) > 0 || !ok || field.Type.ID() == arrow.DICTIONARY {
 		return given, nil
 	}
-	if err := json.Unmarshal([]byte(text), &names); err != nil {
-		return nil, Errorf(ErrFormat, "data: the metadata %s of column %q is %.100q, want a JSON list of names",
-			MetadataNames, field.Name, text)
+	if names, err = ParseClassNames(text); err != nil {
+		return nil, Errorf(ErrFormat, "data: the metadata %s of column %q %w", MetadataNames, field.Name, err)
 	}
 	return names, nil
+}
+
+// ParseClassNames reads class names from the metadata of files and streams: a JSON list of texts.
+func ParseClassNames(text string) ([]string, error) {
+	var list []*string
+	err := json.Unmarshal([]byte(text), &list)
+	names, ok := texts(list)
+	if err != nil || !ok {
+		return nil, fmt.Errorf("is %.100q, want a JSON list of names", text)
+	}
+	return names, nil
+}
+
+// texts returns the texts of a JSON list. ok is false if one is null, which encoding/json would take
+// as "".
+func texts(list []*string) (names []string, ok bool) {
+	for _, text := range list {
+		if text == nil {
+			return nil, false
+		}
+		names = append(names, *text)
+	}
+	return names, true
 }
 
 // FromRecords is like [FromArrow] for record batches, for example those of a stream.

@@ -15,8 +15,9 @@ import (
 // Arrow-go allocates what a message claims, and follows a type that contains itself until the stack
 // overflows. Neither can be recovered from.
 //
-// With a footer, the messages are those that it names. A message is 0xffffffff, the length of the metadata (0: end of stream), the metadata, the body:
-// see arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format.
+// With a footer, the messages are those that it names. A message is 0xffffffff, the length of the
+// metadata (0: end of stream), the metadata, the body: see
+// arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format.
 type arrowMessages struct {
 	r      *io.SectionReader
 	mem    memory.Allocator

@@ -251,6 +251,8 @@ func TestNamesInMetadata(t *testing.T) {
 	names, err = read(`["cat","dog","emu"]`, "x", "y", "z")
 	require.NoError(t, err)
 	assert.Equal(t, []string{"x", "y", "z"}, names)
+	_, err = read(`["cat", null]`)
+	require.ErrorContains(t, err, "want a JSON list of names")
 	_, err = read(`{"cat": 0}`)
 	require.ErrorIs(t, err, ErrFormat)
 	require.ErrorContains(t, err, `govpn.class_names of column "label" is "{\"cat\": 0}", want a JSON list of names`)

@@ -74,7 +74,8 @@ func (d *Dataset) Batches(ctx context.Context, o BatchOptions) (*Batches, error)
 	}
 	if before := len(o.Order) - o.Last; o.Last != 0 &&
 		(o.Last < 0 || before < 0 || before%o.Size != 0 || o.LastSize < 1 || o.LastSize > o.Size || o.Last%o.LastSize != 0) {
-		return nil, argErrorf("the last %d of %d images come %d at a time, want a multiple, at most %d at a time, and before them a multiple of %d",
+		return nil, argErrorf("the last %d of %d images come %d at a time, "+
+			"want a multiple, at most %d at a time, and before them a multiple of %d",
 			o.Last, len(o.Order), o.LastSize, o.Size, o.Size)
 	}
 	for i, p := range o.Order {

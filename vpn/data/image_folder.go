@@ -107,7 +107,8 @@ func (t *tree) classes(split string) (*found, error) {
 			empty, strings.Join(imageSuffixes, ", "), t.othersIn(split, "; the files there are "))
 	}
 	f := &found{source: &treeSource{tree: t, files: t.files}, count: len(t.files), labels: labels, names: names}
-	if text := t.othersIn(split, "data: "+t.name(split)+" has other files in its class folders, which are left out: "); text != "" {
+	others := "data: " + t.name(split) + " has other files in its class folders, which are left out: "
+	if text := t.othersIn(split, others); text != "" {
 		f.warnings = append(f.warnings, text)
 	}
 	f.skipped = t.skipped
@@ -132,7 +133,8 @@ func (t *tree) othersIn(split, introduction string) string {
 	const most = 10
 	var list []string
 	for _, suffix := range suffixes[:min(len(suffixes), most)] {
-		list = append(list, fmt.Sprintf("%d %s", counts[suffix], cmp.Or(strings.ToValidUTF8(suffix, "?"), "without a suffix")))
+		kind := cmp.Or(strings.ToValidUTF8(suffix, "?"), "without a suffix")
+		list = append(list, fmt.Sprintf("%d %s", counts[suffix], kind))
 	}
 	if more := len(suffixes) - most; more > 0 {
 		list = append(list, fmt.Sprintf("and %d other suffixes", more))

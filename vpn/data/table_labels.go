@@ -58,22 +58,26 @@ func (t *table) huggingFaceNames(metadata, column string) error {
 		} `json:"info"`
 	}
 	var feature struct {
-		Type  string   `json:"_type"`
-		Names []string `json:"names"`
+		Type  string    `json:"_type"`
+		Names []*string `json:"names"`
 	}
 	if json.Unmarshal([]byte(metadata), &schema) != nil ||
 		json.Unmarshal(schema.Info.Features[column], &feature) != nil ||
 		feature.Type != "ClassLabel" || len(t.options.ClassNames) > 0 {
 		return nil
 	}
-	if len(feature.Names) > MaxClasses {
-		return fmt.Errorf("has %d class names, want at most %d", len(feature.Names), MaxClasses)
+	names, ok := texts(feature.Names)
+	if !ok { // Python takes such a list as none, too
+		return nil
 	}
-	if len(t.files) > 1 && !slices.Equal(t.names, feature.Names) {
+	if len(names) > MaxClasses {
+		return fmt.Errorf("has %d class names, want at most %d", len(names), MaxClasses)
+	}
+	if len(t.files) > 1 && !slices.Equal(t.names, names) {
 		return errors.New("has other class names than the file before it")
 	}
 	t.numberOf = nil
-	t.names, t.fixed = feature.Names, len(feature.Names) > 0
+	t.names, t.fixed = names, len(names) > 0
 	return nil
 }
 

@@ -74,10 +74,13 @@ type Config struct {
 	NoiseLayer       int        `json:"noise_layer"`       // 0: noise on pixels; l: on the base's hidden layer l, experimental
 	Std              string     `json:"std"`               // parametrisation of σ, one of StdNames()
 	StdRange         [2]float64 `json:"std_range"`         // [lo, hi] of Std "bounded", in units of σ
-	StdRMS           float64    `json:"std_rms"`           // r of Std "rms", in units of σ; the authors' 0.1 is 0.027 of the pixel range
-	StdEpsilon       float64    `json:"std_epsilon"`       // ε in the root of Std "rms"; 0.1.0 had 1e-6, with which σ could start far below r
-	FixedStd         float64    `json:"fixed_std"`         // σ of Mode "gaussian"
-	ClipNoisy        bool       `json:"clip_noisy"`        // clip noisy pixels to [0, 1]
+	// StdRMS is r of Std "rms", in units of σ. The authors' 0.1 is 0.027 of the pixel range.
+	StdRMS float64 `json:"std_rms"`
+	// StdEpsilon is ε in the root of Std "rms". Release 0.1.0 had 1e-6, with which σ could start far
+	// below r.
+	StdEpsilon float64 `json:"std_epsilon"`
+	FixedStd   float64 `json:"fixed_std"`  // σ of Mode "gaussian"
+	ClipNoisy  bool    `json:"clip_noisy"` // clip noisy pixels to [0, 1]
 
 	// NoisyBatchNorm says which batch norms noisy images pass. "shared": clean and noisy images
 	// pass as one batch, so that statistics are of both. "separate": noisy images have batch norms
@@ -293,7 +296,8 @@ func (c *Config) validateShape() error {
 		return argumentError("ImageShape is %v, want at most 2³¹−1 values per image", s)
 	}
 	if values*c.Classes > 1<<42 {
-		return argumentError("ImageShape is %v with Classes %d, want at most 2⁴² values of images times classes", s, c.Classes)
+		return argumentError("ImageShape is %v with Classes %d, want at most 2⁴² values of images times classes",
+			s, c.Classes)
 	}
 	if len(c.ClassNames) > 0 && c.Classes > 0 && len(c.ClassNames) != c.Classes {
 		return argumentError("ClassNames has %d names, want %d, one per class", len(c.ClassNames), c.Classes)

@@ -160,7 +160,9 @@ func TestInvalidConfig(t *testing.T) {
 		c.LabelCoefficient = value
 		require.ErrorContains(t, c.Validate(), "LabelCoefficient is ")
 		tested["LabelCoefficient"] = true
-		for _, field := range []string{"LearningRate", "Momentum", "WeightDecay", "BaseLossWeight", "StdRMS", "StdEpsilon", "FixedStd"} {
+		for _, field := range []string{
+			"LearningRate", "Momentum", "WeightDecay", "BaseLossWeight", "StdRMS", "StdEpsilon", "FixedStd",
+		} {
 			c := DefaultConfig()
 			reflect.ValueOf(&c).Elem().FieldByName(field).SetFloat(value)
 			require.ErrorContains(t, c.Validate(), field+" is ")

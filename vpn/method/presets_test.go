@@ -43,7 +43,9 @@ func TestPaperEpochs(t *testing.T) {
 
 // The authors' public code leaves networks at PyTorch's initial values.
 func TestInitialValuesOfPresets(t *testing.T) {
-	for preset, want := range map[string]string{"default": "torchvision", "paper": "torchvision", "official": "torch", "augmented": "torch"} {
+	for preset, want := range map[string]string{
+		"default": "torchvision", "paper": "torchvision", "official": "torch", "augmented": "torch",
+	} {
 		c, err := ParseConfig([]byte(`{"preset": "` + preset + `"}`))
 		require.NoError(t, err)
 		require.Equal(t, want, c.InitialValues, preset)

@@ -37,6 +37,9 @@ func Reading(fn func() error) (err error) {
 	return err
 }
 
+// noBuffer is Go's panic where go-xla uses a host buffer that PJRT did not get: it does not look.
+const noBuffer = "unsafe.Slice: ptr is nil"
+
 // Error gives an error of GoMLX a kind. It is the given kind, unless the error itself tells more: a
 // model found fault with its arguments, memory is short, or the code has a defect.
 func Error(err, kind error) error {
@@ -51,8 +54,8 @@ func Error(err, kind error) error {
 		return fault.Errorf(fault.ErrArgument, "vpn: %w", oneValue)
 	case errors.As(err, &short):
 		return short.error
-	case errors.As(err, &defect) && strings.Contains(defect.Error(), "unsafe.Slice: ptr is nil"):
-		return fault.Errorf(fault.ErrMemory, "vpn: the device has not enough memory for a buffer: %w", err) // go-xla does not look
+	case errors.As(err, &defect) && strings.Contains(defect.Error(), noBuffer):
+		return fault.Errorf(fault.ErrMemory, "vpn: the device has not enough memory for a buffer: %w", err)
 	case errors.As(err, &defect):
 		kind = fault.ErrInternal
 	case strings.Contains(err.Error(), "RESOURCE_EXHAUSTED"): // PJRT's word for it

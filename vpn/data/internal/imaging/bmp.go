@@ -67,7 +67,8 @@ func bmpHeader(data []byte) (head header, least int, err error) {
 	if err := checkSize(head.h, head.w); err != nil {
 		return head, 0, err
 	}
-	unsupported := fail(ErrUnsupported, "is a BMP image of %d bits and compression %d, which is not read", p.bits, p.packed)
+	unsupported := fail(ErrUnsupported, "is a BMP image of %d bits and compression %d, which is not read",
+		p.bits, p.packed)
 	switch p.bits {
 	case 1, 4, 8:
 		if p.packed > bmpRLE4 {
