@@ -315,7 +315,7 @@ func (d *Decoder) openPNG(head header, data []byte) (picture, error) {
 	return &d.raster, nil
 }
 
-// pngPass is which pixels a pass of an interlaced image has: those from (x, y) on, in steps.
+// pngPass says which pixels a pass of an interlaced image has: those from (x, y) on, in steps.
 type pngPass struct{ x, y, dx, dy int }
 
 var pngPasses = [...]pngPass{
